@@ -1,0 +1,74 @@
+"""The rubber sheet: an eye picture and its segmentation become a straight strip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.geometry import Bool, Float, ring_points, strip_angles, strip_radii
+from irisstn.segmentation.result import Segmentation
+
+Gray = NDArray[np.uint8]
+DEFAULT_SIZE = (64, 512)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """A normalized iris: `image` (R, T) 8-bit gray and `usable` (R, T) bool, both read-only copies."""
+
+    image: Gray
+    usable: Bool
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2 or self.image.dtype != np.uint8:
+            raise ValueError(f"a strip's image must be (R, T) of uint8, got {self.image.shape} of {self.image.dtype}")
+        if self.usable.shape != self.image.shape or self.usable.dtype != np.bool_:
+            raise ValueError(f"a strip's mask must be bool like its image {self.image.shape}, got {self.usable.shape}")
+        for name in ("image", "usable"):
+            copy = getattr(self, name).copy()
+            copy.flags.writeable = False
+            object.__setattr__(self, name, copy)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(R, T): rows from the pupil to the limbus, columns around the circle."""
+        rows, columns = self.image.shape
+        return int(rows), int(columns)
+
+
+def normalize(image: Gray, segmentation: Segmentation, size: tuple[int, int] = DEFAULT_SIZE) -> Strip:
+    """Unroll the iris of `image` (H, W) uint8 into a strip of `size` (R, T).
+
+    Convention: see `irisstn.geometry`. Pixels outside the picture are not usable. Raises ValueError where the picture
+    and its segmentation differ in size.
+    """
+    return sample_ring(image, segmentation, ring_grid(size))
+
+
+def ring_grid(size: tuple[int, int]) -> tuple[Float, Float]:
+    """Ring coordinates of a strip's cells: `radius` (R, 1) in 0..1 and `angle_rad` (1, T)."""
+    rows, columns = size
+    if rows < 1 or columns < 1:
+        raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
+    return strip_radii(rows)[:, None], strip_angles(columns)[None, :]
+
+
+def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Float]) -> Strip:
+    """Sample `image` at the ring coordinates (`radius`, `angle_rad`), which broadcast to the strip's (R, T).
+
+    The one place where a photograph is read through a ring: the plain rubber sheet and a rectified one differ in
+    their coordinates only, so that a rectified strip, too, is interpolated once.
+    """
+    if image.shape != segmentation.image_size:
+        raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
+    if image.dtype != np.uint8:
+        raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
+    points = ring_points(segmentation.pupil, segmentation.limbus, *ring).astype(np.float32)
+    empty = np.empty(0, np.float32)  # no second map: `points` holds both coordinates
+    strip = cv2.remap(image, points, empty, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mask = segmentation.usable.view(np.uint8)
+    usable = cv2.remap(mask, points, empty, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return Strip(strip.astype(np.uint8, copy=False), usable.astype(np.bool_))

@@ -1,0 +1,1 @@
+"""Find the iris: pupil, limbus, eyelids and noise in an eye picture."""
