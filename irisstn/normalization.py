@@ -66,9 +66,8 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
     if image.dtype != np.uint8:
         raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
-    points = ring_points(segmentation.pupil, segmentation.limbus, *ring).astype(np.float32)
-    empty = np.empty(0, np.float32)  # no second map: `points` holds both coordinates
-    strip = cv2.remap(image, points, empty, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = cv2.split(ring_points(segmentation.pupil, segmentation.limbus, *ring).astype(np.float32))
+    strip = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = segmentation.usable.view(np.uint8)
-    usable = cv2.remap(mask, points, empty, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return Strip(strip.astype(np.uint8, copy=False), usable.astype(np.bool_))
