@@ -67,7 +67,7 @@ def test_mask_counts_the_pixel_centres_inside(radius: float) -> None:
     inside = np.hypot(x - curve.x, y - curve.y) < curve.radius(np.arctan2(y - curve.y, x - curve.x))
     assert mask.dtype == np.bool_
     assert (mask ^ inside).sum() < 0.2 * 2 * np.pi * radius  # of the pixels that the edge crosses
-    assert mask.sum() == pytest.approx(inside.sum(), rel=0.012)
+    assert abs(int(mask.sum()) - int(inside.sum())) < 0.15 * 2 * np.pi * radius
 
 
 def test_mask_is_cut_at_the_picture() -> None:
