@@ -1,0 +1,16 @@
+"""How well strips or embeddings recognise their owners: comparisons, error rates and their confidence intervals."""
+
+from irisstn.evaluation.comparisons import Comparisons, compare_all
+from irisstn.evaluation.error_rates import FMR_LEVELS, ErrorRates, Estimate, error_rates
+from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
+
+__all__ = [
+    "FMR_LEVELS",
+    "Comparisons",
+    "ErrorRates",
+    "Estimate",
+    "compare_all",
+    "error_rates",
+    "evaluate_codes",
+    "evaluate_embeddings",
+]
