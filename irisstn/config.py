@@ -1,0 +1,157 @@
+"""Strict YAML files and dotted overrides, read into typed models. Knows no stage.
+
+Every stage keeps its own model, derived from `Strict`, beside its code: the defaults stand there, once. A file and the
+overrides only say what differs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from irisstn.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+_MAX_DEPTH = 20
+
+
+class Strict(BaseModel):
+    """A model that is frozen, has no unknown keys, and whose defaults are checked like given values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_config(
+    model: type[Model], path: Path | None = None, overrides: Mapping[str, object] | Sequence[str] = ()
+) -> Model:
+    """Read `model` from a YAML file (None: all defaults), then apply `overrides`.
+
+    An override is `"segmentation.min_radius=0.1"`, its value read as YAML, or an item of a mapping from dotted names
+    to values. Raises ConfigError for a file that cannot be read, an unknown key (naming the nearest known ones), and a
+    value of the wrong type or out of range.
+    """
+    values = _read(path) if path is not None else {}
+    pairs = overrides.items() if isinstance(overrides, Mapping) else [_parse(text) for text in overrides]
+    for name, value in pairs:
+        _put(values, name, value)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        where = f"{path}: " if path is not None else ""
+        raise ConfigError(where + "; ".join(_explain(model, error))) from None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes: no configuration file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    values = _load(text, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"{path} must hold names and values, like `epochs: 10`")
+    return values
+
+
+def _parse(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"an override reads key=value, got {text!r}")
+    return name.strip(), _load(value, text)
+
+
+def _load(text: str, where: str) -> object:
+    try:
+        # The loader is a child of SafeLoader: it makes plain values only.
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader without aliases (a few of them can stand for gigabytes), repeated keys or bottomless nesting."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("anchors and aliases are not allowed")
+        self._depth = getattr(self, "_depth", 0) + 1
+        if self._depth > _MAX_DEPTH:
+            raise yaml.YAMLError("nested too deeply")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.YAMLError(f"{name} stands twice (line {key.start_mark.line + 1})")
+            seen.add(name)
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+def _put(values: dict[str, object], name: str, value: object) -> None:
+    first, dot, rest = name.partition(".")
+    if not dot:
+        values[first] = value
+        return
+    below = values.get(first)
+    inner = dict(below) if isinstance(below, dict) else {}  # a copy: what the caller gave stays as it is
+    _put(inner, rest, value)
+    values[first] = inner
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = problem["loc"]
+        name = ".".join(str(part) for part in place) or model.__name__
+        if problem["type"] == "extra_forbidden":
+            owner = _model_at(model, place[:-1])
+            known = sorted(owner.model_fields) if owner is not None else []
+            near = difflib.get_close_matches(str(place[-1]), known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known here: {', '.join(known)}"
+            lines.append(f"{name} is unknown; {hint}")
+        else:
+            message = problem["msg"][:1].lower() + problem["msg"][1:]
+            lines.append(f"{name}: {message}, got {_short(problem['input'])}")
+    return lines
+
+
+def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model whose field the path `place` ends in; union members and list indices are walked through."""
+    current: type[BaseModel] | None = model
+    for part in place:
+        field = current.model_fields.get(str(part)) if current is not None else None
+        if field is None:
+            continue
+        current = next((kind for kind in _kinds(field.annotation) if _is_model(kind)), None)
+    return current
+
+
+def _kinds(annotation: object) -> list[type]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation]
+    return [kind for part in get_args(annotation) for kind in _kinds(part)]
+
+
+def _is_model(kind: type) -> bool:
+    return issubclass(kind, BaseModel)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
