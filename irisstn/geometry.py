@@ -156,8 +156,12 @@ class Eyelid:
     def above(self, image_size: tuple[int, int]) -> Bool:
         """Pixels (H, W) at v < parabola: the side of the brow."""
         height, width = image_size
-        x = np.arange(width, dtype=np.float32)[None, :] - np.float32(self.x)
-        y = np.arange(height, dtype=np.float32)[:, None] - np.float32(self.y)
+        x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
+        return self.is_above(x, y)
+
+    def is_above(self, x: Float, y: Float) -> Bool:
+        """Whether the points (`x`, `y`) in pixels, broadcast together, lie at v < parabola."""
+        x, y = x - np.float32(self.x), y - np.float32(self.y)
         cosine, sine = np.float32(np.cos(self.angle_rad)), np.float32(np.sin(self.angle_rad))
         along, across = x * cosine + y * sine, y * cosine - x * sine
         c0, c1, c2 = (np.float32(c) for c in self.coefficients)
