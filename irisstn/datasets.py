@@ -205,7 +205,7 @@ def split_by_subject(labels: Sequence[Label], fraction: float, seed: int = 0) ->
 
     About `fraction` (0..1, exclusive) of the subjects are held out: those whose hash with `seed` is lowest. So the
     split depends on neither order nor folder, and a subject that is added later moves few others. Both parts hold at
-    least one subject. Raises ValueError for an impossible fraction, DatasetError where there are fewer than two subjects.
+    least one subject. Raises ValueError for an impossible fraction, DatasetError for fewer than two subjects.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction to hold out must lie between 0 and 1, got {fraction}")
