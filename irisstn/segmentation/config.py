@@ -1,0 +1,23 @@
+"""The settings of the segmentation, with their defaults. Lengths are shares of the picture or of a radius found in it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from irisstn.config import Strict
+
+
+class SegmentationConfig(Strict):
+    """Settings of `irisstn.segmentation.segment`."""
+
+    search_rows: int = Field(
+        default=150, ge=80, le=400, description="short side of the picture in the coarse search, px"
+    )
+    candidates: int = Field(default=6, ge=1, le=32, description="places that the coarse search scores as an eye")
+    working_radius: float = Field(
+        default=110.0, ge=40.0, le=400.0, description="an iris larger than this is segmented in a reduced picture, px"
+    )
+    min_score: float = Field(default=0.3, ge=0.0, le=1.0, description="coarse score below which there is no eye")
+    min_usable: float = Field(
+        default=0.2, ge=0.0, le=1.0, description="usable share of the iris ring below which an eye counts as closed"
+    )
