@@ -1,0 +1,124 @@
+"""One eye: its iris texture and the anatomy around it, all from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from irisstn.synthetic.texture import TEXTURE_SIZE, Plane, TextureTraits, paint_texture, sample_traits
+
+# Brown, hazel, green, gray-blue, blue: the outer zone's (B, G, R) reflectance in visible light, and how often.
+_IRIS_COLOURS = np.array(
+    [[0.09, 0.13, 0.2], [0.14, 0.24, 0.34], [0.24, 0.36, 0.33], [0.43, 0.41, 0.38], [0.5, 0.42, 0.33]]
+)
+_SKIN_COLOURS = np.array([[0.6, 0.7, 0.92], [0.45, 0.56, 0.8], [0.27, 0.37, 0.58], [0.14, 0.2, 0.34]])
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The eye around the texture. Lengths are shares of the iris radius; x to the eye's right, y down, head upright.
+
+    `limbus` and `pupil` hold (cosines, sines) of the orders 2.. of the boundary, relative to its radius.
+    """
+
+    pupil_x: float
+    pupil_y: float
+    limbus: tuple[tuple[float, ...], tuple[float, ...]]
+    pupil: tuple[tuple[float, ...], tuple[float, ...]]
+    tissue_strength: float
+    lid_upper_curve: float
+    lid_lower_curve: float
+    lid_skew: float
+    lid_tilt: float
+    crease: float
+    crease_depth: float
+    lash_density: float
+    lash_length: float
+    lash_droop: float
+    lash_width: float
+    lower_lash_density: float
+    brow_height: float
+    brow_density: float
+    iris_gain: float
+    texture_gain: float
+    sclera_gain: float
+    skin_gain: float
+    skin_roughness: float
+    limbus_softness: float
+    nasal_side: int
+    iris_colour: tuple[float, float, float]
+    inner_colour: tuple[float, float, float]
+    skin_colour: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """One eye of one rendered person: `seed`, the read-only `texture` (R, T) float32 at rest, and the anatomy."""
+
+    seed: int
+    traits: TextureTraits
+    anatomy: Anatomy
+    texture: Plane
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Self:
+        """The eye that belongs to `seed` (any integer >= 0): always the same one."""
+        if seed < 0:
+            raise ValueError(f"a seed must not be negative, got {seed}")
+        rng = np.random.default_rng([seed, 0x1215])
+        traits = sample_traits(rng)
+        anatomy = _sample_anatomy(rng)
+        texture = paint_texture(rng, traits)
+        if texture.shape != TEXTURE_SIZE:
+            raise ValueError(f"a texture must be {TEXTURE_SIZE}, got {texture.shape}")
+        texture.flags.writeable = False
+        return cls(seed, traits, anatomy, texture)
+
+
+def _sample_anatomy(rng: np.random.Generator) -> Anatomy:
+    nasal = int(rng.choice([-1, 1]))
+    outer = _IRIS_COLOURS[rng.choice(5, p=[0.45, 0.17, 0.1, 0.13, 0.15])] * rng.uniform(0.75, 1.25, 3)
+    inner = outer * rng.uniform(0.8, 1.1) + rng.uniform(0, 0.6) * (np.array([0.12, 0.24, 0.38]) - outer)
+    skin = _SKIN_COLOURS[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3)
+    return Anatomy(
+        pupil_x=float(0.02 * nasal + rng.normal(0, 0.025)),
+        pupil_y=float(rng.normal(-0.015, 0.025)),
+        limbus=_wobble(rng, (0.012, 0.005, 0.003)),
+        pupil=_wobble(rng, (0.018, 0.01, 0.007, 0.005, 0.004)),
+        tissue_strength=float(rng.uniform(0.3, 1.1)),
+        lid_upper_curve=float(rng.uniform(0.15, 0.26)),
+        lid_lower_curve=float(rng.uniform(0.09, 0.17)),
+        lid_skew=float(rng.normal(0, 0.07)),
+        lid_tilt=float(nasal * rng.normal(0.03, 0.05)),
+        crease=float(rng.uniform(0.3, 0.8)),
+        crease_depth=float(rng.uniform(0.0, 1.0)),
+        lash_density=float(rng.uniform(0.35, 1.3)),
+        lash_length=float(rng.uniform(0.3, 0.62)),
+        lash_droop=float(rng.normal(0.15, 0.35)),
+        lash_width=float(rng.uniform(0.7, 1.3)),
+        lower_lash_density=float(rng.uniform(0.2, 1.2)),
+        brow_height=float(rng.uniform(1.9, 2.9)),
+        brow_density=float(rng.uniform(0.3, 1.0)),
+        iris_gain=float(rng.uniform(0.82, 1.18)),
+        texture_gain=float(rng.uniform(0.6, 1.5)),
+        sclera_gain=float(rng.uniform(0.9, 1.1)),
+        skin_gain=float(rng.uniform(0.85, 1.1)),
+        skin_roughness=float(rng.uniform(0.4, 1.5)),
+        limbus_softness=float(rng.uniform(0.035, 0.11)),
+        nasal_side=nasal,
+        iris_colour=_triple(outer),
+        inner_colour=_triple(inner),
+        skin_colour=_triple(skin),
+    )
+
+
+def _wobble(rng: np.random.Generator, spread: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    cosines, sines = rng.normal(0, spread, (2, len(spread))).clip(-0.03, 0.03)
+    return tuple(cosines.tolist()), tuple(sines.tolist())
+
+
+def _triple(colour: np.ndarray) -> tuple[float, float, float]:
+    blue, green, red = np.clip(colour, 0.02, 0.98).tolist()
+    return blue, green, red

@@ -1,0 +1,265 @@
+"""Render one shot of one eye: the picture and its exact truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid
+from irisstn.segmentation.result import Segmentation
+from irisstn.synthetic.eye import PlacedEye, RingField, place_eye, ring_field, sample_texture
+from irisstn.synthetic.identity import Anatomy, Identity
+from irisstn.synthetic.shot import Shot
+from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
+from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
+
+Plane = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+_LASH_COVER = 70  # of 255: where hair hides more than this, the iris is not usable
+_GLINT_COVER = 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedEye:
+    """A rendered picture with its truth.
+
+    `image` is (H, W) uint8, or (H, W, 3) uint8 in OpenCV's order (B, G, R) for a camera that sees colour; read-only.
+    `roll_rad` is the head's roll: the texture at angle t at rest lies at t + `roll_rad` in the picture. `stretch` is k
+    in r = s + k s (1 - s), from the tissue's share s at rest to its place r in the ring (see `irisstn.synthetic.eye`).
+    `pupil_ratio` is the pupil's radius over the iris'.
+    """
+
+    image: Image
+    truth: Segmentation
+    roll_rad: float
+    stretch: float
+    pupil_ratio: float
+    camera: str
+    identity_seed: int
+    shot: Shot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What all colour channels share, (H, W) float32 unless named otherwise."""
+
+    field: RingField
+    tissue: Plane  # (h, w), texture around 0
+    inside_limbus: Plane  # (h, w), 0..1
+    inside_pupil: Plane  # (h, w), 0..1
+    open: Plane
+    skin: Plane
+    sclera: Plane
+    vessels: Plane
+    shade: Plane
+    hair: Plane
+    glints: Plane
+    light: Plane
+
+
+def render(identity: Identity, shot: Shot) -> RenderedEye:
+    """The picture of `identity` that `shot` describes; the same arguments always give the same bytes."""
+    rng = np.random.default_rng([shot.seed, identity.seed])
+    size = shot.camera.size
+    placed = place_eye(identity, shot)
+    upper, along = lid_distance(placed.upper_lid, size)
+    lower = -lid_distance(placed.lower_lid, size)[0]
+
+    hair = np.zeros(size, np.uint8)
+    draw_brow(hair, identity, shot)
+    draw_lashes(hair, identity, shot, placed)
+    glints = np.zeros(size, np.uint8)
+    draw_glints(glints, shot, placed)
+    scene = _build_scene(rng, identity, shot, placed, (upper, lower, along), (hair, glints))
+
+    anatomy = identity.anatomy
+    if shot.camera.colour:
+        image = cv2.merge([_expose(rng, shot, _compose(anatomy, shot, scene, channel)) for channel in range(3)])
+    else:
+        image = _expose(rng, shot, _compose(anatomy, shot, scene, None))
+    if shot.jpeg_quality:
+        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, shot.jpeg_quality])
+        image = cv2.imdecode(packed, cv2.IMREAD_UNCHANGED)
+    image = np.asarray(image, np.uint8)
+    image.flags.writeable = False
+    return RenderedEye(
+        image=image,
+        truth=_truth(shot, placed, (upper, lower), (hair, glints)),
+        roll_rad=shot.roll_rad,
+        stretch=placed.stretch,
+        pupil_ratio=shot.pupil_ratio,
+        camera=shot.camera.name,
+        identity_seed=identity.seed,
+        shot=shot,
+    )
+
+
+def _build_scene(
+    rng: np.random.Generator,
+    identity: Identity,
+    shot: Shot,
+    placed: PlacedEye,
+    places: tuple[Plane, Plane, Plane],
+    layers: tuple[Image, Image],
+) -> _Scene:
+    upper, lower, along = places
+    hair, glints = layers
+    size = shot.camera.size
+    radius = shot.iris_radius_px
+    field = ring_field(placed, size)
+    ring_px = placed.limbus.mean_radius - placed.pupil.mean_radius
+    middle = 0.5 * (placed.limbus.mean_radius + placed.pupil.mean_radius)
+    tissue = sample_texture(identity, field, shot.roll_rad, scale=middle, ring_px=ring_px)
+    soft = max(identity.anatomy.limbus_softness * radius, 1.0)
+    limbus = np.clip((1 - field.radius) * np.float32(ring_px / (2 * soft)) + 0.5, 0, 1)
+    limbus = limbus * limbus * (3 - 2 * limbus)
+    pupil = np.clip(0.5 - field.radius * np.float32(ring_px / 1.5), 0, 1)
+    sclera, shade = shade_eyeball(rng, identity, shot, placed, upper, lower, along)
+    if shot.contact_lens:
+        _draw_contact_lens(rng, sclera, shot)
+    red = vessels(identity, shot, size)
+    hair_cover = cv2.GaussianBlur(hair, (3, 3), 0.55).astype(np.float32) * np.float32(1 / 255)
+    if shot.glasses:
+        _draw_glasses(rng, hair_cover, glints, shot)
+    return _Scene(
+        field=field,
+        tissue=tissue,
+        inside_limbus=limbus,
+        inside_pupil=pupil,
+        open=np.clip(np.minimum(upper, lower) * np.float32(0.7) + 0.5, 0, 1),
+        skin=shade_skin(rng, identity, shot, -upper, -lower),
+        sclera=sclera,
+        vessels=red,
+        shade=shade,
+        hair=hair_cover,
+        glints=glints.astype(np.float32) * np.float32(1 / 255),
+        light=light_field(shot, size),
+    )
+
+
+def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Plane:
+    """The light (H, W) that one colour channel sees, 0..1 before the sensor; `channel` None is near infrared."""
+    if channel is None:
+        skin, sclera, outer, inner, blood = 1.0, anatomy.sclera_gain, 1.0, 1.0, 0.1
+        skin *= anatomy.skin_gain
+        iris_gain = anatomy.iris_gain
+    else:
+        skin, sclera = anatomy.skin_colour[channel], (0.86, 0.93, 1.0)[channel]
+        outer, inner = anatomy.iris_colour[channel], anatomy.inner_colour[channel]
+        blood, iris_gain = (0.5, 0.45, 0.12)[channel], 1.0
+    eyeball = scene.sclera * np.float32(sclera * shot.sclera_level)
+    eyeball *= 1 - np.float32(blood) * scene.vessels
+    here = scene.field.rows, scene.field.columns
+    iris = 1 + np.float32(shot.contrast * anatomy.texture_gain) * scene.tissue
+    iris *= np.float32(outer * iris_gain * shot.iris_level)
+    if channel is not None:
+        toward_pupil = np.clip(1.2 - 2.2 * scene.field.tissue, 0, 1)
+        iris *= 1 + np.float32(inner / outer - 1) * toward_pupil
+    around = eyeball[here]
+    around += (iris - around) * scene.inside_limbus
+    around += (np.float32(shot.pupil_level) - around) * scene.inside_pupil
+    eyeball *= scene.shade
+    picture = scene.skin * np.float32(skin * shot.skin_level)
+    picture += (eyeball - picture) * scene.open
+    picture *= scene.light
+    picture += (np.float32(shot.lash_level) - picture) * scene.hair
+    return np.asarray(np.maximum(picture, 1.5 * scene.glints))
+
+
+def _expose(rng: np.random.Generator, shot: Shot, light: Plane) -> Image:
+    """What lens and sensor make of the light (H, W): blur, motion, grain, 8 bits."""
+    light = np.minimum(light, 1.35)
+    if shot.motion_px >= 1:
+        light = cv2.filter2D(light, -1, _motion_kernel(shot.motion_px, shot.motion_rad))  # type: ignore[assignment]
+    if shot.blur_px > 0.25:
+        light = cv2.GaussianBlur(light, (0, 0), shot.blur_px)  # type: ignore[assignment]
+    grain = rng.standard_normal(light.shape, np.float32)
+    light = light + grain * np.float32(shot.noise)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(light, 0), alpha=255.0), np.uint8)
+
+
+def _motion_kernel(length: float, angle_rad: float) -> Plane:
+    half = int(np.ceil(length / 2))
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+    for step in np.linspace(-length / 2, length / 2, 4 * half + 3):
+        kernel[round(half + step * np.sin(angle_rad)), round(half + step * np.cos(angle_rad))] += 1
+    return np.asarray(kernel / kernel.sum())
+
+
+def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Plane, Plane], layers: tuple[Image, Image]) -> Segmentation:
+    size = shot.camera.size
+    disc = placed.limbus.mask(size)
+    iris = disc & ~placed.pupil.mask(size) & (distances[0] >= 0) & (distances[1] >= 0)
+    hair, glints = layers
+    bloom = 2 * round(1 + 1.2 * shot.blur_px) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (bloom, bloom))
+    bright = cv2.dilate(glints, kernel) > _GLINT_COVER
+    usable = iris & (hair < _LASH_COVER) & ~bright
+    return Segmentation(
+        pupil=placed.pupil,
+        limbus=placed.limbus,
+        upper_lid=_touching(placed.upper_lid, placed.limbus, -1),
+        lower_lid=_touching(placed.lower_lid, placed.limbus, 1),
+        iris_mask=iris,
+        usable=usable,
+    )
+
+
+def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
+    """`lid` where it hides a part of the iris; `side` -1 for the upper lid, 1 for the lower."""
+    points: Bool | NDArray[np.floating] = limbus.points(TAU * np.arange(90) / 90) - (lid.x, lid.y)
+    cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
+    along = points[:, 0] * cosine + points[:, 1] * sine
+    across = points[:, 1] * cosine - points[:, 0] * sine
+    c0, c1, c2 = lid.coefficients
+    hidden = side * (across - (c0 + along * (c1 + c2 * along))) > 0
+    return lid if hidden.any() else None
+
+
+def _draw_contact_lens(rng: np.random.Generator, sclera: Plane, shot: Shot) -> None:
+    """The rim of a soft lens: a faint circle on the sclera around the limbus."""
+    layer = np.zeros(sclera.shape, np.uint8)
+    size = shot.iris_radius_px
+    centre = np.array([shot.x, shot.y]) + rng.normal(0, 0.04, 2) * size
+    radius = rng.uniform(1.12, 1.25) * size
+    cv2.circle(
+        layer,
+        np.rint(centre * 16).astype(int).tolist(),
+        int(radius * 16),
+        255,
+        max(1, int(0.02 * size)),
+        cv2.LINE_AA,
+        4,
+    )
+    sclera += layer * np.float32(rng.choice([-0.1, 0.08]) / 255)
+
+
+def _draw_glasses(rng: np.random.Generator, cover: Plane, glints: Image, shot: Shot) -> None:
+    """A dark frame around the eye, clear of the iris, and at times a lamp mirrored in the lens."""
+    layer = np.zeros(cover.shape, np.uint8)
+    size = shot.iris_radius_px
+    half = np.array([rng.uniform(2.6, 3.6), rng.uniform(1.6, 2.4)]) * size
+    centre = np.array([shot.x, shot.y]) + rng.uniform(-0.25, 0.25, 2) * size
+    angle = np.linspace(0, TAU, 80, endpoint=False)
+    outline = np.stack([np.cos(angle), np.sin(angle)], -1)
+    outline = np.sign(outline) * np.abs(outline) ** 0.6 * half
+    cosine, sine = np.cos(shot.roll_rad), np.sin(shot.roll_rad)
+    outline = outline @ np.array([[cosine, sine], [-sine, cosine]]) + centre
+    cv2.polylines(
+        layer,
+        [np.rint(outline * 16).astype(np.int32)],
+        True,
+        255,
+        max(2, int(rng.uniform(0.08, 0.25) * size)),
+        cv2.LINE_AA,
+        4,
+    )
+    np.maximum(cover, layer * np.float32(1 / 255), out=cover)
+    if rng.random() < 0.5:
+        at = centre + rng.uniform(-0.6, 0.6, 2) * half
+        axes = (max(2, int(rng.uniform(0.06, 0.2) * size)), max(2, int(rng.uniform(0.04, 0.12) * size)))
+        cv2.ellipse(glints, np.rint(at).astype(int).tolist(), axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)

@@ -1,0 +1,131 @@
+"""Everything around the iris, as relative brightness (H, W): lids and their creases, sclera, light, grain."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.geometry import Eyelid
+from irisstn.synthetic.eye import PlacedEye
+from irisstn.synthetic.identity import Identity
+from irisstn.synthetic.shot import Shot
+
+Plane = NDArray[np.float32]
+
+_PER_RADIUS = 64  # steps of a brightness table per iris radius
+_REACH = 4.0  # how far the tables go, in iris radii
+
+
+def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Plane:
+    """Smooth noise (H, W) of spread about 1 with one random value per `cell_px`, `stretch` times as wide as high."""
+    height, width = size
+    rows, columns = int(height / cell_px) + 4, int(width / (cell_px * stretch)) + 4
+    grid = rng.standard_normal((rows, columns), np.float32)
+    large = cv2.resize(
+        grid, (int(columns * cell_px * stretch) + 1, int(rows * cell_px) + 1), interpolation=cv2.INTER_CUBIC
+    )
+    return np.asarray(large[:height, :width], np.float32)
+
+
+def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Plane, Plane]:
+    """How far each pixel lies below `lid` in the eye's frame (H, W), and its place along the eye (H, W), in pixels."""
+    height, width = image_size
+    x = np.arange(width, dtype=np.float32)[None, :] - np.float32(lid.x)
+    y = np.arange(height, dtype=np.float32)[:, None] - np.float32(lid.y)
+    cosine, sine = np.float32(np.cos(lid.angle_rad)), np.float32(np.sin(lid.angle_rad))
+    along, across = x * cosine + y * sine, y * cosine - x * sine
+    c0, c1, c2 = (np.float32(c) for c in lid.coefficients)
+    return across - (c0 + along * (c1 + c2 * along)), along
+
+
+def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: Plane, below: Plane) -> Plane:
+    """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids in pixels."""
+    anatomy = identity.anatomy
+    size = above.shape[0], above.shape[1]
+    radius = shot.iris_radius_px
+    own = np.random.default_rng([identity.seed, 4])
+    folds = smooth_noise(own, size, 0.45 * radius, 2.0)
+    fine = smooth_noise(rng, size, max(0.055 * radius, 2.0), 1.8)
+    h = np.arange(int(_REACH * _PER_RADIUS), dtype=np.float32) / _PER_RADIUS
+    crease = anatomy.crease
+    upper = (
+        1.0
+        - 0.28 * np.exp(-h / 0.05)
+        - 0.16 * anatomy.crease_depth * np.exp(-(((h - crease) / 0.04) ** 2))
+        - 0.1 * anatomy.crease_depth * np.exp(-(((h - crease - 0.12) / 0.14) ** 2))
+        + 0.06 * np.exp(-(((h - 0.5 * crease) / (0.3 * crease)) ** 2))
+        - 0.1 * np.clip(h - 1.2, 0, 1.5)
+    )
+    lower = (
+        1.0
+        + 0.1 * np.exp(-(((h - 0.045) / 0.03) ** 2))
+        - 0.1 * np.exp(-(((h - 0.11) / 0.03) ** 2))
+        - 0.1 * np.exp(-(((h - 0.55) / 0.1) ** 2))
+        + 0.04 * np.exp(-(((h - 0.85) / 0.2) ** 2))
+    )
+    upper_at = _look_up(upper, above + folds * np.float32(0.03 * radius), radius)
+    lower_at = _look_up(lower, below + folds * np.float32(0.03 * radius), radius)
+    rough = np.float32(anatomy.skin_roughness)
+    skin = np.where(above > 0, upper_at, lower_at)
+    skin += 0.05 * folds + 0.022 * rough * fine
+    pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
+    skin += 0.018 * rough * pores
+    # Moist skin glitters in small streaks where its grain is highest.
+    skin += np.clip(fine + 0.7 * pores - 1.9, 0, 1) * np.float32(0.25 * rough)
+    return np.asarray(skin, np.float32)
+
+
+def shade_eyeball(
+    rng: np.random.Generator,
+    identity: Identity,
+    shot: Shot,
+    placed: PlacedEye,
+    upper: Plane,
+    lower: Plane,
+    along: Plane,
+) -> tuple[Plane, Plane]:
+    """Relative brightness of the sclera (H, W), and the shade that the lids cast on sclera and iris alike (H, W)."""
+    size = upper.shape[0], upper.shape[1]
+    radius = shot.iris_radius_px
+    depth = np.arange(int(_REACH * _PER_RADIUS), dtype=np.float32) / _PER_RADIUS
+    under_upper = 1 - shot.lid_shadow * (0.7 * np.exp(-depth / 0.1) + 0.5 * np.exp(-depth / 0.35))
+    under_lower = 1 - 0.5 * shot.lid_shadow * np.exp(-depth / 0.05)
+    shade = _look_up(under_upper, upper, radius) * _look_up(under_lower, lower, radius)
+    aside = along * np.float32(1 / (2.4 * radius))
+    sclera = 1.0 - 0.22 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
+    return np.asarray(sclera, np.float32), shade
+
+
+def light_field(shot: Shot, image_size: tuple[int, int]) -> Plane:
+    """The lamps' light (H, W), about 1: a slope and the falling off toward the picture's edge."""
+    height, width = image_size
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    fall = np.float32(0.5 * shot.vignette)
+    row = 1 + np.float32(shot.light_x) * x - fall * x * x
+    return np.asarray(row + (np.float32(shot.light_y) * y - fall * y * y))
+
+
+def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Plane:
+    """Blood vessels of the sclera (H, W), 0..1: wavering lines from the corners toward the iris."""
+    own = np.random.default_rng([identity.seed, 5])
+    layer = np.zeros(image_size, np.uint8)
+    radius = shot.iris_radius_px
+    count = int(own.integers(4, 12))
+    frame = Eyelid(shot.x, shot.y, shot.roll_rad, (0.0, 0.0, 0.0))
+    lines = []
+    for _ in range(count):
+        side = own.choice([-1.0, 1.0])
+        along = side * np.linspace(2.4, own.uniform(1.05, 1.6), 14) * radius
+        across = (own.uniform(-0.6, 0.6) + np.cumsum(own.normal(0, 0.035, 14))) * radius
+        points = frame.points(along) + across[:, None] * np.array([-np.sin(shot.roll_rad), np.cos(shot.roll_rad)])
+        lines.append(np.rint(points * 16).astype(np.int32))
+    thickness = max(1, round(0.012 * radius))
+    cv2.polylines(layer, lines, False, 160, thickness, cv2.LINE_AA, 4)
+    return np.asarray(layer * np.float32(1 / 255))
+
+
+def _look_up(table: Plane, distance_px: Plane, radius: float) -> Plane:
+    place = (distance_px * np.float32(_PER_RADIUS / radius)).astype(np.int32)
+    return np.asarray(table.astype(np.float32).take(place, mode="clip"))

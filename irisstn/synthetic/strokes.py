@@ -1,0 +1,152 @@
+"""Hair and lamps: lashes, brow, glints, drawn smoothly on 8-bit layers (H, W) of how much they cover."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.geometry import Eyelid
+from irisstn.synthetic.eye import PlacedEye
+from irisstn.synthetic.identity import Identity
+from irisstn.synthetic.shot import GLINT_PATTERNS, Shot
+
+Layer = NDArray[np.uint8]
+Points = NDArray[np.float64]
+
+_SHIFT = 4  # fixed-point bits of the corners that OpenCV draws
+_STEPS = np.linspace(0, 1, 8)[:, None, None]
+_BLEND = np.concatenate([(1 - _STEPS) ** 2, 2 * _STEPS * (1 - _STEPS), _STEPS**2], axis=1)[:, :, 0]
+
+
+def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye) -> None:
+    """The lashes of both lids: tapering curves, the upper ones in loose clumps."""
+    anatomy = identity.anatomy
+    own = np.random.default_rng([identity.seed, 1])
+    moved = np.random.default_rng([shot.seed, 1])
+    size = shot.iris_radius_px
+    half = _half_width(placed, size)
+
+    count = int(95 * anatomy.lash_density)
+    roots = own.uniform(-1, 1, count)
+    clumps = np.sort(own.uniform(-1, 1, max(6, count // 4)))
+    nearest = clumps[np.abs(roots[:, None] - clumps).argmin(axis=1)]
+    lean = 0.9 * roots + own.normal(0, 0.22, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
+    droop = anatomy.lash_droop + shot.lash_droop + own.normal(0, 0.22, count)
+    length = anatomy.lash_length * own.uniform(0.55, 1.15, count) * (0.8 + 0.35 * np.abs(roots)) * size
+    start = placed.upper_lid.points(roots * half) + own.normal(0, 0.012, (count, 2)) * size
+    rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
+    _draw_curves(
+        layer,
+        start,
+        _along(placed.upper_lid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
+        _along(placed.upper_lid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
+        anatomy.lash_width * own.uniform(0.6, 1.2, count) * 0.013 * size,
+        own.uniform(0.55, 1.0, count),
+    )
+
+    count = int(45 * anatomy.lower_lash_density)
+    roots = own.uniform(-1, 1, count)
+    length = own.uniform(0.12, 0.3, count) * size
+    lean = 0.8 * roots + own.normal(0, 0.45, count)
+    start = placed.lower_lid.points(roots * half)
+    start = start + _along(placed.lower_lid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
+    _draw_curves(
+        layer,
+        start,
+        _along(placed.lower_lid, lean * 0.4 * length, 0.6 * length),
+        _along(placed.lower_lid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
+        anatomy.lash_width * own.uniform(0.5, 1.0, count) * 0.009 * size,
+        own.uniform(0.35, 0.85, count),
+    )
+
+
+def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
+    """The eyebrow, where the picture reaches so far up."""
+    anatomy = identity.anatomy
+    size = shot.iris_radius_px
+    frame = Eyelid(shot.x, shot.y, shot.roll_rad, (0.0, 0.0, 0.0))
+    height = anatomy.brow_height + 0.4 * min(shot.upper_lid, 1.0) - 0.3
+    if shot.y - (height - 0.6) * size < 0:
+        return
+    own = np.random.default_rng([identity.seed, 2])
+    count = int(420 * anatomy.brow_density)
+    across = own.uniform(-2.6, 2.9, count) * -anatomy.nasal_side
+    thick = 0.28 * np.clip(1.15 - 0.25 * (across * -anatomy.nasal_side), 0.25, 1)
+    up = -height + 0.07 * across**2 + own.normal(0, 1, count) * thick
+    start = frame.points(0) + _along(frame, across * size, up * size)
+    length = own.uniform(0.25, 0.55, count) * size
+    lean = -anatomy.nasal_side * own.uniform(0.5, 1.1, count)
+    tip = own.normal(-0.25, 0.3, count)
+    _draw_curves(
+        layer,
+        start,
+        _along(frame, lean * 0.5 * length, (tip - 0.15) * 0.6 * length),
+        _along(frame, lean * length, tip * length),
+        own.uniform(0.5, 1.2, count) * 0.012 * size,
+        own.uniform(0.35, 0.9, count),
+    )
+
+
+def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
+    """The lamps mirrored on the cornea, and the wet edges of the lids that mirror them again."""
+    rng = np.random.default_rng([shot.seed, 3])
+    size = shot.iris_radius_px
+    middle = np.array([placed.pupil.x + shot.glint_x * size, placed.pupil.y + shot.glint_y * size])
+    lamps = np.array(GLINT_PATTERNS[shot.glints]) * shot.glint_spread * size + middle
+    if shot.glints == "window":
+        _draw_window(layer, rng, middle, size)
+    else:
+        for at in lamps:
+            _draw_dot(layer, at, shot.glint_size * size * rng.uniform(0.85, 1.1), 255)
+    if shot.glint_ghosts > 0:
+        for at in (lamps - middle) * rng.uniform(1.3, 1.9) + middle + rng.normal(0, 0.05, 2) * size:
+            _draw_dot(layer, at, 0.02 * size, int(255 * shot.glint_ghosts * rng.uniform(0.2, 1)))
+    for lid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
+        for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
+            at = lid.points(along) + _along(lid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
+            _draw_dot(layer, at, rng.uniform(0.008, 0.026) * size, int(rng.uniform(120, 255)))
+
+
+def _half_width(placed: PlacedEye, size: float) -> float:
+    """Half the distance between the corners of the eye, where the lids meet, in pixels."""
+    upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
+    opening = max(lower[0] - upper[0], 0.2 * size)
+    return float(min(np.sqrt(opening / (upper[2] - lower[2])), 2.6 * size))
+
+
+def _along(frame: Eyelid, across: Points, down: Points) -> Points:
+    """Steps (N, 2) in the picture of steps in an eye's frame."""
+    cosine, sine = np.cos(frame.angle_rad), np.sin(frame.angle_rad)
+    return np.stack([across * cosine - down * sine, across * sine + down * cosine], axis=-1)
+
+
+def _draw_curves(layer: Layer, start: Points, bend: Points, end: Points, width: Points, cover: Points) -> None:
+    """Tapering quadratic Bezier curves from `start` (N, 2); `bend` and `end` are steps from there; `width` (N,) at the root."""
+    height_px, width_px = layer.shape
+    corners = np.stack([start, start + bend, start + end], axis=1)  # (N, 3, 2)
+    curves = np.einsum("sk,nkd->nsd", _BLEND, corners)
+    step = np.gradient(curves, axis=1)
+    side = np.stack([-step[..., 1], step[..., 0]], axis=-1) / (np.linalg.norm(step, axis=-1, keepdims=True) + 1e-9)
+    taper = (0.5 * width[:, None] * (1 - _STEPS[:, 0, 0] ** 1.5))[..., None]
+    outlines = np.concatenate([curves + side * taper, (curves - side * taper)[:, ::-1]], axis=1)
+    inside = (curves > -1).all(axis=2).any(axis=1)
+    inside &= ((curves[..., 0] < width_px + 1) & (curves[..., 1] < height_px + 1)).any(axis=1)
+    # What is thinner than a pixel is still drawn one pixel wide, so it covers less.
+    cover = cover * np.clip(0.35 + 0.55 * width, 0.25, 1.0)
+    fixed = np.rint(outlines * (1 << _SHIFT)).astype(np.int32)
+    for n in np.flatnonzero(inside):
+        cv2.fillPoly(layer, [fixed[n]], int(255 * cover[n]), cv2.LINE_AA, _SHIFT)
+
+
+def _draw_dot(layer: Layer, at: Points, radius: float, value: int) -> None:
+    one = 1 << _SHIFT
+    centre = (int(at[0] * one), int(at[1] * one))
+    strength = int(value * min(1.0, (radius / 0.7) ** 2))
+    cv2.circle(layer, centre, max(int(radius * one), 1), strength, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_window(layer: Layer, rng: np.random.Generator, middle: Points, size: float) -> None:
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.08, 0.25, 2) + rng.normal(0, 0.02, (4, 2))
+    fixed = np.rint((corners * size + middle) * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillPoly(layer, [fixed], int(rng.uniform(90, 220)), cv2.LINE_AA, _SHIFT)

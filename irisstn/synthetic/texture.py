@@ -1,0 +1,207 @@
+"""The tissue of one iris as a polar picture: fibres, collarette, crypts, furrows, freckles, the dark limbal ring.
+
+The picture is straight: rows run from the pupil's edge (0) to the limbus (1) of the tissue at rest, columns clockwise
+from the eye's right, as in a strip. It is built straight and bent once: a smooth warp gives the collarette its waves
+and the fibres their slant. Amplitudes were set beside normalized real strips: octaves of the spectrum along the angle
+are about equally strong from 8 to 63 cycles and fall off above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+
+TEXTURE_SIZE = (128, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class TextureTraits:
+    """What kind of iris it is; shares are of the ring's width, strengths are relative to a usual iris (1).
+
+    `collarette` is the place of the wavy ring; `crypts` the share of cells that are holes; `cell_columns` x `cell_rows`
+    the usual cell in texture pixels (a divisor of the texture's size).
+    """
+
+    collarette: float
+    waviness: float
+    slant: float
+    fibres: float
+    ridges: float
+    mesh: float
+    crypts: float
+    cell_columns: int
+    cell_rows: int
+    large_crypts: float
+    furrows: int
+    freckles: int
+    mottle: float
+    sectors: float
+    limbal_ring: float
+    collarette_step: float
+
+
+def sample_traits(rng: np.random.Generator) -> TextureTraits:
+    """Draw the traits of an iris: from nearly smooth to rich."""
+    rich = rng.beta(1.6, 1.6)
+    return TextureTraits(
+        collarette=float(rng.uniform(0.2, 0.42)),
+        waviness=float(rng.uniform(0.01, 0.045)),
+        slant=float(rng.uniform(0.3, 1.3)),
+        fibres=float(rng.uniform(0.35, 0.9) * (0.4 + rich)),
+        ridges=float(rng.uniform(0.0, 0.8) * rich),
+        mesh=float(rng.uniform(0.4, 1.3) * (0.4 + rich)),
+        crypts=float(rng.uniform(0.25, 0.9)),
+        cell_columns=int(rng.choice([16, 16, 32])),
+        cell_rows=int(rng.choice([16, 16, 32])),
+        large_crypts=float(rng.uniform(0.0, 0.4) * (0.3 + rich)),
+        furrows=int(rng.integers(0, 7)),
+        freckles=int(rng.integers(0, 30)) if rng.random() < 0.5 else int(rng.integers(0, 5)),
+        mottle=float(rng.uniform(0.5, 1.2)),
+        sectors=float(rng.uniform(0.3, 1.0)),
+        limbal_ring=float(rng.uniform(0.1, 1.0)),
+        collarette_step=float(rng.uniform(-0.4, 0.9)),
+    )
+
+
+def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Plane:
+    """The relative brightness (R, T) float32 of the tissue: 0 = the iris' usual gray, spread about 1."""
+    rows, _ = TEXTURE_SIZE
+    radius = ((np.arange(rows, dtype=np.float32) + 0.5) / rows)[:, None]
+    inner = 1.0 / (1.0 + np.exp((radius - traits.collarette) / 0.03))
+    near = np.exp(-(((radius - traits.collarette) / 0.14) ** 2))
+
+    fibres = _fibres(rng, traits.ridges)
+    texture = traits.fibres * fibres * (0.75 + 0.5 * near - 0.2 * inner)
+    mesh_share = np.clip(1.15 - np.abs(radius - 0.55 * traits.collarette) / (0.5 * traits.collarette + 0.1), 0, 1)
+    texture += traits.mesh * _cells(rng, (traits.cell_rows, traits.cell_columns), traits.crypts * mesh_share)
+    sparse = np.clip(1.0 - np.abs(radius - traits.collarette - 0.12) / 0.28, 0, 1) ** 2
+    holes = _cells(rng, (32, 32), traits.large_crypts * sparse)
+    texture += (0.5 + traits.mesh) * holes * (1.0 + 0.15 * fibres)
+    texture += traits.mottle * _mottle(rng)
+    texture += traits.sectors * (0.35 * smooth_ring(rng, (2, 8)) + 0.3 * smooth_ring(rng, (4, 16)))
+    _carve_furrows(rng, texture, traits.furrows)
+    texture = _bend(rng, texture, traits)
+    _dot_freckles(rng, texture, traits.freckles)
+    texture += _profile(radius, traits)
+    return texture
+
+
+def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int, int] = TEXTURE_SIZE) -> Plane:
+    """Smooth noise of spread about 1 on a polar picture `size`, one random value per cell of `grid`, closed in angle."""
+    rows, columns = grid
+    height, width = size
+    noise = rng.standard_normal((rows, columns), np.float32)
+    scale = width // columns
+    padded = np.concatenate([noise[:, -2:], noise, noise[:, :2]], axis=1)
+    large = cv2.resize(padded, ((columns + 4) * scale, height), interpolation=cv2.INTER_CUBIC)
+    # A cubic blend of independent values loses part of their variance.
+    return np.asarray(1.25 * large[:, 2 * scale : 2 * scale + width], np.float32)
+
+
+def _fibres(rng: np.random.Generator, ridges: float) -> Plane:
+    """Radial fibres: noise that is long across the ring and short along it; ridges are thin bright strands."""
+    coarse = smooth_ring(rng, (5, 64))
+    middle = smooth_ring(rng, (8, 128))
+    fine = smooth_ring(rng, (12, 256))
+    strands = smooth_ring(rng, (7, 128))
+    thin = np.exp(-6.0 * strands * strands) - 0.35
+    return np.asarray(0.42 * coarse + 0.5 * middle + 0.42 * fine + np.float32(1.3 * ridges) * thin, np.float32)
+
+
+def _mottle(rng: np.random.Generator) -> Plane:
+    """Fine grain without direction."""
+    small = smooth_ring(rng, (16, 128))
+    smaller = smooth_ring(rng, (32, 256))
+    smallest = smooth_ring(rng, (64, 512))
+    return np.asarray(0.22 * small + 0.3 * smaller + 0.26 * smallest, np.float32)
+
+
+def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Plane) -> Plane:
+    """Crypts as cells of a jittered grid (Worley 1996): dark inside, with bright rims; `share` (R, 1) of them are holes.
+
+    F1 and F2 are the distances to the nearest and second nearest seed: F2 - F1 is 0 on the rim and grows inward.
+    """
+    height, width = TEXTURE_SIZE
+    rows, columns = height // cell[0], width // cell[1]
+    seeds = rng.uniform(0.05, 0.95, (3, rows + 2, columns)).astype(np.float32)
+    chance = np.interp((np.arange(rows + 2) - 0.5) / rows, np.linspace(0, 1, height), share[:, 0]).astype(np.float32)
+    depth = np.clip((chance[:, None] - seeds[2]) * 3.0 + 0.2, 0.0, 1.0) * (seeds[2] < chance[:, None])
+    at_row = ((np.arange(height, dtype=np.float32) + 0.5) / cell[0] % 1.0)[:, None]
+    at_column = ((np.arange(width, dtype=np.float32) + 0.5) / cell[1] % 1.0)[None, :]
+    first = np.full(TEXTURE_SIZE, 9.0, np.float32)
+    second = first.copy()
+    hole = np.zeros(TEXTURE_SIZE, np.float32)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            y, x, deep = (
+                cv2.resize(
+                    np.roll(a[1 + down : 1 + down + rows], -right, axis=1),
+                    (width, height),
+                    interpolation=cv2.INTER_NEAREST,
+                )
+                for a in (seeds[0], seeds[1], depth)
+            )
+            distance = cv2.magnitude(y + (down - at_row), x + (right - at_column))
+            nearer = distance < first
+            second = np.minimum(second, np.maximum(first, distance))
+            hole = np.where(nearer, deep, hole)
+            first = np.minimum(first, distance)
+    inward = second - first
+    floor = np.clip((inward - 0.08) / 0.3, 0, 1)
+    around = cv2.blur(hole, (cell[1] // 2 + 1, cell[0] // 2 + 1))
+    rim = np.exp(-((inward / 0.16) ** 2)) * around
+    return np.asarray(1.1 * rim - 2.1 * floor * hole, np.float32)
+
+
+def _carve_furrows(rng: np.random.Generator, texture: Plane, count: int) -> None:
+    """Contraction furrows: partial arcs around the pupil in the outer zone, a dark line beside a bright one."""
+    height, width = texture.shape
+    for _ in range(count):
+        middle = rng.uniform(0.45, 0.93) * height + 1.2 * smooth_ring(rng, (1, 16), (1, width))[0]
+        strength = np.clip(smooth_ring(rng, (1, 8), (1, width))[0] + 0.2, 0, 1.5) * rng.uniform(0.25, 0.7)
+        spread = rng.uniform(1.0, 2.2)
+        top = max(0, int(middle.min() - 4 * spread))
+        bottom = min(height, int(middle.max() + 4 * spread) + 1)
+        offset = (np.arange(top, bottom, dtype=np.float32)[:, None] - middle) / spread
+        line = np.exp(-0.5 * offset * offset) * (0.5 * offset - 0.8)
+        texture[top:bottom] += (line * strength).astype(np.float32)
+
+
+def _bend(rng: np.random.Generator, texture: Plane, traits: TextureTraits) -> Plane:
+    """Bend the straight picture: waves of the collarette along the radius, slants and curls of the fibres along the angle."""
+    height, width = texture.shape
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    ring = np.sin(np.pi * (rows + 0.5) / height)
+    waves = 0.8 * smooth_ring(rng, (1, 32), (height, width)) + 0.8 * smooth_ring(rng, (1, 8), (height, width))
+    from_row = rows + np.float32(traits.waviness * height) * waves * ring
+    slant = np.float32(traits.slant) * (5.5 * smooth_ring(rng, (6, 16)) + 1.8 * smooth_ring(rng, (8, 64)))
+    from_column = np.arange(width, dtype=np.float32)[None, :] + slant + 16.0
+    padded = np.concatenate([texture[:, -48:], texture, texture[:, :48]], axis=1)
+    from_column = np.clip(from_column + 32.0, 0, width + 95).astype(np.float32)
+    return np.asarray(
+        cv2.remap(padded, from_column, from_row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+def _dot_freckles(rng: np.random.Generator, texture: Plane, count: int) -> None:
+    """Small dark spots of pigment anywhere on the ring."""
+    height, width = texture.shape
+    for row, column, size, depth in rng.uniform((8, 0, 1.0, 0.6), (height - 8, width, 3.5, 2.2), (count, 4)):
+        y = np.arange(max(0, int(row - 8)), min(height, int(row + 9)))
+        x = np.arange(int(column) - 16, int(column) + 17)
+        square = ((y - row)[:, None] / size) ** 2 + ((x - column)[None, :] / (1.7 * size)) ** 2
+        texture[y[:, None], x[None, :] % width] -= (depth * np.exp(-0.5 * square)).astype(np.float32)
+
+
+def _profile(radius: Plane, traits: TextureTraits) -> Plane:
+    """The mean brightness along the radius (R, 1): the dark pupillary frill, the collarette, the limbal ring."""
+    frill = -1.6 * np.exp(-radius / 0.025)
+    step = traits.collarette_step / (1.0 + np.exp((radius - traits.collarette) / 0.05))
+    crest = 0.5 * np.exp(-(((radius - traits.collarette) / 0.05) ** 2))
+    limbal = -1.6 * traits.limbal_ring * np.exp(-(1.0 - radius) / 0.07)
+    return np.asarray(frill + step + crest + limbal, np.float32)
