@@ -1,0 +1,59 @@
+"""Spatial transformers: transforms, sampling, localization nets, and the module that puts them together.
+
+    transformer = SpatialTransformer(TutorialLocalization(affine := Affine()), affine)
+    warped = transformer(images)
+
+`TRANSFORMS` names every family; each stands there as it is made with its defaults. Conventions stand in `transform`
+and in `irisstn.geometry`.
+"""
+
+from collections.abc import Callable
+
+from irisstn.stn.affine import Affine, Attention, MatrixTransform, Rotation, Scale, Translation
+from irisstn.stn.guards import require_finite, require_gradient
+from irisstn.stn.localization import CircularLocalization, TutorialLocalization, start_at_identity
+from irisstn.stn.pictures import draw_outline, side_by_side
+from irisstn.stn.projective import Projective
+from irisstn.stn.ring import Ring
+from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
+from irisstn.stn.tps import ThinPlateSpline
+from irisstn.stn.transform import Transform
+from irisstn.stn.transformer import SpatialTransformer, Warped
+
+TRANSFORMS: dict[str, Callable[[], Transform]] = {
+    "translation": Translation,
+    "rotation": Rotation,
+    "scale": Scale,
+    "attention": Attention,
+    "affine": Affine,
+    "projective": Projective,
+    "tps": ThinPlateSpline,
+    "ring": Ring,
+}
+
+__all__ = [
+    "TRANSFORMS",
+    "Affine",
+    "Attention",
+    "CircularLocalization",
+    "MatrixTransform",
+    "Projective",
+    "Ring",
+    "Rotation",
+    "Scale",
+    "SpatialTransformer",
+    "ThinPlateSpline",
+    "Transform",
+    "Translation",
+    "TutorialLocalization",
+    "Warped",
+    "area_outside",
+    "draw_outline",
+    "outside_penalty",
+    "require_finite",
+    "require_gradient",
+    "sample",
+    "side_by_side",
+    "start_at_identity",
+    "wrap_columns",
+]

@@ -1,0 +1,222 @@
+"""Localization nets: an image, or a strip around a circle, to a transform's theta. All start at the identity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from irisstn.stn.ring import Ring
+from irisstn.stn.sampler import wrap_columns
+from irisstn.stn.transform import Transform
+
+_FLAT = 1e-4  # variance, of images in 0..1, below which a strip counts as flat and is not blown up
+
+
+def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
+    """Set a last layer so that it gives the transform's identity for any input: zero weights, the identity as bias."""
+    if layer.out_features != transform.n_params or layer.bias is None:
+        raise ValueError(f"the last layer needs {transform.n_params} outputs and a bias, got {layer}")
+    nn.init.zeros_(layer.weight)
+    with torch.no_grad():
+        layer.bias.copy_(transform.identity())
+
+
+class TutorialLocalization(nn.Module):
+    """The net of PyTorch's STN tutorial: two convolutions, two linear layers.
+
+    The feature map is averaged to `pooled` cells before the linear layers, so images (B, C, H, W) of any size from
+    22 x 22 fit; at 28 x 28 with the default it is the tutorial's own.
+    """
+
+    def __init__(
+        self, transform: Transform, *, channels: int = 1, hidden: int = 32, pooled: tuple[int, int] = (3, 3)
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 8, 7), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(8, 10, 5), nn.MaxPool2d(2), nn.ReLU()
+        )
+        self.pool = nn.AdaptiveAvgPool2d(pooled)
+        self.hidden = nn.Linear(10 * pooled[0] * pooled[1], hidden)
+        self.last = nn.Linear(hidden, transform.n_params)
+        start_at_identity(self.last, transform)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Theta (B, n) for `image` (B, C, H, W)."""
+        theta: Tensor = self.last(torch.relu(self.hidden(self.pool(self.features(image)).flatten(1))))
+        return theta
+
+
+class CircularLocalization(nn.Module):
+    """A fully convolutional net on strips (B, C, R, T), padded around the circle of angles, for any transform.
+
+    Convolutions turn with the strip, so what is read off them does too. For a `Ring`, every angle proposes an offset of
+    either boundary, and the offsets' Fourier coefficients are the corrections: turning the strip turns them. The roll
+    is read in one of two ways:
+
+    - `Ring(full_circle=True)`: each angle has a weight, and the roll is the direction of the weighted mean on the
+      circle. Turning the strip by a multiple of `STRIDE` columns turns the roll by just that. Such a roll cannot start
+      at the identity: a net that says 0 for every strip does not turn with it.
+    - otherwise the roll is small, about the upright eye. The head sees the absolute angle, since the lids lie above and
+      below (`position=False` hides it), through the mean and the first two Fourier coefficients of its features.
+
+    Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`.
+    `masked` takes the last channel as the mask, 1 = usable. Brightness and contrast are taken out of each strip first,
+    over its usable cells; the others become 0.
+    """
+
+    STRIDE = 4
+
+    def __init__(
+        self,
+        transform: Transform,
+        rows: int = 32,
+        *,
+        channels: int = 1,
+        masked: bool = False,
+        width: int = 32,
+        position: bool = True,
+    ) -> None:
+        super().__init__()
+        if rows < 8 or rows % 8:
+            raise ValueError(f"the strip's rows must be a multiple of 8, got {rows}")
+        if width < 8 or width % 8:
+            raise ValueError(f"the width must be a multiple of 8, got {width}")
+        if masked and channels < 2:
+            raise ValueError("a masked strip has at least two channels, its image and its mask")
+        self.rows, self.channels, self.masked = rows, channels, masked
+        self.trunk = nn.Sequential(
+            _block(channels, width // 2, (3, 5), (2, 2)),
+            _block(width // 2, width, (3, 3), (2, 2)),
+            _block(width, 2 * width, (3, 3), (2, 1)),
+            _Across(2 * width, 2 * width, rows // 8),
+            *[_Around(2 * width, dilation) for dilation in (1, 2, 4)],
+        )
+        self.ring = transform if isinstance(transform, Ring) else None
+        if self.ring is None:
+            self.head: nn.Module = _PlacedHead(2 * width, transform, position)
+        else:
+            self.boundaries = nn.Conv1d(2 * width, 3, 1)
+            for parameter in self.boundaries.parameters():
+                nn.init.zeros_(parameter)
+            self.head = nn.Conv1d(2 * width, 1, 1) if self.ring.full_circle else _PlacedHead(2 * width, None, position)
+
+    def forward(self, strips: Tensor) -> Tensor:
+        """Theta (B, n) for `strips` (B, C, R, T)."""
+        if strips.ndim != 4 or strips.shape[1:3] != (self.channels, self.rows) or strips.shape[3] % self.STRIDE:
+            wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
+            raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
+        features = self.trunk(_standardized(strips, self.masked)).squeeze(2)
+        read: Tensor = self.head(features)
+        if self.ring is None:
+            return read
+        limits = self.ring.limits.to(features)
+        roll = _mean_direction(read) if self.ring.full_circle else read * limits[0]
+        corrections = _fourier(self.boundaries(features), 2)  # (B, 3, 5): dilation, pupil, limbus
+        rest = torch.cat([corrections[:, 0, :1], corrections[:, 1], corrections[:, 2]], dim=1) * limits[1:]
+        return torch.cat([roll, rest], dim=1)
+
+
+def _standardized(strips: Tensor, masked: bool) -> Tensor:
+    """Each channel with mean 0 and deviation 1 over the usable cells, 0 elsewhere; the mask itself as it is."""
+    image = strips[:, :-1] if masked else strips
+    weight = strips[:, -1:].float() if masked else torch.ones_like(strips[:, :1], dtype=torch.float32)
+    total = weight.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    centred = image - (image * weight).sum(dim=(2, 3), keepdim=True) / total
+    variance = (centred.square() * weight).sum(dim=(2, 3), keepdim=True) / total
+    plain = (centred * weight * torch.rsqrt(variance + _FLAT)).to(strips.dtype)
+    return torch.cat([plain, strips[:, -1:]], dim=1) if masked else plain
+
+
+class _CircularConv(nn.Module):
+    """Convolution of (B, C, R, T), wrapped around T, zero beyond the first and last row."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.margin = dilation * (kernel[1] // 2)
+        padding = (kernel[0] // 2, 0)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, (1, dilation), bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out: Tensor = self.conv(wrap_columns(features, self.margin))
+        return out
+
+
+def _block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]) -> nn.Sequential:
+    # Group norm averages over all angles, so it does not break equivariance as a norm per place would; and unlike batch
+    # norm it treats one strip like many.
+    return nn.Sequential(_CircularConv(inputs, outputs, kernel, stride), nn.GroupNorm(4, outputs), nn.ReLU())
+
+
+class _Across(nn.Module):
+    """One convolution over the whole height: (B, C, R, T) to (B, C', 1, T)."""
+
+    def __init__(self, inputs: int, outputs: int, rows: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, (rows, 1), bias=False)
+        self.norm = nn.GroupNorm(4, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.relu(self.norm(self.conv(features)))
+
+
+class _Around(nn.Module):
+    """A residual convolution along the circle, `dilation` columns apart, that also sees the mean over all angles."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = _CircularConv(width, width, (1, 3), dilation=dilation)
+        self.mean = nn.Conv2d(width, width, 1, bias=False)
+        self.norm = nn.GroupNorm(4, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        mean = features.mean(dim=3, keepdim=True)
+        return torch.relu(features + self.norm(self.conv(features) + self.mean(mean)))
+
+
+class _PlacedHead(nn.Module):
+    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie."""
+
+    def __init__(self, width: int, transform: Transform | None, position: bool) -> None:
+        super().__init__()
+        self.position = position
+        self.look = nn.Conv1d(width + 4 * position, width, 1)
+        self.hidden = nn.Linear(5 * width, width)
+        self.last = nn.Linear(width, 1 if transform is None else transform.n_params)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        if transform is not None:
+            start_at_identity(self.last, transform)
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.position:
+            waves = _waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
+            features = torch.cat([features, waves], dim=1)
+        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1)
+        theta: Tensor = self.last(torch.relu(self.hidden(moments)))
+        return theta
+
+
+def _waves(like: Tensor, order: int) -> Tensor:
+    """1, cos a, sin a, cos 2a, sin 2a, ... (1 + 2 order, T) at the angle a of each column of `like` (..., T)."""
+    columns = like.shape[-1]
+    angle = 2 * torch.pi * (torch.arange(columns, device=like.device, dtype=torch.float32) + 0.5) / columns
+    waves = [torch.ones_like(angle)]
+    for k in range(1, order + 1):
+        waves += [torch.cos(k * angle), torch.sin(k * angle)]
+    return torch.stack(waves).to(like.dtype)
+
+
+def _fourier(values: Tensor, order: int) -> Tensor:
+    """Fourier coefficients (B, C, 1 + 2 order) of `values` (B, C, T) around the circle."""
+    waves = _waves(values, order)
+    means = (values[:, :, None, :] * waves).mean(dim=-1)
+    return torch.cat([means[..., :1], 2 * means[..., 1:]], dim=-1)
+
+
+def _mean_direction(logits: Tensor) -> Tensor:
+    """The direction (B, 1) in radians of the mean on the circle, each angle weighted by the softmax of (B, 1, T)."""
+    weights = torch.softmax(logits.float(), dim=-1)
+    means = (weights * _waves(weights, 1)[1:]).sum(dim=-1)  # (B, 2)
+    return torch.atan2(means[:, 1:], means[:, :1])
