@@ -15,15 +15,20 @@ from irisstn.errors import DatasetError
 from irisstn.images import SUFFIXES
 
 LISTS = frozenset({".txt", ".lst", ".csv"})
-MANIFEST = "manifest.jsonl"  # a folder below a source that holds one is an earlier output, not a source
+# A folder below a source that holds one of these is an earlier output, or the truth of rendered eyes: no pictures.
+_NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Sample:
-    """A picture: its `name` (the path below its source, with "/", suffix included; unique in a run) and its `path`."""
+    """A picture: its `name` (the path below its source, with "/", suffix included; unique in a run) and its `path`.
+
+    `mask` is the path of the mask beside it, where it is a strip that has one.
+    """
 
     name: str
     path: Path
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,8 +46,8 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
     `"eyes/*/L/*.jpg"`, or a text or CSV list (.txt, .lst: a path a line; .csv: a column `path`), whose relative paths
     are meant from the list's folder. A sample's name is its path below its folder; below the deepest common folder for
     pictures named one by one, by a glob or by a list. With more than one such folder, names begin with the folder's.
-    Files without a picture's suffix, hidden files and folders, earlier outputs of this program and the folder `exclude`
-    are passed over. Raises DatasetError where a source does not exist or nothing was found.
+    Files without a picture's suffix, hidden files and folders, earlier outputs of this program, the truth of rendered
+    eyes and the folder `exclude` are passed over. Raises DatasetError where a source does not exist or nothing was found.
     """
     groups: dict[Path, list[Path]] = {}
     single: list[Path] = []
@@ -87,7 +92,7 @@ def _walk(root: Path, exclude: Path | None) -> list[Path]:
         here = Path(folder)
         status = here.stat()
         known = (status.st_dev, status.st_ino) in seen
-        if known or (here != root and MANIFEST in files) or (excluded is not None and here.resolve() == excluded):
+        if known or (here != root and not _NOT_SOURCES.isdisjoint(files)) or (excluded is not None and here.resolve() == excluded):
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))

@@ -145,7 +145,12 @@ def encode_png(picture: NDArray[np.generic]) -> bytes:
 
 def write_jpeg(path: Path, picture: Gray, *, quality: int = 90, scratch: Path | None = None) -> None:
     """Write `picture`, (H, W) or (H, W, 3) BGR uint8, as JPEG, atomically."""
-    write_bytes_atomic(path, _encode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality)), scratch=scratch)
+    write_bytes_atomic(path, encode_jpeg(picture, quality=quality), scratch=scratch)
+
+
+def encode_jpeg(picture: Gray, *, quality: int = 90) -> bytes:
+    """The JPEG file of `picture`, (H, W) or (H, W, 3) BGR uint8; `quality` 1..100."""
+    return _encode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
 
 
 def _encode(suffix: str, picture: Gray, options: tuple[int, ...]) -> bytes:

@@ -1,0 +1,54 @@
+"""What every folder command is to the runner: settings, and a function from one input to its files and record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from irisstn.batch.records import FILES, Json, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input as read: its `name`, the file's `data`, and that of the mask beside it, for a strip that has one."""
+
+    name: str
+    data: bytes
+    mask: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What an input came to: `fields` of its record, and the content of its `files` by their path below OUT.
+
+    `variants` are whole records of further pictures made from the same input.
+    """
+
+    fields: Record
+    files: dict[str, bytes]
+    variants: list[Record] = field(default_factory=list)
+
+
+Process = Callable[[Input], Product]
+
+
+class Job(Protocol):
+    """A folder command. It is sent to the worker processes, so it holds settings only."""
+
+    @property
+    def command(self) -> str:
+        """The command's name."""
+
+    def settings(self) -> dict[str, Json]:
+        """Everything that the output's bytes depend on, beside the input and the version: `config`, and for a command
+        with a network `weights_sha256`.
+        """
+
+    def start(self) -> Process:
+        """Load what is needed and return the function that handles one input; called once in each process."""
+
+
+def output_file(kind: str, name: str) -> str:
+    """The path below OUT of the file that the field `kind` of a record names, for the input `name`."""
+    return f"{FILES[kind]}/{name}{'.jpg' if kind == 'overlay' else '.png'}"

@@ -1,0 +1,143 @@
+"""The runner of every folder command: resumes, survives, and writes the same bytes with any number of workers."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from irisstn.batch.job import Job
+from irisstn.batch.manifest import Manifest
+from irisstn.batch.output import Output, opened
+from irisstn.batch.pool import Stop, run_here, run_in_processes, stop_on_signals
+from irisstn.batch.progress import Bar
+from irisstn.batch.records import Json
+from irisstn.batch.worker import Outcome, Task
+from irisstn.datasets import Sample
+from irisstn.errors import OutputError
+
+PER_WORKER = 8  # pictures below which one more process is not worth its start
+LIMIT_S = 300.0
+_REASONS = 100  # different reasons a summary keeps apart
+
+
+@dataclass
+class Summary:
+    """What a run did: inputs `done` now, `skipped` as done before, and `failed`, of `total`; `stopped_by` a signal."""
+
+    out: Path
+    total: int
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    stopped_by: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second, of those that were worked on."""
+        return (self.done + self.failed) / max(self.seconds, 1e-9)
+
+    def counts(self) -> dict[str, Json]:
+        """The figures that are kept in run.json."""
+        return {"inputs": self.total, "ok": self.done + self.skipped, "failed": self.failed}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        if not outcome.records:
+            self.skipped += 1
+        elif outcome.failed:
+            self.failed += 1
+            record = outcome.records[-1]
+            reason = f"{record['stage']}: {record['reason']}"
+            self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
+        else:
+            self.done += 1
+
+
+def run_batch(
+    job: Job,
+    samples: Sequence[Sample],
+    out: Path,
+    *,
+    workers: int = 1,
+    overwrite: bool = False,
+    fail_fast: bool = False,
+    progress: bool = False,
+    limit_s: float = LIMIT_S,
+) -> Summary:
+    """Do `job` on `samples` into the folder `out`, in `workers` processes (1: in this one).
+
+    Inputs that an earlier run finished are skipped: same content, same settings, same weights, outputs still there;
+    failed ones are tried again. Each other input gets its files and its record, or a record of why it failed. A killed
+    run leaves whole files and a manifest from which the next one goes on. SIGINT and SIGTERM end it in order.
+    `fail_fast` ends it at the first failure; `progress` shows a bar on stderr. In worker processes, a picture that
+    takes more than `limit_s` seconds fails. Records of inputs that are not among `samples` stay.
+    Raises OutputError where `out` is locked, was made by other settings (and not `overwrite`), or cannot be written to.
+    """
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, got {workers}")
+    workers = min(workers, max(1, len(samples) // PER_WORKER))
+    summary = Summary(out, len(samples))
+    started = time.monotonic()
+    stop = Stop()
+    with opened(out, job, overwrite=overwrite) as output:
+        try:
+            with (
+                Manifest(out) as manifest,
+                stop_on_signals(stop),
+                Bar(job.command, len(samples), shown=progress) as bar,
+            ):
+                output.describe({}, finished=False)
+                tasks = _tasks(samples, manifest, _twins(samples, output))
+                with closing(_outcomes(tasks, job, output, stop, workers=workers, limit_s=limit_s)) as outcomes:
+                    for outcome in outcomes:
+                        if outcome.fatal is not None:
+                            raise OutputError(outcome.fatal)
+                        if outcome.records:
+                            manifest.add(outcome.records)
+                        summary.add(outcome)
+                        stop.wanted = stop.wanted or (fail_fast and outcome.failed)
+                        bar.step(summary.failed)
+                manifest.sort(output.scratch)
+            summary.seconds = time.monotonic() - started
+            summary.stopped_by = stop.signal
+            output.describe(summary.counts(), finished=summary.done + summary.skipped + summary.failed == summary.total)
+        except OSError as error:
+            raise OutputError(f"{out} cannot be written to: {error.strerror}") from error
+    return summary
+
+
+def _outcomes(
+    tasks: Iterator[Task], job: Job, output: Output, stop: Stop, *, workers: int, limit_s: float
+) -> Generator[Outcome]:
+    if workers == 1:
+        yield from run_here(tasks, job, output.folder, output.scratch, stop)
+    else:
+        yield from run_in_processes(tasks, job, output.folder, output.scratch, stop, workers=workers, limit_s=limit_s)
+
+
+def _tasks(samples: Sequence[Sample], manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
+    for sample in samples:
+        mask = str(sample.mask) if sample.mask is not None else None
+        earlier, reason = manifest.get(sample.name), refused.get(sample.name)
+        yield Task(sample.name, str(sample.path), mask, earlier, reason)
+
+
+def _twins(samples: Sequence[Sample], output: Output) -> dict[str, str]:
+    """Samples whose files would overwrite those of another, where the file system takes A.png and a.png for one."""
+    (output.scratch / "case").touch()
+    if not (output.scratch / "CASE").exists():
+        return {}
+    first: dict[str, str] = {}
+    twins = {}
+    for sample in samples:
+        other = first.setdefault(unicodedata.normalize("NFC", sample.name).casefold(), sample.name)
+        if other != sample.name:
+            twins[sample.name] = f"on this file system its files would overwrite those of {other}"
+    return twins

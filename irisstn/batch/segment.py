@@ -1,0 +1,87 @@
+"""`irisstn segment`: a photograph to its masks and its strip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from irisstn.batch.job import Input, Process, Product, output_file
+from irisstn.batch.overlay import draw_overlay
+from irisstn.batch.records import Json, Record, ring_fields
+from irisstn.config import Strict
+from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
+from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, normalize
+from irisstn.quality import measure_quality
+from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+
+
+def parse_size(size: object) -> object:
+    """`"64x512"` as (64, 512); anything else as it is, for the model to judge."""
+    if isinstance(size, str) and size.count("x") == 1:
+        return tuple(size.split("x"))
+    return size
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(parse_size)]
+
+
+class SegmentConfig(Strict):
+    """Settings of `irisstn segment`."""
+
+    size: Size = Field(default=DEFAULT_SIZE, description="rows x columns of the strips, like 64x512")
+    overlays: bool = Field(default=False, description="also draw the boundaries on the pictures")
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    segmentation: SegmentationConfig = SegmentationConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """`irisstn segment` with its `config`, for `run_batch`."""
+
+    config: SegmentConfig
+    command: str = "segment"
+
+    def settings(self) -> dict[str, Json]:
+        """Everything that the output's bytes depend on."""
+        return {"config": self.config.model_dump(mode="json")}
+
+    def start(self) -> Process:
+        """The function that handles one photograph."""
+        return self._process
+
+    def _process(self, source: Input) -> Product:
+        config = self.config
+        image = decode_gray(source.data, max_pixels=config.max_pixels)
+        segmentation = segment(image, config.segmentation)
+        strip = normalize(image, segmentation, config.size)
+        eye = eye_product(source.name, image, segmentation, overlay=config.overlays)
+        return with_strip(eye, source.name, strip)
+
+
+def eye_product(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> Product:
+    """The record's fields and the image-sized files of a segmented photograph; its strip comes on top."""
+    height, width = image.shape
+    fields: Record = {"width": width, "height": height, **ring_fields(segmentation)}
+    fields["quality"] = {
+        figure: round(float(value), 4) for figure, value in measure_quality(image, segmentation).as_dict().items()
+    }
+    files = {
+        output_file("mask", name): encode_png(segmentation.usable),
+        output_file("iris_mask", name): encode_png(segmentation.iris_mask),
+    }
+    fields |= {kind: output_file(kind, name) for kind in ("mask", "iris_mask")}
+    if overlay:
+        fields["overlay"] = output_file("overlay", name)
+        files[output_file("overlay", name)] = encode_jpeg(draw_overlay(image, segmentation))
+    return Product(fields, files)
+
+
+def with_strip(product: Product, name: str, strip: Strip) -> Product:
+    """`product` with the files of `strip`, and their fields."""
+    kinds = {"strip": strip.image, "strip_mask": strip.usable}
+    files = {output_file(kind, name): encode_png(picture) for kind, picture in kinds.items()}
+    fields: Record = {kind: output_file(kind, name) for kind in kinds}
+    return Product(product.fields | fields, product.files | files, product.variants)
