@@ -17,7 +17,7 @@ from irisstn.stn.projective import Projective
 from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
 from irisstn.stn.tps import ThinPlateSpline
-from irisstn.stn.transform import Transform
+from irisstn.stn.transform import Transform, unit_points
 from irisstn.stn.transformer import SpatialTransformer, Warped
 
 TRANSFORMS: dict[str, Callable[[], Transform]] = {
@@ -55,5 +55,6 @@ __all__ = [
     "sample",
     "side_by_side",
     "start_at_identity",
+    "unit_points",
     "wrap_columns",
 ]

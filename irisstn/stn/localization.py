@@ -9,8 +9,6 @@ from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import wrap_columns
 from irisstn.stn.transform import Transform
 
-_FLAT = 1e-4  # variance, of images in 0..1, below which a strip counts as flat and is not blown up
-
 
 def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
     """Set a last layer so that it gives the transform's identity for any input: zero weights, the identity as bias."""
@@ -60,8 +58,6 @@ class CircularLocalization(nn.Module):
       below (`position=False` hides it), through the mean and the first two Fourier coefficients of its features.
 
     Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`.
-    `masked` takes the last channel as the mask, 1 = usable. Brightness and contrast are taken out of each strip first,
-    over its usable cells; the others become 0.
     """
 
     STRIDE = 4
@@ -72,7 +68,6 @@ class CircularLocalization(nn.Module):
         rows: int = 32,
         *,
         channels: int = 1,
-        masked: bool = False,
         width: int = 32,
         position: bool = True,
     ) -> None:
@@ -81,9 +76,7 @@ class CircularLocalization(nn.Module):
             raise ValueError(f"the strip's rows must be a multiple of 8, got {rows}")
         if width < 8 or width % 8:
             raise ValueError(f"the width must be a multiple of 8, got {width}")
-        if masked and channels < 2:
-            raise ValueError("a masked strip has at least two channels, its image and its mask")
-        self.rows, self.channels, self.masked = rows, channels, masked
+        self.rows, self.channels = rows, channels
         self.trunk = nn.Sequential(
             _block(channels, width // 2, (3, 5), (2, 2)),
             _block(width // 2, width, (3, 3), (2, 2)),
@@ -105,7 +98,7 @@ class CircularLocalization(nn.Module):
         if strips.ndim != 4 or strips.shape[1:3] != (self.channels, self.rows) or strips.shape[3] % self.STRIDE:
             wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
             raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
-        features = self.trunk(_standardized(strips, self.masked)).squeeze(2)
+        features = self.trunk(strips).squeeze(2)
         read: Tensor = self.head(features)
         if self.ring is None:
             return read
@@ -114,17 +107,6 @@ class CircularLocalization(nn.Module):
         corrections = _fourier(self.boundaries(features), 2)  # (B, 3, 5): dilation, pupil, limbus
         rest = torch.cat([corrections[:, 0, :1], corrections[:, 1], corrections[:, 2]], dim=1) * limits[1:]
         return torch.cat([roll, rest], dim=1)
-
-
-def _standardized(strips: Tensor, masked: bool) -> Tensor:
-    """Each channel with mean 0 and deviation 1 over the usable cells, 0 elsewhere; the mask itself as it is."""
-    image = strips[:, :-1] if masked else strips
-    weight = strips[:, -1:].float() if masked else torch.ones_like(strips[:, :1], dtype=torch.float32)
-    total = weight.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-    centred = image - (image * weight).sum(dim=(2, 3), keepdim=True) / total
-    variance = (centred.square() * weight).sum(dim=(2, 3), keepdim=True) / total
-    plain = (centred * weight * torch.rsqrt(variance + _FLAT)).to(strips.dtype)
-    return torch.cat([plain, strips[:, -1:]], dim=1) if masked else plain
 
 
 class _CircularConv(nn.Module):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from irisstn.stn.guards import require_finite
@@ -29,9 +27,7 @@ class SpatialTransformer(nn.Module):
     """Warps an image, or any feature map (B, C, H, W), by the transform that `localization` sees in it.
 
     `output_size` (H, W) may differ from the input's; None keeps it. `wrap` makes x a circle. `antialias` averages over
-    each output cell where the output is smaller than the input. `look_size` (H, W) shows the localization net a copy of
-    that size, while the warp still reads the whole input. `see_usable` gives it the mask as one more channel, ones
-    where there is none.
+    each output cell where the output is smaller than the input.
 
     `iterations` > 1 looks again through the transform found so far, with the same weights, and composes what it finds:
     theta_1 o theta_2 o ... The input is sampled once, by the composed theta, so nothing blurs (Lin & Lucey 2017,
@@ -49,8 +45,6 @@ class SpatialTransformer(nn.Module):
         wrap: bool = False,
         padding: Padding = "zeros",
         antialias: bool = False,
-        look_size: tuple[int, int] | None = None,
-        see_usable: bool = False,
         iterations: int = 1,
     ) -> None:
         super().__init__()
@@ -62,25 +56,19 @@ class SpatialTransformer(nn.Module):
         self.wrap = wrap
         self.padding: Padding = padding
         self.antialias = antialias
-        self.look_size = look_size
-        self.see_usable = see_usable
         self.iterations = iterations
 
     def forward(self, image: Tensor, usable: Tensor | None = None, size: tuple[int, int] | None = None) -> Warped:
         """Warp `image` (B, C, H, W), and `usable` (B, 1, H, W) with it, to `size`, the output size or the input's."""
-        return self.warp(image, self.locate(image, usable), usable, size)
+        return self.warp(image, self.locate(image), usable, size)
 
-    def locate(self, image: Tensor, usable: Tensor | None = None) -> Tensor:
+    def locate(self, image: Tensor) -> Tensor:
         """The theta (B, n) found in `image` (B, C, H, W). Raises ValueError where it is not finite."""
-        _check(image, usable)
-        mask = usable.to(image.dtype) if usable is not None else None
-        if self.see_usable and mask is None:
-            mask = torch.ones_like(image[:, :1])
-        image, mask = self._resized(image, mask)
-        theta = self._look(image, mask)
+        _check(image, None)
+        theta = self._look(image)
         for _ in range(1, self.iterations):
-            seen = self.warp(image, theta, mask, (image.shape[2], image.shape[3]))
-            theta = self.transform.compose(theta, self._look(seen.image, seen.usable))
+            seen = self.warp(image, theta, size=(image.shape[2], image.shape[3]))
+            theta = self.transform.compose(theta, self._look(seen.image))
         return theta
 
     def warp(
@@ -101,21 +89,10 @@ class SpatialTransformer(nn.Module):
             mask = sample(usable.to(out.dtype), grid, wrap=self.wrap, samples=samples)
         return Warped(out, mask, theta, grid)
 
-    def _look(self, image: Tensor, mask: Tensor | None) -> Tensor:
-        seen = torch.cat([image, mask], dim=1) if self.see_usable and mask is not None else image
-        theta: Tensor = self.localization(seen)
+    def _look(self, image: Tensor) -> Tensor:
+        theta: Tensor = self.localization(image)
         require_finite(theta)
         return theta
-
-    def _resized(self, image: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        if self.look_size is None or self.look_size == (image.shape[2], image.shape[3]):
-            return image, mask
-        if mask is None:
-            return F.interpolate(image, self.look_size, mode="area"), None
-        # Averaged over the usable pixels alone: glints and lashes must not leak into their neighbours.
-        share = F.interpolate(mask, self.look_size, mode="area")
-        mean = F.interpolate(image * mask, self.look_size, mode="area")
-        return mean / share.clamp(min=1e-3), share
 
 
 def _check(image: Tensor, usable: Tensor | None) -> None:
