@@ -1,0 +1,45 @@
+"""The context of `irisstn.context` as tensors: made from strips with gradients, and seen through a transform."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from irisstn.context import CONTEXT_SIZE, ring_rows
+from irisstn.stn import Transform, sample, unit_points
+
+_FLAT = 1 / 255  # added to a strip's deviation, as in `Context.planes`: a flat strip is not blown up
+
+
+def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
+    """The context's planes (B, 4, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable.
+
+    The same as `context_of_strip(strip).planes()`, but for rounding to 8 bits.
+    """
+    rows, columns = CONTEXT_SIZE
+    ring = ring_rows(rows)
+    inner = (ring.stop - ring.start, columns)
+    gray = F.interpolate(images, inner, mode="area")
+    mask = torch.ones_like(gray) if usable is None else F.interpolate(usable.to(gray.dtype), inner, mode="nearest")
+    count = mask.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    centred = gray - (gray * mask).sum(dim=(2, 3), keepdim=True) / count
+    deviation = ((centred.square() * mask).sum(dim=(2, 3), keepdim=True) / count + 1e-12).sqrt()
+    margin = (0, 0, ring.start, rows - ring.stop)
+    present = F.pad(torch.ones_like(gray), margin)
+    planes = [F.pad(centred / (deviation + _FLAT), margin), F.pad(mask, margin), torch.ones_like(present), present]
+    return torch.cat(planes, dim=1)
+
+
+def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tensor:
+    """`context` (B, 4, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin."""
+    rows, columns = context.shape[2:]
+    ring = ring_rows(rows)
+    share = (ring.stop - ring.start) / rows
+    middle = (ring.stop + ring.start) / rows - 1  # of the ring, in the context's units
+    points = unit_points((rows, columns), theta.float()).reshape(1, rows * columns, 2)
+    x, y = points.unbind(-1)
+    moved = transform.move(theta, torch.stack([x, (y - middle) / share], dim=-1))
+    x, y = moved.unbind(-1)
+    grid = torch.stack([x, y * share + middle], dim=-1).reshape(-1, rows, columns, 2)
+    return sample(context, grid, wrap=True)

@@ -1,0 +1,283 @@
+"""The rectifier: the STN that people put between their iris segmentation and their recognition network.
+
+    rectifier = Rectifier.load()
+    rectified = rectifier.rectify(strip)                       # a strip, several, an array or a tensor
+    rectified = rectifier.rectify_eye(image, segmentation)     # sampled once, from the photograph itself
+    embeddings = network(rectifier(strips))                    # inside a model of your own; gradients flow through
+
+Whole eyes are always segmented first: an STN that is fed whole eyes wanders to any region that lowers its loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
+
+from irisstn.config import Strict
+from irisstn.context import CONTEXT_SIZE, PLANES, Context, context_of_eye, context_of_strip
+from irisstn.context_tensors import context_planes, moved_context
+from irisstn.errors import WeightsError
+from irisstn.images import write_bytes_atomic
+from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, sample_ring
+from irisstn.segmentation.result import Segmentation
+from irisstn.stn import (
+    TRANSFORMS,
+    CircularLocalization,
+    Ring,
+    SpatialTransformer,
+    Transform,
+    Warped,
+    area_outside,
+    require_finite,
+    sample,
+)
+from irisstn.weights_file import fill, pack_weights, read_weights
+
+KIND = "rectifier-1"
+_SHIPPED = Path(__file__).parent / "weights" / "rectifier.safetensors"
+_JITTER = 0.07  # standard deviation of a variant's parameters, as a share of their bounds: 2 degrees of roll
+
+
+class RectifierConfig(Strict):
+    """Shape and bounds of a rectifier; the bounds from `max_roll_deg` on are the ring transform's."""
+
+    transform: Literal["ring", "translation", "rotation", "scale", "attention", "affine", "projective", "tps"] = "ring"
+    width: int = Field(32, ge=8, le=128, multiple_of=8)  # channels of the localization net
+    position: bool = True  # it sees the absolute angle: lids lie above and below
+    iterations: int = Field(1, ge=1, le=16)  # looks, each through what the ones before found
+    full_circle: bool = False  # any roll, turning with the strip, in place of a small one about the upright eye
+    max_roll_deg: float = Field(30.0, gt=0, le=180)
+    max_dilation: float = Field(0.6, gt=0, lt=1)
+    max_shift: float = Field(0.2, gt=0, le=0.2)  # ring widths: mean and centre of either boundary
+    max_oval: float = Field(0.08, gt=0, lt=0.1)  # ring widths: its second order
+    antialias: bool = False  # average over each cell where the output is smaller than the input
+
+    def build_transform(self) -> Transform:
+        """The transform that the fields describe."""
+        if self.transform != "ring":
+            return TRANSFORMS[self.transform]()
+        return Ring(
+            max_roll_rad=float(np.deg2rad(self.max_roll_deg)),
+            max_dilation=self.max_dilation,
+            max_shift=self.max_shift,
+            max_oval=self.max_oval,
+            full_circle=self.full_circle,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rectified:
+    """A rectified `strip`, the transform's `parameters` by name, and `outside`, the share of its cells that lie so.
+
+    Outside means inside the pupil or beyond the limbus of the ring that was given.
+    """
+
+    strip: Strip
+    parameters: dict[str, float]
+    outside: float
+
+
+class Rectifier(nn.Module):
+    """Strips in, rectified strips of the same size out; it starts at the identity and changes nothing until trained.
+
+    Convention: strips as in `irisstn.geometry`, 32x256, 64x512 or any other size. The localization net looks at the
+    context of `irisstn.context`: the strip made small, and where a photograph is at hand what lies around the ring. The
+    warp reads the strip or the photograph itself, once.
+    """
+
+    def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
+        super().__init__()
+        self.config = config
+        transform = config.build_transform()
+        localization = CircularLocalization(
+            transform, CONTEXT_SIZE[0], channels=len(PLANES), width=config.width, position=config.position
+        )
+        self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
+
+    @property
+    def transform(self) -> Transform:
+        """The transform, for its `names` and `parameters_by_name`."""
+        return self.stn.transform
+
+    def forward(
+        self,
+        images: Tensor,
+        usable: Tensor | None = None,
+        context: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Rectified strips (B, 1, R', T') of `images` (B, 1, R, T) in 0..1.
+
+        `usable` (B, 1, R, T) is 1 on usable cells, None = everywhere. `context` (B, 4, 64, 256) holds the planes of
+        `irisstn.context`; None makes them from the strips. `size` (R', T') is the input's unless given. Raises
+        ValueError for other shapes, and where the weights or strips hold NaN.
+        """
+        return self.warp(images, usable, context, size).image
+
+    def warp(
+        self,
+        images: Tensor,
+        usable: Tensor | None = None,
+        context: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Warped:
+        """Like `forward`, with the warped mask (None without `usable`), theta and the grid."""
+        if images.ndim != 4 or images.shape[1] != 1:
+            raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
+        if usable is not None and usable.shape != images.shape:
+            raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
+        theta = self.locate(context_planes(images, usable) if context is None else context)
+        return self.stn.warp(images, theta, usable, size)
+
+    def locate(self, context: Tensor) -> Tensor:
+        """The theta (B, n) found in `context` (B, 4, 64, 256)."""
+        theta: Tensor = self.stn.localization(context)
+        require_finite(theta)
+        for _ in range(1, self.config.iterations):
+            seen: Tensor = self.stn.localization(moved_context(context, theta, self.transform))
+            theta = self.transform.compose(theta, seen)
+        return theta
+
+    @overload
+    def rectify(self, strips: Strip, *, size: tuple[int, int] | None = None) -> Rectified: ...
+    @overload
+    def rectify(self, strips: Sequence[Strip], *, size: tuple[int, int] | None = None) -> list[Rectified]: ...
+    @overload
+    def rectify(
+        self,
+        strips: NDArray[np.generic] | Tensor,
+        usable: NDArray[np.bool_] | Tensor | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Rectified | list[Rectified]: ...
+    def rectify(
+        self,
+        strips: Strip | Sequence[Strip] | NDArray[np.generic] | Tensor,
+        usable: NDArray[np.bool_] | Tensor | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Rectified | list[Rectified]:
+        """Rectify a strip, or each of several, without gradients.
+
+        `strips`: a `Strip` or a list of them; or an array or tensor, (R, T) for one, (B, R, T) or (B, 1, R, T) for
+        several, of uint8 or of floats in 0..1, with its mask `usable` of the same shape. Strips are taken one by one,
+        so the result for one does not depend on its company. `size` (R', T') is the input's unless given.
+        """
+        if isinstance(strips, np.ndarray | Tensor):
+            strips = _strips_of(strips, usable)
+        if isinstance(strips, Strip):
+            return self._sample_strip(strips, self._theta(context_of_strip(strips)), size or strips.size)
+        return [self.rectify(strip, size=size) for strip in strips]
+
+    def rectify_eye(self, image: Gray, segmentation: Segmentation, size: tuple[int, int] = DEFAULT_SIZE) -> Rectified:
+        """Normalize and rectify the iris of `image` (H, W) uint8, sampled once, from the photograph.
+
+        At the identity the strip is `normalize(image, segmentation, size)` to the byte.
+        """
+        theta = self._theta(context_of_eye(image, segmentation))
+        return self._sample_eye(image, segmentation, theta, size)
+
+    def variants(self, strip: Strip, k: int, seed: int) -> list[Rectified]:
+        """`k` plausible ways to rectify `strip`: the parameters found, each moved a little. The same for a `seed`."""
+        thetas = self._jittered(self._theta(context_of_strip(strip)), k, seed)
+        return [self._sample_strip(strip, theta, strip.size) for theta in thetas]
+
+    def variants_of_eye(
+        self, image: Gray, segmentation: Segmentation, k: int, seed: int, size: tuple[int, int] = DEFAULT_SIZE
+    ) -> list[Rectified]:
+        """Like `variants`, each sampled once, from the photograph."""
+        thetas = self._jittered(self._theta(context_of_eye(image, segmentation)), k, seed)
+        return [self._sample_eye(image, segmentation, theta, size) for theta in thetas]
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The rectifier saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
+
+        Safe on files of unknown origin. Raises WeightsError with the reason.
+        """
+        file = _SHIPPED if path is None else path / _SHIPPED.name if path.is_dir() else path
+        values, state = read_weights(file, KIND)
+        try:
+            config = RectifierConfig.model_validate(values)
+        except ValidationError as error:
+            raise WeightsError(
+                f"{file} has an impossible config: {'; '.join(e['msg'] for e in error.errors())}"
+            ) from None
+        rectifier = cls(config)
+        fill(rectifier, state, file)
+        return rectifier.eval()
+
+    def save(self, path: Path) -> None:
+        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
+        write_bytes_atomic(path, self._packed())
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the file that `save` writes."""
+        return hashlib.sha256(self._packed()).hexdigest()
+
+    def _packed(self) -> bytes:
+        return pack_weights(self, KIND, self.config.model_dump(mode="json"))
+
+    @torch.no_grad()
+    def _theta(self, context: Context) -> Tensor:
+        weight = next(self.parameters())
+        return self.locate(torch.from_numpy(context.planes())[None].to(weight))
+
+    @torch.no_grad()
+    def _sample_strip(self, strip: Strip, theta: Tensor, size: tuple[int, int]) -> Rectified:
+        image = torch.from_numpy(strip.image.astype(np.float32))[None, None].to(theta.device)
+        usable = torch.from_numpy(strip.usable.astype(np.float32))[None, None].to(theta.device)
+        warped = self.stn.warp(image, theta, size=size)
+        gray = warped.image[0, 0].round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        mask = (sample(usable, warped.grid, wrap=True)[0, 0] > 0.5).cpu().numpy()
+        return Rectified(Strip(gray, mask), self._named(theta), float(area_outside(warped.grid, wrap=True)))
+
+    @torch.no_grad()
+    def _sample_eye(self, image: Gray, segmentation: Segmentation, theta: Tensor, size: tuple[int, int]) -> Rectified:
+        exact = theta.double().cpu()
+        grid: Tensor = self.transform(exact, size)
+        if isinstance(self.transform, Ring):
+            radius, angle = self.transform.ring(exact, size)
+        else:
+            radius, angle = (grid[..., 1] + 1) / 2, torch.pi * (grid[..., 0] + 1)
+        strip = sample_ring(image, segmentation, (radius[0].numpy(), angle[0].numpy()))
+        return Rectified(strip, self._named(theta), float(area_outside(grid, wrap=True)))
+
+    def _named(self, theta: Tensor) -> dict[str, float]:
+        return {name: float(value[0]) for name, value in self.transform.parameters_by_name(theta).items()}
+
+    def _jittered(self, theta: Tensor, k: int, seed: int) -> list[Tensor]:
+        if k < 0:
+            raise ValueError(f"the number of variants must not be negative, got {k}")
+        found = self.transform.physical(theta).double().cpu()
+        spread = _JITTER * (self.transform.limits if isinstance(self.transform, Ring) else torch.full((1,), 0.3))
+        moves = np.random.default_rng(seed).standard_normal((k, self.transform.n_params))
+        return [self.transform.theta_of(found + torch.from_numpy(move) * spread).to(theta) for move in moves]
+
+
+def _strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | Tensor | None) -> Strip | list[Strip]:
+    """Arrays or tensors as strips. Raises ValueError for other shapes, types and ranges than `rectify` names."""
+    gray, mask = (x.detach().cpu().numpy() if isinstance(x, Tensor) else x for x in (strips, usable))
+    if gray is None or gray.ndim not in (2, 3, 4) or (gray.ndim == 4 and gray.shape[1] != 1):
+        raise ValueError(f"strips must be (R, T), (B, R, T) or (B, 1, R, T), got {strips.shape}")
+    if mask is not None and mask.shape != gray.shape:
+        raise ValueError(f"the mask must be {gray.shape} like the strips, got {mask.shape}")
+    if gray.dtype != np.uint8:
+        if not np.issubdtype(gray.dtype, np.floating) or not (gray.min() >= 0 and gray.max() <= 1):
+            raise ValueError(f"strips must be uint8 or floats in 0..1, got {gray.dtype}")
+        gray = np.rint(gray * 255)
+    kept = np.ones(gray.shape, bool) if mask is None else np.asarray(mask, np.float32) > 0.5
+    if gray.ndim == 2:
+        return Strip(gray.astype(np.uint8), kept)
+    size = gray.shape[-2:]
+    return [Strip(g, m) for g, m in zip(gray.astype(np.uint8).reshape(-1, *size), kept.reshape(-1, *size), strict=True)]
