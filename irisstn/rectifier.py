@@ -135,10 +135,10 @@ class Rectifier(nn.Module):
             raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
         if usable is not None and usable.shape != images.shape:
             raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
-        theta = self.locate(context_planes(images, usable) if context is None else context)
+        theta = self.theta_of_context(context_planes(images, usable) if context is None else context)
         return self.stn.warp(images, theta, usable, size)
 
-    def locate(self, context: Tensor) -> Tensor:
+    def theta_of_context(self, context: Tensor) -> Tensor:
         """The theta (B, n) found in `context` (B, 4, 64, 256)."""
         theta: Tensor = self.stn.localization(context)
         require_finite(theta)
@@ -231,7 +231,7 @@ class Rectifier(nn.Module):
     @torch.no_grad()
     def _theta(self, context: Context) -> Tensor:
         weight = next(self.parameters())
-        return self.locate(torch.from_numpy(context.planes())[None].to(weight))
+        return self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight))
 
     @torch.no_grad()
     def _sample_strip(self, strip: Strip, theta: Tensor, size: tuple[int, int]) -> Rectified:
