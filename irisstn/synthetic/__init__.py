@@ -8,8 +8,9 @@ No picture of a real person goes in: every eye is drawn from its seed.
 """
 
 from irisstn.synthetic.camera import CAMERAS, Camera
+from irisstn.synthetic.folder import write_eyes
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.render import RenderedEye, render
 from irisstn.synthetic.shot import Shot, sample_shot
 
-__all__ = ["CAMERAS", "Anatomy", "Camera", "Identity", "RenderedEye", "Shot", "render", "sample_shot"]
+__all__ = ["CAMERAS", "Anatomy", "Camera", "Identity", "RenderedEye", "Shot", "render", "sample_shot", "write_eyes"]

@@ -26,8 +26,8 @@ class Camera:
     gaze_sd_deg: float = 3.0
     gaze_limit_deg: float = 10.0
     offset: Range = (0.04, 0.05)
-    openness: Range = (0.45, 1.1)
-    lower: Range = (0.8, 1.1)
+    openness: Range = (0.45, 1.0)
+    lower: Range = (0.8, 1.05)
     glints: tuple[str, ...] = ("one", "two")
     glint_reach: float = 0.12
     glint_size: Range = (0.035, 0.06)
@@ -51,14 +51,16 @@ _ALL = (
         (280, 320),
         (90, 117),
         pupil_ratio=(0.27, 0.53),
-        roll_sd_deg=2.0,
-        openness=(0.55, 1.2),
-        lower=(0.82, 1.1),
+        roll_sd_deg=1.8,
+        openness=(0.62, 1.0),
+        lower=(0.77, 0.93),
         glints=("ring",),
         glint_reach=0.07,
+        glint_size=(0.028, 0.044),
+        gaze_sd_deg=2.0,
         pupil_level=(0.11, 0.19),
-        iris_level=(0.54, 0.7),
-        sclera_level=(0.62, 0.8),
+        iris_level=(0.52, 0.66),
+        sclera_level=(0.68, 0.86),
         skin_level=(0.85, 1.15),
         lash_level=(0.2, 0.36),
         contrast=(0.055, 0.09),

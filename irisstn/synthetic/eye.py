@@ -2,10 +2,10 @@
 
 Convention: see `irisstn.geometry`. The texture's angle in the picture is its angle at rest plus the roll.
 
-Tissue. When the pupil changes, the tissue does not stretch evenly along the radius (Wyatt 2000, "A minimum-wear-and-tear
-meshwork for the iris"; Clark et al. 2013, "A theoretical model for describing iris dynamics"). Here the tissue at the
-share s of the ring at rest lies at r = s + k s (1 - s), which is monotone for |k| < 1 and fixes both edges: a stand-in
-of one parameter for those models. k grows with the pupil's ratio, by a strength that belongs to the eye.
+Tissue. When the pupil changes, the tissue does not stretch evenly along the radius (Wyatt 2000, "A 'minimum-wear-and-
+tear' meshwork for the iris"; Clark et al. 2013, "A theoretical model for describing iris dynamics"). Here the tissue
+at the share s of the ring at rest lies at r = s + k s (1 - s), which is monotone for |k| < 1 and fixes both edges: a
+stand-in of one parameter for those models. k grows with the pupil's ratio, by a strength that belongs to the eye.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Boundary, Eyelid
+from irisstn.geometry import TAU, Boundary, Eyelid, Float
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot
 
-Plane = NDArray[np.float32]
 RATIO_AT_REST = 0.4
 
 _STEP = 4  # pixels between the places where ring coordinates are solved; between them they are as good as linear
@@ -48,16 +47,16 @@ class RingField:
 
     rows: slice
     columns: slice
-    radius: Plane
-    tissue: Plane
-    angle_rad: Plane
+    radius: Float
+    tissue: Float
+    angle_rad: Float
 
 
 def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
     """The boundaries and lids of `identity` in `shot`."""
     anatomy = identity.anatomy
     size = shot.iris_radius_px
-    turn = _rotation(shot.roll_rad)
+    turn = _rotation(shot.roll_rad + shot.torsion_rad)
     view = turn @ _foreshortening(shot.gaze_x_rad, shot.gaze_y_rad)
     centre = np.array([shot.x, shot.y])
     pupil_at = centre + view @ (np.array([anatomy.pupil_x, anatomy.pupil_y]) * size)
@@ -68,12 +67,12 @@ def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
     return PlacedEye(pupil, limbus, upper, lower, float(np.clip(stretch, -0.4, 0.4)))
 
 
-def tissue_to_ring(tissue: Plane, stretch: float) -> Plane:
+def tissue_to_ring(tissue: Float, stretch: float) -> Float:
     """Place r in the ring, 0..1, of the tissue at the share s at rest: r = s + k s (1 - s)."""
     return np.asarray(tissue + np.float32(stretch) * tissue * (1 - tissue))
 
 
-def ring_to_tissue(radius: Plane, stretch: float) -> Plane:
+def ring_to_tissue(radius: Float, stretch: float) -> Float:
     """The inverse of `tissue_to_ring` for radii 0..1; others are clipped."""
     inside = np.clip(radius, 0, 1)
     if abs(stretch) < 1e-4:
@@ -118,7 +117,7 @@ def ring_field(placed: PlacedEye, image_size: tuple[int, int], margin: float = 0
     return RingField(slice(top, bottom), slice(left, right), radius, tissue, np.arctan2(full_y, full_x))
 
 
-def sample_texture(identity: Identity, field: RingField, roll_rad: float, *, scale: float, ring_px: float) -> Plane:
+def sample_texture(identity: Identity, field: RingField, roll_rad: float, *, scale: float, ring_px: float) -> Float:
     """The tissue's brightness (h, w) at each pixel of `field`; `scale` is the ring's mean radius in pixels.
 
     The texture is first reduced to about the picture's resolution, so that fine fibres blur instead of flickering.
@@ -132,7 +131,7 @@ def sample_texture(identity: Identity, field: RingField, roll_rad: float, *, sca
     while fewer_rows > 16 and fewer_rows / 2 > 1.1 * ring_px:
         fewer_rows //= 2
     if (fewer_rows, fewer_columns) != (rows, columns):
-        texture = cv2.resize(texture, (fewer_columns, fewer_rows), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        texture = np.asarray(cv2.resize(texture, (fewer_columns, fewer_rows), interpolation=cv2.INTER_AREA), np.float32)
     padded = np.concatenate([texture[:, -2:], texture, texture[:, :2]], axis=1)
     turns = (field.angle_rad - np.float32(roll_rad)) * np.float32(1 / TAU)
     turns -= np.floor(turns)
@@ -142,7 +141,7 @@ def sample_texture(identity: Identity, field: RingField, roll_rad: float, *, sca
     return np.asarray(sampled, np.float32)
 
 
-def _refine(coarse: Plane, shape: tuple[int, int]) -> Plane:
+def _refine(coarse: Float, shape: tuple[int, int]) -> Float:
     rows, columns = coarse.shape
     fine = cv2.resize(coarse, (columns * _STEP, rows * _STEP), interpolation=cv2.INTER_LINEAR)
     return np.asarray(fine[_STEP : _STEP + shape[0], _STEP : _STEP + shape[1]], np.float32)
@@ -178,10 +177,18 @@ def _project(
 
 def _place_lids(anatomy: Anatomy, shot: Shot) -> tuple[Eyelid, Eyelid]:
     size = shot.iris_radius_px
-    tilt = shot.roll_rad + anatomy.lid_tilt
-    # The upper lid follows the eye a little when it looks up or down.
-    upper = (-shot.upper_lid + 0.5 * np.sin(shot.gaze_y_rad)) * size
+    # A turn of the eyeball (its radius is about twice the iris') moves the iris along the lids' parabolas.
+    aside = 2.0 * np.sin(shot.gaze_x_rad)
+    # The upper lid follows the eye when it looks up or down, though not all the way.
+    upper = -max(shot.upper_lid + anatomy.lid_upper_offset, 0.25) + 0.4 * np.sin(shot.gaze_y_rad)
+    lower = max(shot.lower_lid + anatomy.lid_lower_offset, 0.5)
+    upper_slope = anatomy.lid_upper_slope + shot.upper_slope + 2 * anatomy.lid_upper_curve * aside
+    lower_slope = anatomy.lid_lower_slope + shot.lower_slope - 2 * anatomy.lid_lower_curve * aside
     return (
-        Eyelid(shot.x, shot.y, tilt, (float(upper), anatomy.lid_skew, anatomy.lid_upper_curve / size)),
-        Eyelid(shot.x, shot.y, tilt, (shot.lower_lid * size, 0.5 * anatomy.lid_skew, -anatomy.lid_lower_curve / size)),
+        Eyelid(
+            shot.x, shot.y, shot.roll_rad, (float(upper * size), float(upper_slope), anatomy.lid_upper_curve / size)
+        ),
+        Eyelid(
+            shot.x, shot.y, shot.roll_rad, (float(lower * size), float(lower_slope), -anatomy.lid_lower_curve / size)
+        ),
     )

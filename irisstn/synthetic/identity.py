@@ -7,7 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from irisstn.synthetic.texture import TEXTURE_SIZE, Plane, TextureTraits, paint_texture, sample_traits
+from irisstn.geometry import Float
+from irisstn.synthetic.texture import TEXTURE_SIZE, TextureTraits, paint_texture, sample_traits
 
 # Brown, hazel, green, gray-blue, blue: the outer zone's (B, G, R) reflectance in visible light, and how often.
 _IRIS_COLOURS = np.array(
@@ -20,6 +21,7 @@ _SKIN_COLOURS = np.array([[0.6, 0.7, 0.92], [0.45, 0.56, 0.8], [0.27, 0.37, 0.58
 class Anatomy:
     """The eye around the texture. Lengths are shares of the iris radius; x to the eye's right, y down, head upright.
 
+    The lids' slopes and curves are those of their parabolas; their spread follows hand-marked lids of 188 eyes.
     `limbus` and `pupil` hold (cosines, sines) of the orders 2.. of the boundary, relative to its radius.
     """
 
@@ -30,8 +32,10 @@ class Anatomy:
     tissue_strength: float
     lid_upper_curve: float
     lid_lower_curve: float
-    lid_skew: float
-    lid_tilt: float
+    lid_upper_offset: float
+    lid_lower_offset: float
+    lid_upper_slope: float
+    lid_lower_slope: float
     crease: float
     crease_depth: float
     lash_density: float
@@ -60,16 +64,16 @@ class Identity:
     seed: int
     traits: TextureTraits
     anatomy: Anatomy
-    texture: Plane
+    texture: Float
 
     @classmethod
     def from_seed(cls, seed: int) -> Self:
-        """The eye that belongs to `seed` (any integer >= 0): always the same one."""
+        """The eye that belongs to `seed` (any integer >= 0): always the same one, a left eye where `seed` is even."""
         if seed < 0:
             raise ValueError(f"a seed must not be negative, got {seed}")
         rng = np.random.default_rng([seed, 0x1215])
         traits = sample_traits(rng)
-        anatomy = _sample_anatomy(rng)
+        anatomy = _sample_anatomy(rng, nasal=-1 if seed % 2 == 0 else 1)
         texture = paint_texture(rng, traits)
         if texture.shape != TEXTURE_SIZE:
             raise ValueError(f"a texture must be {TEXTURE_SIZE}, got {texture.shape}")
@@ -77,24 +81,26 @@ class Identity:
         return cls(seed, traits, anatomy, texture)
 
 
-def _sample_anatomy(rng: np.random.Generator) -> Anatomy:
-    nasal = int(rng.choice([-1, 1]))
+def _sample_anatomy(rng: np.random.Generator, nasal: int) -> Anatomy:
+    round_pupil = rng.uniform(0.3, 1.3)
     outer = _IRIS_COLOURS[rng.choice(5, p=[0.45, 0.17, 0.1, 0.13, 0.15])] * rng.uniform(0.75, 1.25, 3)
     inner = outer * rng.uniform(0.8, 1.1) + rng.uniform(0, 0.6) * (np.array([0.12, 0.24, 0.38]) - outer)
     skin = _SKIN_COLOURS[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3)
     return Anatomy(
-        pupil_x=float(0.02 * nasal + rng.normal(0, 0.025)),
+        pupil_x=float(0.026 * nasal + rng.normal(0, 0.018)),
         pupil_y=float(rng.normal(-0.015, 0.025)),
         limbus=_wobble(rng, (0.012, 0.005, 0.003)),
-        pupil=_wobble(rng, (0.018, 0.01, 0.007, 0.005, 0.004)),
+        pupil=_wobble(rng, tuple(round_pupil * k for k in (0.014, 0.006, 0.004, 0.003, 0.002))),
         tissue_strength=float(rng.uniform(0.3, 1.1)),
-        lid_upper_curve=float(rng.uniform(0.15, 0.26)),
-        lid_lower_curve=float(rng.uniform(0.09, 0.17)),
-        lid_skew=float(rng.normal(0, 0.07)),
-        lid_tilt=float(nasal * rng.normal(0.03, 0.05)),
+        lid_upper_curve=float(np.clip(rng.normal(0.21, 0.033), 0.12, 0.3)),
+        lid_lower_curve=float(np.clip(rng.normal(0.164, 0.028), 0.08, 0.24)),
+        lid_upper_offset=float(rng.normal(0, 0.12)),
+        lid_lower_offset=float(rng.normal(0, 0.08)),
+        lid_upper_slope=float(rng.normal(-0.02 - 0.044 * nasal, 0.075)),
+        lid_lower_slope=float(rng.normal(0.08 * nasal, 0.075)),
         crease=float(rng.uniform(0.3, 0.8)),
         crease_depth=float(rng.uniform(0.0, 1.0)),
-        lash_density=float(rng.uniform(0.35, 1.3)),
+        lash_density=float(rng.uniform(0.4, 2.0)),
         lash_length=float(rng.uniform(0.3, 0.62)),
         lash_droop=float(rng.normal(0.15, 0.35)),
         lash_width=float(rng.uniform(0.7, 1.3)),
@@ -119,6 +125,6 @@ def _wobble(rng: np.random.Generator, spread: tuple[float, ...]) -> tuple[tuple[
     return tuple(cosines.tolist()), tuple(sines.tolist())
 
 
-def _triple(colour: np.ndarray) -> tuple[float, float, float]:
+def _triple(colour: Float) -> tuple[float, float, float]:
     blue, green, red = np.clip(colour, 0.02, 0.98).tolist()
     return blue, green, red

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Boundary, Eyelid
+from irisstn.geometry import TAU, Boundary, Eyelid, Float
 from irisstn.segmentation.result import Segmentation
 from irisstn.synthetic.eye import PlacedEye, RingField, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
@@ -16,7 +16,6 @@ from irisstn.synthetic.shot import Shot
 from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
 from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
 
-Plane = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 _LASH_COVER = 70  # of 255: where hair hides more than this, the iris is not usable
@@ -27,10 +26,10 @@ _GLINT_COVER = 24
 class RenderedEye:
     """A rendered picture with its truth.
 
-    `image` is (H, W) uint8, or (H, W, 3) uint8 in OpenCV's order (B, G, R) for a camera that sees colour; read-only.
-    `roll_rad` is the head's roll: the texture at angle t at rest lies at t + `roll_rad` in the picture. `stretch` is k
-    in r = s + k s (1 - s), from the tissue's share s at rest to its place r in the ring (see `irisstn.synthetic.eye`).
-    `pupil_ratio` is the pupil's radius over the iris'.
+    `image` is (H, W) uint8, or (H, W, 3) uint8, blue first as in OpenCV, for a camera that sees colour; read-only.
+    `roll_rad` is the iris' roll, the head's and the eyeball's together: the texture at angle t at rest lies at
+    t + `roll_rad` in the picture. `stretch` is k in r = s + k s (1 - s), from the tissue's share s at rest to its place
+    r in the ring (see `irisstn.synthetic.eye`). `pupil_ratio` is the pupil's radius over the iris'.
     """
 
     image: Image
@@ -48,17 +47,17 @@ class _Scene:
     """What all colour channels share, (H, W) float32 unless named otherwise."""
 
     field: RingField
-    tissue: Plane  # (h, w), texture around 0
-    inside_limbus: Plane  # (h, w), 0..1
-    inside_pupil: Plane  # (h, w), 0..1
-    open: Plane
-    skin: Plane
-    sclera: Plane
-    vessels: Plane
-    shade: Plane
-    hair: Plane
-    glints: Plane
-    light: Plane
+    tissue: Float  # (h, w), texture around 0
+    inside_limbus: Float  # (h, w), 0..1
+    inside_pupil: Float  # (h, w), 0..1
+    open: Float
+    skin: Float
+    sclera: Float
+    vessels: Float
+    shade: Float
+    hair: Float
+    glints: Float
+    light: Float
 
 
 def render(identity: Identity, shot: Shot) -> RenderedEye:
@@ -74,22 +73,21 @@ def render(identity: Identity, shot: Shot) -> RenderedEye:
     draw_lashes(hair, identity, shot, placed)
     glints = np.zeros(size, np.uint8)
     draw_glints(glints, shot, placed)
-    scene = _build_scene(rng, identity, shot, placed, (upper, lower, along), (hair, glints))
+    scene = _build_scene(rng, identity, shot, placed, places=(upper, lower, along), layers=(hair, glints))
 
     anatomy = identity.anatomy
     if shot.camera.colour:
-        image = cv2.merge([_expose(rng, shot, _compose(anatomy, shot, scene, channel)) for channel in range(3)])
+        image = np.stack([_expose(rng, shot, _compose(anatomy, shot, scene, channel)) for channel in range(3)], axis=-1)
     else:
         image = _expose(rng, shot, _compose(anatomy, shot, scene, None))
     if shot.jpeg_quality:
         _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, shot.jpeg_quality])
-        image = cv2.imdecode(packed, cv2.IMREAD_UNCHANGED)
-    image = np.asarray(image, np.uint8)
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), np.uint8)
     image.flags.writeable = False
     return RenderedEye(
         image=image,
         truth=_truth(shot, placed, (upper, lower), (hair, glints)),
-        roll_rad=shot.roll_rad,
+        roll_rad=shot.roll_rad + shot.torsion_rad,
         stretch=placed.stretch,
         pupil_ratio=shot.pupil_ratio,
         camera=shot.camera.name,
@@ -103,7 +101,8 @@ def _build_scene(
     identity: Identity,
     shot: Shot,
     placed: PlacedEye,
-    places: tuple[Plane, Plane, Plane],
+    *,
+    places: tuple[Float, Float, Float],
     layers: tuple[Image, Image],
 ) -> _Scene:
     upper, lower, along = places
@@ -113,12 +112,12 @@ def _build_scene(
     field = ring_field(placed, size)
     ring_px = placed.limbus.mean_radius - placed.pupil.mean_radius
     middle = 0.5 * (placed.limbus.mean_radius + placed.pupil.mean_radius)
-    tissue = sample_texture(identity, field, shot.roll_rad, scale=middle, ring_px=ring_px)
+    tissue = sample_texture(identity, field, shot.roll_rad + shot.torsion_rad, scale=middle, ring_px=ring_px)
     soft = max(identity.anatomy.limbus_softness * radius, 1.0)
     limbus = np.clip((1 - field.radius) * np.float32(ring_px / (2 * soft)) + 0.5, 0, 1)
     limbus = limbus * limbus * (3 - 2 * limbus)
     pupil = np.clip(0.5 - field.radius * np.float32(ring_px / 1.5), 0, 1)
-    sclera, shade = shade_eyeball(rng, identity, shot, placed, upper, lower, along)
+    sclera, shade = shade_eyeball(rng, shot, upper=upper, lower=lower, along=along)
     if shot.contact_lens:
         _draw_contact_lens(rng, sclera, shot)
     red = vessels(identity, shot, size)
@@ -141,7 +140,7 @@ def _build_scene(
     )
 
 
-def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Plane:
+def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Float:
     """The light (H, W) that one colour channel sees, 0..1 before the sensor; `channel` None is near infrared."""
     if channel is None:
         skin, sclera, outer, inner, blood = 1.0, anatomy.sclera_gain, 1.0, 1.0, 0.1
@@ -170,7 +169,7 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
     return np.asarray(np.maximum(picture, 1.5 * scene.glints))
 
 
-def _expose(rng: np.random.Generator, shot: Shot, light: Plane) -> Image:
+def _expose(rng: np.random.Generator, shot: Shot, light: Float) -> Image:
     """What lens and sensor make of the light (H, W): blur, motion, grain, 8 bits."""
     light = np.minimum(light, 1.35)
     if shot.motion_px >= 1:
@@ -182,7 +181,7 @@ def _expose(rng: np.random.Generator, shot: Shot, light: Plane) -> Image:
     return np.asarray(cv2.convertScaleAbs(np.maximum(light, 0), alpha=255.0), np.uint8)
 
 
-def _motion_kernel(length: float, angle_rad: float) -> Plane:
+def _motion_kernel(length: float, angle_rad: float) -> Float:
     half = int(np.ceil(length / 2))
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
     for step in np.linspace(-length / 2, length / 2, 4 * half + 3):
@@ -190,7 +189,7 @@ def _motion_kernel(length: float, angle_rad: float) -> Plane:
     return np.asarray(kernel / kernel.sum())
 
 
-def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Plane, Plane], layers: tuple[Image, Image]) -> Segmentation:
+def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Float, Float], layers: tuple[Image, Image]) -> Segmentation:
     size = shot.camera.size
     disc = placed.limbus.mask(size)
     iris = disc & ~placed.pupil.mask(size) & (distances[0] >= 0) & (distances[1] >= 0)
@@ -211,7 +210,7 @@ def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Plane, Plane], layers
 
 def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
     """`lid` where it hides a part of the iris; `side` -1 for the upper lid, 1 for the lower."""
-    points: Bool | NDArray[np.floating] = limbus.points(TAU * np.arange(90) / 90) - (lid.x, lid.y)
+    points = limbus.points(TAU * np.arange(90) / 90) - (lid.x, lid.y)
     cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
     along = points[:, 0] * cosine + points[:, 1] * sine
     across = points[:, 1] * cosine - points[:, 0] * sine
@@ -220,7 +219,7 @@ def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
     return lid if hidden.any() else None
 
 
-def _draw_contact_lens(rng: np.random.Generator, sclera: Plane, shot: Shot) -> None:
+def _draw_contact_lens(rng: np.random.Generator, sclera: Float, shot: Shot) -> None:
     """The rim of a soft lens: a faint circle on the sclera around the limbus."""
     layer = np.zeros(sclera.shape, np.uint8)
     size = shot.iris_radius_px
@@ -238,7 +237,7 @@ def _draw_contact_lens(rng: np.random.Generator, sclera: Plane, shot: Shot) -> N
     sclera += layer * np.float32(rng.choice([-0.1, 0.08]) / 255)
 
 
-def _draw_glasses(rng: np.random.Generator, cover: Plane, glints: Image, shot: Shot) -> None:
+def _draw_glasses(rng: np.random.Generator, cover: Float, glints: Image, shot: Shot) -> None:
     """A dark frame around the eye, clear of the iris, and at times a lamp mirrored in the lens."""
     layer = np.zeros(cover.shape, np.uint8)
     size = shot.iris_radius_px

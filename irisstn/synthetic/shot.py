@@ -21,11 +21,13 @@ GLINT_PATTERNS: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Everything about one picture but the eye itself. Lengths without a unit are shares of the iris radius.
+    """All about a picture but the eye itself. Lengths without a unit are shares of the iris radius.
 
-    `roll_rad` turns the eye clockwise as seen, lids and iris together. `gaze_x_rad`, `gaze_y_rad` is where the eye looks
-    (the iris becomes an ellipse). `stretch_jitter` is added to the tissue's non-linear stretch. `upper_lid` and
-    `lower_lid` are the heights of the lids above and below the iris centre. `jpeg_quality` 0 means no JPEG.
+    `roll_rad` turns the head clockwise as seen, lids and iris together; `torsion_rad` turns the eyeball in its socket
+    on top of that. `gaze_x_rad`, `gaze_y_rad` is where the eye looks (the iris becomes an ellipse, and lies elsewhere
+    between the lids). `stretch_jitter` is added to the tissue's non-linear stretch. `upper_lid` and `lower_lid` are
+    the heights of the lids above and below the iris centre for a usual eye, `upper_slope` and `lower_slope` how much
+    more they rise to the right than at rest. `jpeg_quality` 0 means no JPEG.
     """
 
     camera: Camera
@@ -34,12 +36,15 @@ class Shot:
     y: float
     iris_radius_px: float
     roll_rad: float
+    torsion_rad: float
     pupil_ratio: float
     stretch_jitter: float
     gaze_x_rad: float
     gaze_y_rad: float
     upper_lid: float
     lower_lid: float
+    upper_slope: float
+    lower_slope: float
     lash_droop: float
     glints: str
     glint_x: float
@@ -101,12 +106,15 @@ def sample_shot(rng: np.random.Generator, camera: Camera) -> Shot:
         y=y,
         iris_radius_px=radius,
         roll_rad=_angle(rng, camera.roll_sd_deg, camera.roll_limit_deg),
+        torsion_rad=_angle(rng, 0.5, 1.5),
         pupil_ratio=ratio,
         stretch_jitter=float(rng.normal(0, 0.02)),
         gaze_x_rad=_angle(rng, camera.gaze_sd_deg, camera.gaze_limit_deg),
         gaze_y_rad=_angle(rng, 0.6 * camera.gaze_sd_deg, camera.gaze_limit_deg),
         upper_lid=float(camera.openness[0] + (camera.openness[1] - camera.openness[0]) * rng.beta(2.6, 1.6)),
         lower_lid=_within(rng, camera.lower),
+        upper_slope=float(rng.normal(0, 0.012)),
+        lower_slope=float(rng.normal(0, 0.012)),
         lash_droop=float(rng.normal(0, 0.12)),
         glints=glints,
         glint_x=float(glint_x),

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import Eyelid
-from irisstn.synthetic.eye import PlacedEye
+from irisstn.geometry import Eyelid, Float
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.shot import Shot
-
-Plane = NDArray[np.float32]
 
 _PER_RADIUS = 64  # steps of a brightness table per iris radius
 _REACH = 4.0  # how far the tables go, in iris radii
 
 
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Plane:
+def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Float:
     """Smooth noise (H, W) of spread about 1 with one random value per `cell_px`, `stretch` times as wide as high."""
     height, width = size
     rows, columns = int(height / cell_px) + 4, int(width / (cell_px * stretch)) + 4
@@ -28,7 +24,7 @@ def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float
     return np.asarray(large[:height, :width], np.float32)
 
 
-def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Plane, Plane]:
+def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float]:
     """How far each pixel lies below `lid` in the eye's frame (H, W), and its place along the eye (H, W), in pixels."""
     height, width = image_size
     x = np.arange(width, dtype=np.float32)[None, :] - np.float32(lid.x)
@@ -39,7 +35,7 @@ def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Plane, Plane
     return across - (c0 + along * (c1 + c2 * along)), along
 
 
-def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: Plane, below: Plane) -> Plane:
+def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: Float, below: Float) -> Float:
     """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids in pixels."""
     anatomy = identity.anatomy
     size = above.shape[0], above.shape[1]
@@ -78,13 +74,12 @@ def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: 
 
 def shade_eyeball(
     rng: np.random.Generator,
-    identity: Identity,
     shot: Shot,
-    placed: PlacedEye,
-    upper: Plane,
-    lower: Plane,
-    along: Plane,
-) -> tuple[Plane, Plane]:
+    *,
+    upper: Float,
+    lower: Float,
+    along: Float,
+) -> tuple[Float, Float]:
     """Relative brightness of the sclera (H, W), and the shade that the lids cast on sclera and iris alike (H, W)."""
     size = upper.shape[0], upper.shape[1]
     radius = shot.iris_radius_px
@@ -97,7 +92,7 @@ def shade_eyeball(
     return np.asarray(sclera, np.float32), shade
 
 
-def light_field(shot: Shot, image_size: tuple[int, int]) -> Plane:
+def light_field(shot: Shot, image_size: tuple[int, int]) -> Float:
     """The lamps' light (H, W), about 1: a slope and the falling off toward the picture's edge."""
     height, width = image_size
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
@@ -107,7 +102,7 @@ def light_field(shot: Shot, image_size: tuple[int, int]) -> Plane:
     return np.asarray(row + (np.float32(shot.light_y) * y - fall * y * y))
 
 
-def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Plane:
+def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Float:
     """Blood vessels of the sclera (H, W), 0..1: wavering lines from the corners toward the iris."""
     own = np.random.default_rng([identity.seed, 5])
     layer = np.zeros(image_size, np.uint8)
@@ -126,6 +121,6 @@ def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Plan
     return np.asarray(layer * np.float32(1 / 255))
 
 
-def _look_up(table: Plane, distance_px: Plane, radius: float) -> Plane:
+def _look_up(table: Float, distance_px: Float, radius: float) -> Float:
     place = (distance_px * np.float32(_PER_RADIUS / radius)).astype(np.int32)
     return np.asarray(table.astype(np.float32).take(place, mode="clip"))

@@ -6,13 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Eyelid
+from irisstn.geometry import Eyelid, Float
 from irisstn.synthetic.eye import PlacedEye
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.shot import GLINT_PATTERNS, Shot
 
 Layer = NDArray[np.uint8]
-Points = NDArray[np.float64]
 
 _SHIFT = 4  # fixed-point bits of the corners that OpenCV draws
 _STEPS = np.linspace(0, 1, 8)[:, None, None]
@@ -34,15 +33,15 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     lean = 0.9 * roots + own.normal(0, 0.22, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
     droop = anatomy.lash_droop + shot.lash_droop + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.55, 1.15, count) * (0.8 + 0.35 * np.abs(roots)) * size
-    start = placed.upper_lid.points(roots * half) + own.normal(0, 0.012, (count, 2)) * size
+    start: Float = placed.upper_lid.points(roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
     _draw_curves(
         layer,
         start,
         _along(placed.upper_lid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
         _along(placed.upper_lid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
-        anatomy.lash_width * own.uniform(0.6, 1.2, count) * 0.013 * size,
-        own.uniform(0.55, 1.0, count),
+        width=anatomy.lash_width * own.uniform(0.6, 1.2, count) * 0.013 * size,
+        cover=own.uniform(0.55, 1.0, count),
     )
 
     count = int(45 * anatomy.lower_lash_density)
@@ -56,8 +55,8 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
         start,
         _along(placed.lower_lid, lean * 0.4 * length, 0.6 * length),
         _along(placed.lower_lid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
-        anatomy.lash_width * own.uniform(0.5, 1.0, count) * 0.009 * size,
-        own.uniform(0.35, 0.85, count),
+        width=anatomy.lash_width * own.uniform(0.5, 1.0, count) * 0.009 * size,
+        cover=own.uniform(0.35, 0.85, count),
     )
 
 
@@ -83,8 +82,8 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
         start,
         _along(frame, lean * 0.5 * length, (tip - 0.15) * 0.6 * length),
         _along(frame, lean * length, tip * length),
-        own.uniform(0.5, 1.2, count) * 0.012 * size,
-        own.uniform(0.35, 0.9, count),
+        width=own.uniform(0.5, 1.2, count) * 0.012 * size,
+        cover=own.uniform(0.35, 0.9, count),
     )
 
 
@@ -94,14 +93,14 @@ def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
     size = shot.iris_radius_px
     middle = np.array([placed.pupil.x + shot.glint_x * size, placed.pupil.y + shot.glint_y * size])
     lamps = np.array(GLINT_PATTERNS[shot.glints]) * shot.glint_spread * size + middle
+    if shot.glint_ghosts > 0:
+        for at in (lamps - middle) * rng.uniform(1.4, 1.9) + middle + rng.normal(0, 0.07, 2) * size:
+            _draw_dot(layer, at, 0.02 * size, int(255 * shot.glint_ghosts * rng.uniform(0.2, 1)))
     if shot.glints == "window":
         _draw_window(layer, rng, middle, size)
     else:
         for at in lamps:
             _draw_dot(layer, at, shot.glint_size * size * rng.uniform(0.85, 1.1), 255)
-    if shot.glint_ghosts > 0:
-        for at in (lamps - middle) * rng.uniform(1.3, 1.9) + middle + rng.normal(0, 0.05, 2) * size:
-            _draw_dot(layer, at, 0.02 * size, int(255 * shot.glint_ghosts * rng.uniform(0.2, 1)))
     for lid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
         for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
             at = lid.points(along) + _along(lid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
@@ -115,14 +114,14 @@ def _half_width(placed: PlacedEye, size: float) -> float:
     return float(min(np.sqrt(opening / (upper[2] - lower[2])), 2.6 * size))
 
 
-def _along(frame: Eyelid, across: Points, down: Points) -> Points:
+def _along(frame: Eyelid, across: Float, down: Float) -> Float:
     """Steps (N, 2) in the picture of steps in an eye's frame."""
     cosine, sine = np.cos(frame.angle_rad), np.sin(frame.angle_rad)
     return np.stack([across * cosine - down * sine, across * sine + down * cosine], axis=-1)
 
 
-def _draw_curves(layer: Layer, start: Points, bend: Points, end: Points, width: Points, cover: Points) -> None:
-    """Tapering quadratic Bezier curves from `start` (N, 2); `bend` and `end` are steps from there; `width` (N,) at the root."""
+def _draw_curves(layer: Layer, start: Float, bend: Float, end: Float, *, width: Float, cover: Float) -> None:
+    """Tapering Bezier curves from `start` (N, 2); `bend` and `end` are steps from there; `width` (N,) at the root."""
     height_px, width_px = layer.shape
     corners = np.stack([start, start + bend, start + end], axis=1)  # (N, 3, 2)
     curves = np.einsum("sk,nkd->nsd", _BLEND, corners)
@@ -139,14 +138,14 @@ def _draw_curves(layer: Layer, start: Points, bend: Points, end: Points, width: 
         cv2.fillPoly(layer, [fixed[n]], int(255 * cover[n]), cv2.LINE_AA, _SHIFT)
 
 
-def _draw_dot(layer: Layer, at: Points, radius: float, value: int) -> None:
+def _draw_dot(layer: Layer, at: Float, radius: float, value: int) -> None:
     one = 1 << _SHIFT
     centre = (int(at[0] * one), int(at[1] * one))
     strength = int(value * min(1.0, (radius / 0.7) ** 2))
     cv2.circle(layer, centre, max(int(radius * one), 1), strength, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _draw_window(layer: Layer, rng: np.random.Generator, middle: Points, size: float) -> None:
+def _draw_window(layer: Layer, rng: np.random.Generator, middle: Float, size: float) -> None:
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.08, 0.25, 2) + rng.normal(0, 0.02, (4, 2))
     fixed = np.rint((corners * size + middle) * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(layer, [fixed], int(rng.uniform(90, 220)), cv2.LINE_AA, _SHIFT)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from irisstn.geometry import Float
 
 TEXTURE_SIZE = (128, 1024)
 
@@ -68,7 +67,7 @@ def sample_traits(rng: np.random.Generator) -> TextureTraits:
     )
 
 
-def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Plane:
+def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Float:
     """The relative brightness (R, T) float32 of the tissue: 0 = the iris' usual gray, spread about 1."""
     rows, _ = TEXTURE_SIZE
     radius = ((np.arange(rows, dtype=np.float32) + 0.5) / rows)[:, None]
@@ -76,7 +75,7 @@ def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Plane:
     near = np.exp(-(((radius - traits.collarette) / 0.14) ** 2))
 
     fibres = _fibres(rng, traits.ridges)
-    texture = traits.fibres * fibres * (0.75 + 0.5 * near - 0.2 * inner)
+    texture: Float = traits.fibres * fibres * (0.75 + 0.5 * near - 0.2 * inner)
     mesh_share = np.clip(1.15 - np.abs(radius - 0.55 * traits.collarette) / (0.5 * traits.collarette + 0.1), 0, 1)
     texture += traits.mesh * _cells(rng, (traits.cell_rows, traits.cell_columns), traits.crypts * mesh_share)
     sparse = np.clip(1.0 - np.abs(radius - traits.collarette - 0.12) / 0.28, 0, 1) ** 2
@@ -88,11 +87,11 @@ def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Plane:
     texture = _bend(rng, texture, traits)
     _dot_freckles(rng, texture, traits.freckles)
     texture += _profile(radius, traits)
-    return texture
+    return np.asarray(texture, np.float32)
 
 
-def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int, int] = TEXTURE_SIZE) -> Plane:
-    """Smooth noise of spread about 1 on a polar picture `size`, one random value per cell of `grid`, closed in angle."""
+def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int, int] = TEXTURE_SIZE) -> Float:
+    """Smooth noise of spread about 1 on a polar picture `size`: one value per cell of `grid`, closed in angle."""
     rows, columns = grid
     height, width = size
     noise = rng.standard_normal((rows, columns), np.float32)
@@ -103,7 +102,7 @@ def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int
     return np.asarray(1.25 * large[:, 2 * scale : 2 * scale + width], np.float32)
 
 
-def _fibres(rng: np.random.Generator, ridges: float) -> Plane:
+def _fibres(rng: np.random.Generator, ridges: float) -> Float:
     """Radial fibres: noise that is long across the ring and short along it; ridges are thin bright strands."""
     coarse = smooth_ring(rng, (5, 64))
     middle = smooth_ring(rng, (8, 128))
@@ -113,7 +112,7 @@ def _fibres(rng: np.random.Generator, ridges: float) -> Plane:
     return np.asarray(0.42 * coarse + 0.5 * middle + 0.42 * fine + np.float32(1.3 * ridges) * thin, np.float32)
 
 
-def _mottle(rng: np.random.Generator) -> Plane:
+def _mottle(rng: np.random.Generator) -> Float:
     """Fine grain without direction."""
     small = smooth_ring(rng, (16, 128))
     smaller = smooth_ring(rng, (32, 256))
@@ -121,8 +120,8 @@ def _mottle(rng: np.random.Generator) -> Plane:
     return np.asarray(0.22 * small + 0.3 * smaller + 0.26 * smallest, np.float32)
 
 
-def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Plane) -> Plane:
-    """Crypts as cells of a jittered grid (Worley 1996): dark inside, with bright rims; `share` (R, 1) of them are holes.
+def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Float) -> Float:
+    """Crypts as cells of a jittered grid (Worley 1996): dark inside, bright rims; `share` (R, 1) of them are holes.
 
     F1 and F2 are the distances to the nearest and second nearest seed: F2 - F1 is 0 on the rim and grows inward.
     """
@@ -158,7 +157,7 @@ def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Plane) -> Pla
     return np.asarray(1.1 * rim - 2.1 * floor * hole, np.float32)
 
 
-def _carve_furrows(rng: np.random.Generator, texture: Plane, count: int) -> None:
+def _carve_furrows(rng: np.random.Generator, texture: Float, count: int) -> None:
     """Contraction furrows: partial arcs around the pupil in the outer zone, a dark line beside a bright one."""
     height, width = texture.shape
     for _ in range(count):
@@ -172,8 +171,8 @@ def _carve_furrows(rng: np.random.Generator, texture: Plane, count: int) -> None
         texture[top:bottom] += (line * strength).astype(np.float32)
 
 
-def _bend(rng: np.random.Generator, texture: Plane, traits: TextureTraits) -> Plane:
-    """Bend the straight picture: waves of the collarette along the radius, slants and curls of the fibres along the angle."""
+def _bend(rng: np.random.Generator, texture: Float, traits: TextureTraits) -> Float:
+    """Bend the straight picture: waves of the collarette along the radius, slants of the fibres along the angle."""
     height, width = texture.shape
     rows = np.arange(height, dtype=np.float32)[:, None]
     ring = np.sin(np.pi * (rows + 0.5) / height)
@@ -188,7 +187,7 @@ def _bend(rng: np.random.Generator, texture: Plane, traits: TextureTraits) -> Pl
     )
 
 
-def _dot_freckles(rng: np.random.Generator, texture: Plane, count: int) -> None:
+def _dot_freckles(rng: np.random.Generator, texture: Float, count: int) -> None:
     """Small dark spots of pigment anywhere on the ring."""
     height, width = texture.shape
     for row, column, size, depth in rng.uniform((8, 0, 1.0, 0.6), (height - 8, width, 3.5, 2.2), (count, 4)):
@@ -198,7 +197,7 @@ def _dot_freckles(rng: np.random.Generator, texture: Plane, count: int) -> None:
         texture[y[:, None], x[None, :] % width] -= (depth * np.exp(-0.5 * square)).astype(np.float32)
 
 
-def _profile(radius: Plane, traits: TextureTraits) -> Plane:
+def _profile(radius: Float, traits: TextureTraits) -> Float:
     """The mean brightness along the radius (R, 1): the dark pupillary frill, the collarette, the limbal ring."""
     frill = -1.6 * np.exp(-radius / 0.025)
     step = traits.collarette_step / (1.0 + np.exp((radius - traits.collarette) / 0.05))

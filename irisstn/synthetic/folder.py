@@ -1,0 +1,142 @@
+"""A folder of rendered eyes with their truth beside it.
+
+    OUT/eyes/001/L/001L01.png              subject 001, left eye, shot 01
+    OUT/truth/truth.jsonl                  a record per picture, sorted by path
+    OUT/truth/masks/001/L/001L01.png.png       255 = usable iris
+    OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the lids, lashes and glints left in
+
+`OUT/eyes` is what `irisstn segment` and `train` take; the truth lies apart, so that no mask passes for an eye.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from irisstn.geometry import Boundary, Eyelid
+from irisstn.images import write_bytes_atomic, write_png
+from irisstn.synthetic.camera import CAMERAS
+from irisstn.synthetic.identity import Identity
+from irisstn.synthetic.render import RenderedEye, render
+from irisstn.synthetic.shot import sample_shot
+
+NEAR_INFRARED = tuple(name for name, camera in CAMERAS.items() if not camera.colour)
+
+Record = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    out: Path
+    shots: int
+    seed: int
+    cameras: tuple[str, ...]
+    digits: tuple[int, int]  # of the subject's and of the shot's number
+
+
+def write_eyes(
+    out: Path,
+    *,
+    subjects: int,
+    shots: int,
+    seed: int,
+    cameras: Sequence[str] = NEAR_INFRARED,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Render both eyes of `subjects` people, `shots` pictures of each eye, below `out`; returns `out`/eyes.
+
+    Each picture is taken by one of `cameras` (names in `CAMERAS`), drawn by chance. The same arguments give the same
+    bytes for any number of `workers`. `progress` is called with the number of pictures that were just finished.
+    Raises ValueError where a number is not positive or a camera is unknown.
+    """
+    if subjects < 1 or shots < 1 or workers < 1 or seed < 0:
+        raise ValueError(f"{subjects} subjects, {shots} shots, {workers} workers, seed {seed}: all must be positive")
+    unknown = sorted(set(cameras) - set(CAMERAS))
+    if unknown or not cameras:
+        raise ValueError(f"cameras must be among {', '.join(CAMERAS)}; got {', '.join(unknown) or 'none'}")
+    eyes = [(subject, eye) for subject in range(1, subjects + 1) for eye in "LR"]
+    digits = max(3, len(str(subjects))), max(2, len(str(shots)))
+    job = _Job(out, shots, seed, tuple(cameras), digits)
+    records: list[Record] = []
+    if workers == 1:
+        for group in map(_write_eye, repeat(job), eyes):
+            records += group
+            if progress:
+                progress(len(group))
+    else:
+        # Fresh processes: a forked one would inherit OpenCV's threads half alive.
+        with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+            for group in pool.map(_write_eye, repeat(job), eyes):
+                records += group
+                if progress:
+                    progress(len(group))
+    lines = [json.dumps(record, sort_keys=True) + "\n" for record in sorted(records, key=lambda r: str(r["path"]))]
+    write_bytes_atomic(out / "truth" / "truth.jsonl", "".join(lines).encode())
+    return out / "eyes"
+
+
+def eye_seed(seed: int, subject: int, eye: str) -> int:
+    """The identity's seed of an eye ("L" or "R") of a rendered subject: even for left eyes, odd for right ones."""
+    drawn = int(np.random.SeedSequence([seed, subject, ord(eye)]).generate_state(1, np.uint64)[0] >> np.uint64(2))
+    return 2 * (drawn // 2) + (eye == "R")
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def _write_eye(job: _Job, who: tuple[int, str]) -> list[Record]:
+    subject, eye = who
+    identity = Identity.from_seed(eye_seed(job.seed, subject, eye))
+    rng = np.random.default_rng([job.seed, subject, ord(eye)])
+    records = []
+    for number in range(1, job.shots + 1):
+        camera = CAMERAS[job.cameras[int(rng.integers(len(job.cameras)))]]
+        rendered = render(identity, sample_shot(rng, camera))
+        label = f"{subject:0{job.digits[0]}d}"
+        name = f"{label}/{eye}/{label}{eye}{number:0{job.digits[1]}d}.png"
+        mask, iris_mask = f"masks/{name}.png", f"iris_masks/{name}.png"
+        if camera.colour:
+            write_bytes_atomic(job.out / "eyes" / name, bytes(cv2.imencode(".png", rendered.image)[1]))
+        else:
+            write_png(job.out / "eyes" / name, rendered.image)
+        write_png(job.out / "truth" / mask, rendered.truth.usable)
+        write_png(job.out / "truth" / iris_mask, rendered.truth.iris_mask)
+        record = {"path": name, "subject": label, "eye": eye, "mask": mask, "iris_mask": iris_mask}
+        records.append(record | _record(rendered))
+    return records
+
+
+def _record(rendered: RenderedEye) -> Record:
+    truth = rendered.truth
+    height, width = truth.image_size
+    return {
+        "camera": rendered.camera,
+        "identity_seed": rendered.identity_seed,
+        "shot_seed": rendered.shot.seed,
+        "height": height,
+        "width": width,
+        "pupil": _boundary(truth.pupil),
+        "iris": _boundary(truth.limbus),
+        "eyelids": {"upper": _lid(truth.upper_lid), "lower": _lid(truth.lower_lid)},
+        "roll_rad": rendered.roll_rad,
+        "stretch": rendered.stretch,
+        "pupil_ratio": rendered.pupil_ratio,
+    }
+
+
+def _boundary(boundary: Boundary) -> Record:
+    return asdict(boundary.ellipse()) | {"curve": asdict(boundary)}
+
+
+def _lid(lid: Eyelid | None) -> Record | None:
+    return None if lid is None else asdict(lid)
