@@ -80,7 +80,7 @@ def test_every_camera_takes_what_it_says(name, identities):
     rng = np.random.default_rng(11)
     for identity in identities[:3]:
         eye = render(identity, sample_shot(rng, camera))
-        assert eye.image.shape == (camera.size + (3,) if camera.colour else camera.size)
+        assert eye.image.shape == ((*camera.size, 3) if camera.colour else camera.size)
         assert eye.image.dtype == np.uint8
         assert not eye.image.flags.writeable
         assert eye.truth.image_size == camera.size

@@ -67,6 +67,13 @@ def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
     return PlacedEye(pupil, limbus, upper, lower, float(np.clip(stretch, -0.4, 0.4)))
 
 
+def half_width(placed: PlacedEye) -> float:
+    """Half the distance between the corners of the eye, where the lids meet, in pixels."""
+    upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
+    opening = max(lower[0] - upper[0], 0.2 * placed.limbus.mean_radius)
+    return float(min(np.sqrt(opening / (upper[2] - lower[2])), 2.6 * placed.limbus.mean_radius))
+
+
 def tissue_to_ring(tissue: Float, stretch: float) -> Float:
     """Place r in the ring, 0..1, of the tissue at the share s at rest: r = s + k s (1 - s)."""
     return np.asarray(tissue + np.float32(stretch) * tissue * (1 - tissue))

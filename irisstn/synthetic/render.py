@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Boundary, Eyelid, Float
 from irisstn.segmentation.result import Segmentation
-from irisstn.synthetic.eye import PlacedEye, RingField, place_eye, ring_field, sample_texture
+from irisstn.synthetic.eye import PlacedEye, RingField, half_width, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot
 from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
@@ -130,7 +130,7 @@ def _build_scene(
         inside_limbus=limbus,
         inside_pupil=pupil,
         open=np.clip(np.minimum(upper, lower) * np.float32(0.7) + 0.5, 0, 1),
-        skin=shade_skin(rng, identity, shot, -upper, -lower),
+        skin=shade_skin(rng, identity, shot, above=-upper, below=-lower, along=along, half=half_width(placed)),
         sclera=sclera,
         vessels=red,
         shade=shade,

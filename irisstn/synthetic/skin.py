@@ -35,8 +35,11 @@ def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float
     return across - (c0 + along * (c1 + c2 * along)), along
 
 
-def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: Float, below: Float) -> Float:
-    """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids in pixels."""
+def shade_skin(
+    rng: np.random.Generator, identity: Identity, shot: Shot, *, above: Float, below: Float, along: Float, half: float
+) -> Float:
+    """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids,
+    `along` is the place along the eye and `half` half the eye's width, all in pixels."""
     anatomy = identity.anatomy
     size = above.shape[0], above.shape[1]
     radius = shot.iris_radius_px
@@ -63,12 +66,14 @@ def shade_skin(rng: np.random.Generator, identity: Identity, shot: Shot, above: 
     upper_at = _look_up(upper, above + folds * np.float32(0.03 * radius), radius)
     lower_at = _look_up(lower, below + folds * np.float32(0.03 * radius), radius)
     rough = np.float32(anatomy.skin_roughness)
-    skin = np.where(above > 0, upper_at, lower_at)
-    skin += 0.05 * folds + 0.022 * rough * fine
+    skin = np.where(above > below, upper_at, lower_at) - 1
+    # Folds run out beyond the corners of the eye, where the two parabolas would go on.
+    skin *= np.clip(2.2 - np.abs(along) * np.float32(1.5 / half), 0, 1)
+    skin += 1 + 0.03 * folds + 0.022 * rough * fine
     pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
     skin += 0.018 * rough * pores
     # Moist skin glitters in small streaks where its grain is highest.
-    skin += np.clip(fine + 0.7 * pores - 1.9, 0, 1) * np.float32(0.25 * rough)
+    skin += np.clip(fine + 0.7 * pores - 2.6 + 0.4 * rough, 0, 1) * np.float32(0.3)
     return np.asarray(skin, np.float32)
 
 

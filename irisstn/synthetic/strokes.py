@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import Eyelid, Float
-from irisstn.synthetic.eye import PlacedEye
+from irisstn.synthetic.eye import PlacedEye, half_width
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.shot import GLINT_PATTERNS, Shot
 
@@ -24,7 +24,7 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     own = np.random.default_rng([identity.seed, 1])
     moved = np.random.default_rng([shot.seed, 1])
     size = shot.iris_radius_px
-    half = _half_width(placed, size)
+    half = half_width(placed)
 
     count = int(95 * anatomy.lash_density)
     roots = own.uniform(-1, 1, count)
@@ -69,7 +69,7 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
     if shot.y - (height - 0.6) * size < 0:
         return
     own = np.random.default_rng([identity.seed, 2])
-    count = int(420 * anatomy.brow_density)
+    count = int(650 * anatomy.brow_density)
     across = own.uniform(-2.6, 2.9, count) * -anatomy.nasal_side
     thick = 0.28 * np.clip(1.15 - 0.25 * (across * -anatomy.nasal_side), 0.25, 1)
     up = -height + 0.07 * across**2 + own.normal(0, 1, count) * thick
@@ -104,14 +104,7 @@ def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
     for lid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
         for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
             at = lid.points(along) + _along(lid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
-            _draw_dot(layer, at, rng.uniform(0.008, 0.026) * size, int(rng.uniform(120, 255)))
-
-
-def _half_width(placed: PlacedEye, size: float) -> float:
-    """Half the distance between the corners of the eye, where the lids meet, in pixels."""
-    upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
-    opening = max(lower[0] - upper[0], 0.2 * size)
-    return float(min(np.sqrt(opening / (upper[2] - lower[2])), 2.6 * size))
+            _draw_dot(layer, at, rng.uniform(0.006, 0.02) * size, int(rng.uniform(100, 255)))
 
 
 def _along(frame: Eyelid, across: Float, down: Float) -> Float:

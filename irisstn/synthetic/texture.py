@@ -45,22 +45,23 @@ class TextureTraits:
 
 
 def sample_traits(rng: np.random.Generator) -> TextureTraits:
-    """Draw the traits of an iris: from nearly smooth to rich."""
+    """Draw the traits of an iris: smooth ones whose crypts crowd around the pupil, and fibrous ones; plain or rich."""
     rich = rng.beta(1.6, 1.6)
+    fibrous = rng.beta(0.8, 1.1)
     return TextureTraits(
         collarette=float(rng.uniform(0.2, 0.42)),
         waviness=float(rng.uniform(0.01, 0.045)),
         slant=float(rng.uniform(0.3, 1.3)),
-        fibres=float(rng.uniform(0.35, 0.9) * (0.4 + rich)),
-        ridges=float(rng.uniform(0.0, 0.8) * rich),
-        mesh=float(rng.uniform(0.4, 1.3) * (0.4 + rich)),
-        crypts=float(rng.uniform(0.25, 0.9)),
+        fibres=float((0.18 + 0.75 * fibrous) * rng.uniform(0.6, 1.1) * (0.5 + rich)),
+        ridges=float(rng.uniform(0.0, 0.9) * rich * fibrous),
+        mesh=float(rng.uniform(0.7, 1.4) * (1.25 - 0.6 * fibrous) * (0.45 + 0.8 * rich)),
+        crypts=float(rng.uniform(0.35, 1.0)),
         cell_columns=int(rng.choice([16, 16, 32])),
         cell_rows=int(rng.choice([16, 16, 32])),
         large_crypts=float(rng.uniform(0.0, 0.4) * (0.3 + rich)),
         furrows=int(rng.integers(0, 7)),
         freckles=int(rng.integers(0, 30)) if rng.random() < 0.5 else int(rng.integers(0, 5)),
-        mottle=float(rng.uniform(0.5, 1.2)),
+        mottle=float(rng.uniform(0.5, 1.0)),
         sectors=float(rng.uniform(0.3, 1.0)),
         limbal_ring=float(rng.uniform(0.1, 1.0)),
         collarette_step=float(rng.uniform(-0.4, 0.9)),
@@ -107,9 +108,12 @@ def _fibres(rng: np.random.Generator, ridges: float) -> Float:
     coarse = smooth_ring(rng, (5, 64))
     middle = smooth_ring(rng, (8, 128))
     fine = smooth_ring(rng, (12, 256))
+    finest = smooth_ring(rng, (16, 512))
     strands = smooth_ring(rng, (7, 128))
     thin = np.exp(-6.0 * strands * strands) - 0.35
-    return np.asarray(0.42 * coarse + 0.5 * middle + 0.42 * fine + np.float32(1.3 * ridges) * thin, np.float32)
+    return np.asarray(
+        0.36 * coarse + 0.46 * middle + 0.46 * fine + 0.3 * finest + np.float32(1.3 * ridges) * thin, np.float32
+    )
 
 
 def _mottle(rng: np.random.Generator) -> Float:
@@ -176,9 +180,11 @@ def _bend(rng: np.random.Generator, texture: Float, traits: TextureTraits) -> Fl
     height, width = texture.shape
     rows = np.arange(height, dtype=np.float32)[:, None]
     ring = np.sin(np.pi * (rows + 0.5) / height)
+    inner = 1.0 / (1.0 + np.exp((rows / height - traits.collarette - 0.15) / 0.06))
     waves = 0.8 * smooth_ring(rng, (1, 32), (height, width)) + 0.8 * smooth_ring(rng, (1, 8), (height, width))
     from_row = rows + np.float32(traits.waviness * height) * waves * ring
-    slant = np.float32(traits.slant) * (5.5 * smooth_ring(rng, (6, 16)) + 1.8 * smooth_ring(rng, (8, 64)))
+    turns = 4.5 * smooth_ring(rng, (6, 16)) + 1.8 * smooth_ring(rng, (8, 64))
+    slant = np.float32(traits.slant) * (turns + inner * 0.55 * rows * smooth_ring(rng, (1, 16), (1, width)))
     from_column = np.arange(width, dtype=np.float32)[None, :] + slant + 16.0
     padded = np.concatenate([texture[:, -48:], texture, texture[:, :48]], axis=1)
     from_column = np.clip(from_column + 32.0, 0, width + 95).astype(np.float32)
