@@ -15,6 +15,12 @@ Gray = NDArray[np.uint8]
 
 _CELLS = 48  # of the patch per iris radius
 _HALF_WIDTH, _HALF_HEIGHT = 60, 64  # of the patch in cells
+_V, _U = np.mgrid[-_HALF_HEIGHT : _HALF_HEIGHT + 1, -_HALF_WIDTH : _HALF_WIDTH + 1] / _CELLS
+_DISTANCE = np.hypot(_U, _V)
+_NEARLY = 0.8  # share of the best score at which a lid further in is preferred
+_CLOSE = np.array([0.06, 0.17, 0.13])  # how far from it, in iris radii, the better parabola may lie
+_FOOT = 0.02  # the rise towards the lid begins this far, in iris radii, within its steepest place
+_SHAPE = 0.02  # how much an unlikely bow or tilt counts against a lid
 _SPAN = 1.15  # a lid is looked at this far to both sides, in iris radii
 
 
@@ -23,10 +29,11 @@ def find_lids(
 ) -> tuple[Eyelid | None, Eyelid | None]:
     """The upper and the lower lid of the eye with `pupil` and `limbus`; None where a lid does not reach the iris."""
     patch, valid = _patch(image, limbus)
+    hidden, _ = _patch(glints.view(np.uint8) * np.uint8(255), limbus)
     lids = []
     for side in (1, -1):
-        rise, seen = _rise(patch[::side], valid[::side], pupil.mean_radius / limbus.mean_radius)
-        lids.append(_lid(_search(rise, seen), limbus, side))
+        evidence = _evidence(patch[::side], valid[::side], hidden[::side] > 0, pupil.mean_radius / limbus.mean_radius)
+        lids.append(_lid(_search(*evidence), limbus, side))
     return lids[0], lids[1]
 
 
@@ -48,25 +55,48 @@ def _patch(image: Gray, limbus: Boundary) -> tuple[Float32, NDArray[np.bool_]]:
     return patch, valid
 
 
-def _rise(patch: Gray, valid: NDArray[np.bool_], pupil_ratio: float) -> tuple[Float32, NDArray[np.bool_]]:
-    """Soft-clipped rise of brightness towards row 0 of `patch`, lashes closed over, and where it can be told."""
+def _evidence(
+    patch: Gray, valid: NDArray[np.bool_], hidden: NDArray[np.bool_], pupil_ratio: float
+) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+    """What speaks for a lid's edge in each cell, the lid lying towards row 0.
+
+    The soft-clipped rise of brightness towards row 0, lashes closed over; how much more the cells beyond look unlike
+    iris than those before; and where this can be told.
+    """
     closed = cv2.morphologyEx(np.ascontiguousarray(patch), cv2.MORPH_CLOSE, np.ones((1, 7), np.uint8))
     calm = cv2.blur(closed, (5, 1)).astype(np.float32)
-    reach = 2
-    padded = np.concatenate([np.zeros((1, calm.shape[1]), np.float32), np.cumsum(calm, axis=0)])
-    mean = (padded[reach:] - padded[:-reach]) / reach  # rows i .. i + reach - 1
-    rise = np.zeros_like(calm)
-    count = len(calm) - 2 * reach
-    rise[reach:-reach] = mean[:count] - mean[reach + 1 : reach + 1 + count]
+    rise = _step(calm, 2)
     edge = np.maximum(rise, 0)
     edge /= edge + 10
+    edge[_DISTANCE < 1.15 * pupil_ratio] = 0
     seen = valid.copy()
-    seen[:reach] = seen[-reach:] = False
-    return np.where(seen, edge, 0), seen
+    seen[:2] = seen[-2:] = False
+
+    v, u = np.mgrid[-_HALF_HEIGHT : _HALF_HEIGHT + 1, -_HALF_WIDTH : _HALF_WIDTH + 1] / _CELLS
+    distance = np.hypot(u, v)
+    sample = (distance > 1.15 * pupil_ratio) & (distance < 0.93) & (np.abs(v) < 0.4) & valid & ~hidden
+    level = closed[sample] if sample.any() else closed.ravel()
+    low, middle, high = np.quantile(level, [0.16, 0.5, 0.84])
+    spread = max(4.0, (high - low) / 2)
+    unlike = np.clip((calm - middle - spread) / (2 * spread), 0, 1)
+    unlike[distance > 1] = 0
+    change = _step(unlike, 7)
+    change[distance > 1] = 0
+    return np.where(seen, edge, 0), change, seen
+
+
+def _step(values: Float32, reach: int) -> Float32:
+    """Mean of the `reach` rows before each row less that of the `reach` rows after it; 0 where they do not exist."""
+    padded = np.concatenate([np.zeros((1, values.shape[1]), np.float32), np.cumsum(values, axis=0)])
+    mean = (padded[reach:] - padded[:-reach]) / reach  # of the rows i .. i + reach - 1
+    step = np.zeros_like(values)
+    count = len(values) - 2 * reach
+    step[reach:-reach] = mean[:count] - mean[reach + 1 : reach + 1 + count]
+    return step
 
 
 @lru_cache(maxsize=1)
-def _candidates() -> tuple[Float, NDArray[np.int32], Float]:
+def _candidates() -> tuple[Float, NDArray[np.int32], Float, Float]:
     """Parabolas (N, 3) as heights c0, c1, c2 in iris radii, their patch cells (N, U) and the columns' weights (U,)."""
     height = np.arange(-1.2, -0.1, 0.025)
     tilt = np.linspace(-0.4, 0.4, 11)
@@ -76,22 +106,45 @@ def _candidates() -> tuple[Float, NDArray[np.int32], Float]:
     v = c0[:, None] + u * (c1[:, None] + u * c2[:, None])
     rows = np.clip(np.rint(v * _CELLS + _HALF_HEIGHT), 0, 2 * _HALF_HEIGHT).astype(np.int32)
     columns = np.rint(u * _CELLS + _HALF_WIDTH).astype(np.int32)
-    return np.stack([c0, c1, c2], axis=1), rows * (2 * _HALF_WIDTH + 1) + columns, np.where(np.abs(u) < 0.85, 1.0, 0.6)
+    parabolas=np.stack([c0, c1, c2], axis=1)
+    return parabolas, rows * (2 * _HALF_WIDTH + 1) + columns, np.where(np.abs(u) < 0.85, 1.0, 0.6), _prior(parabolas)
 
 
-def _search(rise: Float32, seen: NDArray[np.bool_]) -> tuple[Float, float]:
+def _search(rise: Float32, change: Float32, seen: NDArray[np.bool_]) -> tuple[Float, float]:
     """Coefficients (3,) in iris radii of the best parabola and its score."""
-    parabolas, cells, weights = _candidates()
+    parabolas, cells, weights, prior = _candidates()
     values = rise.ravel().take(cells) @ weights.astype(np.float32)
     count = seen.ravel().take(cells) @ weights
-    score = values / np.maximum(count, 0.5 * weights.sum())
-    best = int(np.argmax(score))
-    return parabolas[best], float(score[best])
+    score = values / np.maximum(count, 0.5 * weights.sum()) - prior
+    # Lashes, brows and folds make edges further out that may be stronger: of the nearly best, take the innermost.
+    inner = parabolas[np.argmax(np.where(score >= _NEARLY * score.max(), parabolas[:, 0], -np.inf))]
+    close = (np.abs(parabolas - inner) < _CLOSE).all(axis=1)
+    best = int(np.argmax(np.where(close, score, -np.inf)))
+    return _polish(rise, seen, parabolas[best]), float(score[best])
+
+
+def _polish(rise: Float32, seen: NDArray[np.bool_], parabola: Float) -> Float:
+    """The best parabola on a finer grid around `parabola`."""
+    u = np.arange(-_SPAN, _SPAN + 0.001, 2 / _CELLS)
+    fine = parabola + np.stack(
+        np.meshgrid(np.arange(-4, 5) * 0.008, np.arange(-3, 4) * 0.02, np.arange(-3, 4) * 0.015, indexing="ij"), axis=-1
+    ).reshape(-1, 3)
+    v = fine[:, :1] + u * (fine[:, 1:2] + u * fine[:, 2:])
+    x = np.broadcast_to((u * _CELLS + _HALF_WIDTH).astype(np.float32), v.shape)
+    y = (v * _CELLS + _HALF_HEIGHT).astype(np.float32)
+    values = cv2.remap(rise, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    score = values.mean(axis=1) - _prior(fine)
+    best: Float = fine[int(np.argmax(score))]
+    return best
+
+
+def _prior(parabolas: Float) -> Float:
+    """What speaks against the shape of each of `parabolas` (N, 3): lids are evenly bowed and hardly tilted."""
+    return _SHAPE * (((parabolas[:, 2] - 0.19) / 0.1) ** 2 + (parabolas[:, 1] / 0.3) ** 2)
 
 
 def _lid(found: tuple[Float, float], limbus: Boundary, side: int) -> Eyelid | None:
     (c0, c1, c2), score = found
-    if score < 0.2:
-        return None
     radius = limbus.mean_radius
+    c0 += _FOOT
     return Eyelid(limbus.x, limbus.y, 0.0, (side * c0 * radius, side * c1, side * c2 / radius))

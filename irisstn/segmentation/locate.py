@@ -27,31 +27,17 @@ class CoarseEye:
     score: float
 
 
-def locate_eye(image: Gray, *, rows: int = 150, candidates: int = 8) -> list[CoarseEye]:
-    """Rough eyes in `image` (H, W), the likeliest first.
+def locate_eye(small: Gray, *, candidates: int = 6) -> list[CoarseEye]:
+    """Rough eyes in the reduced picture `small` (H, W), the likeliest first.
 
-    Works on the picture reduced to about `rows` pixels on its short side: dark round things are voted for along the
-    gradient (fast radial symmetry, Loy & Zelinsky 2003), and at each peak the pair of rings whose inward sides are
-    darker is scored by the soft-clipped integro-differential operator (Daugman 1993).
+    Dark round things are voted for along the gradient (fast radial symmetry, Loy & Zelinsky 2003), and at each peak the
+    pair of rings whose inward sides are darker is scored by the soft-clipped integro-differential operator (Daugman
+    1993).
     """
-    factor = max(min(image.shape) / rows, 1.0)
-    size = (round(image.shape[1] / factor), round(image.shape[0] / factor))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor > 1 else image
     kernel = np.ones((max(3, round(0.06 * min(small.shape)) | 1),) * 2, np.uint8)
     calm = cv2.GaussianBlur(cv2.morphologyEx(small, cv2.MORPH_OPEN, kernel), (0, 0), 1.2)
-    peaks = _symmetry_peaks(calm, candidates)
-    found = _score_rings(calm, peaks)
-    scale = image.shape[1] / size[0]
-    return [
-        CoarseEye(
-            (eye.x + 0.5) * scale - 0.5,
-            (eye.y + 0.5) * scale - 0.5,
-            eye.pupil_radius * scale,
-            eye.iris_radius * scale,
-            eye.score,
-        )
-        for eye in sorted(found, key=lambda eye: -eye.score)
-    ]
+    found = _score_rings(calm, _symmetry_peaks(calm, candidates))
+    return sorted(found, key=lambda eye: -eye.score)
 
 
 def _symmetry_peaks(calm: Gray, count: int) -> list[tuple[int, int]]:
@@ -119,14 +105,15 @@ def _best_pair(
     edge = np.where(valid, np.maximum(rise, 0), 0)
     edge /= edge + noise
     edge = _loosened(edge)
-    ring = edge.mean(axis=1)
-    quarter = _COLUMNS // 8
-    columns = np.arange(_COLUMNS)
-    right = edge[:, (columns <= quarter) | (columns >= _COLUMNS - quarter)].mean(axis=1)
-    left = edge[:, np.abs(columns - _COLUMNS // 2) <= quarter].mean(axis=1)
+    octants = np.sort(edge.reshape(len(edge), 8, -1).mean(axis=2), axis=1)
+    ring = 0.5 * octants.mean(axis=1) + 0.5 * octants[:, 1:4].mean(axis=1)  # lashes and brows are edges on one side only
+    sides = [np.roll(part, _COLUMNS // 8, axis=1)[:, : _COLUMNS // 4] for part in (edge, np.roll(edge, _COLUMNS // 2, 1))]
+    levels = [np.roll(part, _COLUMNS // 8, axis=1)[:, : _COLUMNS // 4] for part in (polar, np.roll(polar, _COLUMNS // 2, 1))]
+    right, left = (side.mean(axis=1) for side in sides)
     lateral = 0.35 * (left + right) + 0.3 * np.minimum(left, right)
+    brighter = np.minimum(*(_wide_step(level.mean(axis=1), noise) for level in levels))
     ratio = radii[:, None] / radii[None, :]  # pupil by iris
-    allowed = (ratio > 0.13) & (ratio < 0.8) & (radii[:, None] > 0.025 * short) & (radii[None, :] > 0.09 * short)
+    allowed = (ratio > 0.13) & (ratio < 0.72) & (radii[:, None] > 0.025 * short) & (radii[None, :] > 0.09 * short)
     level = np.cumsum(polar.mean(axis=1))
     count = np.arange(1, len(radii) + 1)
     within = level / count  # mean along the rays up to each radius
@@ -136,13 +123,25 @@ def _best_pair(
     # The limbus must stand out from a dip between it and the pupil, or it is the pupil's own edge once more.
     beyond = np.where(count[None, :] > count[:, None], lateral[None, :], np.inf)
     rise_again = lateral[None, :] - np.minimum(np.minimum.accumulate(beyond, axis=1), lateral[None, :])
-    outer_ring = 0.3 * lateral[None, :] + 0.7 * rise_again
+    outer_ring = (0.3 * lateral[None, :] + 0.7 * rise_again) * (0.4 + 0.6 * brighter)
     score = np.where(allowed, np.sqrt(ring[:, None] * outer_ring) * (0.4 + 0.6 * contrast), -1)
     at = int(np.argmax(score))
     i, j = divmod(at, len(radii))
     if score[i, j] <= 0:
         return None
     return float(radii[i]), float(radii[j]), float(score[i, j])
+
+
+def _wide_step(profile: Float32, noise: float) -> Float32:
+    """Soft-clipped rise (R,) from the inner fifth of each radius to the outer one: the iris to the sclera."""
+    count = np.arange(len(profile))
+    reach = np.maximum(3, count // 5)
+    summed = np.concatenate([[0.0], np.cumsum(profile)])
+    low, high = np.maximum(count - reach, 0), np.minimum(count + reach, len(profile) - 1)
+    inner = (summed[count] - summed[low]) / np.maximum(count - low, 1)
+    outer = (summed[high + 1] - summed[count + 1]) / np.maximum(high - count, 1)
+    step = np.maximum(outer - inner, 0)
+    return np.asarray(step / (step + noise), np.float32)
 
 
 def _loosened(edge: Float32) -> Float32:

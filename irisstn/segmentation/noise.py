@@ -16,6 +16,6 @@ def find_glints(image: Gray, radius: float) -> Bool:
     size = max(5, round(0.2 * radius) | 1)
     opened = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
     above = cv2.subtract(image, opened)
-    spot = ((above > 35) & (image > 110)).view(np.uint8)
+    spot = ((above > 60) & (image > 160)).view(np.uint8)
     halo = max(3, round(0.05 * radius) | 1)
     return cv2.dilate(spot, np.ones((halo, halo), np.uint8)).view(np.bool_)

@@ -43,35 +43,33 @@ def inside(x: float, y: float, radii: Float, columns: int, image_size: tuple[int
     return (px > 1) & (px < width - 2) & (py > 1) & (py < height - 2)
 
 
-def circle_rows(offsets: Float, radii: Float, columns: int) -> tuple[Float32, NDArray[np.bool_]]:
-    """Where shifted circles cross the rays of a polar map.
-
-    For each offset (O, 2) of the circle's centre and each radius (N,): the distance (O, N, T) along each ray in pixels,
-    and whether the map's centre lies inside the circle (O, N), without which the distance means nothing.
-    """
+def circle_rays(offsets: Float, columns: int) -> Float32:
+    """Where circles of radius 1 around `offsets` (O, 2) cross the rays (O, T) from the origin, which they must hold."""
     _, cosine, sine = directions(columns)
     dx, dy = (np.asarray(offsets, np.float32)[:, i, None] for i in (0, 1))
     along, across = dx * cosine + dy * sine, dx * sine - dy * cosine
-    rest = np.asarray(radii, np.float32)[None, :, None] ** 2 - across[:, None, :] ** 2
-    valid = np.asarray(radii, np.float32)[None, :] > np.hypot(dx, dy)
-    return along[:, None, :] + np.sqrt(np.maximum(rest, 0)), valid
+    return np.asarray(along + np.sqrt(np.maximum(1 - across**2, 0)), np.float32)
 
 
 def fit_radii(
-    radii: Float, weights: Float, *, order: int, ridge: float, prior: float | None = None
+    radii: Float, weights: Float, *, order: int, ridge: float, first: tuple[float, float, float] = (0.0, 0.0, 0.0)
 ) -> tuple[Float, Float]:
     """Weighted least-squares Fourier series through `radii` (T,) with `weights` (T,): cosines and sines (order + 1,).
 
-    Orders 2 and up are drawn to 0 by `ridge` (in units of the mean weight), growing with the order's fourth power, so
-    that a gap in the data stays round.
+    Orders 2 and up are drawn to 0 by `ridge`, growing with the order's fourth power, so that a gap in the data stays
+    round. `first` holds what the first harmonic is drawn to (cosine, sine) and how strongly. Strengths are in units of
+    as many measurements of the mean weight as there are columns.
     """
     basis = _basis(len(radii), order)
-    mean_weight = float(weights.sum()) / len(radii) + 1e-9
-    penalty = np.zeros(2 * order + 1)
+    unit = float(weights.sum()) / 2 + 1e-9
+    penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
+    if order >= 1:
+        penalty[1:3] = first[2] * unit
+        target[1:3] = first[:2]
     for k in range(2, order + 1):
-        penalty[[2 * k - 1, 2 * k]] = ridge * mean_weight * len(radii) / 2 * (k / 2) ** 4
+        penalty[[2 * k - 1, 2 * k]] = ridge * unit * (k / 2) ** 4
     weighted = basis * weights[:, None]
-    solution = np.linalg.solve(basis.T @ weighted + np.diag(penalty + 1e-9), weighted.T @ radii)
+    solution = np.linalg.solve(basis.T @ weighted + np.diag(penalty + 1e-9), weighted.T @ radii + penalty * target)
     cosines, sines = np.zeros(order + 1), np.zeros(order + 1)
     cosines[0] = solution[0]
     cosines[1:], sines[1:] = solution[1::2], solution[2::2]
@@ -129,26 +127,31 @@ def edge_map(polar: Float32, hidden: NDArray[np.bool_], reach: int) -> Float32:
 
 
 def best_circle(
-    edge: Float32, radii: Float, offsets: Float, sizes: Float, weights: Float32, *, penalty: float
+    edge: Float32, radii: Float, offsets: Float, sizes: Float, weights: Float32, *, against: Float
 ) -> tuple[float, float, float, float]:
     """The circle along which `edge` (R, T) is strongest: dx, dy, radius in pixels and its score.
 
-    `weights` (S, T) are those of S sectors; the sectors' scores are added, the worst one counting twice. `penalty` times
-    the squared offset is taken off.
+    The circles have the radii `sizes` (N,) in pixels and lie at `offsets` (O, 2) in units of their radius. `weights`
+    (S, T) are those of S sectors; the sectors' scores are added, the worst one counting twice. `against` (O, N) is
+    taken off.
     """
-    rows, valid = circle_rows(offsets, sizes, edge.shape[1])
+    columns = edge.shape[1]
+    rows = circle_rays(offsets, columns)[:, None, :] * np.asarray(sizes, np.float32)[None, :, None]
     index = np.rint((rows - np.float32(radii[0])) / np.float32(radii[1] - radii[0])).astype(np.int32)
-    valid &= ~((index < 0).any(axis=2))
     np.clip(index, 0, edge.shape[0] - 1, out=index)
-    index *= edge.shape[1]
-    index += np.arange(edge.shape[1], dtype=np.int32)
-    values = edge.ravel().take(index)
-    sectors = values @ weights.T
-    score = sectors.sum(axis=2) + (sectors.min(axis=2) if len(weights) > 1 else 0)
-    score -= penalty * (offsets**2).sum(axis=1)[:, None]
-    score[~valid] = -np.inf
+    index *= columns
+    index += np.arange(columns, dtype=np.int32)
+    sectors = edge.ravel().take(index) @ weights.T
+    score = sectors.sum(axis=2) + (sectors.min(axis=2) if len(weights) > 1 else 0) - against
     o, n = divmod(int(np.argmax(score)), len(sizes))
-    return float(offsets[o, 0]), float(offsets[o, 1]), float(sizes[n]), float(score[o, n])
+    size = float(sizes[n])
+    return float(offsets[o, 0]) * size, float(offsets[o, 1]) * size, size, float(score[o, n])
+
+
+def square_offsets(reach: float, count: int) -> Float:
+    """A square grid (count^2, 2) of offsets from -reach to reach."""
+    shift = np.linspace(-reach, reach, count)
+    return np.stack(np.meshgrid(shift, shift), axis=-1).reshape(-1, 2)
 
 
 def refine(
@@ -161,6 +164,7 @@ def refine(
     window: float,
     ridge: float,
     weights: Float32 | None = None,
+    first: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Boundary:
     """One step of robust refinement: the strongest edges within `window` pixels of `curve`, and the curve through them.
 
@@ -189,7 +193,7 @@ def refine(
     cosines, sines = np.zeros(order + 1), np.zeros(order + 1)
     trust = strength
     for _ in range(3):
-        cosines, sines = fit_radii(measured, trust, order=order, ridge=ridge)
+        cosines, sines = fit_radii(measured, trust, order=order, ridge=ridge, first=first)
         residual = measured - Boundary(x, y, tuple(cosines.tolist()), tuple(sines.tolist())).radius(angle)
         spread = max(0.5 * step, 1.5 * weighted_median(np.abs(residual), strength))
         trust = strength / (1 + (residual / (2 * spread)) ** 2) ** 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,10 +10,10 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, Eyelid
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.eyelids import find_lids
-from irisstn.segmentation.limbus import find_limbus
+from irisstn.segmentation.limbus import find_limbus, fit_limbus, refine_limbus
 from irisstn.segmentation.locate import locate_eye
 from irisstn.segmentation.noise import find_glints
-from irisstn.segmentation.pupil import find_pupil
+from irisstn.segmentation.pupil import find_pupil, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
@@ -28,18 +29,34 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
-    eyes = locate_eye(image, rows=config.search_rows, candidates=config.candidates)
+    small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
+    eyes = locate_eye(small.image, candidates=config.candidates)
     if not eyes or eyes[0].score < config.min_score:
         raise SegmentationError("no pupil and iris ring in the picture")
-    eye = eyes[0]
+    calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
+    best = None
+    for eye in eyes[:3]:
+        px, py, rp, sp = find_pupil(calm, eye.x, eye.y, eye.pupil_radius)
+        x, y, radius, sl = find_limbus(calm, px, py, rp)
+        score = sp * sl
+        if best is None or score > best[0]:
+            best = score, small.boundary(Boundary.circle(px, py, rp)), small.boundary(Boundary.circle(x, y, radius))
+    _, pupil, limbus = best
 
-    factor = max(1.0, eye.iris_radius / config.working_radius)
-    view = View.around(image, eye.x, eye.y, 1.7 * eye.iris_radius, factor)
-    x, y = view.to_view(eye.x, eye.y)
-    glints = find_glints(view.image, eye.iris_radius / view.factor)
-    pupil = find_pupil(view.image, glints, x, y, eye.pupil_radius / view.factor)
-    limbus = find_limbus(view.image, glints, pupil, eye.iris_radius / view.factor)
+    radius = pupil.mean_radius
+    view = View.around(image, pupil.x, pupil.y, 1.7 * radius + 8, max(1.0, radius / (0.5 * config.working_radius)))
+    glints = find_glints(view.image, 2.5 * radius / view.factor)
+    pupil = view.boundary(fit_pupil(view.image, glints, view.from_picture(pupil)))
+
+    x, y, radius = limbus.x, limbus.y, limbus.mean_radius
+    view = View.around(image, x, y, 1.7 * radius, max(1.0, radius / config.working_radius))
+    glints = find_glints(view.image, radius / view.factor)
+    pupil = view.from_picture(pupil)
+    limbus = fit_limbus(view.image, glints, pupil, view.from_picture(limbus))
     upper, lower = find_lids(view.image, glints, pupil, limbus)
+    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower))
+    upper, lower = find_lids(view.image, glints, pupil, limbus)
+    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower))
 
     pupil, limbus = view.boundary(pupil), view.boundary(limbus)
     upper = view.eyelid(upper) if upper is not None else None

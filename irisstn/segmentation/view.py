@@ -30,11 +30,18 @@ class View:
         left, top = max(0, int(x - reach)), max(0, int(y - reach))
         right, bottom = min(width, int(x + reach) + 1), min(height, int(y + reach) + 1)
         part = image[top:bottom, left:right]
+        view = cls.reduced(part, factor)
+        return cls(view.image, left, top, view.factor_x, view.factor_y)
+
+    @classmethod
+    def reduced(cls, image: Gray, factor: float) -> View:
+        """The whole picture, reduced by `factor` >= 1."""
+        height, width = image.shape
         if factor <= 1.05:
-            return cls(part, left, top, 1.0, 1.0)
-        size = (max(1, round((right - left) / factor)), max(1, round((bottom - top) / factor)))
-        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        return cls(np.asarray(small, np.uint8), left, top, (right - left) / size[0], (bottom - top) / size[1])
+            return cls(image, 0, 0, 1.0, 1.0)
+        size = (max(1, round(width / factor)), max(1, round(height / factor)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return cls(np.asarray(small, np.uint8), 0, 0, width / size[0], height / size[1])
 
     @property
     def factor(self) -> float:
@@ -53,6 +60,12 @@ class View:
         """A boundary of the view in the picture's pixels."""
         x, y = self.to_picture(curve.x, curve.y)
         factor = self.factor
+        return Boundary(x, y, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))
+
+    def from_picture(self, curve: Boundary) -> Boundary:
+        """A boundary of the picture in the view's pixels."""
+        x, y = self.to_view(curve.x, curve.y)
+        factor = 1 / self.factor
         return Boundary(x, y, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))
 
     def eyelid(self, lid: Eyelid) -> Eyelid:
