@@ -33,7 +33,7 @@ class Camera:
     glint_size: Range = (0.035, 0.06)
     pupil_level: Range = (0.03, 0.12)
     iris_level: Range = (0.32, 0.5)
-    sclera_level: Range = (0.55, 0.75)
+    sclera_level: Range = (0.58, 0.76)
     skin_level: Range = (0.6, 0.85)
     lash_level: Range = (0.05, 0.2)
     contrast: Range = (0.08, 0.16)
@@ -65,7 +65,7 @@ _ALL = (
         lash_level=(0.2, 0.36),
         contrast=(0.055, 0.09),
         blur=(0.4, 0.9),
-        noise=(0.005, 0.011),
+        noise=(0.006, 0.013),
         jpeg_chance=0.6,
     ),
     Camera(

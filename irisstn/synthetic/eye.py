@@ -23,7 +23,7 @@ from irisstn.synthetic.shot import Shot
 RATIO_AT_REST = 0.4
 
 _STEP = 4  # pixels between the places where ring coordinates are solved; between them they are as good as linear
-_TABLE = 2048
+_TABLE = 1024
 
 
 @dataclass(frozen=True, slots=True)

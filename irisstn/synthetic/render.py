@@ -117,7 +117,9 @@ def _build_scene(
     limbus = np.clip((1 - field.radius) * np.float32(ring_px / (2 * soft)) + 0.5, 0, 1)
     limbus = limbus * limbus * (3 - 2 * limbus)
     pupil = np.clip(0.5 - field.radius * np.float32(ring_px / 1.5), 0, 1)
-    sclera, shade = shade_eyeball(rng, shot, upper=upper, lower=lower, along=along)
+    sclera, shade = shade_eyeball(
+        rng, shot, upper=upper, lower=lower, along=along, nasal_corner=identity.anatomy.nasal_side * half_width(placed)
+    )
     if shot.contact_lens:
         _draw_contact_lens(rng, sclera, shot)
     red = vessels(identity, shot, size)
@@ -135,7 +137,7 @@ def _build_scene(
         vessels=red,
         shade=shade,
         hair=hair_cover,
-        glints=glints.astype(np.float32) * np.float32(1 / 255),
+        glints=cv2.GaussianBlur(glints, (3, 3), 0.6).astype(np.float32) * np.float32(1 / 255),
         light=light_field(shot, size),
     )
 
@@ -153,7 +155,8 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
     eyeball = scene.sclera * np.float32(sclera * shot.sclera_level)
     eyeball *= 1 - np.float32(blood) * scene.vessels
     here = scene.field.rows, scene.field.columns
-    iris = 1 + np.float32(shot.contrast * anatomy.texture_gain) * scene.tissue
+    # The exponential keeps the deepest crypts above black.
+    iris = np.exp(np.float32(shot.contrast * anatomy.texture_gain) * scene.tissue)
     iris *= np.float32(outer * iris_gain * shot.iris_level)
     if channel is not None:
         toward_pupil = np.clip(1.2 - 2.2 * scene.field.tissue, 0, 1)

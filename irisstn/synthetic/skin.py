@@ -69,11 +69,12 @@ def shade_skin(
     skin = np.where(above > below, upper_at, lower_at) - 1
     # Folds run out beyond the corners of the eye, where the two parabolas would go on.
     skin *= np.clip(2.2 - np.abs(along) * np.float32(1.5 / half), 0, 1)
-    skin += 1 + 0.03 * folds + 0.022 * rough * fine
+    skin += 1 + 0.022 * folds + 0.022 * rough * fine
     pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
     skin += 0.018 * rough * pores
     # Moist skin glitters in small streaks where its grain is highest.
-    skin += np.clip(fine + 0.7 * pores - 2.6 + 0.4 * rough, 0, 1) * np.float32(0.3)
+    beyond = np.maximum(above, below) * np.float32(1 / radius)
+    skin += np.clip(fine + 0.7 * pores - 2.3 + 0.4 * rough - beyond, 0, 1) * np.float32(0.3)
     return np.asarray(skin, np.float32)
 
 
@@ -84,6 +85,7 @@ def shade_eyeball(
     upper: Float,
     lower: Float,
     along: Float,
+    nasal_corner: float,
 ) -> tuple[Float, Float]:
     """Relative brightness of the sclera (H, W), and the shade that the lids cast on sclera and iris alike (H, W)."""
     size = upper.shape[0], upper.shape[1]
@@ -93,7 +95,10 @@ def shade_eyeball(
     under_lower = 1 - 0.5 * shot.lid_shadow * np.exp(-depth / 0.05)
     shade = _look_up(under_upper, upper, radius) * _look_up(under_lower, lower, radius)
     aside = along * np.float32(1 / (2.4 * radius))
-    sclera = 1.0 - 0.22 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
+    sclera = 1.0 - 0.16 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
+    # The fleshy corner at the nose.
+    corner = np.clip(1 - np.abs(along - np.float32(nasal_corner)) * np.float32(1 / (0.4 * radius)), 0, 1)
+    sclera -= 0.3 * corner * corner
     return np.asarray(sclera, np.float32), shade
 
 

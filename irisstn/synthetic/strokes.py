@@ -30,9 +30,9 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     roots = own.uniform(-1, 1, count)
     clumps = np.sort(own.uniform(-1, 1, max(6, count // 4)))
     nearest = clumps[np.abs(roots[:, None] - clumps).argmin(axis=1)]
-    lean = 0.9 * roots + own.normal(0, 0.22, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
-    droop = anatomy.lash_droop + shot.lash_droop + own.normal(0, 0.22, count)
-    length = anatomy.lash_length * own.uniform(0.55, 1.15, count) * (0.8 + 0.35 * np.abs(roots)) * size
+    lean = 1.15 * roots + own.normal(0, 0.25, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
+    droop = 0.55 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.55) + own.normal(0, 0.22, count)
+    length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
     start: Float = placed.upper_lid.points(roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
     _draw_curves(
@@ -74,7 +74,7 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
     thick = 0.28 * np.clip(1.15 - 0.25 * (across * -anatomy.nasal_side), 0.25, 1)
     up = -height + 0.07 * across**2 + own.normal(0, 1, count) * thick
     start = frame.points(0) + _along(frame, across * size, up * size)
-    length = own.uniform(0.25, 0.55, count) * size
+    length = own.uniform(0.2, 0.45, count) * size
     lean = -anatomy.nasal_side * own.uniform(0.5, 1.1, count)
     tip = own.normal(-0.25, 0.3, count)
     _draw_curves(
@@ -82,7 +82,7 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
         start,
         _along(frame, lean * 0.5 * length, (tip - 0.15) * 0.6 * length),
         _along(frame, lean * length, tip * length),
-        width=own.uniform(0.5, 1.2, count) * 0.012 * size,
+        width=own.uniform(0.4, 1.1, count) * 0.011 * size,
         cover=own.uniform(0.35, 0.9, count),
     )
 

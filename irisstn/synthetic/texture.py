@@ -51,7 +51,7 @@ def sample_traits(rng: np.random.Generator) -> TextureTraits:
     return TextureTraits(
         collarette=float(rng.uniform(0.2, 0.42)),
         waviness=float(rng.uniform(0.01, 0.045)),
-        slant=float(rng.uniform(0.3, 1.3)),
+        slant=float(rng.uniform(0.3, 1.1)),
         fibres=float((0.18 + 0.75 * fibrous) * rng.uniform(0.6, 1.1) * (0.5 + rich)),
         ridges=float(rng.uniform(0.0, 0.9) * rich * fibrous),
         mesh=float(rng.uniform(0.7, 1.4) * (1.25 - 0.6 * fibrous) * (0.45 + 0.8 * rich)),
@@ -155,10 +155,11 @@ def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Float) -> Flo
             hole = np.where(nearer, deep, hole)
             first = np.minimum(first, distance)
     inward = second - first
-    floor = np.clip((inward - 0.08) / 0.3, 0, 1)
+    floor = np.clip((inward - 0.04) / 0.5, 0, 1)
+    floor = floor * floor * (3 - 2 * floor)
     around = cv2.blur(hole, (cell[1] // 2 + 1, cell[0] // 2 + 1))
     rim = np.exp(-((inward / 0.16) ** 2)) * around
-    return np.asarray(1.1 * rim - 2.1 * floor * hole, np.float32)
+    return np.asarray(1.1 * rim - 2.4 * floor * hole, np.float32)
 
 
 def _carve_furrows(rng: np.random.Generator, texture: Float, count: int) -> None:
@@ -183,7 +184,7 @@ def _bend(rng: np.random.Generator, texture: Float, traits: TextureTraits) -> Fl
     inner = 1.0 / (1.0 + np.exp((rows / height - traits.collarette - 0.15) / 0.06))
     waves = 0.8 * smooth_ring(rng, (1, 32), (height, width)) + 0.8 * smooth_ring(rng, (1, 8), (height, width))
     from_row = rows + np.float32(traits.waviness * height) * waves * ring
-    turns = 4.5 * smooth_ring(rng, (6, 16)) + 1.8 * smooth_ring(rng, (8, 64))
+    turns = 4.5 * smooth_ring(rng, (6, 16)) + 1.0 * smooth_ring(rng, (8, 64))
     slant = np.float32(traits.slant) * (turns + inner * 0.55 * rows * smooth_ring(rng, (1, 16), (1, width)))
     from_column = np.arange(width, dtype=np.float32)[None, :] + slant + 16.0
     padded = np.concatenate([texture[:, -48:], texture, texture[:, :48]], axis=1)
