@@ -1,1 +1,79 @@
-"""irisstn."""
+"""Iris-recognition preprocessing: eye photographs in, straight iris strips out.
+
+    segmentation = irisstn.segment(image)                        # image (H, W) uint8, see irisstn.read_gray
+    strip = irisstn.normalize(image, segmentation)               # the rubber sheet: (64, 512) and its mask
+    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; torch is imported here only
+
+Conventions (axes, angles, masks) are written in `irisstn.geometry`, errors in `irisstn.errors`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from irisstn.errors import (
+        ConfigError,
+        DatasetError,
+        ImageError,
+        IrisError,
+        OutputError,
+        SegmentationError,
+        WeightsError,
+    )
+    from irisstn.geometry import Boundary, Ellipse, Eyelid
+    from irisstn.images import read_gray, to_gray
+    from irisstn.normalization import Strip, normalize
+    from irisstn.quality import Quality, measure_quality
+    from irisstn.rectifier import Rectified, Rectifier, RectifierConfig
+    from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+
+__all__ = [
+    "Boundary",
+    "ConfigError",
+    "DatasetError",
+    "Ellipse",
+    "Eyelid",
+    "ImageError",
+    "IrisError",
+    "OutputError",
+    "Quality",
+    "Rectified",
+    "Rectifier",
+    "RectifierConfig",
+    "Segmentation",
+    "SegmentationConfig",
+    "SegmentationError",
+    "Strip",
+    "WeightsError",
+    "measure_quality",
+    "normalize",
+    "read_gray",
+    "segment",
+    "to_gray",
+]
+
+_HOMES = {
+    "irisstn.errors": "ConfigError DatasetError ImageError IrisError OutputError SegmentationError WeightsError",
+    "irisstn.geometry": "Boundary Ellipse Eyelid",
+    "irisstn.images": "read_gray to_gray",
+    "irisstn.normalization": "Strip normalize",
+    "irisstn.quality": "Quality measure_quality",
+    "irisstn.rectifier": "Rectified Rectifier RectifierConfig",
+    "irisstn.segmentation": "Segmentation SegmentationConfig segment",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name's module when the name is first used, so that nobody waits for what he does not need."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'irisstn' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -47,7 +47,8 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
     are meant from the list's folder. A sample's name is its path below its folder; below the deepest common folder for
     pictures named one by one, by a glob or by a list. With more than one such folder, names begin with the folder's.
     Files without a picture's suffix, hidden files and folders, earlier outputs of this program, the truth of rendered
-    eyes and the folder `exclude` are passed over. Raises DatasetError where a source does not exist or nothing was found.
+    eyes and the folder `exclude` are passed over.
+    Raises DatasetError where a source does not exist or nothing was found.
     """
     groups: dict[Path, list[Path]] = {}
     single: list[Path] = []
@@ -92,7 +93,8 @@ def _walk(root: Path, exclude: Path | None) -> list[Path]:
         here = Path(folder)
         status = here.stat()
         known = (status.st_dev, status.st_ino) in seen
-        if known or (here != root and not _NOT_SOURCES.isdisjoint(files)) or (excluded is not None and here.resolve() == excluded):
+        no_source = (here != root and not _NOT_SOURCES.isdisjoint(files)) or here.resolve() == excluded
+        if known or no_source:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -150,6 +152,7 @@ _NAMES = (
     re.compile(r"(?:Operator[A-Z]_)?(?P<subject>\d{3,})-(?P<eye>[AB])_\d+"),  # IIT Delhi with hand-made masks
 )
 _EYES = {"L": "L", "R": "R", "LEFT": "L", "RIGHT": "R", "A": "L", "B": "R"}
+_VARIANT = re.compile(r"\.v\d+$")
 _IITD_FILE = re.compile(r"\d+_(?P<eye>[LR])", re.IGNORECASE)  # IIT Delhi: 001/01_L.bmp
 
 
@@ -158,9 +161,9 @@ def label_of(name: str) -> Label | None:
 
     Known file names come first (CASIA-Iris V1, V3, V4, UBIRIS.v2, IIT Delhi, those of `irisstn synth`), so that a
     picture keeps its label in any folder; then the layouts SUBJECT/EYE/file, with EYE one of L, R, left, right, and
-    SUBJECT/file (IIT Delhi's 01_L.bmp names the eye, too).
+    SUBJECT/file (IIT Delhi's 01_L.bmp names the eye, too). A rectified variant, `name`.v1, has the label of `name`.
     """
-    path = PurePosixPath(name)
+    path = PurePosixPath(_VARIANT.sub("", name))
     for pattern in _NAMES:
         found = pattern.fullmatch(path.stem)
         if found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,8 +46,8 @@ class Job(Protocol):
         with a network `weights_sha256`.
         """
 
-    def start(self) -> Process:
-        """Load what is needed and return the function that handles one input; called once in each process."""
+    def start(self) -> AbstractContextManager[Process]:
+        """Load what is needed; gives the function that handles one input. Entered once in each process."""
 
 
 def output_file(kind: str, name: str) -> str:

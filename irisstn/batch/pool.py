@@ -52,8 +52,7 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
 
 def run_here(tasks: Iterator[Task], job: Job, out: Path, scratch: Path, stop: Stop) -> Iterator[Outcome]:
     """Do `tasks` in this process, on one thread, until `stop`."""
-    with one_thread():
-        process = job.start()
+    with one_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
                 return
@@ -176,8 +175,7 @@ def _work(connection: Connection, job: Job, out: Path, scratch: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with one_thread():
-            process = job.start()
+        with one_thread(), job.start() as process:
             connection.send(os.getpid())
             while True:
                 connection.send(do_task(connection.recv(), process, out, scratch))

@@ -38,9 +38,9 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
-    def step(self, failed: int) -> None:
-        """One picture more is done; `failed` of all so far have failed."""
+    def advance(self, done: int, failed: int = 0) -> None:
+        """So many pictures more are `done`; `failed` of all so far have failed."""
         if self._progress is not None:
             rate = self._progress.tasks[self._task].speed or 0.0
             words = f"{failed} failed" if failed else ""
-            self._progress.update(self._task, advance=1, rate=rate, failed=words)
+            self._progress.update(self._task, advance=done, rate=rate, failed=words)

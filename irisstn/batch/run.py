@@ -47,6 +47,20 @@ class Summary:
         """The figures that are kept in run.json."""
         return {"inputs": self.total, "ok": self.done + self.skipped, "failed": self.failed}
 
+    def as_dict(self) -> dict[str, Json]:
+        """All figures, for machines."""
+        return {
+            "out": str(self.out),
+            "total": self.total,
+            "done": self.done,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "reasons": dict(self.reasons),
+            "seconds": round(self.seconds, 3),
+            "rate": round(self.rate, 3),
+            "stopped_by": self.stopped_by,
+        }
+
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         if not outcome.records:
@@ -98,18 +112,18 @@ def run_batch(
                 with closing(_outcomes(tasks, job, output, stop, workers=workers, limit_s=limit_s)) as outcomes:
                     for outcome in outcomes:
                         if outcome.fatal is not None:
-                            raise OutputError(outcome.fatal)
+                            raise OutputError(outcome.fatal, stage="write")
                         if outcome.records:
                             manifest.add(outcome.records)
                         summary.add(outcome)
                         stop.wanted = stop.wanted or (fail_fast and outcome.failed)
-                        bar.step(summary.failed)
+                        bar.advance(1, summary.failed)
                 manifest.sort(output.scratch)
             summary.seconds = time.monotonic() - started
             summary.stopped_by = stop.signal
             output.describe(summary.counts(), finished=summary.done + summary.skipped + summary.failed == summary.total)
         except OSError as error:
-            raise OutputError(f"{out} cannot be written to: {error.strerror}") from error
+            raise OutputError(f"{out} cannot be written to: {error.strerror}", stage="write") from error
     return summary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -48,9 +49,9 @@ class SegmentJob:
         """Everything that the output's bytes depend on."""
         return {"config": self.config.model_dump(mode="json")}
 
-    def start(self) -> Process:
-        """The function that handles one photograph."""
-        return self._process
+    def start(self) -> AbstractContextManager[Process]:
+        """Gives the function that handles one photograph; there is nothing to load."""
+        return nullcontext(self._process)
 
     def _process(self, source: Input) -> Product:
         config = self.config

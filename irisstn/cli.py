@@ -1,0 +1,249 @@
+"""The command line: parse, call, print. Everything slow is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from irisstn.errors import IrisError
+
+if TYPE_CHECKING:
+    from irisstn.batch import Summary
+    from irisstn.batch.job import Job
+
+MISUSE, CRASH, SOME_FAILED = 2, 1, 3
+PAST = {"segment": "segmented", "rectify": "rectified"}
+
+Command = Callable[..., None]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="irisstn", message="irisstn %(version)s")
+def cli() -> None:
+    """Eye photographs in, straight iris strips out."""
+
+
+def main() -> None:
+    """The entry point of the `irisstn` command."""
+    cli(prog_name="irisstn")
+
+
+class _Misuse(click.ClickException):
+    """A message for the user, who can do something about it."""
+
+    exit_code = MISUSE
+
+
+class _Crash(click.ClickException):
+    """A message for the user about what broke under way."""
+
+    exit_code = CRASH
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Bad data, settings and folders are told in a line: misuse, but for a disk that fails under way."""
+    try:
+        yield
+    except IrisError as error:
+        raise (_Crash if error.stage == "write" else _Misuse)(str(error)) from None
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _folder_command(command: Command) -> Command:
+    """The arguments and options that every folder command has."""
+    options = [
+        click.argument("sources", metavar="SRC...", nargs=-1, required=True),
+        click.option(
+            "-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: the source's name and verb]"
+        ),
+        click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512."),
+        click.option("--workers", type=click.IntRange(1), default=_cpus, show_default="CPUs", help="Processes."),
+        click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures."),
+        click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
+        click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting."),
+        click.option("--overwrite", is_flag=True, help="Begin the output folder anew."),
+        click.option("--fail-fast", is_flag=True, help="End at the first picture that fails."),
+        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The options of a folder command that do not change its output."""
+
+    sources: tuple[str, ...]
+    out: Path | None
+    workers: int
+    overwrite: bool
+    fail_fast: bool
+    as_json: bool
+    quiet: bool
+
+
+@cli.command()
+@_folder_command
+def segment(
+    *,
+    sources: tuple[str, ...],
+    out: Path | None,
+    size: str | None,
+    workers: int,
+    overlays: bool,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    overwrite: bool,
+    fail_fast: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find pupil, iris, eyelids, lashes and glints; write masks and strips.
+
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures. A run that was ended goes on where it was: what is
+    done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    """
+    from irisstn.batch.segment import SegmentConfig, SegmentJob
+    from irisstn.config import load_config
+
+    with _told():
+        flags = _flags(size=size, overlays=overlays or None)
+        job = SegmentJob(load_config(SegmentConfig, config, [*overrides, *flags]))
+        _run(job, _Run(sources, out, workers, overwrite, fail_fast, as_json, quiet))
+
+
+@cli.command()
+@_folder_command
+@click.option("--model", metavar="RUN", type=click.Path(path_type=Path), help="A run's folder or weights file.")
+@click.option("--input", "kind", type=click.Choice(["auto", "eye", "ring", "strip"]), help="What the pictures are.")
+@click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
+def rectify(
+    *,
+    sources: tuple[str, ...],
+    out: Path | None,
+    size: str | None,
+    workers: int,
+    overlays: bool,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    overwrite: bool,
+    fail_fast: bool,
+    as_json: bool,
+    quiet: bool,
+    model: Path | None,
+    kind: str | None,
+    augment: int | None,
+) -> None:
+    """Straighten irises: from photographs, painted rings or strips to rectified strips.
+
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`. A whole
+    eye is always segmented first. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    """
+    from irisstn.batch.rectify import RectifyConfig, RectifyJob
+    from irisstn.config import load_config
+
+    with _told():
+        flags = _flags(size=size, overlays=overlays or None, input=kind, augment=augment)
+        job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
+        _run(job, _Run(sources, out, workers, overwrite, fail_fast, as_json, quiet))
+
+
+def _flags(**flags: str | int | None) -> list[str]:
+    """The flags that were given, as overrides of a config."""
+    return [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
+
+
+def _run(job: Job, run: _Run) -> None:
+    from irisstn.batch.inputs import find_inputs
+    from irisstn.batch.run import run_batch
+    from irisstn.report import write_report
+
+    out = run.out or Path(f"{_name_of(run.sources[0])}-{PAST[job.command]}")
+    samples = find_inputs(run.sources, strips=job.command == "rectify", exclude=out)
+    summary = run_batch(
+        job,
+        samples,
+        out,
+        workers=run.workers,
+        overwrite=run.overwrite,
+        fail_fast=run.fail_fast,
+        progress=not run.quiet and sys.stderr.isatty(),
+    )
+    page = write_report(out, samples)
+    if run.as_json:
+        click.echo(json.dumps(summary.as_dict() | {"report": str(page)}))
+    elif not run.quiet:
+        _tell(summary, page)
+    if summary.stopped_by is not None:
+        sys.exit(128 + summary.stopped_by)
+    sys.exit(SOME_FAILED if summary.failed else 0)
+
+
+def _name_of(source: str) -> str:
+    """What to call the output of `source`: its folder's or file's name, a glob's last folder without a wildcard."""
+    path = Path(source)
+    if path.is_dir():
+        return path.resolve().name or "images"
+    plain = [part for part in path.parent.parts if not any(letter in part for letter in "*?[")]
+    return path.stem if path.exists() else Path(*plain).resolve().name or "images"
+
+
+def _tell(summary: Summary, page: Path) -> None:
+    parts = [f"{summary.done} done", f"{summary.failed} failed"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped} already done")
+    left = summary.total - summary.done - summary.failed - summary.skipped
+    if left:
+        parts.append(f"{left} left for the next run")
+    click.echo(f"{', '.join(parts)} in {summary.seconds:.1f} s ({summary.rate:.0f} pictures/s)")
+    for reason, count in summary.reasons.most_common(10):
+        click.echo(f"  {count} x {reason}")
+    if len(summary.reasons) > 10:
+        click.echo("  and other reasons")
+    click.echo(f"Strips and records in {summary.out}; open {page}")
+
+
+@cli.command()
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Output folder.")
+@click.option("--subjects", default=10, show_default=True, type=click.IntRange(1), help="People, two eyes each.")
+@click.option("--shots", default=5, show_default=True, type=click.IntRange(1), help="Pictures of each eye.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Other seeds, other people.")
+@click.option("--camera", "cameras", multiple=True, help="Camera to use; may be repeated.  [default: near infrared]")
+@click.option("--workers", type=click.IntRange(1), default=_cpus, show_default="CPUs", help="Processes.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def synth(
+    *, out: Path, subjects: int, shots: int, seed: int, cameras: tuple[str, ...], workers: int, quiet: bool
+) -> None:
+    """Render near-infrared eye pictures with exact truth. No real person's eye goes in."""
+    from irisstn.batch.progress import Bar
+    from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
+
+    try:
+        with Bar("synth", 2 * subjects * shots, shown=not quiet and sys.stderr.isatty()) as bar:
+            eyes = write_eyes(
+                out,
+                subjects=subjects,
+                shots=shots,
+                seed=seed,
+                cameras=cameras or NEAR_INFRARED,
+                workers=min(workers, 2 * subjects),
+                progress=bar.advance,
+            )
+    except ValueError as error:
+        raise _Misuse(str(error)) from None
+    if not quiet:
+        click.echo(f"{2 * subjects * shots} pictures in {eyes}, their truth in {out / 'truth'}")

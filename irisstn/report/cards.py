@@ -1,0 +1,93 @@
+"""One input on the page: its picture with the boundaries, its plain strip and, from `rectify`, the rectified one."""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.batch.overlay import draw_overlay
+from irisstn.batch.records import Json, Record, read_picture, read_segmentation
+from irisstn.errors import IrisError
+from irisstn.images import encode_jpeg, read_gray
+from irisstn.normalization import normalize
+
+_PICTURE_SIDE = 320
+_LABELS = {"roll_rad": ("roll", "°", 180 / np.pi), "dilation": ("dilation", "", 1.0)}
+
+
+def card(out: Path, record: Record, path: Path | None) -> str:
+    """The card of `record`; `path` is where its picture lies, None where nobody knows."""
+    name = _shown(record["path"])
+    picture = plain = ""
+    if path is not None:
+        try:
+            picture, plain = _pictures(out, record, path)
+        except (IrisError, ValueError):
+            picture = ""  # moved or changed since: the strips are still worth a look
+    rectified = "rectification" in record
+    strip = _figure(quote(str(record["strip"]), errors="surrogateescape"), "rectified" if rectified else "strip")
+    strips = (plain if rectified else "") + strip
+    words = f"<small>{_parameters(record)}{_quality(record)}</small>"
+    return f'<article class="card"><h3>{name}</h3><div>{picture}</div><div>{strips}{words}</div></article>'
+
+
+def _pictures(out: Path, record: Record, path: Path) -> tuple[str, str]:
+    """The picture with its boundaries and the strip before rectification, as figures."""
+    image = read_gray(path)
+    if record.get("input") == "strip":
+        return "", _figure(_embedded(image), "given")
+    segmentation = read_segmentation(out, record)
+    height, width = read_picture(out, record["strip"]).shape
+    overlay = draw_overlay(image, segmentation, max_side=_PICTURE_SIDE)
+    strip = normalize(image, segmentation, (height, width)).image
+    return _figure(_embedded(overlay), ""), _figure(_embedded(strip), "rubber sheet")
+
+
+def _figure(source: str, caption: str) -> str:
+    label = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure><img loading="lazy" src="{source}" alt="{caption or "eye"}">{label}</figure>'
+
+
+def _embedded(picture: NDArray[np.uint8]) -> str:
+    height, width = picture.shape[:2]
+    scale = min(1.0, 512 / width)
+    if scale < 1:
+        size = (512, max(1, round(height * scale)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(picture, quality=85)).decode("ascii")
+
+
+def _parameters(record: Record) -> str:
+    found = record.get("rectification")
+    if not isinstance(found, dict):
+        return ""
+    parts = []
+    for name, (label, unit, factor) in _LABELS.items():
+        value = found.get(name)
+        if isinstance(value, int | float):
+            parts.append(f"{label} {value * factor:+.2f}{unit}")
+    return " · ".join(parts) + "<br>" if parts else ""
+
+
+def _quality(record: Record) -> str:
+    quality = record.get("quality")
+    if not isinstance(quality, dict):
+        return ""
+    values = {name.replace("_", " "): value for name, value in quality.items() if isinstance(value, int | float)}
+    return " · ".join(f"{html.escape(name)} {value:.4g}" for name, value in values.items())
+
+
+def failure_row(record: Record) -> str:
+    """The table row of an input that failed."""
+    cells = "".join(f'<td class="words">{_shown(record.get(name))}</td>' for name in ("stage", "reason"))
+    return f"<tr><th>{_shown(record['path'])}</th>{cells}</tr>"
+
+
+def _shown(value: Json) -> str:
+    return html.escape(str(value))
