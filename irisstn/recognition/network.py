@@ -7,12 +7,20 @@ relies on what lies where, so pooling keeps sectors of the ring apart to the end
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from irisstn.config import Strict
+from irisstn.errors import WeightsError
+from irisstn.images import write_bytes_atomic
+from irisstn.weights_file import fill, pack_weights, read_weights
+
+KIND = "recognizer-1"
 
 
 class StripNetConfig(Strict):
@@ -84,6 +92,11 @@ class StripNet(nn.Module):
         """Cells of the ring that the embedding keeps apart."""
         return self.config.rings * self.config.sectors
 
+    @property
+    def embedding_size(self) -> int:
+        """D: floats of an embedding."""
+        return self.config.embedding or self.places * self.config.channels
+
     def forward(self, images: Tensor, usable: Tensor) -> Tensor:
         """Embeddings (B, D), L2 norm 1, of `images` (B, 1, R, T), any gray scale, and `usable` (B, 1, R, T) in 0..1."""
         if images.ndim != 4 or images.shape[1] != 1 or usable.shape != images.shape:
@@ -97,7 +110,26 @@ class StripNet(nn.Module):
         pooled = F.adaptive_avg_pool2d(features * weight, size) / (F.adaptive_avg_pool2d(weight, size) + 0.05)
         seen = F.adaptive_avg_pool2d(usable, size)
         centred = self.norm(pooled.flatten(1)).unflatten(1, pooled.shape[1:])
-        return F.normalize(self.mix((centred * seen.sqrt()).flatten(1)), dim=1)
+        # A square root, so that a place half seen counts half in the product of two embeddings; its gradient ends at 0.
+        return F.normalize(self.mix((centred * (seen + 1e-3).sqrt()).flatten(1)), dim=1)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The network saved at `path`, a file or the folder of a run. Raises WeightsError with the reason."""
+        file = path / "recognizer.safetensors" if path.is_dir() else path
+        values, state = read_weights(file, KIND)
+        try:
+            config = StripNetConfig.model_validate(values)
+        except ValidationError as error:
+            reasons = "; ".join(problem["msg"] for problem in error.errors())
+            raise WeightsError(f"{file} has an impossible config: {reasons}") from None
+        network = cls(config)
+        fill(network, state, file)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
+        write_bytes_atomic(path, pack_weights(self, KIND, self.config.model_dump(mode="json")))
 
 
 def standardize(images: Tensor, usable: Tensor) -> Tensor:
@@ -105,5 +137,5 @@ def standardize(images: Tensor, usable: Tensor) -> Tensor:
     count = usable.sum((2, 3), keepdim=True).clamp_min(1.0)
     mean = (images * usable).sum((2, 3), keepdim=True) / count
     centred = (images - mean) * usable
-    spread = (centred.square().sum((2, 3), keepdim=True) / count).sqrt()
-    return centred / (spread + 1e-3)
+    variance = centred.square().sum((2, 3), keepdim=True) / count
+    return centred / (variance + 1e-6).sqrt()

@@ -1,0 +1,54 @@
+"""Everything that a training run may be told, with the defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from irisstn.config import Strict
+from irisstn.recognition.losses import MetricLossConfig
+from irisstn.recognition.network import StripNetConfig
+from irisstn.rectifier import RectifierConfig
+from irisstn.training.augmentation import AugmentationConfig
+from irisstn.training.perturbation import PerturbationConfig
+from irisstn.training.rendered import RenderedConfig
+
+
+class LossWeights(Strict):
+    """How much each part of the loss counts, and the errors at which the ring's parts change from square to linear."""
+
+    metric: float = Field(1.0, ge=0)
+    ring: float = Field(1.0, ge=0)  # 0: the STN learns from recognition alone
+    outside: float = Field(1.0, ge=0)  # cells sampled beyond the ring
+    roll: float = Field(2.0, ge=0)  # within the ring's part: the roll's own share ...
+    agreement: float = Field(2.0, ge=0)  # ... and that shots of one eye are turned alike, whatever upright is
+    dilation: float = Field(0.1, ge=0)  # towards 0
+    roll_scale_deg: float = Field(2.0, gt=0)
+    shape_scale: float = Field(0.03, gt=0)  # ring widths
+
+
+class TrainConfig(Strict):
+    """A training run. A file in configs/ says only what differs from these defaults, and why."""
+
+    seed: int = Field(0, ge=0)
+    size: tuple[int, int] = (32, 256)  # of the strips
+    epochs: int = Field(40, ge=1)
+    steps: int = Field(50, ge=1)  # batches in an epoch
+    patience: int = Field(10, ge=1)  # epochs without a better validation loss before it stops early
+    identities: int = Field(24, ge=2)  # in a batch
+    strips: int = Field(4, ge=2)  # of each identity in a batch
+    views: int = Field(1, ge=1)  # of which so many of one photograph; for pictures of unknown roll take 2
+    bare: float = Field(0.3, ge=0, le=1)  # share of strips whose surroundings the STN does not see
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
+    threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    rectifier: RectifierConfig | None = RectifierConfig()  # null: the CNN alone, to compare with
+    recognizer: StripNetConfig = StripNetConfig()
+    metric: MetricLossConfig = MetricLossConfig()
+    weights: LossWeights = LossWeights()
+    perturbation: PerturbationConfig = PerturbationConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    rendered: RenderedConfig = RenderedConfig()

@@ -1,0 +1,169 @@
+"""Batches of strips with known errors: P identities, K strips of each, drawn anew for every (seed, epoch, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from irisstn.context import without_margin
+from irisstn.normalization import Strip
+from irisstn.training.perturbation import PerturbationConfig, draw
+from irisstn.training.photographs import Cuttable
+
+Augment = Callable[[Strip, int], Strip]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eyes:
+    """Eyes (N) to cut strips from and their identities' numbers, `labels` (N,).
+
+    `upright` says that every roll is known from an upright head; otherwise only strips of one photograph have a known
+    roll to each other.
+    """
+
+    eyes: Sequence[Cuttable]
+    labels: NDArray[np.intp]
+    upright: bool
+
+    def __post_init__(self) -> None:
+        if len(self.eyes) != len(self.labels):
+            raise ValueError(f"{len(self.eyes)} eyes need as many labels, got {len(self.labels)}")
+
+
+class Batch(NamedTuple):
+    """Strips with errors on them, and the ring parameters that undo these."""
+
+    images: Tensor  # (B, 1, R, T) in 0..1
+    usable: Tensor  # (B, 1, R, T) in 0..1
+    contexts: Tensor  # (B, 4, 64, 256), see irisstn.context
+    labels: Tensor  # (B,) identities
+    groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
+    targets: Tensor  # (B, 11), see irisstn.training.perturbation.TARGET_NAMES
+
+
+class Steps(Sampler[tuple[int, int]]):
+    """The pairs (epoch, step) of one epoch; Lightning says which one it is."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._epoch = steps, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter([(self._epoch, step) for step in range(self._steps)])
+
+    def __len__(self) -> int:
+        return self._steps
+
+
+class Batches(Dataset[Batch]):
+    """Training batches by (epoch, step); the same pair always gives the same batch."""
+
+    def __init__(
+        self,
+        eyes_of: Callable[[int], Eyes],
+        *,
+        size: tuple[int, int],
+        identities: int,
+        strips: int,
+        views: int,
+        perturbation: PerturbationConfig,
+        augment: Augment,
+        bare: float,
+        seed: int,
+    ) -> None:
+        """`eyes_of` gives an epoch's eyes.
+
+        A batch holds `strips` strips of each of `identities` identities, `views` of them of the same photograph. A
+        share `bare` of the contexts has no margin, like those of strips without their photograph.
+        """
+        self._eyes_of, self._size, self._identities, self._strips = eyes_of, size, identities, strips
+        self._views, self._perturbation, self._augment = views, perturbation, augment
+        self._bare, self._seed = bare, seed
+        self._epoch, self._eyes = -1, None
+
+    _eyes: Eyes | None
+
+    def __getitem__(self, index: tuple[int, int]) -> Batch:
+        epoch, step = index
+        if self._eyes is None or epoch != self._epoch:
+            self._eyes, self._epoch = self._eyes_of(epoch), epoch
+        eyes = self._eyes
+        rng = np.random.default_rng((self._seed, epoch, step))
+        known = np.unique(eyes.labels)
+        chosen = rng.choice(known, min(self._identities, len(known)), replace=False)
+        where: list[int] = []
+        for label in chosen:
+            shots = np.flatnonzero(eyes.labels == label)
+            count = -(-self._strips // self._views)
+            picked = rng.choice(shots, count, replace=count > len(shots))
+            where += np.repeat(picked, self._views)[: self._strips].tolist()
+        return cut_batch(
+            eyes,
+            where,
+            rng,
+            size=self._size,
+            perturbation=self._perturbation,
+            augment=self._augment,
+            bare=self._bare,
+        )
+
+
+def cut_batch(
+    eyes: Eyes,
+    where: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    perturbation: PerturbationConfig,
+    augment: Augment | None = None,
+    bare: float = 0.0,
+) -> Batch:
+    """Strips of `size` of the eyes with the indices `where`, each with errors of its own."""
+    strips: list[Strip] = []
+    contexts: list[NDArray[np.float32]] = []
+    targets: list[NDArray[np.floating]] = []
+    for index in where:
+        strip, context, target = eyes.eyes[index].sample(draw(rng, perturbation), size)
+        if augment is not None:
+            strip = augment(strip, int(rng.integers(2**31)))
+            changed = augment(Strip(context.image, context.usable), int(rng.integers(2**31)))
+            context = replace(context, image=changed.image, usable=changed.usable)
+        if rng.random() < bare:
+            context = without_margin(context)
+        strips.append(strip)
+        contexts.append(context.planes())
+        targets.append(target)
+    labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))
+    images, usable = to_tensors(strips)
+    return Batch(
+        images=images,
+        usable=usable,
+        contexts=torch.from_numpy(np.stack(contexts)),
+        labels=labels,
+        groups=labels if eyes.upright else torch.tensor(list(where)),
+        targets=torch.from_numpy(np.stack(targets).astype(np.float32)),
+    )
+
+
+def to_tensors(strips: Sequence[Strip]) -> tuple[Tensor, Tensor]:
+    """Images (B, 1, R, T) in 0..1 and masks (B, 1, R, T) of strips of one size."""
+    images = torch.from_numpy(np.stack([strip.image for strip in strips])).float() / 255
+    usable = torch.from_numpy(np.stack([strip.usable for strip in strips])).float()
+    return images[:, None], usable[:, None]
+
+
+def to_strips(images: Tensor, usable: Tensor) -> list[Strip]:
+    """The inverse of `to_tensors`, rounded; a cell is usable where its mask is above 1/2."""
+    gray = (images.detach().cpu()[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    mask = (usable.detach().cpu()[:, 0] > 0.5).numpy()
+    return [Strip(g, m) for g, m in zip(gray, mask, strict=True)]

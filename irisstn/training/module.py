@@ -1,0 +1,181 @@
+"""The STN and the recognition CNN behind it as one Lightning module: losses, and what is measured on unseen eyes."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import NamedTuple
+
+import lightning
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
+from irisstn.recognition.losses import metric_loss
+from irisstn.recognition.network import StripNet
+from irisstn.rectifier import Rectifier
+from irisstn.stn import Ring, Warped, outside_penalty
+from irisstn.training.config import LossWeights, TrainConfig
+from irisstn.training.data import Batch, to_strips
+
+CONDITIONS = ("natural", "stress")  # of the validation batches, in the order of the data loaders
+
+
+class Found(NamedTuple):
+    """What the networks make of a batch."""
+
+    embeddings: Tensor  # (B, D)
+    warped: Warped | None  # None without an STN
+    ring: Tensor | None  # (B, 12), the ring's parameters; None for another transform
+
+
+class RecognitionModule(lightning.LightningModule):
+    """Strips with known errors in; the loss, or figures on validation eyes, out."""
+
+    def __init__(self, config: TrainConfig, identities: int) -> None:
+        super().__init__()
+        self.config = config
+        self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
+        self.recognizer = StripNet(config.recognizer)
+        self.metric_loss = metric_loss(config.metric, identities=identities, embedding=self.recognizer.embedding_size)
+        self.figures: dict[str, float] = {}  # of the epoch that ended last
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._seen: dict[str, list[tuple[Batch, Found]]] = defaultdict(list)
+
+    def look(self, batch: Batch) -> Found:
+        """Rectify and embed a batch."""
+        if self.rectifier is None:
+            return Found(self.recognizer(batch.images, batch.usable), None, None)
+        warped = self.rectifier.warp(batch.images, batch.usable, batch.contexts)
+        transform = self.rectifier.transform
+        ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
+        usable = warped.usable if warped.usable is not None else torch.ones_like(warped.image)
+        return Found(self.recognizer(warped.image, usable), warped, ring)
+
+    def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
+        """The loss and its parts, scalars."""
+        weights = self.config.weights
+        parts: dict[str, Tensor] = {}
+        total = torch.zeros((), device=batch.images.device)
+        if metric:
+            parts["metric"] = self.metric_loss(found.embeddings, batch.labels)
+            total = total + weights.metric * parts["metric"]
+        if found.warped is not None:
+            parts["outside"] = outside_penalty(found.warped.grid, wrap=True).mean()
+            total = total + weights.outside * parts["outside"]
+        if found.ring is not None:
+            parts |= ring_losses(found.ring, batch, weights)
+            total = total + weights.ring * parts["ring"]
+        return parts | {"loss": total}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        parts = self.losses(batch, self.look(batch))
+        for name, value in parts.items():
+            self._sums[f"train_{name}"].append(float(value.detach()))
+        return parts["loss"]
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep what the figures need."""
+        self._seen[CONDITIONS[dataloader_idx]].append((batch, self.look(batch)))
+
+    def on_validation_epoch_end(self) -> None:
+        """The figures of this epoch, in `figures`; `validation_loss` is what early stopping watches."""
+        figures = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        figures["learning_rate"] = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+        losses = []
+        for condition, seen in self._seen.items():
+            measured = self.measure([batch for batch, _ in seen], [found for _, found in seen])
+            figures |= {f"{condition}_{name}": value for name, value in measured.items()}
+            losses.append(measured["loss"])
+        figures["validation_loss"] = float(np.mean(losses))
+        self.figures = figures
+        self.log("validation_loss", figures["validation_loss"])
+        self._sums.clear()
+        self._seen.clear()
+
+    def measure(self, batches: list[Batch], found: list[Found]) -> dict[str, float]:
+        """Loss, recognition in single comparisons, and roll errors in degrees, over all `batches` together."""
+        whole = Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+        embeddings = torch.cat([one.embeddings for one in found])
+        losses = [self.losses(batch, one, metric=self._in_batch) for batch, one in zip(batches, found, strict=True)]
+        figures = {name: float(np.mean([float(part[name].detach()) for part in losses])) for name in losses[0]}
+        eyes = [str(label) for label in whole.labels.tolist()]
+        figures |= _rates("cnn", evaluate_embeddings(embeddings.detach().cpu().float().numpy(), eyes, resamples=0))
+        before = to_strips(whole.images, whole.usable)
+        figures |= _rates("code", evaluate_codes(before, eyes, resamples=0))
+        warped = [one.warped for one in found if one.warped is not None]
+        if warped:
+            usable = torch.cat([one.usable if one.usable is not None else torch.ones_like(one.image) for one in warped])
+            after = to_strips(torch.cat([one.image for one in warped]), usable)
+            figures |= _rates("code_rectified", evaluate_codes(after, eyes, resamples=0))
+        rings = [one.ring for one in found if one.ring is not None]
+        if rings:
+            figures |= roll_errors(torch.cat(rings)[:, 0], whole)
+        return figures
+
+    @property
+    def _in_batch(self) -> bool:
+        return self.config.metric.kind != "sub-center-arcface"  # which knows the training identities alone
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW; the learning rate rises over the first twentieth of the steps, then falls along a cosine."""
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate)
+        total = self.config.epochs * self.config.steps
+        warm = max(total // 20, 1)
+
+        def rate(step: int) -> float:
+            if step < warm:
+                return (step + 1) / (warm + 1)
+            return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(total - warm, 1), 1.0))) + 1e-3
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=schedule, interval="step")}
+
+
+def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+    """How far the found parameters `ring` (B, 12) are from the truth: Huber losses in units of typical errors."""
+    roll = (ring[:, 0] - batch.targets[:, 0]) / math.radians(weights.roll_scale_deg)
+    mean = group_means(roll, batch.groups)
+    shape = (ring[:, 2:] - batch.targets[:, 1:]) / weights.shape_scale
+    parts = {
+        "roll": F.smooth_l1_loss(roll, torch.zeros_like(roll)),
+        "agreement": F.smooth_l1_loss(roll, mean),
+        "shape": F.smooth_l1_loss(shape, torch.zeros_like(shape)),
+    }
+    still = (ring[:, 1] / 0.1).square().mean()
+    total = weights.roll * parts["roll"] + weights.agreement * parts["agreement"] + parts["shape"]
+    return parts | {"ring": total + weights.dilation * still}
+
+
+def group_means(values: Tensor, groups: Tensor) -> Tensor:
+    """For each of `values` (B,), the mean of its group."""
+    same = (groups[:, None] == groups[None, :]).to(values)
+    mean: Tensor = same @ values / same.sum(dim=1)
+    return mean
+
+
+def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
+    """Median absolute errors in degrees: against upright, and among shots of one eye, before and after."""
+    truth = batch.targets[:, 0]
+    left = truth - roll
+    errors = {
+        "roll_before_deg": truth,
+        "roll_after_deg": left,
+        "among_before_deg": truth - group_means(truth, batch.groups),
+        "among_after_deg": left - group_means(left, batch.groups),
+    }
+    return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}
+
+
+def _rates(name: str, rates: ErrorRates) -> dict[str, float]:
+    return {f"{name}_eer": rates.eer.value, f"{name}_fnmr": rates.fnmr_at[1e-3].value}

@@ -1,0 +1,199 @@
+"""`train`: one run from its data to the weights, which goes on where it was killed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+import yaml
+from lightning.pytorch.callbacks import EarlyStopping
+from torch.utils.data import DataLoader, Dataset
+
+from irisstn.errors import OutputError
+from irisstn.images import write_bytes_atomic
+from irisstn.training.augmentation import strip_augmentation
+from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.training.config import TrainConfig
+from irisstn.training.data import Batch, Batches, Eyes, Steps, cut_batch
+from irisstn.training.folder import read_eyes
+from irisstn.training.keeper import Keeper, Tell
+from irisstn.training.module import CONDITIONS, RecognitionModule
+from irisstn.training.rendered import RenderedEyes
+
+_VALIDATION_BATCH = 96  # strips
+Settings = Mapping[str, object]
+
+
+def train(
+    data: Path | None,
+    out: Path,
+    config: TrainConfig = TrainConfig(),
+    *,
+    labels: Path | None = None,
+    tell: Tell = lambda what, done, of: None,
+) -> Path:
+    """Train the STN and the recognition CNN behind it, end to end; returns `out`, the run's folder.
+
+    `data` is a folder of eye pictures, or the output of `irisstn segment`; identities come from `irisstn.datasets`'
+    rules or from the CSV `labels`. None trains on eyes that are rendered as it goes. `out` gets config.yaml,
+    metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors. A
+    run that was killed goes on from its last whole epoch; a finished one is left as it is. `tell` hears (what, done,
+    of) as it goes.
+
+    Raises OutputError where `out` holds a run with other settings, DatasetError where `data` cannot be used.
+    """
+    settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
+    if _finished(out, settings):
+        tell("finished already", 1, 1)
+        return out
+    out.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
+    _write_state(out, settings, finished=False)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    with _source(data, labels, out, config, tell) as source:
+        _fit(source, out, config, tell)
+    _write_state(out, settings, finished=True)
+    shutil.rmtree(out / "eyes", ignore_errors=True)
+    tell("finished", 1, 1)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the eyes of each epoch come from, and those to validate with."""
+
+    training: Callable[[int], Eyes]
+    validation: Eyes
+    identities: int
+
+
+@contextmanager
+def _source(data: Path | None, labels: Path | None, out: Path, config: TrainConfig, tell: Tell) -> Iterator[_Source]:
+    if data is not None:
+        training, validation = read_eyes(data, config, labels=labels, tell=tell)
+        yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
+        return
+    with RenderedEyes(config.rendered, config.seed, out / "eyes") as rendered:
+
+        def of_epoch(epoch: int) -> Eyes:
+            return Eyes(*rendered.training(epoch, lambda done, of: tell("rendering", done, of)), upright=True)
+
+        held_out = Eyes(*rendered.validation(lambda done, of: tell("rendering", done, of)), upright=True)
+        yield _Source(of_epoch, held_out, config.rendered.identities)
+
+
+def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
+    torch.manual_seed(config.seed)
+    module = RecognitionModule(config, source.identities)
+    batches = Batches(
+        source.training,
+        size=config.size,
+        identities=config.identities,
+        strips=config.strips,
+        views=config.views,
+        perturbation=config.perturbation,
+        augment=strip_augmentation(config.augmentation),
+        bare=config.bare,
+        seed=config.seed,
+    )
+    loaders = [DataLoader(part, batch_size=None) for part in _validation(source.validation, config)]
+    keeper = Keeper(out, tell)
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=config.device,
+            devices=1,
+            max_epochs=config.epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            gradient_clip_val=1.0,
+            callbacks=[keeper, EarlyStopping("validation_loss", patience=config.patience)],
+            plugins=[SafetensorsCheckpoint()],
+            default_root_dir=out,
+        )
+        trainer.fit(
+            module,
+            DataLoader(batches, batch_size=None, sampler=Steps(config.steps)),
+            loaders,
+            ckpt_path=str(keeper.checkpoint) if keeper.checkpoint.exists() else None,
+        )
+
+
+class _Kept(Dataset[Batch]):
+    """Batches that stay as they are."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self._batches = batches
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches[index]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
+def _validation(eyes: Eyes, config: TrainConfig) -> list[_Kept]:
+    """Fixed batches for each condition: nearly right rings, and wrong ones."""
+    conditions = []
+    for number, condition in enumerate(CONDITIONS):
+        perturbation = config.perturbation.model_copy(update={"stress": float(condition == "stress")})
+        rng = np.random.default_rng((config.seed, number, 0x7E57))
+        order = np.argsort(eyes.labels, kind="stable")
+        step = _VALIDATION_BATCH
+        batches = [
+            cut_batch(eyes, order[i : i + step].tolist(), rng, size=config.size, perturbation=perturbation)
+            for i in range(0, len(order), step)
+        ]
+        conditions.append(_Kept(batches))
+    return conditions
+
+
+def _finished(out: Path, settings: Settings) -> bool:
+    """Whether `out` holds this very run, done. Raises OutputError where it holds another one."""
+    state = out / "run.json"
+    if not state.exists():
+        if out.exists() and any(out.iterdir()):
+            raise OutputError(f"{out} is not empty and holds no training run")
+        return False
+    try:
+        held = json.loads(state.read_text())
+        known, finished = held["settings"], bool(held["finished"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{state} cannot be read: {error}") from None
+    if known != settings:
+        raise OutputError(f"{out} holds a training run with other settings; choose another folder")
+    return finished
+
+
+def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:
+    text = json.dumps({"settings": settings, "finished": finished}, indent=1)
+    write_bytes_atomic(out / "run.json", text.encode())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning without its remarks on hardware, and without advice that does not apply here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # Cutting strips takes a tenth of a step; processes for it would cost more than they give.
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # Lightning's own use of a torch function that has a new name.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
