@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field, ValidationError
+
+from irisstn.config import Strict, load_config
+from irisstn.errors import ConfigError
+
+
+class Inner(Strict):
+    min_radius: float = Field(0.1, gt=0, lt=1)
+    rows: int = 8
+
+
+class Outer(Strict):
+    name: str = "plain"
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+    size: tuple[int, int] = (64, 512)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_without_a_file():
+    assert load_config(Outer) == Outer()
+
+
+def test_a_file_and_then_overrides(tmp_path: Path):
+    path = written(tmp_path, "name: other\ninner:\n  min_radius: 0.2\n  rows: 4\n")
+    config = load_config(Outer, path, ["inner.min_radius=3e-1", "size=[32, 256]"])
+    assert config == Outer(name="other", inner=Inner(min_radius=0.3, rows=4), size=(32, 256))
+    assert load_config(Outer, path).inner.min_radius == 0.2
+
+
+def test_overrides_from_a_mapping_leave_it_alone():
+    given = {"inner": {"rows": 2}, "inner.min_radius": 0.5}
+    assert load_config(Outer, overrides=given).inner == Inner(rows=2, min_radius=0.5)
+    assert given["inner"] == {"rows": 2}
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path):
+    assert load_config(Outer, written(tmp_path, "# nothing\n")) == Outer()
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("inner.min_radus=1", ["inner.min_radus", "did you mean min_radius"]),
+        ("nane=x", ["nane", "did you mean name"]),
+        ("zzz=1", ["zzz", "inner, maybe, name, size"]),
+        ("maybe.rowz=1", ["maybe.rowz", "rows"]),
+        ("inner.min_radius=2", ["inner.min_radius", "less than 1", "got 2"]),
+        ("inner.rows=many", ["inner.rows", "integer", "'many'"]),
+        ("inner.rows", ["key=value"]),
+        ("=3", ["key=value"]),
+        ("name=[", ["name=["]),
+    ],
+)
+def test_a_bad_override_says_what_and_where(override: str, words: list[str]):
+    with pytest.raises(ConfigError) as error:
+        load_config(Outer, overrides=[override])
+    assert all(word in error.value.reason for word in words), error.value.reason
+
+
+def test_all_problems_are_named_at_once():
+    with pytest.raises(ConfigError) as error:
+        load_config(Outer, overrides=["nane=1", "inner.rows=x"])
+    assert "nane is unknown" in error.value.reason
+    assert "inner.rows" in error.value.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [1]\nb: *a\n",
+        "name: one\nname: two\n",
+        "- a\n- list\n",
+        "1: number\n",
+        "!!python/object/apply:os.system ['true']",
+        "[" * 5000,
+        "name: {" * 40,
+        "name: \x00",
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: str):
+    with pytest.raises(ConfigError, match="config"):
+        load_config(Outer, written(tmp_path, text))
+
+
+def test_a_large_missing_or_binary_file(tmp_path: Path):
+    with pytest.raises(ConfigError, match="larger"):
+        load_config(Outer, written(tmp_path, "#" * (1 << 20) + "#"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(Outer, tmp_path / "none.yaml")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(Outer, tmp_path / "binary")
+
+
+def test_models_are_frozen():
+    with pytest.raises(ValidationError):
+        Outer().name = "new"
