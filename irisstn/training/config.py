@@ -24,8 +24,10 @@ class LossWeights(Strict):
     roll: float = Field(2.0, ge=0)  # within the ring's part: the roll's own share ...
     agreement: float = Field(2.0, ge=0)  # ... and that shots of one eye are turned alike, whatever upright is
     dilation: float = Field(0.1, ge=0)  # towards 0
+    pupil_share: float = Field(0.1, ge=0)
     roll_scale_deg: float = Field(2.0, gt=0)
     shape_scale: float = Field(0.03, gt=0)  # ring widths
+    share_scale: float = Field(0.1, gt=0)
 
 
 class TrainConfig(Strict):

@@ -45,7 +45,7 @@ class Batch(NamedTuple):
     contexts: Tensor  # (B, 4, 64, 256), see irisstn.context
     labels: Tensor  # (B,) identities
     groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
-    targets: Tensor  # (B, 11), see irisstn.training.perturbation.TARGET_NAMES
+    targets: Tensor  # (B, 12), see irisstn.training.perturbation.TARGET_NAMES
 
 
 class Steps(Sampler[tuple[int, int]]):

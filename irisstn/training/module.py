@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
     embeddings: Tensor  # (B, D)
     warped: Warped | None  # None without an STN
-    ring: Tensor | None  # (B, 12), the ring's parameters; None for another transform
+    ring: Tensor | None  # (B, 13), the ring's parameters; None for another transform
 
 
 class RecognitionModule(lightning.LightningModule):
@@ -143,10 +143,11 @@ class RecognitionModule(lightning.LightningModule):
 
 
 def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-    """How far the found parameters `ring` (B, 12) are from the truth: Huber losses in units of typical errors."""
+    """How far the found parameters `ring` (B, 13) are from the truth: Huber losses in units of typical errors."""
     roll = (ring[:, 0] - batch.targets[:, 0]) / math.radians(weights.roll_scale_deg)
     mean = group_means(roll, batch.groups)
-    shape = (ring[:, 2:] - batch.targets[:, 1:]) / weights.shape_scale
+    shape = (ring[:, 2:12] - batch.targets[:, 1:11]) / weights.shape_scale
+    share = (ring[:, 12] - batch.targets[:, 11]) / weights.share_scale
     parts = {
         "roll": F.smooth_l1_loss(roll, torch.zeros_like(roll)),
         "agreement": F.smooth_l1_loss(roll, mean),
@@ -154,7 +155,8 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
     }
     still = (ring[:, 1] / 0.1).square().mean()
     total = weights.roll * parts["roll"] + weights.agreement * parts["agreement"] + parts["shape"]
-    return parts | {"ring": total + weights.dilation * still}
+    aside = weights.dilation * still + weights.pupil_share * share.square().mean()
+    return parts | {"ring": total + aside}
 
 
 def group_means(values: Tensor, groups: Tensor) -> Tensor:

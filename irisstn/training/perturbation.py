@@ -3,10 +3,8 @@
 A strip is cut from a picture with boundaries that are a little wrong and from an angle that is turned. As the truth is
 known, so are the parameters with which `irisstn.stn`'s ring transform would find the true ring again:
 
-    angle_in  = angle_out + roll_rad
-    radius_in = p(angle_in) + (1 + l(angle_in) - p(angle_in)) f(radius_out)
-
-where p and 1 + l are the radii, in the strip's own units, at which the true pupil and limbus lie in it.
+The convention is that of `irisstn.stn.ring`: the true pupil lies at the radius p(a) of the strip and the true limbus at
+1 + l(a), both Fourier series of the strip's angle a; texture that is upright at the angle t lies at t + roll_rad.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ SHAPE_NAMES = tuple(
     for edge in ("pupil", "limbus")
     for term in ("0", *(f"{f}{k}" for k in (1, 2) for f in ("cos", "sin")))
 )
-TARGET_NAMES = ("roll_rad", *SHAPE_NAMES)
-_ANGLES = 64  # directions in which boundaries are compared
+TARGET_NAMES = ("roll_rad", *SHAPE_NAMES, "pupil_share")
+_ANGLES = 32  # directions in which boundaries are compared
 
 
 class PerturbationConfig(Strict):
@@ -143,7 +141,7 @@ Edges = tuple[Boundary, Boundary]  # pupil, limbus
 
 
 def undoing(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: float) -> Float:
-    """The ring parameters (11,), named `TARGET_NAMES`, that find the true ring in a strip cut with a wrong one.
+    """The ring parameters (12,), named `TARGET_NAMES`, that find the true ring in a strip cut with a wrong one.
 
     `truth_roll_rad` is how far the eye is turned in the picture, `used_roll_rad` the angle at which the strip begins.
     """
@@ -152,13 +150,13 @@ def undoing(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: flo
     pupil = _coefficients(_crossing(inner, outer, truth[0], 0.0))
     limbus = _coefficients(_crossing(inner, outer, truth[1], 1.0) - 1)
     roll = (truth_roll_rad - used_roll_rad + np.pi) % (2 * np.pi) - np.pi
-    return np.concatenate([[roll], pupil, limbus])
+    return np.concatenate([[roll], pupil, limbus, [truth[0].mean_radius / truth[1].mean_radius]])
 
 
 def _crossing(inner: Float, outer: Float, edge: Boundary, start: float) -> Float:
     """The share of the way from `inner` to `outer` (N, 2), which may lie outside 0..1, at which `edge` is crossed."""
     share = np.full(len(inner), start)
-    for _ in range(4):  # a secant on the distance to the curve, along rays that are nearly radial
+    for _ in range(3):  # a secant on the distance to the curve, along rays that are nearly radial
         gap = _beyond(inner + share[:, None] * (outer - inner), edge)
         ahead = _beyond(inner + (share[:, None] + 0.02) * (outer - inner), edge)
         share = share - 0.02 * gap / np.maximum(ahead - gap, 1e-6)

@@ -19,7 +19,7 @@ _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no us
 
 
 class Sample(NamedTuple):
-    """A strip with known errors, its context, and the ring parameters (11,) that undo the errors."""
+    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors."""
 
     strip: Strip
     context: Context
@@ -146,7 +146,7 @@ class FlatIris:
         mask = cv2.remap(usable, x + 1, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (true_radius >= 0) & (true_radius <= 1)
         strip = Strip(sampled.astype(np.uint8, copy=False), mask.astype(np.bool_) & inside)
-        return Sample(strip, context_of_strip(strip), np.concatenate([[-errors.roll_rad], *undo]))
+        return Sample(strip, context_of_strip(strip), np.concatenate([[-errors.roll_rad], *undo, [self.pupil_share]]))
 
 
 def _terms(errors: Perturbation, edge: int) -> Float:

@@ -180,7 +180,9 @@ def _row(edge: Boundary) -> NDArray[np.float64]:
 
 
 def _edge(row: NDArray[np.float64]) -> Boundary:
-    cosines, sines = row[2 : 2 + _TERMS].tolist(), row[2 + _TERMS :].tolist()
+    terms = row[2:].reshape(2, _TERMS)
+    used = int(np.flatnonzero(terms.any(axis=0)).max(initial=0)) + 1  # the file pads with zeros
+    cosines, sines = terms[:, :used].tolist()
     return Boundary(float(row[0]), float(row[1]), tuple(cosines), tuple(sines))
 
 
