@@ -44,7 +44,7 @@ from irisstn.weights_file import fill, pack_weights, read_weights
 
 KIND = "rectifier-1"
 _SHIPPED = Path(__file__).parent / "weights" / "rectifier.safetensors"
-_JITTER = 0.07  # standard deviation of a variant's parameters, as a share of their bounds: 2 degrees of roll
+_JITTER = 0.07  # standard deviation of a variant's parameters, as a share of a ring's bounds: 2 degrees of roll
 
 
 class RectifierConfig(Strict):
@@ -183,8 +183,7 @@ class Rectifier(nn.Module):
 
         At the identity the strip is `normalize(image, segmentation, size)` to the byte.
         """
-        theta = self._theta(context_of_eye(image, segmentation))
-        return self._sample_eye(image, segmentation, theta, size)
+        return self._sample_eye(image, segmentation, self._theta_of_eye(image, segmentation), size)
 
     def variants(self, strip: Strip, k: int, seed: int) -> list[Rectified]:
         """`k` plausible ways to rectify `strip`: the parameters found, each moved a little. The same for a `seed`."""
@@ -195,7 +194,7 @@ class Rectifier(nn.Module):
         self, image: Gray, segmentation: Segmentation, k: int, seed: int, size: tuple[int, int] = DEFAULT_SIZE
     ) -> list[Rectified]:
         """Like `variants`, each sampled once, from the photograph."""
-        thetas = self._jittered(self._theta(context_of_eye(image, segmentation)), k, seed)
+        thetas = self._jittered(self._theta_of_eye(image, segmentation), k, seed)
         return [self._sample_eye(image, segmentation, theta, size) for theta in thetas]
 
     @classmethod
@@ -234,6 +233,14 @@ class Rectifier(nn.Module):
         return self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight))
 
     @torch.no_grad()
+    def _theta_of_eye(self, image: Gray, segmentation: Segmentation) -> Tensor:
+        theta = self._theta(context_of_eye(image, segmentation))
+        if not isinstance(self.transform, Ring):
+            return theta
+        share = segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
+        return self.transform.with_pupil_share(theta, torch.tensor([share], device=theta.device))
+
+    @torch.no_grad()
     def _sample_strip(self, strip: Strip, theta: Tensor, size: tuple[int, int]) -> Rectified:
         image = torch.from_numpy(strip.image.astype(np.float32))[None, None].to(theta.device)
         usable = torch.from_numpy(strip.usable.astype(np.float32))[None, None].to(theta.device)
@@ -260,7 +267,10 @@ class Rectifier(nn.Module):
         if k < 0:
             raise ValueError(f"the number of variants must not be negative, got {k}")
         found = self.transform.physical(theta).double().cpu()
-        spread = _JITTER * (self.transform.limits if isinstance(self.transform, Ring) else torch.full((1,), 0.3))
+        spread = torch.full((self.transform.n_params,), 0.02)
+        if isinstance(self.transform, Ring):
+            spread = _JITTER * self.transform.limits
+            spread[-1] = 0  # the pupil's share is no error of the ring
         moves = np.random.default_rng(seed).standard_normal((k, self.transform.n_params))
         return [self.transform.theta_of(found + torch.from_numpy(move) * spread).to(theta) for move in moves]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from irisstn.stn.ring import Ring
@@ -40,8 +43,7 @@ class TutorialLocalization(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Theta (B, n) for `image` (B, C, H, W)."""
-        theta: Tensor = self.last(torch.relu(self.hidden(self.pool(self.features(image)).flatten(1))))
-        return theta
+        return _precise(self.last, torch.relu(self.hidden(self.pool(self.features(image)).flatten(1))))
 
 
 class CircularLocalization(nn.Module):
@@ -88,7 +90,7 @@ class CircularLocalization(nn.Module):
         if self.ring is None:
             self.head: nn.Module = _PlacedHead(2 * width, transform, position)
         else:
-            self.boundaries = nn.Conv1d(2 * width, 3, 1)
+            self.boundaries = nn.Conv1d(2 * width, 4, 1)
             for parameter in self.boundaries.parameters():
                 nn.init.zeros_(parameter)
             self.head = nn.Conv1d(2 * width, 1, 1) if self.ring.full_circle else _PlacedHead(2 * width, None, position)
@@ -102,11 +104,11 @@ class CircularLocalization(nn.Module):
         read: Tensor = self.head(features)
         if self.ring is None:
             return read
-        limits = self.ring.limits.to(features)
-        roll = _mean_direction(read) if self.ring.full_circle else read * limits[0]
-        corrections = _fourier(self.boundaries(features), 2)  # (B, 3, 5): dilation, pupil, limbus
-        rest = torch.cat([corrections[:, 0, :1], corrections[:, 1], corrections[:, 2]], dim=1) * limits[1:]
-        return torch.cat([roll, rest], dim=1)
+        roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
+        corrections = _fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
+        rest = [corrections[:, 0, :1], corrections[:, 1], corrections[:, 2], corrections[:, 3, :1]]
+        offset = torch.cat(rest, dim=1) * self.ring.limits[1:].to(corrections)
+        return torch.cat([roll, offset + self.ring.identity()[1:].to(offset)], dim=1)
 
 
 class _CircularConv(nn.Module):
@@ -175,9 +177,8 @@ class _PlacedHead(nn.Module):
         if self.position:
             waves = _waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
             features = torch.cat([features, waves], dim=1)
-        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1)
-        theta: Tensor = self.last(torch.relu(self.hidden(moments)))
-        return theta
+        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
+        return _precise(self.last, torch.relu(self.hidden(moments)))
 
 
 def _waves(like: Tensor, order: int) -> Tensor:
@@ -191,14 +192,23 @@ def _waves(like: Tensor, order: int) -> Tensor:
 
 
 def _fourier(values: Tensor, order: int) -> Tensor:
-    """Fourier coefficients (B, C, 1 + 2 order) of `values` (B, C, T) around the circle."""
-    waves = _waves(values, order)
-    means = (values[:, :, None, :] * waves).mean(dim=-1)
+    """Fourier coefficients (B, C, 1 + 2 order) of `values` (B, C, T) around the circle, in float32 at least."""
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    means = (values[:, :, None, :] * _waves(values, order)).mean(dim=-1)
     return torch.cat([means[..., :1], 2 * means[..., 1:]], dim=-1)
 
 
 def _mean_direction(logits: Tensor) -> Tensor:
     """The direction (B, 1) in radians of the mean on the circle, each angle weighted by the softmax of (B, 1, T)."""
-    weights = torch.softmax(logits.float(), dim=-1)
+    weights = torch.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
     means = (weights * _waves(weights, 1)[1:]).sum(dim=-1)  # (B, 2)
     return torch.atan2(means[:, 1:], means[:, :1])
+
+
+def _precise(layer: nn.Linear, features: Tensor) -> Tensor:
+    """A last layer in float32 at least: half precision, or autocast, would round theta to a few hundred steps."""
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    kind = features.device.type
+    plain = torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    with plain:
+        return F.linear(features.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype))

@@ -5,6 +5,8 @@ Source: Bookstein 1989, "Principal warps", eq. 3-5 and 14; as an STN: Jaderberg 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 
@@ -40,7 +42,8 @@ class ThinPlateSpline(Transform):
         shift = (self.physical(theta) - self._identity.to(self._checked(theta))).reshape(-1, 2, len(self._controls))
         controls = self._controls.to(shift)
         basis = torch.cat([_kernel(points, controls), torch.ones_like(points[..., :1]), points], dim=-1)
-        with torch.autocast(theta.device.type, enabled=False):
+        kind = theta.device.type
+        with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
             weights = basis @ self._solver.to(shift)  # (B or 1, N, n); this large product does not grow with the batch
             moved: Tensor = points + weights @ shift.transpose(1, 2)
         return moved
