@@ -40,7 +40,7 @@ class TrainConfig(Strict):
     patience: int = Field(10, ge=1)  # epochs without a better validation loss before it stops early
     identities: int = Field(24, ge=2)  # in a batch
     strips: int = Field(4, ge=2)  # of each identity in a batch
-    views: int = Field(1, ge=1)  # of which so many of one photograph; for pictures of unknown roll take 2
+    views: int = Field(0, ge=0)  # of which so many of one photograph; 0: one, or two where upright is not known
     bare: float = Field(0.3, ge=0, le=1)  # share of strips whose surroundings the STN does not see
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)

@@ -80,7 +80,7 @@ class _Source:
 @contextmanager
 def _source(data: Path | None, labels: Path | None, out: Path, config: TrainConfig, tell: Tell) -> Iterator[_Source]:
     if data is not None:
-        training, validation = read_eyes(data, config, labels=labels, tell=tell)
+        training, validation = read_eyes(data, labels=labels, held_out=config.held_out, seed=config.seed, tell=tell)
         yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
     with RenderedEyes(config.rendered, config.seed, out / "eyes") as rendered:
@@ -100,7 +100,7 @@ def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
         size=config.size,
         identities=config.identities,
         strips=config.strips,
-        views=config.views,
+        views=config.views or (1 if source.validation.upright else 2),
         perturbation=config.perturbation,
         augment=strip_augmentation(config.augmentation),
         bare=config.bare,
