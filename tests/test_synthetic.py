@@ -40,6 +40,9 @@ def plain_shot(seed: int = 0, camera: str = "ring-320x280") -> Shot:
         noise=0.005,
         jpeg_quality=0,
         lid_shadow=0.0,
+        tissue_warp=0.0,
+        relief=0.0,
+        mirrored=0.0,
         light_x=0.0,
         light_y=0.0,
         glasses=False,
@@ -187,6 +190,20 @@ def test_the_texture_stays_through_roll_dilation_and_gaze(identities):
     assert np.median(same) > 0.8
     assert max(np.abs(other)) < 0.35
     assert abs(np.mean(other)) < 0.1
+
+
+def test_everyday_shots_stay_closer_than_other_eyes(identities):
+    """Also with uneven tissue, relief, reflections, lids and noise as the camera has them."""
+    strips = []
+    for number, identity in enumerate(identities):
+        for k in range(2):
+            shot = sample_shot(np.random.default_rng([number, k]), CAMERAS["vga-640x480"])
+            strips.append(upright(render(identity, replace(shot, upper_lid=1.1, motion_px=0.0, glasses=False))))
+    same = [correlation(strips[n], strips[n + 1]) for n in range(0, len(strips), 2)]
+    other = [correlation(strips[n], strips[(n + 3) % len(strips)]) for n in range(0, len(strips), 2)]
+    assert np.median(same) > 0.45
+    assert np.median(np.abs(other)) < 0.15
+    assert np.median(same) > max(other)
 
 
 def test_roll_and_stretch_matter(identities):

@@ -13,7 +13,8 @@ class Camera:
 
     `size` is (H, W). `openness` is where the upper lid lies above the iris centre and `lower` where the lower lid lies
     below it, in iris radii. `glints` names the patterns of lamps that may be seen (see `irisstn.synthetic.shot`),
-    `glint_reach` how far off the pupil's centre they fall, in iris radii. `contrast` scales the texture.
+    `glint_reach` how far off the pupil's centre they fall, in iris radii. `contrast` scales the texture,
+    `mirrored` is the contrast of what the cornea mirrors.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Camera:
     skin_level: Range = (0.6, 0.85)
     lash_level: Range = (0.05, 0.2)
     contrast: Range = (0.08, 0.16)
+    mirrored: Range = (0.0, 0.02)
     blur: Range = (0.5, 1.3)
     motion_chance: float = 0.1
     noise: Range = (0.006, 0.016)
@@ -56,14 +58,13 @@ _ALL = (
         lower=(0.8, 0.96),
         glints=("ring",),
         glint_reach=0.07,
-        glint_size=(0.028, 0.044),
         gaze_sd_deg=2.0,
         pupil_level=(0.11, 0.19),
         iris_level=(0.52, 0.66),
         sclera_level=(0.68, 0.86),
         skin_level=(0.85, 1.15),
         lash_level=(0.2, 0.36),
-        contrast=(0.055, 0.09),
+        contrast=(0.08, 0.115),
         blur=(0.4, 0.9),
         noise=(0.006, 0.013),
         jpeg_chance=0.6,
@@ -175,6 +176,7 @@ _ALL = (
         skin_level=(0.65, 1.0),
         lash_level=(0.02, 0.1),
         contrast=(0.18, 0.32),
+        mirrored=(0.0, 0.1),
         blur=(0.6, 1.6),
         noise=(0.008, 0.03),
         jpeg_chance=0.8,

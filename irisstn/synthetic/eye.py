@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from irisstn.geometry import TAU, Boundary, Eyelid, Float
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot
+from irisstn.synthetic.texture import smooth_noise
 
 RATIO_AT_REST = 0.4
 
@@ -67,11 +68,14 @@ def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
     return PlacedEye(pupil, limbus, upper, lower, float(np.clip(stretch, -0.4, 0.4)))
 
 
-def half_width(placed: PlacedEye) -> float:
-    """Half the distance between the corners of the eye, where the lids meet, in pixels."""
+def eye_corners(placed: PlacedEye) -> tuple[float, float]:
+    """Where the lids meet left and right, as places along the eye in pixels from the lids' origin."""
     upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
     opening = max(lower[0] - upper[0], 0.2 * placed.limbus.mean_radius)
-    return float(min(np.sqrt(opening / (upper[2] - lower[2])), 2.6 * placed.limbus.mean_radius))
+    bend = upper[2] - lower[2]
+    middle = -0.5 * (upper[1] - lower[1]) / bend
+    half = float(np.sqrt(middle * middle + opening / bend))
+    return middle - half, middle + half
 
 
 def tissue_to_ring(tissue: Float, stretch: float) -> Float:
@@ -124,28 +128,50 @@ def ring_field(placed: PlacedEye, image_size: tuple[int, int], margin: float = 0
     return RingField(slice(top, bottom), slice(left, right), radius, tissue, np.arctan2(full_y, full_x))
 
 
-def sample_texture(identity: Identity, field: RingField, roll_rad: float, *, scale: float, ring_px: float) -> Float:
-    """The tissue's brightness (h, w) at each pixel of `field`; `scale` is the ring's mean radius in pixels.
+def sample_texture(identity: Identity, shot: Shot, placed: PlacedEye, field: RingField) -> Float:
+    """The tissue's brightness (h, w) at each pixel of `field`.
 
     The texture is first reduced to about the picture's resolution, so that fine fibres blur instead of flickering.
+    Two things keep the pictures of one eye from being copies: light that falls from one side shades the tissue's folds,
+    and the tissue shifts unevenly by a small smooth field without a mean, so that the roll stays what it is.
     """
+    inner, outer = placed.pupil.mean_radius, placed.limbus.mean_radius
     texture = identity.texture
     rows, columns = texture.shape
-    fewer_columns = columns
-    while fewer_columns > 64 and fewer_columns / 2 > 1.1 * TAU * scale:
-        fewer_columns //= 2
-    fewer_rows = rows
-    while fewer_rows > 16 and fewer_rows / 2 > 1.1 * ring_px:
-        fewer_rows //= 2
-    if (fewer_rows, fewer_columns) != (rows, columns):
-        texture = np.asarray(cv2.resize(texture, (fewer_columns, fewer_rows), interpolation=cv2.INTER_AREA), np.float32)
+    while columns > 64 and columns / 2 > 0.55 * TAU * (inner + outer):
+        columns //= 2
+    while rows > 16 and rows / 2 > 1.1 * (outer - inner):
+        rows //= 2
+    if (rows, columns) != texture.shape:
+        texture = np.asarray(cv2.resize(texture, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    roll = shot.roll_rad + shot.torsion_rad
     padded = np.concatenate([texture[:, -2:], texture, texture[:, :2]], axis=1)
-    turns = (field.angle_rad - np.float32(roll_rad)) * np.float32(1 / TAU)
+    if shot.relief > 0:
+        padded = _shade_relief(padded, shot.relief, shot.relief_rad - roll)
+    turns = (field.angle_rad - np.float32(roll)) * np.float32(1 / TAU)
+    tissue = field.tissue
+    if shot.tissue_warp > 0:
+        rng = np.random.default_rng([shot.seed, 6])
+        cell = max(0.22 * outer, 4.0)
+        shape = tissue.shape[0], tissue.shape[1]
+        aside, along = (smooth_noise(rng, shape, cell) for _ in range(2))
+        ring = (field.radius > 0) & (field.radius < 1)
+        turns += (aside - aside[ring].mean()) * np.float32(shot.tissue_warp / TAU)
+        tissue = tissue + along * tissue * (1 - tissue) * np.float32(4 * shot.tissue_warp)
     turns -= np.floor(turns)
-    from_x = turns * np.float32(fewer_columns) + np.float32(1.5)
-    from_y = field.tissue * np.float32(fewer_rows) - np.float32(0.5)
+    from_x = turns * np.float32(columns) + np.float32(1.5)
+    from_y = tissue * np.float32(rows) - np.float32(0.5)
     sampled = cv2.remap(padded, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
+
+
+def _shade_relief(texture: Float, strength: float, light_rad: float) -> Float:
+    """`texture` (R, T) as a relief lit from the angle `light_rad`: its slopes toward the light shine."""
+    rows, columns = texture.shape
+    angle = np.arange(columns, dtype=np.float32) * np.float32(TAU / columns) - np.float32(light_rad)
+    down = cv2.Sobel(texture, cv2.CV_32F, 0, 1, ksize=3, scale=strength * rows / 128 / 4)
+    across = cv2.Sobel(texture, cv2.CV_32F, 1, 0, ksize=3, scale=strength * columns / 1024 / 4)
+    return np.asarray(texture + np.cos(angle) * down - np.sin(angle) * across, np.float32)
 
 
 def _refine(coarse: Float, shape: tuple[int, int]) -> Float:

@@ -83,7 +83,8 @@ class Identity:
 
 def _sample_anatomy(rng: np.random.Generator, nasal: int) -> Anatomy:
     round_pupil = rng.uniform(0.3, 1.3)
-    outer = _IRIS_COLOURS[rng.choice(5, p=[0.45, 0.17, 0.1, 0.13, 0.15])] * rng.uniform(0.75, 1.25, 3)
+    outer = _IRIS_COLOURS[rng.choice(5, p=[0.45, 0.17, 0.1, 0.13, 0.15])]
+    outer = outer * rng.uniform(0.7, 1.25) * rng.uniform(0.93, 1.07, 3)
     inner = outer * rng.uniform(0.8, 1.1) + rng.uniform(0, 0.6) * (np.array([0.12, 0.24, 0.38]) - outer)
     skin = _SKIN_COLOURS[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3)
     return Anatomy(
@@ -108,7 +109,7 @@ def _sample_anatomy(rng: np.random.Generator, nasal: int) -> Anatomy:
         brow_height=float(rng.uniform(1.9, 2.9)),
         brow_density=float(rng.uniform(0.3, 1.0)),
         iris_gain=float(rng.uniform(0.82, 1.18)),
-        texture_gain=float(rng.uniform(0.6, 1.5)),
+        texture_gain=float(rng.uniform(0.75, 1.4)),
         sclera_gain=float(rng.uniform(0.9, 1.1)),
         skin_gain=float(rng.uniform(0.85, 1.1)),
         skin_roughness=float(rng.uniform(0.4, 1.5)),

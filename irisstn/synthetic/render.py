@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Boundary, Eyelid, Float
 from irisstn.segmentation.result import Segmentation
-from irisstn.synthetic.eye import PlacedEye, RingField, half_width, place_eye, ring_field, sample_texture
+from irisstn.synthetic.eye import PlacedEye, RingField, eye_corners, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot
 from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
 from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
+from irisstn.synthetic.texture import smooth_noise
 
 Image = NDArray[np.uint8]
 
@@ -48,6 +49,7 @@ class _Scene:
 
     field: RingField
     tissue: Float  # (h, w), texture around 0
+    mirrored: Float  # (h, w), light that the cornea adds
     inside_limbus: Float  # (h, w), 0..1
     inside_pupil: Float  # (h, w), 0..1
     open: Float
@@ -111,14 +113,14 @@ def _build_scene(
     radius = shot.iris_radius_px
     field = ring_field(placed, size)
     ring_px = placed.limbus.mean_radius - placed.pupil.mean_radius
-    middle = 0.5 * (placed.limbus.mean_radius + placed.pupil.mean_radius)
-    tissue = sample_texture(identity, field, shot.roll_rad + shot.torsion_rad, scale=middle, ring_px=ring_px)
+    tissue = sample_texture(identity, shot, placed, field)
     soft = max(identity.anatomy.limbus_softness * radius, 1.0)
     limbus = np.clip((1 - field.radius) * np.float32(ring_px / (2 * soft)) + 0.5, 0, 1)
     limbus = limbus * limbus * (3 - 2 * limbus)
     pupil = np.clip(0.5 - field.radius * np.float32(ring_px / 1.5), 0, 1)
+    corners = eye_corners(placed)
     sclera, shade = shade_eyeball(
-        rng, shot, upper=upper, lower=lower, along=along, nasal_corner=identity.anatomy.nasal_side * half_width(placed)
+        rng, shot, upper=upper, lower=lower, along=along, nasal_corner=corners[identity.anatomy.nasal_side > 0]
     )
     if shot.contact_lens:
         _draw_contact_lens(rng, sclera, shot)
@@ -129,10 +131,11 @@ def _build_scene(
     return _Scene(
         field=field,
         tissue=tissue,
+        mirrored=_mirror(rng, shot, field),
         inside_limbus=limbus,
         inside_pupil=pupil,
         open=np.clip(np.minimum(upper, lower) * np.float32(0.7) + 0.5, 0, 1),
-        skin=shade_skin(rng, identity, shot, above=-upper, below=-lower, along=along, half=half_width(placed)),
+        skin=shade_skin(rng, identity, shot, above=-upper, below=-lower, along=along, corners=corners),
         sclera=sclera,
         vessels=red,
         shade=shade,
@@ -140,6 +143,14 @@ def _build_scene(
         glints=cv2.GaussianBlur(glints, (3, 3), 0.6).astype(np.float32) * np.float32(1 / 255),
         light=light_field(shot, size),
     )
+
+
+def _mirror(rng: np.random.Generator, shot: Shot, field: RingField) -> Float:
+    """What the cornea mirrors of the surroundings: faint soft shapes."""
+    size = field.radius.shape[0], field.radius.shape[1]
+    large = smooth_noise(rng, size, max(0.3 * shot.iris_radius_px, 4.0))
+    small = smooth_noise(rng, size, max(0.12 * shot.iris_radius_px, 3.0))
+    return np.asarray(np.abs(large + 0.7 * small) * np.float32(shot.mirrored))
 
 
 def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Float:
@@ -152,7 +163,10 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
         skin, sclera = anatomy.skin_colour[channel], (0.86, 0.93, 1.0)[channel]
         outer, inner = anatomy.iris_colour[channel], anatomy.inner_colour[channel]
         blood, iris_gain = (0.5, 0.45, 0.12)[channel], 1.0
-    eyeball = scene.sclera * np.float32(sclera * shot.sclera_level)
+    white = sclera * shot.sclera_level
+    if channel is None:
+        white = max(white, 1.08 * iris_gain * shot.iris_level)  # in near infrared no iris outshines the sclera
+    eyeball = scene.sclera * np.float32(white)
     eyeball *= 1 - np.float32(blood) * scene.vessels
     here = scene.field.rows, scene.field.columns
     # The exponential keeps the deepest crypts above black.
@@ -164,6 +178,7 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
     around = eyeball[here]
     around += (iris - around) * scene.inside_limbus
     around += (np.float32(shot.pupil_level) - around) * scene.inside_pupil
+    around += scene.mirrored * scene.inside_limbus
     eyeball *= scene.shade
     picture = scene.skin * np.float32(skin * shot.skin_level)
     picture += (eyeball - picture) * scene.open

@@ -25,9 +25,11 @@ class Shot:
 
     `roll_rad` turns the head clockwise as seen, lids and iris together; `torsion_rad` turns the eyeball in its socket
     on top of that. `gaze_x_rad`, `gaze_y_rad` is where the eye looks (the iris becomes an ellipse, and lies elsewhere
-    between the lids). `stretch_jitter` is added to the tissue's non-linear stretch. `upper_lid` and `lower_lid` are
-    the heights of the lids above and below the iris centre for a usual eye, `upper_slope` and `lower_slope` how much
-    more they rise to the right than at rest. `jpeg_quality` 0 means no JPEG.
+    between the lids). `stretch_jitter` is added to the tissue's non-linear stretch; `tissue_warp` is the spread of its
+    small uneven shifts; `relief` is how strongly light from the direction `relief_rad` shades its folds; `mirrored` is
+    the contrast of the surroundings mirrored in the cornea. `upper_lid` and `lower_lid` are the heights of the lids
+    above and below the iris centre for a usual eye, `upper_slope` and `lower_slope` how much more they rise to the
+    right than at rest. `jpeg_quality` 0 means no JPEG.
     """
 
     camera: Camera
@@ -39,6 +41,10 @@ class Shot:
     torsion_rad: float
     pupil_ratio: float
     stretch_jitter: float
+    tissue_warp: float
+    relief: float
+    relief_rad: float
+    mirrored: float
     gaze_x_rad: float
     gaze_y_rad: float
     upper_lid: float
@@ -97,7 +103,10 @@ def sample_shot(rng: np.random.Generator, camera: Camera) -> Shot:
     if glints == "edge":
         angle = rng.uniform(0, 2 * np.pi)
         glint_x, glint_y = ratio * rng.uniform(0.85, 1.15) * np.array([np.cos(angle), np.sin(angle)])
-    spread = rng.uniform(0.15, 0.2) if glints == "ring" else rng.uniform(0.08, 0.3)
+    spread, glint_size = rng.uniform(0.08, 0.3), _within(rng, camera.glint_size)
+    if glints == "ring":
+        spread = rng.uniform(0.15, 0.2)
+        glint_size = rng.uniform(0.16, 0.25) * spread
     brightness = rng.normal(1.0, 0.07)
     return Shot(
         camera=camera,
@@ -109,6 +118,10 @@ def sample_shot(rng: np.random.Generator, camera: Camera) -> Shot:
         torsion_rad=_angle(rng, 0.5, 1.5),
         pupil_ratio=ratio,
         stretch_jitter=float(rng.normal(0, 0.02)),
+        tissue_warp=float(min(0.003 + rng.gamma(2.0, 0.006), 0.04)),
+        relief=float(rng.uniform(0.0, 1.6)),
+        relief_rad=float(rng.uniform(0, 2 * np.pi)),
+        mirrored=_within(rng, camera.mirrored),
         gaze_x_rad=_angle(rng, camera.gaze_sd_deg, camera.gaze_limit_deg),
         gaze_y_rad=_angle(rng, 0.6 * camera.gaze_sd_deg, camera.gaze_limit_deg),
         upper_lid=float(camera.openness[0] + (camera.openness[1] - camera.openness[0]) * rng.beta(2.6, 1.6)),
@@ -120,7 +133,7 @@ def sample_shot(rng: np.random.Generator, camera: Camera) -> Shot:
         glint_x=float(glint_x),
         glint_y=float(glint_y),
         glint_spread=float(spread),
-        glint_size=_within(rng, camera.glint_size),
+        glint_size=float(glint_size),
         glint_ghosts=float(rng.uniform(0, 0.25)) if glints == "ring" else 0.0,
         tear_glints=int(rng.integers(0, 9)),
         pupil_level=_within(rng, camera.pupil_level) * brightness,

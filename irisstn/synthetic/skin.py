@@ -8,20 +8,10 @@ import numpy as np
 from irisstn.geometry import Eyelid, Float
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.shot import Shot
+from irisstn.synthetic.texture import smooth_noise
 
 _PER_RADIUS = 64  # steps of a brightness table per iris radius
 _REACH = 4.0  # how far the tables go, in iris radii
-
-
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Float:
-    """Smooth noise (H, W) of spread about 1 with one random value per `cell_px`, `stretch` times as wide as high."""
-    height, width = size
-    rows, columns = int(height / cell_px) + 4, int(width / (cell_px * stretch)) + 4
-    grid = rng.standard_normal((rows, columns), np.float32)
-    large = cv2.resize(
-        grid, (int(columns * cell_px * stretch) + 1, int(rows * cell_px) + 1), interpolation=cv2.INTER_CUBIC
-    )
-    return np.asarray(large[:height, :width], np.float32)
 
 
 def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float]:
@@ -36,10 +26,17 @@ def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float
 
 
 def shade_skin(
-    rng: np.random.Generator, identity: Identity, shot: Shot, *, above: Float, below: Float, along: Float, half: float
+    rng: np.random.Generator,
+    identity: Identity,
+    shot: Shot,
+    *,
+    above: Float,
+    below: Float,
+    along: Float,
+    corners: tuple[float, float],
 ) -> Float:
     """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids,
-    `along` is the place along the eye and `half` half the eye's width, all in pixels."""
+    `along` is the place along the eye and `corners` where the lids meet, all in pixels."""
     anatomy = identity.anatomy
     size = above.shape[0], above.shape[1]
     radius = shot.iris_radius_px
@@ -68,7 +65,8 @@ def shade_skin(
     rough = np.float32(anatomy.skin_roughness)
     skin = np.where(above > below, upper_at, lower_at) - 1
     # Folds run out beyond the corners of the eye, where the two parabolas would go on.
-    skin *= np.clip(2.2 - np.abs(along) * np.float32(1.5 / half), 0, 1)
+    middle, half = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[1] - corners[0])
+    skin *= np.clip(2.2 - np.abs(along - np.float32(middle)) * np.float32(1.5 / half), 0, 1)
     skin += 1 + 0.022 * folds + 0.022 * rough * fine
     pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
     skin += 0.018 * rough * pores
@@ -97,8 +95,9 @@ def shade_eyeball(
     aside = along * np.float32(1 / (2.4 * radius))
     sclera = 1.0 - 0.16 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
     # The fleshy corner at the nose.
-    corner = np.clip(1 - np.abs(along - np.float32(nasal_corner)) * np.float32(1 / (0.4 * radius)), 0, 1)
-    sclera -= 0.3 * corner * corner
+    side = np.float32(np.sign(nasal_corner))
+    corner = np.clip(1 - (np.float32(abs(nasal_corner)) - along * side) * np.float32(1 / (0.55 * radius)), 0, 1)
+    sclera -= 0.22 * corner * corner * (3 - 2 * corner)
     return np.asarray(sclera, np.float32), shade
 
 

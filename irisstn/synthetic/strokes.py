@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import Eyelid, Float
-from irisstn.synthetic.eye import PlacedEye, half_width
+from irisstn.synthetic.eye import PlacedEye, eye_corners
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.shot import GLINT_PATTERNS, Shot
 
@@ -24,7 +24,8 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     own = np.random.default_rng([identity.seed, 1])
     moved = np.random.default_rng([shot.seed, 1])
     size = shot.iris_radius_px
-    half = half_width(placed)
+    left, right = eye_corners(placed)
+    middle, half = 0.5 * (left + right), 0.5 * (right - left)
 
     count = int(95 * anatomy.lash_density)
     roots = own.uniform(-1, 1, count)
@@ -33,7 +34,7 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     lean = 1.15 * roots + own.normal(0, 0.25, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
     droop = 0.55 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.55) + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
-    start: Float = placed.upper_lid.points(roots * half) + own.normal(0, 0.012, (count, 2)) * size
+    start: Float = placed.upper_lid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
     _draw_curves(
         layer,
@@ -48,7 +49,7 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     roots = own.uniform(-1, 1, count)
     length = own.uniform(0.12, 0.3, count) * size
     lean = 0.8 * roots + own.normal(0, 0.45, count)
-    start = placed.lower_lid.points(roots * half)
+    start = placed.lower_lid.points(middle + roots * half)
     start = start + _along(placed.lower_lid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
     _draw_curves(
         layer,
@@ -70,8 +71,9 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
         return
     own = np.random.default_rng([identity.seed, 2])
     count = int(650 * anatomy.brow_density)
-    across = own.uniform(-2.6, 2.9, count) * -anatomy.nasal_side
-    thick = 0.28 * np.clip(1.15 - 0.25 * (across * -anatomy.nasal_side), 0.25, 1)
+    outward = -2.3 + 5.4 * own.beta(1.4, 1.6, count)
+    across = outward * -anatomy.nasal_side
+    thick = 0.28 * np.clip(np.minimum(1.15 - 0.3 * outward, 1.4 + 0.4 * outward), 0.2, 1)
     up = -height + 0.07 * across**2 + own.normal(0, 1, count) * thick
     start = frame.points(0) + _along(frame, across * size, up * size)
     length = own.uniform(0.2, 0.45, count) * size

@@ -47,21 +47,21 @@ class TextureTraits:
 def sample_traits(rng: np.random.Generator) -> TextureTraits:
     """Draw the traits of an iris: smooth ones whose crypts crowd around the pupil, and fibrous ones; plain or rich."""
     rich = rng.beta(1.6, 1.6)
-    fibrous = rng.beta(0.8, 1.1)
+    fibrous = rng.beta(0.7, 1.2)
     return TextureTraits(
         collarette=float(rng.uniform(0.2, 0.42)),
         waviness=float(rng.uniform(0.01, 0.045)),
-        slant=float(rng.uniform(0.3, 1.1)),
-        fibres=float((0.18 + 0.75 * fibrous) * rng.uniform(0.6, 1.1) * (0.5 + rich)),
+        slant=float(rng.uniform(0.3, 1.1) * (1 - 0.6 * fibrous)),
+        fibres=float((0.25 + 0.65 * fibrous) * rng.uniform(0.7, 1.1) * (0.6 + 0.8 * rich)),
         ridges=float(rng.uniform(0.0, 0.9) * rich * fibrous),
-        mesh=float(rng.uniform(0.7, 1.4) * (1.25 - 0.6 * fibrous) * (0.45 + 0.8 * rich)),
+        mesh=float(rng.uniform(0.8, 1.6) * (1.25 - 0.6 * fibrous) * (0.45 + 0.8 * rich)),
         crypts=float(rng.uniform(0.35, 1.0)),
         cell_columns=int(rng.choice([16, 16, 32])),
         cell_rows=int(rng.choice([16, 16, 32])),
         large_crypts=float(rng.uniform(0.0, 0.4) * (0.3 + rich)),
         furrows=int(rng.integers(0, 7)),
         freckles=int(rng.integers(0, 30)) if rng.random() < 0.5 else int(rng.integers(0, 5)),
-        mottle=float(rng.uniform(0.5, 1.0)),
+        mottle=float(rng.uniform(0.55, 1.0)),
         sectors=float(rng.uniform(0.3, 1.0)),
         limbal_ring=float(rng.uniform(0.1, 1.0)),
         collarette_step=float(rng.uniform(-0.4, 0.9)),
@@ -103,6 +103,17 @@ def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int
     return np.asarray(1.25 * large[:, 2 * scale : 2 * scale + width], np.float32)
 
 
+def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Float:
+    """Smooth noise (H, W) of spread about 1 with one random value per `cell_px`, `stretch` times as wide as high."""
+    height, width = size
+    rows, columns = int(height / cell_px) + 4, int(width / (cell_px * stretch)) + 4
+    grid = rng.standard_normal((rows, columns), np.float32)
+    large = cv2.resize(
+        grid, (int(columns * cell_px * stretch) + 1, int(rows * cell_px) + 1), interpolation=cv2.INTER_CUBIC
+    )
+    return np.asarray(large[:height, :width], np.float32)
+
+
 def _fibres(rng: np.random.Generator, ridges: float) -> Float:
     """Radial fibres: noise that is long across the ring and short along it; ridges are thin bright strands."""
     coarse = smooth_ring(rng, (5, 64))
@@ -112,7 +123,7 @@ def _fibres(rng: np.random.Generator, ridges: float) -> Float:
     strands = smooth_ring(rng, (7, 128))
     thin = np.exp(-6.0 * strands * strands) - 0.35
     return np.asarray(
-        0.36 * coarse + 0.46 * middle + 0.46 * fine + 0.3 * finest + np.float32(1.3 * ridges) * thin, np.float32
+        0.36 * coarse + 0.46 * middle + 0.55 * fine + 0.34 * finest + np.float32(1.3 * ridges) * thin, np.float32
     )
 
 
