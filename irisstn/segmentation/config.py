@@ -17,7 +17,7 @@ class SegmentationConfig(Strict):
     working_radius: float = Field(
         default=110.0, ge=40.0, le=400.0, description="an iris larger than this is segmented in a reduced picture, px"
     )
-    min_score: float = Field(default=0.3, ge=0.0, le=1.0, description="coarse score below which there is no eye")
+    min_score: float = Field(default=0.1, ge=0.0, le=1.0, description="coarse score below which there is no eye")
     min_usable: float = Field(
         default=0.2, ge=0.0, le=1.0, description="usable share of the iris ring below which an eye counts as closed"
     )

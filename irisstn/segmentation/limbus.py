@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,33 +14,51 @@ from irisstn.segmentation.polar import Float32, best_circle, directions, edge_ma
 Gray = NDArray[np.uint8]
 
 COLUMNS = 96
+SEARCH_COLUMNS = 48
+_DARK_SCLERA = 0.55  # a sclera darker than the iris is the less likely reading
 _OFF_CENTRE = 2.0  # score that a circle loses per squared offset from the pupil, in radii
 _CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
 _ROUND = 0.3  # how strongly it is drawn to a circle
 _USUAL_RATIO = 2.5  # iris by pupil radius
 
 
-def find_limbus(image: Gray, x: float, y: float, pupil_radius: float) -> tuple[float, float, float, float]:
-    """The iris's outer circle around the pupil at (`x`, `y`) in the reduced `image`: x, y, radius and score.
+@dataclass(frozen=True, slots=True)
+class LimbusCircle:
+    """A rough limbus: its `circle`, the `sign` of the step across it (-1: the sclera is darker), a `score` of 0..1.5."""
+
+    circle: Boundary
+    sign: int
+    score: float
+
+
+def find_limbus(image: Gray, glints: NDArray[np.bool_], pupil: Boundary) -> LimbusCircle:
+    """The iris's outer circle around the circle `pupil` in the reduced `image`.
 
     Scored at its sides, where lids seldom reach, by the step at the circle itself and by how much brighter the fifth of
     a radius beyond it is than the fifth before.
     """
-    largest = min(6.5 * pupil_radius, 0.75 * max(image.shape))
-    radii = np.arange(max(2.0, 0.8 * pupil_radius), max(1.25 * largest, 2 * pupil_radius + 8), max(0.5, pupil_radius / 20))
-    polar = unroll(image, x, y, radii, COLUMNS).astype(np.float32)
-    seen = inside(x, y, radii, COLUMNS, image.shape)
-    edge = np.where(seen, edge_map(polar, np.zeros_like(seen), 3), 0)
-    wide = np.where(seen, _wide_step(polar, radii), 0)
+    x, y, inner = pupil.x, pupil.y, pupil.mean_radius
+    largest = max(min(6.5 * inner, 0.75 * max(image.shape)), 1.6 * inner + 3)
+    radii = np.arange(max(2.0, 0.8 * inner), 1.25 * largest, max(0.5, inner / 20))
+    polar = unroll(image, x, y, radii, SEARCH_COLUMNS).astype(np.float32)
+    seen = inside(x, y, radii, SEARCH_COLUMNS, (image.shape[0], image.shape[1]))
+    hidden = unroll(glints.view(np.uint8), x, y, radii, SEARCH_COLUMNS) > 0
     offsets = square_offsets(0.1, 5)
-    sizes = np.geomspace(1.3 * pupil_radius + 2, max(largest, 1.6 * pupil_radius + 3), 60)
-    against = 3.0 * (offsets**2).sum(axis=1)[:, None] + 0.05 * np.log(sizes / pupil_radius / _USUAL_RATIO)[None, :] ** 2
-    dx, dy, size, score = best_circle(edge * (0.4 + 0.6 * wide), radii, offsets, sizes, _side_weights(), against=against)
-    return x + dx, y + dy, size, score
+    sizes = np.geomspace(1.3 * inner + 2, largest, 60)
+    against = 3.0 * (offsets**2).sum(axis=1)[:, None] + 0.05 * np.log(sizes / inner / _USUAL_RATIO)[None, :] ** 2
+    wide = _wide_rise(polar, radii)
+    found = []
+    for sign in (1, -1):
+        step = np.maximum(sign * wide, 0)
+        edge = edge_map(polar, hidden, 3, sign) * (0.4 + 0.6 * step / (step + 10))
+        edge[~seen] = 0
+        dx, dy, size, score = best_circle(edge, radii, offsets, sizes, _side_weights(SEARCH_COLUMNS), against=against)
+        found.append(LimbusCircle(Boundary.circle(x + dx, y + dy, size), sign, score * (1.0 if sign > 0 else _DARK_SCLERA)))
+    return max(found, key=lambda limbus: limbus.score)
 
 
-def _wide_step(polar: Float32, radii: Float) -> Float32:
-    """Soft-clipped rise (R, T) from the fifth of a radius within each place to the fifth beyond it."""
+def _wide_rise(polar: Float32, radii: Float) -> Float32:
+    """Rise (R, T) of brightness from the fifth of a radius within each place to the fifth beyond it."""
     step = float(radii[1] - radii[0])
     count = np.arange(len(radii))
     reach = np.maximum(2, np.rint(0.2 * radii / step).astype(int))
@@ -45,25 +66,26 @@ def _wide_step(polar: Float32, radii: Float) -> Float32:
     low, high = np.maximum(count - reach, 0), np.minimum(count + 1 + reach, len(radii))
     inner = (summed[count] - summed[low]) / np.maximum(count - low, 1)[:, None]
     outer = (summed[high] - summed[np.minimum(count + 1, high - 1)]) / np.maximum(high - count - 1, 1)[:, None]
-    rise = np.maximum(outer - inner, 0)
-    return np.asarray(rise / (rise + 10), np.float32)
+    return np.asarray(outer - inner, np.float32)
 
 
-def fit_limbus(image: Gray, glints: NDArray[np.bool_], pupil: Boundary, circle: Boundary) -> Boundary:
+def fit_limbus(
+    image: Gray, glints: NDArray[np.bool_], pupil: Boundary, circle: Boundary, sign: int
+) -> Boundary:
     """The limbus as a circle near `circle`, from its sides mainly: the lids are not known yet."""
     radius = circle.mean_radius
     step = radius / 80
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.7 * radius), 1.3 * radius, step)
     polar = unroll(image, circle.x, circle.y, radii, COLUMNS).astype(np.float32)
     bright = unroll(glints.view(np.uint8), circle.x, circle.y, radii, COLUMNS) > 0
-    edge = edge_map(polar, bright, 4)
+    edge = edge_map(polar, bright, 4, sign)
     offsets = square_offsets(0.06, 7)
     sizes = np.linspace(0.92 * radius, 1.08 * radius, 17)
     drift = offsets + np.array([circle.x - pupil.x, circle.y - pupil.y]) / radius
     against = np.broadcast_to(_OFF_CENTRE * (drift**2).sum(axis=1)[:, None], (len(offsets), 1))
-    dx, dy, size, _ = best_circle(edge, radii, offsets, sizes, _side_weights(), against=against)
+    dx, dy, size, _ = best_circle(edge, radii, offsets, sizes, _side_weights(COLUMNS), against=against)
     curve = Boundary.circle(circle.x + dx, circle.y + dy, size)
-    weights = _side_weights().sum(axis=0)
+    weights = _side_weights(COLUMNS).sum(axis=0)
     first = (pupil.x - circle.x, pupil.y - circle.y, _CONCENTRIC)
     for window in (0.10, 0.07):
         curve = refine(
@@ -78,6 +100,7 @@ def refine_limbus(
     pupil: Boundary,
     limbus: Boundary,
     lids: tuple[Eyelid | None, Eyelid | None],
+    sign: int,
 ) -> Boundary:
     """The limbus once more, from all of its edge that lies clear of the lids: nearly an ellipse."""
     radius = limbus.mean_radius
@@ -85,7 +108,7 @@ def refine_limbus(
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.75 * radius), 1.25 * radius, step)
     polar = unroll(image, limbus.x, limbus.y, radii, COLUMNS).astype(np.float32)
     bright = unroll(glints.view(np.uint8), limbus.x, limbus.y, radii, COLUMNS) > 0
-    edge = edge_map(polar, bright, 5)
+    edge = edge_map(polar, bright, 5, sign)
     curve = limbus
     for order, window in ((1, 0.08), (2, 0.06), (2, 0.05)):
         weights = _clear_of(lids, curve)
@@ -114,9 +137,10 @@ def beyond(lid: Eyelid, points: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(across - (c0 + along * (c1 + along * c2)))
 
 
-def _side_weights() -> NDArray[np.float32]:
+@lru_cache(maxsize=4)
+def _side_weights(columns: int) -> NDArray[np.float32]:
     """Weights (2, T) of the columns on the right and left side: full within 40 degrees, little above and below."""
-    _, cosine, sine = directions(COLUMNS)
+    _, cosine, sine = directions(columns)
     side = np.clip((np.abs(cosine) - 0.55) / 0.25, 0.0, 1.0) + 0.12 * (sine > 0) + 0.05
     pair = np.stack([side * (cosine > 0), side * (cosine <= 0)])
     return np.asarray(pair / pair.sum(axis=1, keepdims=True) / 2, np.float32)

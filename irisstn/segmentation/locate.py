@@ -27,15 +27,20 @@ class CoarseEye:
     score: float
 
 
-def locate_eye(small: Gray, *, candidates: int = 6) -> list[CoarseEye]:
-    """Rough eyes in the reduced picture `small` (H, W), the likeliest first.
+def locate_eye(small: Gray, glints: NDArray[np.bool_], *, candidates: int = 6) -> list[CoarseEye]:
+    """Rough eyes in the reduced picture `small` (H, W), the likeliest first; `glints` (H, W) are painted over.
 
     Dark round things are voted for along the gradient (fast radial symmetry, Loy & Zelinsky 2003), and at each peak the
-    pair of rings whose inward sides are darker is scored by the soft-clipped integro-differential operator (Daugman
+    pairs of rings whose inward sides are darker are scored by the soft-clipped integro-differential operator (Daugman
     1993).
     """
-    kernel = np.ones((max(3, round(0.06 * min(small.shape)) | 1),) * 2, np.uint8)
-    calm = cv2.GaussianBlur(cv2.morphologyEx(small, cv2.MORPH_OPEN, kernel), (0, 0), 1.2)
+    short = min(small.shape)
+    kernel = np.ones((max(3, round(0.06 * short) | 1),) * 2, np.uint8)
+    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, kernel)
+    if glints.any():
+        wide = np.ones((max(3, round(0.2 * short) | 1),) * 2, np.uint8)
+        opened[glints] = cv2.erode(opened, wide)[glints]
+    calm = cv2.GaussianBlur(opened, (0, 0), 1.2)
     found = _score_rings(calm, _symmetry_peaks(calm, candidates))
     return sorted(found, key=lambda eye: -eye.score)
 
@@ -86,16 +91,15 @@ def _score_rings(calm: Gray, peaks: list[tuple[int, int]]) -> list[CoarseEye]:
     noise = max(2.0, float(np.median(np.abs(np.diff(maps[:, ::3], axis=1)))) * 3)
     eyes = []
     for (x, y), polar in zip(peaks, maps, strict=True):
-        best = _best_pair(polar, radii, noise, inside(x, y, radii, _COLUMNS, calm.shape), short)
-        if best is not None:
-            eyes.append(CoarseEye(float(x), float(y), *best))
+        valid = inside(x, y, radii, _COLUMNS, (calm.shape[0], calm.shape[1]))
+        eyes += [CoarseEye(float(x), float(y), *pair) for pair in _best_pairs(polar, radii, noise, valid, short)]
     return eyes
 
 
-def _best_pair(
+def _best_pairs(
     polar: Float32, radii: Float32, noise: float, valid: NDArray[np.bool_], short: int
-) -> tuple[float, float, float] | None:
-    """Pupil radius, iris radius and score of the likeliest rings in one polar map."""
+) -> list[tuple[float, float, float]]:
+    """Pupil radius, iris radius and score of the two likeliest pairs of rings, of unlike pupils, in one polar map."""
     summed = np.cumsum(polar, axis=0)
     reach = 3  # how many pixels on each side of an edge are compared
     rise = np.zeros_like(polar)
@@ -125,11 +129,14 @@ def _best_pair(
     rise_again = lateral[None, :] - np.minimum(np.minimum.accumulate(beyond, axis=1), lateral[None, :])
     outer_ring = (0.3 * lateral[None, :] + 0.7 * rise_again) * (0.4 + 0.6 * brighter)
     score = np.where(allowed, np.sqrt(ring[:, None] * outer_ring) * (0.4 + 0.6 * contrast), -1)
-    at = int(np.argmax(score))
-    i, j = divmod(at, len(radii))
-    if score[i, j] <= 0:
-        return None
-    return float(radii[i]), float(radii[j]), float(score[i, j])
+    pairs = []
+    for _ in range(2):
+        i, j = divmod(int(np.argmax(score)), len(radii))
+        if score[i, j] <= 0:
+            break
+        pairs.append((float(radii[i]), float(radii[j]), float(score[i, j])))
+        score[(radii > 0.7 * radii[i]) & (radii < 1.4 * radii[i])] = -1
+    return pairs
 
 
 def _wide_step(profile: Float32, noise: float) -> Float32:

@@ -19,3 +19,11 @@ def find_glints(image: Gray, radius: float) -> Bool:
     spot = ((above > 60) & (image > 160)).view(np.uint8)
     halo = max(3, round(0.05 * radius) | 1)
     return cv2.dilate(spot, np.ones((halo, halo), np.uint8)).view(np.bool_)
+
+
+def find_lamps(small: Gray) -> Bool:
+    """Saturated spots (H, W) of the reduced picture that stand in something much darker: reflections of lamps, windows."""
+    size = max(5, round(0.22 * min(small.shape)) | 1)
+    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    spot = ((cv2.subtract(small, opened) > 90) & (small > 225)).view(np.uint8)
+    return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from irisstn.geometry import TAU, Boundary, Float
 
 Float32 = NDArray[np.float32]
+_TOO_LITTLE = 1e-3  # mean strength of the edges below which they cannot move a curve
 
 
 @lru_cache(maxsize=16)
@@ -108,8 +109,11 @@ def radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     return np.asarray(np.interp(wanted, angle[turn], np.hypot(*points.T)[turn], period=TAU))
 
 
-def edge_map(polar: Float32, hidden: NDArray[np.bool_], reach: int) -> Float32:
-    """How much brighter (R, T) the next `reach` rows are than the last ones, soft-clipped to 0..1; 0 near `hidden`."""
+def edge_map(polar: Float32, hidden: NDArray[np.bool_], reach: int, sign: int = 1) -> Float32:
+    """How much brighter (R, T) the next `reach` rows are than the last ones, soft-clipped to 0..1; 0 near `hidden`.
+
+    With the `sign` -1: how much darker.
+    """
     padded = np.concatenate([np.zeros((1, polar.shape[1]), np.float32), np.cumsum(polar, axis=0)])
     rise = np.zeros_like(polar)
     # Between the rows i - 1 and i lies the place i - 0.5; both sides are averaged so that row i is its own middle.
@@ -118,7 +122,7 @@ def edge_map(polar: Float32, hidden: NDArray[np.bool_], reach: int) -> Float32:
     between = (outer - inner) / reach  # at the places reach - 0.5, reach + 0.5, ...
     rise[reach:-reach] = 0.5 * (between[:-1] + between[1:])
     noise = max(1.5, 2.0 * float(np.median(np.abs(rise))))
-    edge = np.maximum(rise, 0)
+    edge = np.maximum(sign * rise, 0)
     edge /= edge + noise
     if hidden.any():
         near = cv2.dilate(hidden.view(np.uint8), np.ones((2 * reach + 1, 1), np.uint8))
@@ -168,7 +172,7 @@ def refine(
 ) -> Boundary:
     """One step of robust refinement: the strongest edges within `window` pixels of `curve`, and the curve through them.
 
-    `edge` (R, T) is the edge map around `centre` at `radii`.
+    `edge` (R, T) is the edge map around `centre` at `radii`. Without edges the curve comes back as it was.
     """
     x, y = centre
     columns = edge.shape[1]
@@ -190,6 +194,8 @@ def refine(
     strength = here.astype(float) ** 2
     if weights is not None:
         strength = strength * weights
+    if float(strength.sum()) < _TOO_LITTLE * columns:
+        return curve
     cosines, sines = np.zeros(order + 1), np.zeros(order + 1)
     trust = strength
     for _ in range(3):

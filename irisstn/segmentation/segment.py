@@ -10,13 +10,15 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, Eyelid
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.eyelids import find_lids
-from irisstn.segmentation.limbus import find_limbus, fit_limbus, refine_limbus
+from irisstn.segmentation.limbus import LimbusCircle, find_limbus, fit_limbus, refine_limbus
 from irisstn.segmentation.locate import locate_eye
-from irisstn.segmentation.noise import find_glints
+from irisstn.segmentation.noise import find_glints, find_lamps
 from irisstn.segmentation.pupil import find_pupil, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
+DBG=False
+_SEARCH_RADIUS=24.0
 Gray = NDArray[np.uint8]
 
 
@@ -30,33 +32,23 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
-    eyes = locate_eye(small.image, candidates=config.candidates)
-    if not eyes or eyes[0].score < config.min_score:
-        raise SegmentationError("no pupil and iris ring in the picture")
-    calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
-    best = None
-    for eye in eyes[:3]:
-        px, py, rp, sp = find_pupil(calm, eye.x, eye.y, eye.pupil_radius)
-        x, y, radius, sl = find_limbus(calm, px, py, rp)
-        score = sp * sl
-        if best is None or score > best[0]:
-            best = score, small.boundary(Boundary.circle(px, py, rp)), small.boundary(Boundary.circle(x, y, radius))
-    _, pupil, limbus = best
+    pupil, side = _find_ring(image, small, config)
+    limbus = small.boundary(side.circle)
 
     radius = pupil.mean_radius
     view = View.around(image, pupil.x, pupil.y, 1.7 * radius + 8, max(1.0, radius / (0.5 * config.working_radius)))
     glints = find_glints(view.image, 2.5 * radius / view.factor)
     pupil = view.boundary(fit_pupil(view.image, glints, view.from_picture(pupil)))
 
-    x, y, radius = limbus.x, limbus.y, limbus.mean_radius
-    view = View.around(image, x, y, 1.7 * radius, max(1.0, radius / config.working_radius))
+    radius = limbus.mean_radius
+    view = View.around(image, limbus.x, limbus.y, 1.7 * radius, max(1.0, radius / config.working_radius))
     glints = find_glints(view.image, radius / view.factor)
     pupil = view.from_picture(pupil)
-    limbus = fit_limbus(view.image, glints, pupil, view.from_picture(limbus))
+    limbus = fit_limbus(view.image, glints, pupil, view.from_picture(limbus), side.sign)
     upper, lower = find_lids(view.image, glints, pupil, limbus)
-    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower))
+    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower), side.sign)
     upper, lower = find_lids(view.image, glints, pupil, limbus)
-    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower))
+    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower), side.sign)
 
     pupil, limbus = view.boundary(pupil), view.boundary(limbus)
     upper = view.eyelid(upper) if upper is not None else None
@@ -64,6 +56,38 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     iris = _iris_mask(pupil, limbus, upper, lower, image.shape)
     usable = iris & ~find_glints(image, limbus.mean_radius)
     return Segmentation(pupil, limbus, upper, lower, iris, usable)
+
+
+def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, LimbusCircle]:
+    """The likeliest pupil, in the picture's pixels, and limbus, in the reduced picture's."""
+    lamps = find_lamps(small.image)
+    calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
+    rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
+    for eye in locate_eye(small.image, lamps, candidates=config.candidates)[: config.candidates]:
+        x, y = small.to_picture(eye.x, eye.y)
+        radius = eye.pupil_radius * small.factor
+        view = View.around(image, x, y, 2.2 * radius + 4, max(1.0, radius / _SEARCH_RADIUS))
+        glints = find_glints(view.image, 2.5 * radius / view.factor)
+        found, pupil_score = find_pupil(view.image, glints, *view.to_view(x, y), radius / view.factor)
+        pupil = view.boundary(found)
+        limbus = find_limbus(calm, lamps, small.from_picture(pupil))
+        rings.append((eye.score * (0.2 + pupil_score) * (0.4 + limbus.score), pupil_score, pupil, limbus))
+        if DBG: pp=small.from_picture(pupil);print(f"{eye.x:.0f} {eye.y:.0f} {eye.pupil_radius:.0f} {eye.iris_radius:.0f} {eye.score:.2f} | {pp.x:.0f} {pp.y:.0f} {pp.mean_radius:.0f} {pupil_score:.2f} | {limbus.circle.x:.0f} {limbus.circle.y:.0f} {limbus.circle.mean_radius:.0f} {limbus.sign} {limbus.score:.2f} -> {rings[-1][0]:.2f}")
+    if not rings:
+        raise SegmentationError("no pupil and iris ring in the picture")
+    best = max(rings, key=lambda ring: ring[0])
+    for ring in rings:  # an iris in a round frame may pass for a pupil in its iris: then prefer the ring inside it
+        nearly = ring[0] > 0.7 * best[0] and ring[1] > 0.7 * best[1]
+        if nearly and _same_circle(small.boundary(ring[3].circle), best[2]):
+            best = ring
+    if best[0] < config.min_score:
+        raise SegmentationError("no pupil and iris ring in the picture that could be trusted")
+    return best[2], best[3]
+
+
+def _same_circle(one: Boundary, other: Boundary) -> bool:
+    radius = other.mean_radius
+    return bool(np.hypot(one.x - other.x, one.y - other.y) < 0.2 * radius and abs(one.mean_radius - radius) < 0.2 * radius)
 
 
 def _iris_mask(
