@@ -99,7 +99,7 @@ def _score_rings(calm: Gray, peaks: list[tuple[int, int]]) -> list[CoarseEye]:
 def _best_pairs(
     polar: Float32, radii: Float32, noise: float, valid: NDArray[np.bool_], short: int
 ) -> list[tuple[float, float, float]]:
-    """Pupil radius, iris radius and score of the two likeliest pairs of rings, of unlike pupils, in one polar map."""
+    """Pupil radius, iris radius and score of the likeliest pair of rings in one polar map, and of those that share one."""
     summed = np.cumsum(polar, axis=0)
     reach = 3  # how many pixels on each side of an edge are compared
     rise = np.zeros_like(polar)
@@ -130,13 +130,22 @@ def _best_pairs(
     outer_ring = (0.3 * lateral[None, :] + 0.7 * rise_again) * (0.4 + 0.6 * brighter)
     score = np.where(allowed, np.sqrt(ring[:, None] * outer_ring) * (0.4 + 0.6 * contrast), -1)
     pairs = []
-    for _ in range(2):
-        i, j = divmod(int(np.argmax(score)), len(radii))
-        if score[i, j] <= 0:
-            break
-        pairs.append((float(radii[i]), float(radii[j]), float(score[i, j])))
-        score[(radii > 0.7 * radii[i]) & (radii < 1.4 * radii[i])] = -1
+    first = divmod(int(np.argmax(score)), len(radii))
+    if score[first] > 0:
+        pairs.append((float(radii[first[0]]), float(radii[first[1]]), float(score[first])))
+        # What was taken for the iris may be the pupil, and the other way round.
+        for as_pupil, as_iris in ((pairs[0][1], None), (None, pairs[0][0])):
+            other = np.where(_near(radii, as_pupil)[:, None] & _near(radii, as_iris)[None, :], score, -1)
+            i, j = divmod(int(np.argmax(other)), len(radii))
+            if other[i, j] > 0:
+                pairs.append((float(radii[i]), float(radii[j]), float(score[i, j])))
     return pairs
+
+
+def _near(radii: Float32, radius: float | None) -> NDArray[np.bool_]:
+    if radius is None:
+        return np.ones(len(radii), np.bool_)
+    return np.asarray((radii > 0.75 * radius) & (radii < 1.3 * radius))
 
 
 def _wide_step(profile: Float32, noise: float) -> Float32:

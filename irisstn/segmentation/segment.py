@@ -63,7 +63,8 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
     lamps = find_lamps(small.image)
     calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
     rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
-    for eye in locate_eye(small.image, lamps, candidates=config.candidates)[: config.candidates]:
+    eyes = locate_eye(small.image, lamps, candidates=config.candidates)
+    for eye in [eye for eye in eyes if eye.score > 0.5 * eyes[0].score][:8]:
         x, y = small.to_picture(eye.x, eye.y)
         radius = eye.pupil_radius * small.factor
         view = View.around(image, x, y, 2.2 * radius + 4, max(1.0, radius / _SEARCH_RADIUS))
