@@ -30,11 +30,14 @@ from irisstn.images import write_bytes_atomic
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, sample_ring
 from irisstn.segmentation.result import Segmentation
 from irisstn.stn import (
-    TRANSFORMS,
+    Affine,
     CircularLocalization,
+    Projective,
     Ring,
     SpatialTransformer,
+    ThinPlateSpline,
     Transform,
+    Translation,
     Warped,
     area_outside,
     require_finite,
@@ -48,9 +51,13 @@ _JITTER = 0.07  # standard deviation of a variant's parameters, as a share of a 
 
 
 class RectifierConfig(Strict):
-    """Shape and bounds of a rectifier; the bounds from `max_roll_deg` on are the ring transform's."""
+    """Shape and bounds of a rectifier.
 
-    transform: Literal["ring", "translation", "rotation", "scale", "attention", "affine", "projective", "tps"] = "ring"
+    The other transforms are there to compare with. They know of no boundaries, so `max_shift` bounds how far they move
+    across the ring, and `max_dilation` is the ring's alone.
+    """
+
+    transform: Literal["ring", "translation", "affine", "projective", "tps"] = "ring"
     width: int = Field(32, ge=8, le=128, multiple_of=8)  # channels of the localization net
     position: bool = True  # it sees the absolute angle: lids lie above and below
     iterations: int = Field(1, ge=1, le=16)  # looks, each through what the ones before found
@@ -63,15 +70,25 @@ class RectifierConfig(Strict):
 
     def build_transform(self) -> Transform:
         """The transform that the fields describe."""
-        if self.transform != "ring":
-            return TRANSFORMS[self.transform]()
-        return Ring(
-            max_roll_rad=float(np.deg2rad(self.max_roll_deg)),
-            max_dilation=self.max_dilation,
-            max_shift=self.max_shift,
-            max_oval=self.max_oval,
-            full_circle=self.full_circle,
-        )
+        along, across = self.max_roll_deg / 180, 2 * self.max_shift  # in the units of a grid
+        linear = (0.3, 0.3, along, 0.3, across, across)
+        match self.transform:
+            case "translation":
+                return Translation((along, across))
+            case "affine":
+                return Affine(linear)
+            case "projective":
+                return Projective((*linear, 0.1, 0.1))
+            case "tps":
+                return ThinPlateSpline(bound=across)
+            case "ring":
+                return Ring(
+                    max_roll_rad=float(np.deg2rad(self.max_roll_deg)),
+                    max_dilation=self.max_dilation,
+                    max_shift=self.max_shift,
+                    max_oval=self.max_oval,
+                    full_circle=self.full_circle,
+                )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

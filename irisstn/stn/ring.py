@@ -146,9 +146,13 @@ class Ring(Transform):
         for level in (0.0, 0.5, 1.0):
             middle = _move(first, torch.full_like(start, level), start)
             reached.append(_move(second, *middle))
-        (low, low_angle), (half, _), (high, high_angle) = reached
+        (low, low_angle), _, (high, high_angle) = reached
         turned = roll + (high_angle - _nodes(first)).mean(dim=1, keepdim=True)
-        dilation = 4 * ((half - low) / (high - low) - 0.5).mean(dim=1, keepdim=True)
+        hole = second[:, -1:] / (1 - second[:, -1:])  # the pupil's radius in ring widths
+        inner, half, outer = ((hole + radius)[..., None] * _direction(angle) for radius, angle in reached)
+        line = outer - inner
+        part = ((half - inner) * line).sum(dim=-1) / line.square().sum(dim=-1)  # of the way between the boundaries
+        dilation = 4 * (part - 0.5).mean(dim=1, keepdim=True)
         boundaries = [_series(low, low_angle), _series(high - 1, high_angle)]
         return self.theta_of(torch.cat([turned, dilation, *boundaries, second[:, -1:]], dim=1))
 
@@ -187,6 +191,10 @@ def _boundary(series: list[Tensor], mean_radius: Tensor, angle: Tensor) -> tuple
     angle = angle + torch.atan2(series[2] * cosine - series[1] * sine, outward)
     first = series[1] * torch.cos(angle) + series[2] * torch.sin(angle)
     return series[0] + first + series[3] * torch.cos(2 * angle) + series[4] * torch.sin(2 * angle), angle
+
+
+def _direction(angle: Tensor) -> Tensor:
+    return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
 
 
 def _nodes(like: Tensor) -> Tensor:

@@ -1,0 +1,192 @@
+"""The ring transform: its identity, its geometry against the rubber sheet, its bounds, its composition."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from irisstn.geometry import TAU, Boundary, ring_points, strip_angles, strip_radii
+from irisstn.stn import Ring, unit_points
+
+SIZE = (16, 64)
+
+
+def theta_with(ring: Ring, **parameters: float) -> Tensor:
+    """The float64 theta (1, 13) of these physical parameters, all others as at the identity."""
+    physical = ring.identity().double()[None]
+    for name, value in parameters.items():
+        physical[0, ring.names.index(name)] = value
+    return ring.theta_of(physical)
+
+
+def extreme_theta(seed: int, batch: int = 64) -> Tensor:
+    """Thetas far beyond every bound, but for the pupil's share."""
+    generator = torch.Generator().manual_seed(seed)
+    theta = 10 * torch.randn(batch, 13, generator=generator, dtype=torch.float64)
+    theta[:, -1] = 0.45
+    return theta
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 256), (64, 512), (20, 100)])
+def test_the_identity_is_the_rubber_sheet_to_the_bit(size):
+    ring = Ring()
+    radius, angle = ring.ring(ring.identity().double()[None], size)
+    assert np.array_equal(radius[0].numpy(), np.broadcast_to(strip_radii(size[0])[:, None], size))
+    assert np.array_equal(angle[0].numpy(), np.broadcast_to(strip_angles(size[1])[None], size))
+
+
+def test_the_identity_does_not_depend_on_the_pupils_share():
+    ring = Ring()
+    radius, angle = ring.ring(theta_with(ring, pupil_share=0.6), SIZE)
+    assert np.array_equal(radius[0].numpy(), np.broadcast_to(strip_radii(16)[:, None], SIZE))
+    assert np.array_equal(angle[0].numpy(), np.broadcast_to(strip_angles(64)[None], SIZE))
+
+
+def test_grid_ring_and_move_agree():
+    ring = Ring()
+    theta = 0.1 * torch.randn(3, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    theta[:, -1] += 0.45
+    grid = ring(theta, SIZE)
+    radius, angle = ring.ring(theta, SIZE)
+    torch.testing.assert_close(grid, torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1))
+    points = unit_points(SIZE, theta).reshape(1, -1, 2)
+    torch.testing.assert_close(ring.move(theta, points).reshape(grid.shape), grid)
+
+
+def test_concentric_parameters_do_what_the_convention_says():
+    ring = Ring()
+    named = {
+        "roll_rad": 0.2,
+        "dilation": 0.3,
+        "pupil_0": 0.1,
+        "pupil_cos2": 0.02,
+        "limbus_0": -0.05,
+        "limbus_sin2": 0.03,
+    }
+    theta = theta_with(ring, **named)
+    assert {
+        name: float(value) for name, value in ring.parameters_by_name(theta).items() if name in named
+    } == pytest.approx(named)
+    radius, angle = ring.ring(theta, SIZE)
+    r, t = strip_radii(16)[:, None], strip_angles(64)[None] + 0.2
+    p, high = 0.1 + 0.02 * np.cos(2 * t), 1 - 0.05 + 0.03 * np.sin(2 * t)
+    np.testing.assert_allclose(radius[0].numpy(), p + (high - p) * (r + 0.3 * r * (1 - r)), atol=1e-9)
+    np.testing.assert_allclose(angle[0].numpy(), np.broadcast_to(t, SIZE), atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.floats(25, 60),
+    st.lists(st.floats(-4, 4), min_size=4, max_size=4),
+    st.lists(st.floats(-0.04, 0.04), min_size=2, max_size=2),
+    st.floats(-0.4, 0.4),
+)
+def test_a_wrong_ring_is_put_right(pupil_px, shifts, shares, roll):
+    """Boundaries moved by up to 4 pixels and 4 %: the parameters that say so lead back to the true rubber sheet."""
+    true = Boundary.circle(0, 0, pupil_px), Boundary.circle(0, 0, 100)
+    used = tuple(
+        Boundary.circle(shifts[2 * i], shifts[2 * i + 1], edge.mean_radius * (1 + shares[i]))
+        for i, edge in enumerate(true)
+    )
+    width = used[1].mean_radius - used[0].mean_radius
+    named = {"roll_rad": roll, "pupil_share": used[0].mean_radius / used[1].mean_radius}
+    for i, edge in enumerate(("pupil", "limbus")):
+        named[f"{edge}_0"] = (true[i].mean_radius - used[i].mean_radius) / width
+        named[f"{edge}_cos1"], named[f"{edge}_sin1"] = -used[i].x / width, -used[i].y / width
+    ring = Ring(max_shift=0.24, max_oval=0.01)
+    radius, angle = ring.ring(theta_with(ring, **named), SIZE)
+    found = ring_points(*used, radius[0].numpy(), angle[0].numpy())
+    r, t = strip_radii(16)[:, None], strip_angles(64)[None]
+    error = np.linalg.norm(found - ring_points(*true, r, t + roll), axis=-1)
+    before = np.linalg.norm(ring_points(*used, r, t + roll) - ring_points(*true, r, t + roll), axis=-1)
+    assert error.max() < 1 and error.max() <= 0.02 + 0.2 * before.max()
+
+
+def test_the_centre_of_a_boundary_turns_angles_too():
+    """Without it, a pupil that is 4 pixels off leaves an angle wrong by several degrees."""
+    ring = Ring()
+    _, angle = ring.ring(theta_with(ring, pupil_sin1=0.07, pupil_share=0.4), SIZE)
+    turned = np.rad2deg(angle[0].numpy() - strip_angles(64)[None])
+    assert turned[0].max() > 4 and turned[0].min() > -6.5 and abs(turned[-1]).max() < 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_theta_gives_a_ring_that_does_not_fold(seed):
+    radius, angle = Ring().ring(extreme_theta(seed), (32, 128))
+    assert (radius.diff(dim=1) > 0).all(), "the radius must grow from the pupil outward"
+    assert (angle.diff(dim=2) > 0).all(), "the angle must grow around the ring"
+    torch.testing.assert_close(angle[..., -1] - angle[..., 0] < TAU, torch.ones(64, 32, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_known_pupils_share_of_any_size_stays_finite(seed):
+    ring = Ring()
+    for share in (0.01, 0.2, 0.7, 0.99):
+        theta = ring.with_pupil_share(extreme_theta(seed), torch.full((64,), share)).requires_grad_()
+        held = ring.parameters_by_name(theta)["pupil_share"].detach()
+        assert ((held > 0.199) & (held < 0.701)).all()
+        grid = ring(theta, SIZE)
+        assert torch.isfinite(grid).all()
+        grid.sum().backward()
+        assert torch.isfinite(theta.grad).all()
+
+
+def test_a_dilation_curve_that_folds_cannot_be_asked_for():
+    for bound in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="monotone"):
+            Ring(max_dilation=bound)
+    with pytest.raises(ValueError, match="cross"):
+        Ring(max_shift=0.3)
+    with pytest.raises(ValueError, match="at least one row"):
+        Ring().ring(Ring().identity()[None], (0, 8))
+
+
+def test_the_bound_favours_no_direction():
+    """Turning a boundary's correction turns its bounded form: (cos, sin) pairs are bounded by their amplitude."""
+    ring = Ring()
+    offset = torch.zeros(1, 13, dtype=torch.float64)
+    offset[0, [3, 4]] = torch.tensor([0.5, 0.1], dtype=torch.float64)
+    offset[0, [10, 11]] = torch.tensor([0.1, -0.2], dtype=torch.float64)
+    turned = offset.clone()
+    turned[0, [3, 4]] = offset[0, [4, 3]] * torch.tensor([-1.0, 1.0])
+    turned[0, [10, 11]] = offset[0, [11, 10]] * torch.tensor([-1.0, 1.0])
+    plain, other = ring.physical(ring.identity() + offset), ring.physical(ring.identity() + turned)
+    torch.testing.assert_close(other[0, [4, 11]], plain[0, [3, 10]])
+    torch.testing.assert_close(-other[0, [3, 10]], plain[0, [4, 11]])
+
+
+def test_a_full_circle_takes_any_roll():
+    ring = Ring(full_circle=True)
+    theta = torch.zeros(3, 13, dtype=torch.float64)
+    theta[:, 0] = torch.tensor([3.0, -3.0, 7.0])
+    assert ring.physical(theta)[:, 0].tolist() == [3, -3, 7]
+    assert ring.theta_of(theta)[:, 0].tolist() == [3, -3, 7]
+    assert ring.parameters_by_name(theta)["roll_rad"].tolist() == pytest.approx([3, -3, 7 - TAU])
+    assert Ring().physical(theta)[:, 0].abs().max() < np.pi / 6
+
+
+def test_rolls_compose_exactly_even_with_corrections():
+    ring = Ring()
+    theta = theta_with(
+        ring, roll_rad=0.1, dilation=0.2, pupil_cos1=0.05, pupil_sin1=-0.04, limbus_sin2=0.03, limbus_0=0.02
+    )
+    roll = theta_with(ring, roll_rad=-0.25)
+    composed = ring.physical(ring.compose(theta, roll))
+    expected = ring.physical(theta)
+    expected[0, 0] -= 0.25
+    torch.testing.assert_close(composed, expected, atol=1e-6, rtol=0)
+
+
+def test_composition_is_close_to_warping_twice():
+    ring = Ring()
+    generator = torch.Generator().manual_seed(3)
+    for spread, most in ((0.02, 0.004), (0.05, 0.02)):
+        a, b = (ring.identity() + spread * torch.randn(20, 13, generator=generator) for _ in range(2))
+        a[:, -1] = b[:, -1] = 0.45
+        points = unit_points(SIZE, a).reshape(1, -1, 2)
+        twice, once = ring.move(a, ring.move(b, points)), ring.move(ring.compose(a, b), points)
+        plain = ring.move(ring.identity()[None], points)
+        error, moved = (twice - once).square().mean().sqrt(), (twice - plain).square().mean().sqrt()
+        assert error < most and error < 0.12 * moved
