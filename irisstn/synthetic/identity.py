@@ -103,7 +103,7 @@ def _sample_anatomy(rng: np.random.Generator, nasal: int) -> Anatomy:
         crease_depth=float(rng.uniform(0.0, 1.0)),
         lash_density=float(rng.uniform(0.4, 2.0)),
         lash_length=float(rng.uniform(0.32, 0.72)),
-        lash_droop=float(rng.normal(0.3, 0.4)),
+        lash_droop=float(rng.normal(0.42, 0.42)),
         lash_width=float(rng.uniform(0.7, 1.3)),
         lower_lash_density=float(rng.uniform(0.2, 1.2)),
         brow_height=float(rng.uniform(1.9, 2.9)),

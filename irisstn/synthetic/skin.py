@@ -60,10 +60,11 @@ def shade_skin(
         - 0.1 * np.exp(-(((h - 0.55) / 0.1) ** 2))
         + 0.04 * np.exp(-(((h - 0.85) / 0.2) ** 2))
     )
-    upper_at = _look_up(upper, above + folds * np.float32(0.03 * radius), radius)
-    lower_at = _look_up(lower, below + folds * np.float32(0.03 * radius), radius)
+    outside = np.maximum(above, below)
+    place = (outside + folds * np.float32(0.03 * radius)) * np.float32(_PER_RADIUS / radius)
+    place = np.clip(place, 0, len(upper) - 1).astype(np.int32) + len(upper) * (below >= above)
     rough = np.float32(anatomy.skin_roughness)
-    skin = np.where(above > below, upper_at, lower_at) - 1
+    skin = (np.concatenate([upper, lower]) - 1).astype(np.float32)[place]
     # Folds run out beyond the corners of the eye, where the two parabolas would go on.
     middle, half = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[1] - corners[0])
     skin *= np.clip(2.2 - np.abs(along - np.float32(middle)) * np.float32(1.5 / half), 0, 1)
@@ -71,8 +72,7 @@ def shade_skin(
     pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
     skin += 0.018 * rough * pores
     # Moist skin glitters in small streaks where its grain is highest.
-    beyond = np.maximum(above, below) * np.float32(1 / radius)
-    skin += np.clip(fine + 0.7 * pores - 2.3 + 0.4 * rough - beyond, 0, 1) * np.float32(0.3)
+    skin += np.clip(fine + 0.7 * pores - 2.3 + 0.4 * rough - outside * np.float32(1 / radius), 0, 1) * np.float32(0.3)
     return np.asarray(skin, np.float32)
 
 

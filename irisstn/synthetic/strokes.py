@@ -32,7 +32,7 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     clumps = np.sort(own.uniform(-1, 1, max(6, count // 4)))
     nearest = clumps[np.abs(roots[:, None] - clumps).argmin(axis=1)]
     lean = 1.15 * roots + own.normal(0, 0.25, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
-    droop = 0.55 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.55) + own.normal(0, 0.22, count)
+    droop = 0.7 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.7) + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
     start: Float = placed.upper_lid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
