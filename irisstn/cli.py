@@ -247,3 +247,43 @@ def synth(
         raise _Misuse(str(error)) from None
     if not quiet:
         click.echo(f"{2 * subjects * shots} pictures in {eyes}, their truth in {out / 'truth'}")
+
+
+@cli.command()
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ and the config's name]"
+)
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings, such as one of configs/.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns path, subject and eye.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def train(
+    *,
+    data: Path | None,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    labels: Path | None,
+    quiet: bool,
+) -> None:
+    """Train the rectifier and the recognition network behind it, end to end.
+
+    DATA is a folder of eye pictures or the output folder of `irisstn segment`; identities come from names and
+    folders, or from --labels. Without DATA it trains on eyes that are rendered as it goes. A run that was ended goes
+    on where it was.
+    """
+    from irisstn.batch.progress import Stages
+    from irisstn.config import load_config
+
+    with _told():
+        from irisstn.training import TrainConfig
+        from irisstn.training import train as train_run
+
+        settings = load_config(TrainConfig, config, overrides)
+        run = out or Path("runs") / (config.stem if config is not None else "default")
+        watched = sys.stderr.isatty()
+        with Stages(bar=watched and not quiet, lines=not quiet) as stages:
+            train_run(data, run, settings, labels=labels, tell=stages.tell)
+    if not quiet:
+        click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")

@@ -70,7 +70,7 @@ def _eyelid_fields(lid: Eyelid | None) -> Record | None:
 
 
 def _rounded(value: float) -> float:
-    return round(float(value), _DECIMALS)
+    return round(float(value), _DECIMALS) + 0.0  # no -0.0
 
 
 def read_segmentation(out: Path, record: Mapping[str, Json]) -> Segmentation:
