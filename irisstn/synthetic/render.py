@@ -165,7 +165,7 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
         blood, iris_gain = (0.5, 0.45, 0.12)[channel], 1.0
     white = sclera * shot.sclera_level
     if channel is None:
-        white = max(white, 1.08 * iris_gain * shot.iris_level)  # in near infrared no iris outshines the sclera
+        white = max(white, 1.13 * iris_gain * shot.iris_level)  # in near infrared no iris outshines the sclera
     eyeball = scene.sclera * np.float32(white)
     eyeball *= 1 - np.float32(blood) * scene.vessels
     here = scene.field.rows, scene.field.columns

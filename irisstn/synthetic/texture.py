@@ -63,7 +63,7 @@ def sample_traits(rng: np.random.Generator) -> TextureTraits:
         freckles=int(rng.integers(0, 30)) if rng.random() < 0.5 else int(rng.integers(0, 5)),
         mottle=float(rng.uniform(0.55, 1.0)),
         sectors=float(rng.uniform(0.3, 1.0)),
-        limbal_ring=float(rng.uniform(0.1, 1.0)),
+        limbal_ring=float(rng.uniform(0.3, 1.1)),
         collarette_step=float(rng.uniform(-0.4, 0.9)),
     )
 
