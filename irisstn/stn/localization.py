@@ -184,7 +184,7 @@ class _PlacedHead(nn.Module):
 def _waves(like: Tensor, order: int) -> Tensor:
     """1, cos a, sin a, cos 2a, sin 2a, ... (1 + 2 order, T) at the angle a of each column of `like` (..., T)."""
     columns = like.shape[-1]
-    angle = 2 * torch.pi * (torch.arange(columns, device=like.device, dtype=torch.float32) + 0.5) / columns
+    angle = 2 * torch.pi * (torch.arange(columns, device=like.device, dtype=torch.float64) + 0.5) / columns
     waves = [torch.ones_like(angle)]
     for k in range(1, order + 1):
         waves += [torch.cos(k * angle), torch.sin(k * angle)]

@@ -13,6 +13,7 @@ Picture = NDArray[np.uint8]
 _GAP = 4  # pixels between two pictures
 _GRAY = 96
 _OUTLINE = (0, 255, 255)  # yellow, in OpenCV's order
+_MARGIN = 4
 _FINE = 3  # bits of a corner below one pixel, for OpenCV
 
 
@@ -46,11 +47,12 @@ def draw_outline(picture: Picture, grid: NDArray[np.floating], *, wrap: bool = F
     else:
         around = [pixels[0], pixels[1:, -1], pixels[-1, -2::-1], pixels[-2:0:-1, 0]]
         sides = [np.concatenate([*around, pixels[:1, 0]])]
-    drawn = picture.copy()
+    # OpenCV draws no smooth line along the outermost pixels: there is a margin while it draws.
+    drawn = np.pad(picture, [(_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)])
     for side in sides:
-        corners = np.rint(side * (1 << _FINE)).astype(np.int32)[:, None]
+        corners = np.rint((side + _MARGIN) * (1 << _FINE)).astype(np.int32)[:, None]
         cv2.polylines(drawn, [corners], False, _OUTLINE, 1, cv2.LINE_AA, _FINE)
-    return drawn
+    return np.ascontiguousarray(drawn[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
 
 
 def _turns(row: NDArray[np.floating], width: int) -> list[NDArray[np.floating]]:
