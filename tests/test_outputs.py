@@ -93,7 +93,7 @@ def test_a_failure_to_enrol_counts_as_rejected(tmp_path: Path) -> None:
 
 def test_labels_may_come_from_elsewhere_and_variants_are_no_samples(tmp_path: Path) -> None:
     out = write(tmp_path / "out", {"a.png": shots(1)[0], "b.png": shots(1)[1], "c.png": shots(2)[0]})
-    with pytest.raises(DatasetError, match="whose eye is a.png"):
+    with pytest.raises(DatasetError, match="whose eye"):
         read_enrolment(out)
     with (out / "manifest.jsonl").open("a") as file:
         file.write(json.dumps({"path": "a.png.v1", "variant_of": "a.png", "status": "ok"}) + "\n")
