@@ -154,7 +154,8 @@ class _Table:
         beyond = np.flatnonzero(fmr > np.maximum(2 * fnmr, 0.04) + 10 / len(impostor))
         keep = int(beyond[0]) + 1 if len(beyond) else len(impostor)
         self.impostor, self.impostor_subjects = impostor[:keep], impostor_subjects[:keep]
-        # For each kept impostor distance taken as the threshold (exclusive): genuine distances below it.
+        # Each kept impostor distance taken as the threshold (exclusive): its first equal, and genuine distances below.
+        self.first = np.searchsorted(self.impostor, self.impostor, "left")
         self.below = np.searchsorted(self.genuine, self.impostor, "left")
 
     def figures(self, weight: Float, fmr_levels: tuple[float, ...]) -> list[float]:
@@ -167,23 +168,22 @@ class _Table:
         if impostor_total <= 0 or genuine_total <= 0:
             return [float("nan")] * (1 + len(fmr_levels))
         matched = np.cumsum(impostor_weight)
-        fmr_before = (matched - impostor_weight) / impostor_total  # FMR at the threshold "below this distance"
+        # FMR at the threshold "below this distance"; equal distances are accepted together.
+        fmr_before = ((matched - impostor_weight) / impostor_total)[self.first]
         fnmr = 1 - accepted[self.below] / genuine_total
         figures = [_crossing(fmr_before, fnmr)]
         for level in fmr_levels:
             # The largest threshold allowed is the first distance whose acceptance would break the level.
             over = np.searchsorted(matched, level * impostor_total * (1 + 1e-12), "right")
             last = min(int(over), len(fnmr) - 1)
-            figures.append(float(fnmr[np.searchsorted(self.impostor, self.impostor[last], "left")]))
+            figures.append(float(fnmr[last]))
         return figures
 
 
 def _crossing(fmr: Float, fnmr: Float) -> float:
-    """The rate at which both errors are equal: between the two thresholds around the crossing, both rates' mean."""
+    """The rate at which the staircase of (FMR, FNMR) over all thresholds meets the diagonal."""
     over = np.flatnonzero(fmr >= fnmr)
     if not len(over):
-        return float((fmr[-1] + fnmr[-1]) / 2)
+        return float(fnmr[-1])
     i = int(over[0])
-    candidates = [i] if i == 0 else [i - 1, i]
-    nearest = min(candidates, key=lambda k: abs(fmr[k] - fnmr[k]))
-    return float((fmr[nearest] + fnmr[nearest]) / 2)
+    return float(fmr[i] if i == 0 else min(fmr[i], fnmr[i - 1]))

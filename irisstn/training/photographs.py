@@ -52,7 +52,7 @@ class Photograph:
         """A strip of `size` (R, T) with `errors` on it, besides those of the ring `used`."""
         mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
         wrong = errors.apply(Segmentation(*self.used, *self.lids, iris_mask=mask, usable=mask))
-        if errors.lids is not None and self.used == self.truth:
+        if errors.lids is not None:
             wrong = errors.lids.apply(wrong)
         strip = cut(self.image, wrong, errors.roll_rad, size)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)

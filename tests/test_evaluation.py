@@ -1,0 +1,133 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irisstn.evaluation import compare_all, error_rates, evaluate_codes, evaluate_embeddings
+from irisstn.evaluation.comparisons import Comparisons
+from irisstn.normalization import Strip
+
+
+def comparisons(genuine, impostor, failed=0, samples=10):
+    genuine, impostor = np.asarray(genuine, float), np.asarray(impostor, float)
+    subjects = np.arange(len(genuine)) % 5
+    pairs = np.stack([np.arange(len(impostor)) % 5, (np.arange(len(impostor)) + 1) % 5], axis=1)
+    return Comparisons(genuine, impostor, subjects, pairs, samples, failed)
+
+
+def plain_figures(genuine, impostor, level):
+    """FNMR at FMR <= level and EER by trying every threshold."""
+    thresholds = np.unique(np.concatenate([genuine, impostor, [np.inf]]))
+    fmr = np.array([(impostor < t).mean() for t in thresholds])
+    fnmr = np.array([(genuine >= t).mean() for t in thresholds])
+    return fnmr[fmr <= level].min(), np.minimum(fmr, fnmr).max()
+
+
+def test_error_rates_of_a_case_worked_by_hand():
+    genuine = [0.1, 0.2, 0.3, 0.45]
+    impostor = [0.4, 0.5, 0.5, 0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.9]
+    rates = error_rates(comparisons(genuine, impostor), fmr_levels=(0.1, 0.05), resamples=0)
+    assert rates.fnmr_at[0.1].value == 0.0  # a threshold of 0.5 accepts one impostor in ten and all genuine
+    assert rates.fnmr_at[0.05].value == 0.25  # none may be accepted: below 0.4
+    assert rates.eer.value == pytest.approx(0.1)
+    assert rates.genuine == 4 and rates.impostor == 10 and rates.subjects == 5
+    assert rates.smallest_fmr == pytest.approx(0.3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 60), st.integers(5, 200), st.sampled_from([0.0, 0.5, 2.0]), st.booleans())
+def test_error_rates_agree_with_trying_every_threshold(seed, n, m, separation, rounded):
+    rng = np.random.default_rng(seed)
+    genuine, impostor = rng.normal(0, 1, n), rng.normal(separation, 1, m)
+    if rounded:  # ties within either kind
+        genuine, impostor = genuine.round() + 0.25, impostor.round()
+    rates = error_rates(comparisons(genuine, impostor), fmr_levels=(0.1,), resamples=0)
+    fnmr, eer = plain_figures(genuine, impostor, 0.1)
+    assert rates.fnmr_at[0.1].value == pytest.approx(fnmr)
+    assert rates.eer.value == pytest.approx(eer)
+
+
+def test_failures_to_enrol_count_as_rejected():
+    distances = np.full((4, 4), 0.9)
+    distances[0, 1] = distances[1, 0] = distances[2, 3] = distances[3, 2] = 0.1
+    eyes = ["a", "a", "b", "b"]
+    whole = compare_all(distances, eyes)
+    lost = compare_all(distances, eyes, failed=["a", "c", "c"])
+    assert len(whole.genuine) == 2 and len(whole.impostor) == 4
+    # Two pairs of the lost picture of "a" with the two enrolled ones; one pair of the two lost pictures of "c".
+    assert np.isinf(lost.genuine).sum() == 3 and len(lost.genuine) == 5
+    rates = error_rates(lost, fmr_levels=(0.01,), resamples=0)
+    assert rates.fnmr_at[0.01].value == pytest.approx(3 / 5)
+    assert rates.failure_to_enrol == pytest.approx(3 / 7)
+    assert error_rates(whole, fmr_levels=(0.01,), resamples=0).fnmr_at[0.01].value == 0.0
+
+
+def test_lost_eyes_without_an_enrolled_picture_are_people_of_their_own():
+    lost = compare_all(np.zeros((2, 2)), ["a", "b"], failed=["c", "c", "d", "d"])
+    assert len(set(lost.genuine_subjects.tolist())) == 2
+    assert not set(lost.genuine_subjects.tolist()) & set(lost.impostor_subjects.ravel().tolist())
+
+
+def test_intervals_hold_the_value_widen_with_fewer_subjects_and_repeat():
+    rng = np.random.default_rng(0)
+
+    def rates(subjects):
+        eyes = [f"s{i}" for i in range(subjects) for _ in range(6)]
+        vectors = np.repeat(rng.normal(size=(subjects, 8)), 6, axis=0) + 1.2 * rng.normal(size=(6 * subjects, 8))
+        return evaluate_embeddings(vectors, eyes, resamples=200), vectors, eyes
+
+    few, vectors, eyes = rates(12)
+    many, _, _ = rates(80)
+    for one in (few, many):
+        for estimate in (one.eer, *one.fnmr_at.values()):
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    assert few.eer.high - few.eer.low > 1.5 * (many.eer.high - many.eer.low) > 0
+    assert evaluate_embeddings(vectors, eyes, resamples=200) == few
+
+
+def test_no_error_seen_is_not_no_error():
+    rates = error_rates(comparisons(np.zeros(50), np.ones(1000)), resamples=50)
+    assert rates.eer.value == 0.0 and rates.eer.high == pytest.approx(3 / 50)
+    assert rates.fnmr_at[1e-3].value == 0.0 and rates.fnmr_at[1e-3].high == pytest.approx(3 / 50)
+
+
+def test_two_eyes_of_one_person_are_impostors_of_one_subject():
+    held = compare_all(np.full((3, 3), 0.5), ["1L", "1R", "2L"], subjects=["1", "1", "2"])
+    assert len(held.genuine) == 0
+    assert sorted(map(tuple, held.impostor_subjects.tolist())) == [(0, 0), (0, 1), (0, 1)]
+
+
+@pytest.mark.parametrize(("genuine", "impostor"), [([], [0.5]), ([0.5], []), ([np.nan], [0.5])])
+def test_impossible_comparisons_are_misuse(genuine, impostor):
+    with pytest.raises(ValueError, match=r"comparison|number"):
+        error_rates(comparisons(genuine, impostor))
+
+
+def test_lengths_that_differ_are_misuse():
+    with pytest.raises(ValueError, match="2 eyes"):
+        compare_all(np.zeros((3, 3)), ["a", "b"])
+    with pytest.raises(ValueError, match="finite"):
+        evaluate_embeddings(np.full((2, 3), np.nan), ["a", "a"])
+
+
+def test_codes_of_turned_strips_need_the_shift_search():
+    rng = np.random.default_rng(3)
+    strips, eyes = [], []
+    for eye in range(6):
+        coarse = np.kron(rng.integers(0, 255, (16, 64)), np.ones((2, 4))).astype(np.uint8)
+        for turn in (0, 8, -12):
+            strips.append(Strip(np.roll(coarse, turn, axis=1), np.ones((32, 256), bool)))
+            eyes.append(str(eye))
+    searched = evaluate_codes(strips, eyes, max_shift=24, resamples=0)
+    single = evaluate_codes(strips, eyes, resamples=0)
+    assert searched.eer.value == 0.0
+    assert single.eer.value > 0.2
+    assert searched.d_prime > 3 * single.d_prime
+
+
+def test_no_torch_is_needed():
+    code = "import sys, irisstn.evaluation, irisstn.recognition; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
