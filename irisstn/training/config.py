@@ -47,6 +47,7 @@ class TrainConfig(Strict):
     held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
     threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    bfloat16: bool = False  # twice as fast on GPUs and on CPUs that multiply in it (AMX), slow on others
     rectifier: RectifierConfig | None = RectifierConfig()  # null: the CNN alone, to compare with
     recognizer: StripNetConfig = StripNetConfig()
     metric: MetricLossConfig = MetricLossConfig()

@@ -48,12 +48,12 @@ class RecognitionModule(lightning.LightningModule):
     def look(self, batch: Batch) -> Found:
         """Rectify and embed a batch."""
         if self.rectifier is None:
-            return Found(self.recognizer(batch.images, batch.usable), None, None)
+            return Found(self.recognizer(batch.images, batch.usable).float(), None, None)
         warped = self.rectifier.warp(batch.images, batch.usable, batch.contexts)
         transform = self.rectifier.transform
         ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
         usable = warped.usable if warped.usable is not None else torch.ones_like(warped.image)
-        return Found(self.recognizer(warped.image, usable), warped, ring)
+        return Found(self.recognizer(warped.image, usable).float(), warped, ring)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
         """The loss and its parts, scalars."""

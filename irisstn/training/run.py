@@ -112,6 +112,7 @@ def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
         trainer = lightning.Trainer(
             accelerator=config.device,
             devices=1,
+            precision="bf16-mixed" if config.bfloat16 else "32-true",
             max_epochs=config.epochs,
             logger=False,
             enable_checkpointing=False,
