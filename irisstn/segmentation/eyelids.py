@@ -19,6 +19,8 @@ _V, _U = np.mgrid[-_HALF_HEIGHT : _HALF_HEIGHT + 1, -_HALF_WIDTH : _HALF_WIDTH +
 _DISTANCE = np.hypot(_U, _V)
 _NEARLY = 0.8  # share of the best score at which a lid further in is preferred
 _CLOSE = np.array([0.06, 0.17, 0.13])  # how far from it, in iris radii, the better parabola may lie
+_FOOTL = 0.01
+_LIMB=0.05;_LIMBF=1.0;_DARK=0.75;_DARKEST=.6;_MAXM=0.1
 _FOOT = 0.02  # the rise towards the lid begins this far, in iris radii, within its steepest place
 _SHAPE = 0.02  # how much an unlikely bow or tilt counts against a lid
 _SPAN = 1.15  # a lid is looked at this far to both sides, in iris radii
@@ -32,8 +34,13 @@ def find_lids(
     hidden, _ = _patch(glints.view(np.uint8) * np.uint8(255), limbus)
     lids = []
     for side in (1, -1):
-        evidence = _evidence(patch[::side], valid[::side], hidden[::side] > 0, pupil.mean_radius / limbus.mean_radius)
-        lids.append(_lid(_search(*evidence), limbus, side))
+        ratio = pupil.mean_radius / limbus.mean_radius
+        rise, seen, closed, level = _evidence(patch[::side], valid[::side], hidden[::side] > 0, ratio)
+        (c0, c1, c2), _ = _search(rise, seen)
+        c0 += _FOOT if side > 0 else _FOOTL
+        c0 += _margin(closed, level, np.array([c0, c1, c2]), ratio)
+        radius = limbus.mean_radius
+        lids.append(Eyelid(limbus.x, limbus.y, 0.0, (side * c0 * radius, side * c1, side * c2 / radius)))
     return lids[0], lids[1]
 
 
@@ -57,7 +64,7 @@ def _patch(image: Gray, limbus: Boundary) -> tuple[Float32, NDArray[np.bool_]]:
 
 def _evidence(
     patch: Gray, valid: NDArray[np.bool_], hidden: NDArray[np.bool_], pupil_ratio: float
-) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+) -> tuple[Float32, NDArray[np.bool_], Gray, float]:
     """What speaks for a lid's edge in each cell, the lid lying towards row 0.
 
     The soft-clipped rise of brightness towards row 0, lashes closed over; how much more the cells beyond look unlike
@@ -72,17 +79,30 @@ def _evidence(
     seen = valid.copy()
     seen[:2] = seen[-2:] = False
 
-    v, u = np.mgrid[-_HALF_HEIGHT : _HALF_HEIGHT + 1, -_HALF_WIDTH : _HALF_WIDTH + 1] / _CELLS
+    sample = (_DISTANCE > 1.15 * pupil_ratio) & (_DISTANCE < 0.93) & (np.abs(_V) < 0.4) & valid & ~hidden
+    level = float(np.median(closed[sample])) if sample.any() else float(np.median(closed))
+    edge *= np.where((np.abs(_DISTANCE - 1) < _LIMB) & (np.abs(_V) > 0.6), _LIMBF, 1)
+    return np.where(seen, edge, 0).astype(np.float32), seen, closed, level
+
+
+def _margin(closed: Gray, level: float, parabola: Float, pupil_ratio: float) -> float:
+    """How far inward, in iris radii, the dark margin of a lid goes on from `parabola`: shadow and roots of lashes."""
+    depth = np.arange(-0.02, 0.16, 0.01)
+    u = np.arange(-0.7, 0.701, 2 / _CELLS)
+    v = parabola[0] + u * (parabola[1] + u * parabola[2]) + depth[:, None]
+    x = np.broadcast_to((u * _CELLS + _HALF_WIDTH).astype(np.float32), v.shape)
+    y = (v * _CELLS + _HALF_HEIGHT).astype(np.float32)
+    values = cv2.remap(closed, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     distance = np.hypot(u, v)
-    sample = (distance > 1.15 * pupil_ratio) & (distance < 0.93) & (np.abs(v) < 0.4) & valid & ~hidden
-    level = closed[sample] if sample.any() else closed.ravel()
-    low, middle, high = np.quantile(level, [0.16, 0.5, 0.84])
-    spread = max(4.0, (high - low) / 2)
-    unlike = np.clip((calm - middle - spread) / (2 * spread), 0, 1)
-    unlike[distance > 1] = 0
-    change = _step(unlike, 7)
-    change[distance > 1] = 0
-    return np.where(seen, edge, 0), change, seen
+    iris = ((distance < 0.97) & (distance > 1.1 * pupil_ratio)).all(axis=0)
+    if np.count_nonzero(iris) < 8:
+        return 0.0
+    profile = np.median(values[:, iris], axis=1)
+    deepest = int(np.argmin(profile[:9]))
+    if profile[deepest] > _DARKEST * level:
+        return 0.0
+    end = deepest + int(np.argmax(np.append(profile[deepest:] > _DARK * level, True)))
+    return float(np.clip(depth[min(end, len(depth) - 1)] - 0.005, 0.0, _MAXM))
 
 
 def _step(values: Float32, reach: int) -> Float32:
@@ -110,7 +130,7 @@ def _candidates() -> tuple[Float, NDArray[np.int32], Float, Float]:
     return parabolas, rows * (2 * _HALF_WIDTH + 1) + columns, np.where(np.abs(u) < 0.85, 1.0, 0.6), _prior(parabolas)
 
 
-def _search(rise: Float32, change: Float32, seen: NDArray[np.bool_]) -> tuple[Float, float]:
+def _search(rise: Float32, seen: NDArray[np.bool_]) -> tuple[Float, float]:
     """Coefficients (3,) in iris radii of the best parabola and its score."""
     parabolas, cells, weights, prior = _candidates()
     values = rise.ravel().take(cells) @ weights.astype(np.float32)
@@ -143,8 +163,3 @@ def _prior(parabolas: Float) -> Float:
     return _SHAPE * (((parabolas[:, 2] - 0.19) / 0.1) ** 2 + (parabolas[:, 1] / 0.3) ** 2)
 
 
-def _lid(found: tuple[Float, float], limbus: Boundary, side: int) -> Eyelid | None:
-    (c0, c1, c2), score = found
-    radius = limbus.mean_radius
-    c0 += _FOOT
-    return Eyelid(limbus.x, limbus.y, 0.0, (side * c0 * radius, side * c1, side * c2 / radius))

@@ -19,6 +19,7 @@ _DARK_SCLERA = 0.55  # a sclera darker than the iris is the less likely reading
 _OFF_CENTRE = 2.0  # score that a circle loses per squared offset from the pupil, in radii
 _CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
 _ROUND = 0.3  # how strongly it is drawn to a circle
+_RATIO_WEIGHT = 0.3
 _USUAL_RATIO = 2.5  # iris by pupil radius
 
 
@@ -45,7 +46,7 @@ def find_limbus(image: Gray, glints: NDArray[np.bool_], pupil: Boundary) -> Limb
     hidden = unroll(glints.view(np.uint8), x, y, radii, SEARCH_COLUMNS) > 0
     offsets = square_offsets(0.1, 5)
     sizes = np.geomspace(1.3 * inner + 2, largest, 60)
-    against = 3.0 * (offsets**2).sum(axis=1)[:, None] + 0.05 * np.log(sizes / inner / _USUAL_RATIO)[None, :] ** 2
+    against = 3.0 * (offsets**2).sum(axis=1)[:, None] + _RATIO_WEIGHT * np.log(sizes / inner / _USUAL_RATIO)[None, :] ** 2
     wide = _wide_rise(polar, radii)
     found = []
     for sign in (1, -1):
