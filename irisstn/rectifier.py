@@ -202,16 +202,16 @@ class Rectifier(nn.Module):
         """
         return self._sample_eye(image, segmentation, self._theta_of_eye(image, segmentation), size)
 
-    def variants(self, strip: Strip, k: int, seed: int) -> list[Rectified]:
+    def variants(self, strip: Strip, k: int, seed: int, *, size: tuple[int, int] | None = None) -> list[Rectified]:
         """`k` plausible ways to rectify `strip`: the parameters found, each moved a little. The same for a `seed`."""
-        thetas = self._jittered(self._theta(context_of_strip(strip)), k, seed)
-        return [self._sample_strip(strip, theta, strip.size) for theta in thetas]
+        thetas = self._jittered(self._theta(context_of_strip(strip)), k, seed) if k else []
+        return [self._sample_strip(strip, theta, size or strip.size) for theta in thetas]
 
     def variants_of_eye(
         self, image: Gray, segmentation: Segmentation, k: int, seed: int, size: tuple[int, int] = DEFAULT_SIZE
     ) -> list[Rectified]:
         """Like `variants`, each sampled once, from the photograph."""
-        thetas = self._jittered(self._theta_of_eye(image, segmentation), k, seed)
+        thetas = self._jittered(self._theta_of_eye(image, segmentation), k, seed) if k else []
         return [self._sample_eye(image, segmentation, theta, size) for theta in thetas]
 
     @classmethod
@@ -297,6 +297,8 @@ def _strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] |
     gray, mask = (x.detach().cpu().numpy() if isinstance(x, Tensor) else x for x in (strips, usable))
     if gray is None or gray.ndim not in (2, 3, 4) or (gray.ndim == 4 and gray.shape[1] != 1):
         raise ValueError(f"strips must be (R, T), (B, R, T) or (B, 1, R, T), got {strips.shape}")
+    if gray.size == 0:
+        raise ValueError(f"a strip needs at least one row and one column, got {gray.shape}")
     if mask is not None and mask.shape != gray.shape:
         raise ValueError(f"the mask must be {gray.shape} like the strips, got {mask.shape}")
     if gray.dtype != np.uint8:
