@@ -1,0 +1,187 @@
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from irisstn.batch import read_manifest
+from irisstn.cli import cli
+from irisstn.datasets import find_images
+
+COMMANDS = ["segment", "rectify", "synth", "train"]
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def few(eyes: Path, tmp_path: Path) -> Path:
+    """A folder of four pictures, to be written to."""
+    for sample in find_images([eyes])[::3]:
+        target = tmp_path / "few" / sample.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample.path, target)
+    return tmp_path / "few"
+
+
+def test_help_is_quick_and_names_the_commands():
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(re.search(rf"^  {command} ", result.output, re.MULTILINE) for command in COMMANDS)
+    for command in COMMANDS:
+        assert "Usage" in run(command, "-h").output
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "irisstn", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5
+    check = "import irisstn.cli, sys; assert not {'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+    assert re.match(r"irisstn \d+\.\d+", run("--version").output)
+
+
+def test_segment_and_again(few: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    result = run("segment", few, "-o", out, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "4 done, 0 failed" in result.output
+    assert f"open {out}/report.html" in result.output
+    assert len(list(read_manifest(out))) == 4
+    assert "0 done, 0 failed, 4 already done" in run("segment", few, "-o", out).output
+    result = run("segment", few, "-o", out, "--size", "32x256")
+    assert result.exit_code == 2
+    assert "size [64, 512] (now [32, 256])" in result.output
+    result = run("segment", few, "-o", out, "--size", "32x256", "--overwrite", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    assert json.loads((out / "run.json").read_text())["config"]["size"] == [32, 256]
+
+
+def test_failures_are_counted_told_and_exit_with_3(few: Path, tmp_path: Path):
+    (few / "text.jpg").write_text("no picture")
+    (few / "zero.png").touch()
+    result = run("segment", few, "-o", tmp_path / "out", "--json")
+    assert result.exit_code == 3
+    summary = json.loads(result.output)
+    assert (summary["done"], summary["failed"], summary["total"]) == (4, 2, 6)
+    assert sum(summary["reasons"].values()) == 2
+    assert Path(summary["report"]).is_file()
+    told = run("segment", few, "-o", tmp_path / "out")
+    assert told.exit_code == 3
+    assert "1 x read: the file is empty" in told.output
+    first = run("segment", few, "-o", tmp_path / "fast", "--fail-fast", "--workers", 1)
+    assert first.exit_code == 3
+    assert "1 failed, 1 left for the next run" in first.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["segment"], "Missing argument"),
+        (["segment", "none"], "none does not exist"),
+        (["segment", "."], "no pictures"),
+        (["segment", "EYES", "--workers", "0"], "x>=1"),
+        (["segment", "EYES", "--size", "64"], "size"),
+        (["segment", "EYES", "--size", "0x9999"], "size"),
+        (["segment", "EYES", "--set", "segmentation.min_scor=1"], "did you mean min_score"),
+        (["segment", "EYES", "--config", "none.yaml"], "none.yaml"),
+        (["segment", "EYES", "-o", "file"], "cannot be made"),
+        (["rectify", "EYES", "--model", "none"], "none cannot be read"),
+        (["rectify", "EYES", "--input", "face"], "face"),
+        (["synth", "-o", "x", "--subjects", "0"], "x>=1"),
+        (["synth", "-o", "x", "--camera", "none"], "camera"),
+        (["train", "none", "-o", "x"], "none"),
+        (["train", "--set", "epochz=1"], "did you mean epochs"),
+        (["strip"], "No such command"),
+    ],
+)
+def test_misuse_exits_with_2_and_says_why(
+    arguments: list[str], words: str, eyes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = run(*(str(eyes) if argument == "EYES" else argument for argument in arguments))
+    assert result.exit_code == 2, result.output
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_outputs_lie_beside_where_one_is_called(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("segment", "few")
+    assert "few-segmented/report.html" in result.output
+    assert len(list(read_manifest(tmp_path / "few-segmented"))) == 4
+    monkeypatch.chdir(few)
+    assert run("segment", ".").exit_code == 0
+    assert run("segment", ".").output.startswith("0 done, 0 failed, 4 already done")
+    assert len(list(read_manifest(few / "few-segmented"))) == 4
+
+
+def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
+    (tmp_path / "my.yaml").write_text("size: [32, 128]\nsegmentation:\n  candidates: 5\n")
+    out = tmp_path / "out"
+    flags = ["--config", tmp_path / "my.yaml", "--set", "segmentation.candidates=4", "--size", "16x64", "--overlays"]
+    assert run("segment", few, "-o", out, *flags).exit_code == 0
+    config = json.loads((out / "run.json").read_text())["config"]
+    assert (config["size"], config["overlays"], config["segmentation"]["candidates"]) == ([16, 64], True, 4)
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 4
+
+
+def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
+    result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--shots", 1, "--seed", 3, "--workers", 1)
+    assert "2 pictures" in result.output
+    from irisstn.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
+
+    Rectifier().save(tmp_path / "run/rectifier.safetensors")
+    out = tmp_path / "out"
+    result = run(
+        "rectify", tmp_path / "eyes", "-o", out, "--model", tmp_path / "run", "--augment", 1, "--size", "32x256"
+    )
+    assert result.exit_code == 0, result.output
+    assert len([record for record in read_manifest(out) if record["status"] == "ok"]) == 4
+    page = (out / "report.html").read_text()
+    assert page.count("<article") == 2
+    assert page.count("<figcaption>rubber sheet<") == 2
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_tells_failures(few: Path, tmp_path: Path):
+    (few / "<b>&.png").write_text("no picture")
+    out = tmp_path / "out"
+    run("segment", few, "-o", out)
+    page = (out / "report.html").read_text()
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "<script" not in page
+    assert "&lt;b&gt;&amp;.png" in page
+    assert page.count("<article") == 4
+    for source in re.findall(r'src="([^"]+)"', page):
+        assert source.startswith("data:image/jpeg;base64,") or (out / source).is_file()
+    before = (out / "report.html").read_bytes()
+    run("segment", few, "-o", out)
+    assert (out / "report.html").read_bytes() == before
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(few: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    for number in range(15):
+        shutil.copytree(few, few / f"copy{number}", ignore=shutil.ignore_patterns("copy*"))
+    command = [sys.executable, "-m", "irisstn", "segment", str(few), "-o", str(out), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    while not (out / "manifest.jsonl").exists() or (out / "manifest.jsonl").stat().st_size == 0:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "left for the next run" in output
+    assert run("segment", few, "-o", out).exit_code == 0
+    assert len(list(read_manifest(out))) == 64
