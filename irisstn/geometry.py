@@ -99,17 +99,20 @@ class Boundary:
 
     def radius(self, angle_rad: ArrayLike) -> Float:
         """Radius in pixels at `angle_rad` (any shape)."""
-        angle = np.asarray(angle_rad, float)
-        radius = np.full(angle.shape, self.cosines[0])
-        for k in range(1, len(self.cosines)):
-            radius += self.cosines[k] * np.cos(k * angle) + self.sines[k] * np.sin(k * angle)
-        return radius
+        return self._radius(_directions(angle_rad))
 
     def points(self, angle_rad: ArrayLike) -> Float:
         """Points (..., 2) of the curve at `angle_rad` (...)."""
-        angle = np.asarray(angle_rad, float)
-        radius = self.radius(angle)
-        return np.stack([self.x + radius * np.cos(angle), self.y + radius * np.sin(angle)], axis=-1)
+        directions = _directions(angle_rad)
+        radius = self._radius(directions)
+        return np.stack([self.x + radius * directions.real, self.y + radius * directions.imag], axis=-1)
+
+    def _radius(self, directions: NDArray[np.complexfloating]) -> Float:
+        # Horner's rule on powers of exp(i t): several times faster than a cosine and a sine for each order.
+        value = np.zeros(directions.shape, complex)
+        for cosine, sine in zip(self.cosines[:0:-1], self.sines[:0:-1], strict=True):
+            value = (value + complex(cosine, -sine)) * directions
+        return self.cosines[0] + value.real
 
     def ellipse(self) -> Ellipse:
         """The ellipse fitted to the curve (direct least squares, Fitzgibbon et al. 1999), with a >= b."""
@@ -166,6 +169,14 @@ class Eyelid:
         along, across = x * cosine + y * sine, y * cosine - x * sine
         c0, c1, c2 = (np.float32(c) for c in self.coefficients)
         return np.asarray(across < c0 + along * (c1 + c2 * along))
+
+
+def _directions(angle_rad: ArrayLike) -> NDArray[np.complexfloating]:
+    """exp(i t) (...) for the angles t (...)."""
+    angle = np.asarray(angle_rad, float)
+    directions = np.empty(angle.shape, complex)
+    directions.real, directions.imag = np.cos(angle), np.sin(angle)
+    return directions
 
 
 def strip_angles(columns: int) -> Float:
