@@ -269,13 +269,14 @@ class Rectifier(nn.Module):
     @torch.no_grad()
     def _sample_eye(self, image: Gray, segmentation: Segmentation, theta: Tensor, size: tuple[int, int]) -> Rectified:
         exact = theta.double().cpu()
-        grid: Tensor = self.transform(exact, size)
         if isinstance(self.transform, Ring):
             radius, angle = self.transform.ring(exact, size)
         else:
+            grid: Tensor = self.transform(exact, size)
             radius, angle = (grid[..., 1] + 1) / 2, torch.pi * (grid[..., 0] + 1)
         strip = sample_ring(image, segmentation, (radius[0].numpy(), angle[0].numpy()))
-        return Rectified(strip, self._named(theta), float(area_outside(grid, wrap=True)))
+        outside = ((radius < 0) | (radius > 1)).double().mean()
+        return Rectified(strip, self._named(theta), float(outside))
 
     def _named(self, theta: Tensor) -> dict[str, float]:
         return {name: float(value[0]) for name, value in self.transform.parameters_by_name(theta).items()}
