@@ -49,17 +49,14 @@ class Batch(NamedTuple):
 
 
 class Steps(Sampler[tuple[int, int]]):
-    """The pairs (epoch, step) of one epoch; Lightning says which one it is."""
+    """The pairs (epoch, step) of one epoch. `epoch` tells which one it is when the first pair is asked for."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps, self._epoch = steps, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self._epoch = epoch
+    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
+        self._steps, self._epoch = steps, epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter([(self._epoch, step) for step in range(self._steps)])
+        for step in range(self._steps):
+            yield self._epoch(), step
 
     def __len__(self) -> int:
         return self._steps

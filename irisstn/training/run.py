@@ -126,7 +126,7 @@ def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
         )
         trainer.fit(
             module,
-            DataLoader(batches, batch_size=None, sampler=Steps(config.steps)),
+            DataLoader(batches, batch_size=None, sampler=Steps(config.steps, lambda: trainer.current_epoch)),
             loaders,
             ckpt_path=str(keeper.checkpoint) if keeper.checkpoint.exists() else None,
         )
