@@ -62,8 +62,15 @@ def _dispatch(data: bytes) -> Header | None:  # noqa: PLR0911
 
 def _png(data: bytes) -> Header:
     width, height, _, colour = struct.unpack_from(">IIBB", data, 16)
-    # Colour types 4 and 6 carry alpha; a palette may, in a tRNS chunk that comes before the pixels.
-    return Header("PNG", height, width, alpha=colour in (4, 6) or (colour == 3 and b"tRNS" in data[:65536]))
+    # Decoders set aside what a chunk's length claims, up to gigabytes: see first that the chunks fill the file.
+    at, kinds = 8, []
+    while at < len(data) and (not kinds or kinds[-1] != b"IEND"):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        kinds.append(kind)
+        at += 12 + length
+    if kinds[0] != b"IHDR" or kinds[-1] != b"IEND" or at > len(data):
+        raise ImageError("the PNG file is damaged or cut short")
+    return Header("PNG", height, width, alpha=colour in (4, 6) or b"tRNS" in kinds)
 
 
 def _jpeg(data: bytes) -> Header:

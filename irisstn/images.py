@@ -110,7 +110,7 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     if picture.dtype == np.bool_:
         return np.asarray(picture, np.uint8) * np.uint8(255)
     if np.issubdtype(picture.dtype, np.integer):
-        return _from_integers(picture)
+        return _from_integers(picture.astype(picture.dtype.newbyteorder("="), copy=False))
     if not np.issubdtype(picture.dtype, np.floating):
         raise ValueError(f"a picture holds numbers, got {picture.dtype}")
     values = np.asarray(picture, np.float32)
@@ -120,13 +120,12 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
 
 
-def _from_integers(picture: NDArray[np.generic]) -> Gray:
-    values = np.asarray(picture, np.int64)
-    if values.min() < 0:
+def _from_integers(picture: NDArray[np.integer]) -> Gray:
+    if picture.min() < 0:
         raise ImageError("the picture holds negative values")
-    used = int(values.max()).bit_length()
+    used = int(picture.max()).bit_length()
     bits = next((bits for bits in (8, 10, 12, 14, 16, 32) if used <= bits), used)
-    return np.asarray(values >> (bits - 8), np.uint8)
+    return np.asarray(picture >> (bits - 8), np.uint8)
 
 
 def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:

@@ -1,5 +1,6 @@
 import io
 import os
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -122,20 +123,27 @@ def test_the_limit_holds_for_every_format(suffix: str):
         decode_gray(data, max_pixels=SMOOTH.size - 1)
 
 
+def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
+    parts = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
 def test_a_bomb_is_refused_by_its_header():
-    width = height = 30_000
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    png = (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + b"IHDR"
-        + header
-        + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    )
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
     with pytest.raises(ImageError, match="30000x30000"):
-        decode_gray(png)
+        decode_gray(png_of((b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")))
     with pytest.raises(ImageError, match="a side"):
         decode_gray(encoded(".png", np.zeros((1, 40_000), np.uint8)))
+
+
+def test_a_chunk_that_claims_gigabytes_is_refused_before_decoding():
+    png = bytearray(encoded(".png", SMOOTH))
+    at = png.index(b"IDAT") - 4
+    png[at : at + 4] = struct.pack(">I", 0x7FFFFFFF)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ImageError, match="damaged"):
+        decode_gray(bytes(png))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 @settings(max_examples=300, deadline=None)
