@@ -79,29 +79,36 @@ def test_concentric_parameters_do_what_the_convention_says():
 @settings(max_examples=40, deadline=None)
 @given(
     st.floats(25, 60),
-    st.lists(st.floats(-4, 4), min_size=4, max_size=4),
+    st.lists(st.floats(-5, 5), min_size=4, max_size=4),
     st.lists(st.floats(-0.04, 0.04), min_size=2, max_size=2),
     st.floats(-0.4, 0.4),
 )
 def test_a_wrong_ring_is_put_right(pupil_px, shifts, shares, roll):
-    """Boundaries moved by up to 4 pixels and 4 %: the parameters that say so lead back to the true rubber sheet."""
-    true = Boundary.circle(0, 0, pupil_px), Boundary.circle(0, 0, 100)
-    used = tuple(
+    """True boundaries 5 pixels and 4 % off the ring that was used: their curves lead to the true rubber sheet."""
+    used = Boundary.circle(0, 0, pupil_px), Boundary.circle(0, 0, 100)
+    true = tuple(
         Boundary.circle(shifts[2 * i], shifts[2 * i + 1], edge.mean_radius * (1 + shares[i]))
-        for i, edge in enumerate(true)
+        for i, edge in enumerate(used)
     )
-    width = used[1].mean_radius - used[0].mean_radius
-    named = {"roll_rad": roll, "pupil_share": used[0].mean_radius / used[1].mean_radius}
-    for i, edge in enumerate(("pupil", "limbus")):
-        named[f"{edge}_0"] = (true[i].mean_radius - used[i].mean_radius) / width
-        named[f"{edge}_cos1"], named[f"{edge}_sin1"] = -used[i].x / width, -used[i].y / width
-    ring = Ring(max_shift=0.24, max_oval=0.01)
-    radius, angle = ring.ring(theta_with(ring, **named), SIZE)
-    found = ring_points(*used, radius[0].numpy(), angle[0].numpy())
+    named = {"roll_rad": roll, "pupil_share": pupil_px / 100}
+    for edge, was, name in zip(true, used, ("pupil", "limbus"), strict=True):
+        # The circle's distance from the ring's centre, in every direction.
+        angle = strip_angles(64)
+        along = edge.x * np.cos(angle) + edge.y * np.sin(angle)
+        across = edge.x * np.sin(angle) - edge.y * np.cos(angle)
+        distance = along + np.sqrt(edge.mean_radius**2 - across**2)
+        curve = Boundary.from_radii(0, 0, 1000 + (distance - was.mean_radius) / (100 - pupil_px), 2)
+        # `from_radii` takes its angles from 0 on, the strip's begin half a column later.
+        for k in (1, 2):
+            turned = complex(curve.cosines[k], curve.sines[k]) * np.exp(1j * k * angle[0])
+            named[f"{name}_cos{k}"], named[f"{name}_sin{k}"] = turned.real, turned.imag
+        named[f"{name}_0"] = curve.cosines[0] - 1000
+    ring = Ring(max_shift=0.24, max_oval=0.019)
+    radius, found_angle = ring.ring(theta_with(ring, **named), SIZE)
+    found = ring_points(*used, radius[0].numpy(), found_angle[0].numpy())
     r, t = strip_radii(16)[:, None], strip_angles(64)[None]
     error = np.linalg.norm(found - ring_points(*true, r, t + roll), axis=-1)
-    before = np.linalg.norm(ring_points(*used, r, t + roll) - ring_points(*true, r, t + roll), axis=-1)
-    assert error.max() < 1 and error.max() <= 0.02 + 0.2 * before.max()
+    assert error.max() < 0.3
 
 
 def test_the_centre_of_a_boundary_turns_angles_too():
@@ -118,6 +125,17 @@ def test_every_theta_gives_a_ring_that_does_not_fold(seed):
     assert (radius.diff(dim=1) > 0).all(), "the radius must grow from the pupil outward"
     assert (angle.diff(dim=2) > 0).all(), "the angle must grow around the ring"
     torch.testing.assert_close(angle[..., -1] - angle[..., 0] < TAU, torch.ones(64, 32, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dilation", [-10.0, 10.0])
+def test_it_goes_on_beyond_its_boundaries(dilation):
+    """A look at what lies around the ring needs it; the parabola alone would turn back there."""
+    ring = Ring(max_dilation=0.95)
+    theta = torch.tensor([[0.0, dilation, *[0.0] * 10, 0.45]], dtype=torch.float64)
+    y = torch.linspace(-1.5, 2.5, 81, dtype=torch.float64)
+    moved = ring.move(theta, torch.stack([torch.zeros_like(y), y], dim=-1)[None])[0, :, 1]
+    assert (moved.diff() > 0).all()
+    torch.testing.assert_close(moved[[0, -1]], y[[0, -1]])
 
 
 @pytest.mark.parametrize("seed", range(3))

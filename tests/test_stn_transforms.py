@@ -236,6 +236,7 @@ def test_a_bounded_homography_keeps_its_horizon_outside():
     theta[0, [0, 4]] = 1
     theta[0, 6:] = 1e9
     assert Projective().move(theta, corners).abs().max() < 11  # 1 / (1 - 2 * 0.45)
+    theta[0, 6:] = torch.tensor([1.0, 0.0])  # the horizon goes through two corners
     assert torch.isfinite(Projective(bound=None).move(theta, corners)).all()
 
 
