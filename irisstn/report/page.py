@@ -46,7 +46,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     command = _command(out)
     text = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=f"irisstn {html.escape(command)}",
-        about=html.escape(_about(out, len(shown), ok)),
+        about=html.escape(_about(len(shown), ok)),
         figures=_number(ok, "done") + _number(reasons.total(), "failed", bad=reasons.total() > 0),
         sections=_cards(out, shown, paths) + _failures(failures, reasons) + figures.table(),
     )
@@ -75,9 +75,9 @@ def _command(out: Path) -> str:
         return "output"
 
 
-def _about(out: Path, shown: int, ok: int) -> str:
-    where = f"Output folder {out.resolve().name}."
-    return where if shown == ok else f"{where} {shown} of {ok} pictures, evenly spread, are shown."
+def _about(shown: int, ok: int) -> str:
+    what = "Each picture" if shown == ok else f"{shown} of {ok} pictures, evenly spread,"
+    return f"{what} with its boundaries, and its strips. All records stand in manifest.jsonl."
 
 
 def _number(value: int, label: str, *, bad: bool = False) -> str:
