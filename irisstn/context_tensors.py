@@ -13,14 +13,15 @@ _FLAT = 1 / 255  # added to a strip's deviation, as in `Context.planes`: a flat 
 
 
 def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
-    """The context's planes (B, 4, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable.
+    """The context's planes (B, 4, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable, in the strips' dtype.
 
-    The same as `context_of_strip(strip).planes()`, but for rounding to 8 bits.
+    The same as `context_of_strip(strip).planes()`, but for rounding to 8 bits. Computed in float32 at least.
     """
     rows, columns = CONTEXT_SIZE
     ring = ring_rows(rows)
     inner = (ring.stop - ring.start, columns)
-    gray = F.interpolate(images, inner, mode="area")
+    wide = images.to(torch.promote_types(images.dtype, torch.float32))
+    gray = F.interpolate(wide, inner, mode="area")
     mask = torch.ones_like(gray) if usable is None else F.interpolate(usable.to(gray.dtype), inner, mode="nearest")
     count = mask.sum(dim=(2, 3), keepdim=True).clamp(min=1)
     centred = gray - (gray * mask).sum(dim=(2, 3), keepdim=True) / count
@@ -28,7 +29,7 @@ def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
     margin = (0, 0, ring.start, rows - ring.stop)
     present = F.pad(torch.ones_like(gray), margin)
     planes = [F.pad(centred / (deviation + _FLAT), margin), F.pad(mask, margin), torch.ones_like(present), present]
-    return torch.cat(planes, dim=1)
+    return torch.cat(planes, dim=1).to(images.dtype)
 
 
 def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tensor:

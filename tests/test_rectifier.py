@@ -231,13 +231,14 @@ def test_gradients_reach_the_rectifier_and_its_input():
     assert len(list(model.parameters())) > 10 and not list(model.buffers())
 
 
-def test_gradients_are_finite_on_flat_and_fully_masked_strips():
-    rectifier = stirred()
-    for images, usable in (
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_gradients_are_finite_on_flat_and_fully_masked_strips(dtype):
+    rectifier = stirred().to(dtype)
+    for strips, usable in (
         (torch.full((1, 1, 32, 256), 0.5), None),
         (torch.rand(1, 1, 32, 256), torch.zeros(1, 1, 32, 256)),
     ):
-        images.requires_grad_()
+        images = strips.to(dtype).requires_grad_()
         out = rectifier(images, usable)
         out.sum().backward()
         assert torch.isfinite(out).all() and torch.isfinite(images.grad).all()
