@@ -17,12 +17,17 @@ _CELLS = 48  # of the patch per iris radius
 _HALF_WIDTH, _HALF_HEIGHT = 60, 64  # of the patch in cells
 _V, _U = np.mgrid[-_HALF_HEIGHT : _HALF_HEIGHT + 1, -_HALF_WIDTH : _HALF_WIDTH + 1] / _CELLS
 _DISTANCE = np.hypot(_U, _V)
-_NEARLY = 0.8  # share of the best score at which a lid further in is preferred
+_BINS=32
+_BIN=np.minimum(_DISTANCE*24,_BINS-1).astype(np.int32)
+LAM=.015;DK=1.0;UT=.35
+_NEARLYL = 0.85
+_CL=7
+_NEARLY = 0.74  # share of the best score at which a lid further in is preferred
 _CLOSE = np.array([0.06, 0.17, 0.13])  # how far from it, in iris radii, the better parabola may lie
 _FOOTL = 0.01
 _LIMB=0.05;_LIMBF=1.0;_DARK=0.75;_DARKEST=.6;_MAXM=0.1
 _FOOT = 0.02  # the rise towards the lid begins this far, in iris radii, within its steepest place
-_SHAPE = 0.02  # how much an unlikely bow or tilt counts against a lid
+_SHAPE = 0.03  # how much an unlikely bow or tilt counts against a lid
 _SPAN = 1.15  # a lid is looked at this far to both sides, in iris radii
 
 
@@ -36,7 +41,7 @@ def find_lids(
     for side in (1, -1):
         ratio = pupil.mean_radius / limbus.mean_radius
         rise, seen, closed, level = _evidence(patch[::side], valid[::side], hidden[::side] > 0, ratio)
-        (c0, c1, c2), _ = _search(rise, seen)
+        (c0, c1, c2), _ = _search(rise, seen, _NEARLY if side > 0 else _NEARLYL)
         c0 += _FOOT if side > 0 else _FOOTL
         c0 += _margin(closed, level, np.array([c0, c1, c2]), ratio)
         radius = limbus.mean_radius
@@ -70,7 +75,7 @@ def _evidence(
     The soft-clipped rise of brightness towards row 0, lashes closed over; how much more the cells beyond look unlike
     iris than those before; and where this can be told.
     """
-    closed = cv2.morphologyEx(np.ascontiguousarray(patch), cv2.MORPH_CLOSE, np.ones((1, 7), np.uint8))
+    closed = cv2.morphologyEx(np.ascontiguousarray(patch), cv2.MORPH_CLOSE, np.ones((1, _CL), np.uint8))
     calm = cv2.blur(closed, (5, 1)).astype(np.float32)
     rise = _step(calm, 2)
     edge = np.maximum(rise, 0)
@@ -82,7 +87,28 @@ def _evidence(
     sample = (_DISTANCE > 1.15 * pupil_ratio) & (_DISTANCE < 0.93) & (np.abs(_V) < 0.4) & valid & ~hidden
     level = float(np.median(closed[sample])) if sample.any() else float(np.median(closed))
     edge *= np.where((np.abs(_DISTANCE - 1) < _LIMB) & (np.abs(_V) > 0.6), _LIMBF, 1)
-    return np.where(seen, edge, 0).astype(np.float32), seen, closed, level
+    total = np.where(seen, edge, 0) + LAM * _outside(calm, valid & ~hidden, pupil_ratio)
+    return total.astype(np.float32), seen, closed, level
+
+
+def _outside(calm: Float32, known: NDArray[np.bool_], pupil_ratio: float) -> Float32:
+    """How much unlike iris the cells of the disc from row 0 to each cell are, in sum: positive where a lid lies there.
+
+    A cell is compared with the iris at the same radius at the sides, where lids seldom reach.
+    """
+    ring = (_DISTANCE > 1.12 * pupil_ratio) & (_DISTANCE < 0.97)
+    side = ring & (np.abs(_V) < 0.5) & (np.abs(_V) < np.abs(_U)) & known
+    if np.count_nonzero(side) < 50:
+        return np.zeros_like(calm)
+    count = np.bincount(_BIN[side], minlength=_BINS)
+    total = np.bincount(_BIN[side], calm[side], minlength=_BINS)
+    level = np.interp(np.arange(_BINS), np.flatnonzero(count), total[count > 0] / count[count > 0]).astype(np.float32)
+    differs = calm - level[_BIN]
+    spread = max(4.0, 1.5 * float(np.median(np.abs(differs[side]))))
+    unlike = np.clip(np.maximum(differs, -DK * differs) / spread - 1, 0, 2) / 2
+    return np.cumsum(np.where(ring, unlike - UT, 0), axis=0, dtype=np.float32)
+
+
 
 
 def _margin(closed: Gray, level: float, parabola: Float, pupil_ratio: float) -> float:
@@ -130,14 +156,14 @@ def _candidates() -> tuple[Float, NDArray[np.int32], Float, Float]:
     return parabolas, rows * (2 * _HALF_WIDTH + 1) + columns, np.where(np.abs(u) < 0.85, 1.0, 0.6), _prior(parabolas)
 
 
-def _search(rise: Float32, seen: NDArray[np.bool_]) -> tuple[Float, float]:
+def _search(rise: Float32, seen: NDArray[np.bool_], nearly: float) -> tuple[Float, float]:
     """Coefficients (3,) in iris radii of the best parabola and its score."""
     parabolas, cells, weights, prior = _candidates()
     values = rise.ravel().take(cells) @ weights.astype(np.float32)
     count = seen.ravel().take(cells) @ weights
     score = values / np.maximum(count, 0.5 * weights.sum()) - prior
     # Lashes, brows and folds make edges further out that may be stronger: of the nearly best, take the innermost.
-    inner = parabolas[np.argmax(np.where(score >= _NEARLY * score.max(), parabolas[:, 0], -np.inf))]
+    inner = parabolas[np.argmax(np.where(score >= nearly * score.max(), parabolas[:, 0], -np.inf))]
     close = (np.abs(parabolas - inner) < _CLOSE).all(axis=1)
     best = int(np.argmax(np.where(close, score, -np.inf)))
     return _polish(rise, seen, parabolas[best]), float(score[best])
