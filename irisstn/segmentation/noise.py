@@ -10,20 +10,60 @@ from irisstn.geometry import Bool
 
 Gray = NDArray[np.uint8]
 
-
-def find_glints(image: Gray, radius: float) -> Bool:
-    """Small bright spots (H, W) with their halo: much brighter than all around within about a quarter of `radius`."""
-    size = max(5, round(0.2 * radius) | 1)
-    opened = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
-    above = cv2.subtract(image, opened)
-    spot = ((above > 60) & (image > 160)).view(np.uint8)
-    halo = max(3, round(0.05 * radius) | 1)
-    return cv2.dilate(spot, np.ones((halo, halo), np.uint8)).view(np.bool_)
+DK1=.8;DKT=.08;DK2=.6
+_SATURATED = 225  # gray level from which a spot may be the image of a lamp
 
 
 def find_lamps(small: Gray) -> Bool:
-    """Saturated spots (H, W) of the reduced picture that stand in something much darker: reflections of lamps, windows."""
-    size = max(5, round(0.22 * min(small.shape)) | 1)
-    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
-    spot = ((cv2.subtract(small, opened) > 90) & (small > 225)).view(np.uint8)
+    """Spots (H, W) of the reduced picture, with their halo, that stand bright in something much darker."""
+    spot = _bright_spots(small, 0.22 * min(small.shape), rise=90, level=_SATURATED)
     return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)
+
+
+def find_glints(image: Gray, radius: float) -> Bool:
+    """Small bright spots (H, W) with their halo around an iris of about `radius` pixels that is not known well yet."""
+    spot = _bright_spots(image, 0.2 * radius, rise=60, level=160)
+    return cv2.dilate(spot, _disc(0.025 * radius)).view(np.bool_)
+
+
+def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
+    """Glints, lashes and shadows (H, W) on the `iris` (H, W) of `radius` pixels; `open_eye` (H, W) is between the lids.
+
+    A glint is much brighter than the iris around it. A lash or a shadow is much darker, and hangs together with a lid:
+    dark spots in the middle of the iris are its own.
+    """
+    level, spread = _level(image, iris)
+    bright = _bright_spots(image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread))
+    glints = cv2.dilate(bright, _disc(0.025 * radius))
+    kernel = _disc(0.06 * radius)
+    thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel) - image
+    dark = ((image < DK1 * level) & (thin > DKT * level)) | (image < DK2 * level)
+    dark &= iris
+    reach = max(1.0, 0.08 * radius)
+    near_lid = cv2.dilate((~open_eye).view(np.uint8), np.ones((2 * round(reach) + 1, 1), np.uint8)).view(np.bool_)
+    count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
+    hanging = np.zeros(count, np.bool_)
+    hanging[labels[near_lid & dark]] = True
+    lashes = cv2.dilate(hanging[labels].view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+    return glints.view(np.bool_) | lashes
+
+
+def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:
+    """1 where `image` is above `level` and more than `rise` above all that is wider than `size` pixels."""
+    kernel = np.ones((max(5, round(size) | 1),) * 2, np.uint8)
+    above = cv2.subtract(image, cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel))
+    return ((above > rise) & (image > level)).view(np.uint8)
+
+
+def _level(image: Gray, iris: Bool) -> tuple[float, float]:
+    """Median and robust deviation of the iris's gray levels."""
+    levels = image[iris]
+    if levels.size < 50:
+        return 128.0, 30.0
+    low, middle, high = np.percentile(levels[:: max(1, levels.size // 4000)], [16, 50, 84])
+    return float(middle), float(high - low) / 2
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    size = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.eyelids import find_lids
 from irisstn.segmentation.limbus import LimbusCircle, find_limbus, fit_limbus, refine_limbus
 from irisstn.segmentation.locate import locate_eye
-from irisstn.segmentation.noise import find_glints, find_lamps
+from irisstn.segmentation.noise import find_glints, find_lamps, find_noise
 from irisstn.segmentation.pupil import find_pupil, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
@@ -53,8 +55,7 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     pupil, limbus = view.boundary(pupil), view.boundary(limbus)
     upper = view.eyelid(upper) if upper is not None else None
     lower = view.eyelid(lower) if lower is not None else None
-    iris = _iris_mask(pupil, limbus, upper, lower, image.shape)
-    usable = iris & ~find_glints(image, limbus.mean_radius)
+    iris, usable = _masks(image, pupil, limbus, (upper, lower))
     return Segmentation(pupil, limbus, upper, lower, iris, usable)
 
 
@@ -91,13 +92,24 @@ def _same_circle(one: Boundary, other: Boundary) -> bool:
     return bool(np.hypot(one.x - other.x, one.y - other.y) < 0.2 * radius and abs(one.mean_radius - radius) < 0.2 * radius)
 
 
-def _iris_mask(
-    pupil: Boundary, limbus: Boundary, upper: Eyelid | None, lower: Eyelid | None, image_size: tuple[int, ...]
-) -> Bool:
-    size = (image_size[0], image_size[1])
-    mask = limbus.mask(size) & ~pupil.mask(size)
-    if upper is not None:
-        mask &= ~upper.above(size)
-    if lower is not None:
-        mask &= lower.above(size)
-    return mask
+def _masks(
+    image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid | None, Eyelid | None]
+) -> tuple[Bool, Bool]:
+    """The iris between the lids and its usable part, both (H, W); worked out on the iris's bounding box alone."""
+    height, width = image.shape
+    points = limbus.points(np.linspace(0, 2 * np.pi, 64))
+    left, top = np.clip(np.floor(points.min(axis=0)).astype(int) - 2, 0, (width - 1, height - 1))
+    right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int) + 3, 1, (width, height))
+    size = (max(1, int(bottom - top)), max(1, int(right - left)))
+    inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
+    between = np.ones(size, np.bool_)
+    for lid, is_upper in zip(lids, (True, False), strict=True):
+        if lid is not None:
+            above = replace(lid, x=lid.x - left, y=lid.y - top).above(size)
+            between &= ~above if is_upper else above
+    ring = outer.mask(size) & ~inner.mask(size) & between
+    noise = find_noise(np.ascontiguousarray(image[top:bottom, left:right]), ring, between, limbus.mean_radius)
+    iris, usable = np.zeros((2, height, width), np.bool_)
+    iris[top:bottom, left:right] = ring
+    usable[top:bottom, left:right] = ring & ~noise
+    return iris, usable
