@@ -105,7 +105,7 @@ def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Prod
     if kind == "strip":
         strip = Strip(image, _strip_mask(source, image, config.max_pixels))
         rectified = rectifier.rectify(strip, size=config.size)
-        variants = rectifier.variants(strip, config.augment, seed)
+        variants = rectifier.variants(strip, config.augment, seed, size=config.size)
         product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
     else:
         size = config.size or DEFAULT_SIZE
