@@ -287,3 +287,15 @@ def train(
             train_run(data, run, settings, labels=labels, tell=stages.tell)
     if not quiet:
         click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Print versions, devices, formats and weights, and test one rendered eye. Exit code: 0 well, 1 not."""
+    from irisstn.doctor import describe, self_test
+
+    for name, value in describe():
+        click.echo(f"{name:<24} {value}")
+    fault = self_test()
+    click.echo(f"{'self-test':<24} {fault or 'passed'}")
+    sys.exit(CRASH if fault else 0)

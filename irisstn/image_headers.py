@@ -63,7 +63,8 @@ def _dispatch(data: bytes) -> Header | None:  # noqa: PLR0911
 def _png(data: bytes) -> Header:
     width, height, _, colour = struct.unpack_from(">IIBB", data, 16)
     # Decoders set aside what a chunk's length claims, up to gigabytes: see first that the chunks fill the file.
-    at, kinds = 8, []
+    at = 8
+    kinds: list[bytes] = []
     while at < len(data) and (not kinds or kinds[-1] != b"IEND"):
         length, kind = struct.unpack_from(">I4s", data, at)
         kinds.append(kind)

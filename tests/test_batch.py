@@ -141,6 +141,8 @@ def test_other_settings_are_refused_or_begin_anew(tmp_path: Path):
     run_batch(Shout("?"), samples[:1], out, overwrite=True)
     assert statuses(out) == {"0000.png": "ok"}
     assert [path.name for path in (out / "strips").iterdir()] == ["0000.png.png"]
+    run_batch(Shout("?"), inputs(tmp_path / "other", 1, a="bad")[1:], out, overwrite=True)
+    assert not (out / "strips").exists()
     assert (out / "mine.txt").exists()
 
 
@@ -170,7 +172,8 @@ def test_a_job_that_cannot_start_is_told(tmp_path: Path, workers: int):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_fail_fast_ends_early_and_the_next_run_goes_on(tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 40, **{"0002x": "bad"})
-    summary = run_batch(Shout(), samples, tmp_path / "out", workers=workers, fail_fast=True)
+    # Slowly, so that no worker is through before the other has begun.
+    summary = run_batch(Shout(pause_s=0.05), samples, tmp_path / "out", workers=workers, fail_fast=True)
     assert summary.failed == 1
     assert 0 < summary.done < 40
     assert json.loads((tmp_path / "out/run.json").read_text())["finished"] is None

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import irisstn
 from irisstn.batch import read_manifest
 from irisstn.cli import cli
 from irisstn.datasets import find_images
 
-COMMANDS = ["segment", "rectify", "synth", "train"]
+COMMANDS = ["segment", "rectify", "synth", "train", "doctor"]
 
 
 def run(*arguments: str | Path) -> Result:
@@ -185,3 +186,11 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(few: Path, tmp_path: Path
     assert "left for the next run" in output
     assert run("segment", few, "-o", out).exit_code == 0
     assert len(list(read_manifest(out))) == 64
+
+
+def test_doctor_tells_what_there_is_and_whether_it_works():
+    result = run("doctor")
+    assert re.search(r"^opencv\S* +\d", result.output, re.MULTILINE)
+    assert ".png .jpg" in result.output
+    shipped = list((Path(irisstn.__file__).parent / "weights").glob("*.safetensors"))
+    assert (result.exit_code, "passed" in result.output) == ((0, True) if shipped else (1, False)), result.output

@@ -15,7 +15,7 @@ LAYERS = [
     {"context_tensors", "weights_file", "rectifier", "recognition"},
     {"training", "evaluation"},
     {"batch"},
-    {"report", "export"},
+    {"report", "export", "doctor"},
     {"cli"},
     {"__main__"},
 ]

@@ -106,9 +106,12 @@ def _changes(before: Json, now: Json, name: str = "") -> list[str]:
 def _empty(out: Path) -> None:
     """Remove what the manifest lists, then the manifest: nothing that this program did not write."""
     for record in manifest.read_manifest(out):
-        with suppress(OSError, DatasetError):
+        with suppress(DatasetError):
             for name in files_of(record):
-                (out / name).unlink(missing_ok=True)
+                with suppress(OSError):
+                    (out / name).unlink(missing_ok=True)
+                    for folder in list(Path(name).parents)[:-1]:
+                        (out / folder).rmdir()  # the first that is not empty ends this
     for name in (manifest.NAME, RUN, "report.html"):
         (out / name).unlink(missing_ok=True)
 

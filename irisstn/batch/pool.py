@@ -96,12 +96,11 @@ def run_in_processes(
     try:
         while True:
             _hand_out(team, tasks, again, stop)
-            busy = {worker.connection: worker for worker in team if worker.pending}
+            busy: dict[object, _Worker] = {worker.connection: worker for worker in team if worker.pending}
             if not busy:
                 return
-            for connection in wait(list(busy), timeout=1.0):
-                if isinstance(connection, Connection):
-                    yield from _receive(busy[connection], team, again, (context, job, out, scratch))
+            for connection in wait([worker.connection for worker in busy.values()], timeout=1.0):
+                yield from _receive(busy[connection], team, again, (context, job, out, scratch))
             for worker in [worker for worker in team if worker.pending and time.monotonic() - worker.since > limit_s]:
                 worker.process.kill()
                 yield _lost(worker, team, again, (context, job, out, scratch), f"took longer than {limit_s:g} s")

@@ -15,9 +15,11 @@ from irisstn.batch.overlay import draw_overlay
 from irisstn.batch.records import Json, Record, read_picture, read_segmentation
 from irisstn.errors import IrisError
 from irisstn.images import encode_jpeg, read_gray
-from irisstn.normalization import normalize
+from irisstn.normalization import Gray, normalize
+from irisstn.segmentation import Segmentation
 
-_PICTURE_SIDE = 320
+_IRIS_RADIUS = 100.0  # pixels in the close-up
+_FIGURES = ("usable_iris_area", "sharpness", "iris_radius")  # of the quality, on a card; the table has all
 _LABELS = {"roll_rad": ("roll", "°", 180 / np.pi), "dilation": ("dilation", "", 1.0)}
 
 
@@ -44,9 +46,20 @@ def _pictures(out: Path, record: Record, path: Path) -> tuple[str, str]:
         return "", _figure(_embedded(image), "given")
     segmentation = read_segmentation(out, record)
     height, width = read_picture(out, record["strip"]).shape
-    overlay = draw_overlay(image, segmentation, max_side=_PICTURE_SIDE)
     strip = normalize(image, segmentation, (height, width)).image
-    return _figure(_embedded(overlay), ""), _figure(_embedded(strip), "rubber sheet")
+    return _figure(_embedded(_close_up(image, segmentation)), ""), _figure(_embedded(strip), "rubber sheet")
+
+
+def _close_up(image: Gray, segmentation: Segmentation) -> NDArray[np.uint8]:
+    """The eye with its boundaries, the iris at one size whatever the camera; (h, w, 3) BGR."""
+    limbus = segmentation.limbus
+    side = round(max(image.shape) * min(1.0, _IRIS_RADIUS / limbus.mean_radius))
+    drawn = draw_overlay(image, segmentation, max_side=max(side, 1))
+    scale = drawn.shape[1] / image.shape[1]
+    x, y, reach = limbus.x * scale, limbus.y * scale, limbus.mean_radius * scale
+    top, bottom = max(round(y - 1.3 * reach), 0), round(y + 1.3 * reach)
+    left, right = max(round(x - 1.7 * reach), 0), round(x + 1.7 * reach)
+    return np.ascontiguousarray(drawn[top:bottom, left:right])
 
 
 def _figure(source: str, caption: str) -> str:
@@ -79,8 +92,8 @@ def _quality(record: Record) -> str:
     quality = record.get("quality")
     if not isinstance(quality, dict):
         return ""
-    values = {name.replace("_", " "): value for name, value in quality.items() if isinstance(value, int | float)}
-    return " · ".join(f"{html.escape(name)} {value:.4g}" for name, value in values.items())
+    values = {name: quality.get(name) for name in _FIGURES}
+    return " · ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in values.items() if isinstance(v, int | float))
 
 
 def failure_row(record: Record) -> str:

@@ -98,5 +98,5 @@ def _failures(failures: Sequence[Record], reasons: Counter[str]) -> str:
     rows = "\n".join(failure_row(record) for record in failures)
     more = reasons.total() - len(failures)
     note = f"<p>and {more} more, in manifest.jsonl</p>" if more else ""
-    head = "<thead><tr><th>picture</th><th>stage</th><th>reason</th></tr></thead>"
+    head = "<thead><tr><th>picture</th><th class=words>stage</th><th class=words>reason</th></tr></thead>"
     return f"<h2>Failed</h2>\n<p>{html.escape(counted)}</p>\n<table>{head}<tbody>\n{rows}\n</tbody></table>{note}\n"

@@ -1,0 +1,66 @@
+"""What this installation consists of, and whether it works: for `irisstn doctor` and for reports of faults."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from irisstn.errors import ImageError, IrisError
+from irisstn.images import decode_gray
+from irisstn.normalization import normalize
+from irisstn.rectifier import Rectifier
+from irisstn.segmentation import segment
+from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+
+PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
+_SUFFIXES = (".png", ".jpg", ".jp2", ".tiff", ".bmp", ".gif", ".webp", ".ppm")
+
+
+def describe() -> Iterator[tuple[str, str]]:
+    """Names and values: versions, devices, picture formats that can be read, the shipped weights' hashes."""
+    yield "python", f"{platform.python_version()} on {platform.platform()}"
+    for package in PACKAGES:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:
+            yield package, "missing"
+    devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
+    yield "formats", " ".join(suffix for suffix in _SUFFIXES if _can_read(suffix))
+    weights = sorted((Path(__file__).parent / "weights").glob("*.safetensors"))
+    for path in weights:
+        yield path.name, f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    if not weights:
+        yield "weights", "missing"
+
+
+def self_test() -> str | None:
+    """Take one rendered eye through all stages; None where all is well, else what went wrong."""
+    eye = render(Identity.from_seed(1), sample_shot(np.random.default_rng(1), CAMERAS["ring-320x280"]))
+    try:
+        found = segment(eye.image)
+        strip = normalize(eye.image, found)
+        rectified = Rectifier.load().rectify(strip)
+    except IrisError as error:
+        return str(error)
+    shared, both = (found.iris_mask & eye.truth.iris_mask).sum(), found.iris_mask.sum() + eye.truth.iris_mask.sum()
+    if 2 * shared / both < 0.9:
+        return f"the iris mask of a rendered eye has an F1 of only {2 * shared / both:.2f}"
+    if rectified.strip.size != strip.size:
+        return "a rectified strip changed its size"
+    return None
+
+
+def _can_read(suffix: str) -> bool:
+    picture = np.full((64, 64, 3), 128, np.uint8)
+    try:
+        return decode_gray(bytes(cv2.imencode(suffix, picture)[1])).shape == (64, 64)
+    except (cv2.error, ImageError):
+        return False
