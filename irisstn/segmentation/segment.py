@@ -19,7 +19,7 @@ from irisstn.segmentation.pupil import find_pupil, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
-DBG=False
+_SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
 _SEARCH_RADIUS=24.0
 Gray = NDArray[np.uint8]
 
@@ -66,15 +66,14 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
     rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
     eyes = locate_eye(small.image, lamps, candidates=config.candidates)
     for eye in [eye for eye in eyes if eye.score > 0.5 * eyes[0].score][:8]:
-        x, y = small.to_picture(eye.x, eye.y)
-        radius = eye.pupil_radius * small.factor
-        view = View.around(image, x, y, 2.2 * radius + 4, max(1.0, radius / _SEARCH_RADIUS))
-        glints = find_glints(view.image, 2.5 * radius / view.factor)
-        found, pupil_score = find_pupil(view.image, glints, *view.to_view(x, y), radius / view.factor)
-        pupil = view.boundary(found)
-        limbus = find_limbus(calm, lamps, small.from_picture(pupil))
-        rings.append((eye.score * (0.2 + pupil_score) * (0.4 + limbus.score), pupil_score, pupil, limbus))
-        if DBG: pp=small.from_picture(pupil);print(f"{eye.x:.0f} {eye.y:.0f} {eye.pupil_radius:.0f} {eye.iris_radius:.0f} {eye.score:.2f} | {pp.x:.0f} {pp.y:.0f} {pp.mean_radius:.0f} {pupil_score:.2f} | {limbus.circle.x:.0f} {limbus.circle.y:.0f} {limbus.circle.mean_radius:.0f} {limbus.sign} {limbus.score:.2f} -> {rings[-1][0]:.2f}")
+        start = small.boundary(Boundary.circle(eye.x, eye.y, eye.pupil_radius))
+        for _ in range(2):
+            pupil, pupil_score = _search_pupil(image, start)
+            limbus = find_limbus(calm, lamps, small.from_picture(pupil))
+            rings.append((eye.score * (0.2 + pupil_score) * (0.4 + limbus.score), pupil_score, pupil, limbus))
+            if pupil_score > _SURE_PUPIL:
+                break
+            start = small.boundary(limbus.circle)  # lamps inside the pupil may have passed for it
     if not rings:
         raise SegmentationError("no pupil and iris ring in the picture")
     best = max(rings, key=lambda ring: ring[0])
@@ -85,6 +84,15 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
     if best[0] < config.min_score:
         raise SegmentationError("no pupil and iris ring in the picture that could be trusted")
     return best[2], best[3]
+
+
+def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
+    """The pupil's circle near `start`, both in the picture's pixels, and its score."""
+    radius = start.mean_radius
+    view = View.around(image, start.x, start.y, 2.2 * radius + 4, max(1.0, radius / _SEARCH_RADIUS))
+    glints = find_glints(view.image, 2.5 * radius / view.factor)
+    found, score = find_pupil(view.image, glints, *view.to_view(start.x, start.y), radius / view.factor)
+    return view.boundary(found), score
 
 
 def _same_circle(one: Boundary, other: Boundary) -> bool:
