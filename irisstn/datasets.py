@@ -42,10 +42,11 @@ class Label:
 def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -> list[Sample]:
     """Every picture that `sources` name, sorted by name, each once.
 
-    A source is a folder (searched to the bottom, symbolic links followed once), a picture, a glob such as
-    `"eyes/*/L/*.jpg"`, or a text or CSV list (.txt, .lst: a path a line; .csv: a column `path`), whose relative paths
-    are meant from the list's folder. A sample's name is its path below its folder; below the deepest common folder for
-    pictures named one by one, by a glob or by a list. With more than one such folder, names begin with the folder's.
+    A source is a folder (searched to the bottom, symbolic links followed once), a picture, a glob of pictures or, where
+    it matches none, of folders, such as `"eyes/*/L/*.jpg"` or `"eyes/00*"`, or a text or CSV list (.txt, .lst: a path a
+    line; .csv: a column `path`), whose relative paths are meant from the list's folder. A sample's name is its path
+    below its folder; below the deepest common folder for pictures named one by one, by a glob or by a list. With more
+    than one such folder, names begin with the folder's.
     Files without a picture's suffix, hidden files and folders, earlier outputs of this program, the truth of rendered
     eyes and the folder `exclude` are passed over.
     Raises DatasetError where a source does not exist or nothing was found.
@@ -65,7 +66,10 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
         elif glob.has_magic(source):
             # Path.glob takes no absolute pattern.
             found = [_absolute(name) for name in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
-            _add(groups, [name for name in found if name.suffix.lower() in SUFFIXES and not name.is_dir()])
+            pictures = [name for name in found if name.suffix.lower() in SUFFIXES and not name.is_dir()]
+            _add(groups, pictures)
+            if not pictures:
+                groups |= {name: _walk(name, exclude) for name in found if name.is_dir()}
         else:
             raise DatasetError(f"{source} does not exist")
     _add(groups, single)

@@ -63,6 +63,7 @@ def test_files_globs_and_lists(tmp_path: Path):
     assert names(tmp_path / "a/L/1.png", tmp_path / "b/L/1.png") == ["a/L/1.png", "b/L/1.png"]
     assert names(f"{tmp_path}/*/L/*") == ["a/L/1.png", "b/L/1.png"]
     assert names(f"{tmp_path}/**/*.png") == ["a/L/1.png", "a/R/1.png", "b/L/1.png"]
+    assert names(f"{tmp_path}/?") == ["a/L/1.png", "a/R/1.png", "b/L/1.png"]
     (tmp_path / "list.txt").write_text(f"# some\na/R/1.png\n\n{tmp_path}/b/L/1.png\n")
     (tmp_path / "list.csv").write_text("subject,path\n1,a/L/1.png\n1,a/R/1.png\n")
     assert names(tmp_path / "list.txt") == ["a/R/1.png", "b/L/1.png"]
