@@ -17,7 +17,7 @@ from irisstn.rectifier import Rectifier
 from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training import TrainConfig, train
-from irisstn.training.augmentation import AugmentationConfig, strip_augmentation
+from irisstn.training.augmentation import AugmentationConfig, augmentation, strip_augmentation
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data import Batches, Eyes, cut_batch, to_strips, to_tensors
 from irisstn.training.folder import read_eyes
@@ -28,7 +28,7 @@ from irisstn.training.photographs import FlatIris, photograph
 from irisstn.training.rendered import RenderedConfig, RenderedEyes
 
 NO_ERRORS = Perturbation(0.0, np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)))
-QUIET = AugmentationConfig(blur=0, noise=0, light=0, marks=0, gaps=0)
+QUIET = AugmentationConfig(blur=0, noise=0, light=0, marks=0, gaps=0, shades=0, blind=0)
 TOY = TrainConfig.model_validate(
     {
         "epochs": 3,
@@ -134,7 +134,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(eyes_at_hand):
     def batches(seed):
         return Batches(
             lambda epoch: eyes_at_hand, size=(32, 256), identities=2, strips=2, views=1,
-            perturbation=PerturbationConfig(), augment=strip_augmentation(AugmentationConfig()), bare=0.5, seed=seed,
+            perturbation=PerturbationConfig(), augment=augmentation(AugmentationConfig()), bare=0.5, seed=seed,
         )  # fmt: skip
 
     one, again, other = batches(0)[3, 1], batches(0)[3, 1], batches(1)[3, 1]
@@ -151,7 +151,7 @@ def test_views_of_one_photograph_share_a_group_where_upright_is_unknown(eyes_at_
     eyes = Eyes(eyes_at_hand.eyes, eyes_at_hand.labels, upright=False)
     batches = Batches(
         lambda epoch: eyes, size=(32, 256), identities=2, strips=4, views=2,
-        perturbation=PerturbationConfig(), augment=strip_augmentation(QUIET), bare=0.0, seed=0,
+        perturbation=PerturbationConfig(), augment=augmentation(QUIET), bare=0.0, seed=0,
     )  # fmt: skip
     batch = batches[0, 0]
     assert len(set(batch.groups.tolist())) == 4 and len(set(batch.labels.tolist())) == 2

@@ -67,7 +67,7 @@ class _Residual(nn.Module):
 class StripNet(nn.Module):
     """Strips to embeddings of length 1; two strips are compared by the cosine of theirs.
 
-    Any strip size works that is divisible by what the strides and sectors ask (8 x 8 cells at least); it is trained at
+    Any strip size works that is divisible by what the strides and sectors ask (32 x 64 at least); it is trained at
     one size and best used there.
     """
 
@@ -80,7 +80,7 @@ class StripNet(nn.Module):
             _block(a, b, (3, 3), (2, 2)),
             _Residual(b),
             _block(b, c, (3, 3)),
-            _block(c, d, (3, 3), (1, 2)),
+            _block(c, d, (3, 3), (2, 2)),
             _Residual(d),
         )
         self.head = nn.Conv2d(d, config.channels, 1)

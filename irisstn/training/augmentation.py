@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from pydantic import Field
 
 from irisstn.config import Strict
+from irisstn.context import Context, ring_rows
 from irisstn.geometry import Bool
 from irisstn.normalization import Gray, Strip
 
@@ -29,6 +32,8 @@ class AugmentationConfig(Strict):
     light: float = Field(0.6, ge=0, le=1)  # brightness, contrast, gamma
     marks: float = Field(0.3, ge=0, le=1)  # dark and bright spots that the mask has missed
     gaps: float = Field(0.4, ge=0, le=1)  # parts that the mask hides
+    shades: float = Field(0.5, ge=0, le=1)  # of the surroundings: light that falls unevenly
+    blind: float = Field(0.1, ge=0, le=1)  # surroundings of which only the lids' edges are seen
 
 
 def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Strip]:
@@ -71,6 +76,38 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
         return Strip(done["image"], usable)
 
     return augment
+
+
+def augmentation(
+    config: AugmentationConfig,
+) -> Callable[[Strip, Context, np.random.Generator], tuple[Strip, Context]]:
+    """A function (strip, context, rng) -> (strip, context) that changes both, each in its own way."""
+    change = strip_augmentation(config)
+
+    def augment(strip: Strip, context: Context, rng: np.random.Generator) -> tuple[Strip, Context]:
+        return change(strip, int(rng.integers(2**31))), _surroundings(context, change, config, rng)
+
+    return augment
+
+
+def _surroundings(
+    context: Context, change: Callable[[Strip, int], Strip], config: AugmentationConfig, rng: np.random.Generator
+) -> Context:
+    """`context` changed like a strip, and so that the STN does not come to trust the look of rendered skin."""
+    changed = change(Strip(context.image, context.usable), int(rng.integers(2**31)))
+    image = changed.image
+    if rng.random() < config.shades:
+        rows, columns = image.shape
+        coarse = rng.normal(0, 0.35, (4, 6)).astype(np.float32)
+        wrapped = np.concatenate([coarse, coarse, coarse], axis=1)  # around the circle
+        light = cv2.resize(wrapped, (3 * columns, rows), interpolation=cv2.INTER_CUBIC)[:, columns : 2 * columns]
+        image = np.clip(image * np.exp(light), 0, 255).astype(np.uint8)
+    if rng.random() < config.blind:
+        ring = ring_rows(image.shape[0])
+        flat = np.full_like(image, int(image[ring].mean()))
+        flat[ring] = image[ring]
+        image = flat
+    return replace(context, image=image, usable=changed.usable)
 
 
 def _gap(rng: np.random.Generator, size: tuple[int, int]) -> Bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from irisstn.context import without_margin
+from irisstn.context import Context, without_margin
 from irisstn.normalization import Strip
 from irisstn.training.perturbation import PerturbationConfig, draw
 from irisstn.training.photographs import Cuttable
 
-Augment = Callable[[Strip, int], Strip]
+Augment = Callable[[Strip, Context, np.random.Generator], tuple[Strip, Context]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,9 +132,7 @@ def cut_batch(
     for index in where:
         strip, context, target = eyes.eyes[index].sample(draw(rng, perturbation), size)
         if augment is not None:
-            strip = augment(strip, int(rng.integers(2**31)))
-            changed = augment(Strip(context.image, context.usable), int(rng.integers(2**31)))
-            context = replace(context, image=changed.image, usable=changed.usable)
+            strip, context = augment(strip, context, rng)
         if rng.random() < bare:
             context = without_margin(context)
         strips.append(strip)

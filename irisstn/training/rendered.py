@@ -7,6 +7,8 @@ were made, so a run that was killed goes on exactly as it would have.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from io import BytesIO
@@ -59,7 +61,7 @@ class RenderedEyes:
         if todo:
             # Fresh processes: forking one that runs torch's threads can hang.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._config.workers, mp_context=context)
+            self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=_end_with_parent)
             for job in todo:
                 self._waiting[job[0].name] = self._pool.submit(_render_chunk, *job)
         return self
@@ -101,6 +103,18 @@ class RenderedEyes:
             eyes += self._loaded[file.name][0]
             numbers += self._loaded[file.name][1]
         return eyes, np.asarray(numbers, np.intp)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that trains is killed: else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def render_photograph(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> Photograph:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
-from irisstn.training.augmentation import strip_augmentation
+from irisstn.training.augmentation import augmentation
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
 from irisstn.training.data import Batch, Batches, Eyes, Steps, cut_batch
@@ -102,7 +102,7 @@ def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
         strips=config.strips,
         views=config.views or (1 if source.validation.upright else 2),
         perturbation=config.perturbation,
-        augment=strip_augmentation(config.augmentation),
+        augment=augmentation(config.augmentation),
         bare=config.bare,
         seed=config.seed,
     )
