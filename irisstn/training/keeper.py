@@ -7,11 +7,12 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from irisstn.images import write_bytes_atomic, write_png
+from irisstn.images import write_bytes_atomic
 from irisstn.stn import side_by_side
 from irisstn.training.data import Batch
 from irisstn.training.module import RecognitionModule
@@ -74,7 +75,8 @@ class Keeper(Callback):
             warped = module.look(few).warped
         if warped is not None:
             picture = side_by_side(few.images, warped, count=8, wrap=True, zoom=2)
-            write_png(self.run / "samples" / f"epoch_{epoch:03d}.png", picture[..., 0])
+            coded = cv2.imencode(".png", picture)[1].tobytes()  # in colour, for the outline
+            write_bytes_atomic(self.run / "samples" / f"epoch_{epoch:03d}.png", coded)
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
