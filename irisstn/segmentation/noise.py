@@ -22,7 +22,7 @@ def find_lamps(small: Gray) -> Bool:
 
 def find_glints(image: Gray, radius: float) -> Bool:
     """Small bright spots (H, W) with their halo around an iris of about `radius` pixels that is not known well yet."""
-    spot = _bright_spots(image, 0.2 * radius, rise=60, level=160)
+    spot = _bright_spots(image, 0.2 * radius, rise=60, level=max(160.0, 0.8 * float(image.max())))
     return cv2.dilate(spot, _disc(0.025 * radius)).view(np.bool_)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import Boundary, Float
-from irisstn.segmentation.polar import Float32, best_circle, edge_map, refine, square_offsets, unroll
+from irisstn.segmentation.polar import Float32, best_circle, directions, edge_map, refine, square_offsets, unroll
 
 Gray = NDArray[np.uint8]
 
@@ -56,3 +57,31 @@ def _edges(
     bright = unroll(glints.view(np.uint8), x, y, radii, columns) > 0
     reach = max(2, round(max(1.5, 0.05 * radius) / (radii[1] - radii[0])))
     return edge_map(polar, bright, reach)
+
+
+def pupil_evidence(image: Gray, glints: NDArray[np.bool_], pupil: Boundary) -> tuple[float, float, float]:
+    """What speaks for a fitted `pupil`: the contrast, sharpness and agreement of its edge.
+
+    Contrast: the rise of brightness from the fifth of a radius within to the fifth beyond, in gray levels, median over
+    the angles. Sharpness: the share of that rise that happens within a tenth of a radius (1 in focus, 0.25 where the
+    picture is as blurred as the pupil is large). Agreement: the share of angles at which it is more than a third of its
+    median. Cells under `glints` (H, W) have no say.
+    """
+    radius = pupil.mean_radius
+    angle, cosine, sine = directions(COLUMNS)
+    rays = (pupil.radius(angle) / radius).astype(np.float32)
+    shares = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None] * radius * rays
+    x, y = shares * cosine + np.float32(pupil.x), shares * sine + np.float32(pupil.y)
+    levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    hidden = cv2.remap(glints.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    height, width = image.shape
+    known = ((hidden == 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)).all(axis=0)
+    if np.count_nonzero(known) < COLUMNS // 4:
+        return 0.0, 0.0, 0.0
+    levels = levels[:, known]
+    wide = levels[4:].mean(axis=0) - levels[:4].mean(axis=0)
+    contrast = float(np.median(wide))
+    if contrast <= 0:
+        return contrast, 0.0, 0.0
+    narrow = float(np.median(levels[4] - levels[3]))
+    return contrast, narrow / contrast, float((wide > contrast / 3).mean())

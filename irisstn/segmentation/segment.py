@@ -15,10 +15,11 @@ from irisstn.segmentation.eyelids import find_lids
 from irisstn.segmentation.limbus import LimbusCircle, find_limbus, fit_limbus, refine_limbus
 from irisstn.segmentation.locate import locate_eye
 from irisstn.segmentation.noise import find_glints, find_lamps, find_noise
-from irisstn.segmentation.pupil import find_pupil, fit_pupil
+from irisstn.segmentation.pupil import find_pupil, fit_pupil, pupil_evidence
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
+_CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
 _SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
 _SEARCH_RADIUS=24.0
 Gray = NDArray[np.uint8]
@@ -34,13 +35,15 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
-    pupil, side = _find_ring(image, small, config)
+    pupil, pupil_score, side = _find_ring(image, small, config)
     limbus = small.boundary(side.circle)
 
     radius = pupil.mean_radius
     view = View.around(image, pupil.x, pupil.y, 1.7 * radius + 8, max(1.0, radius / (0.5 * config.working_radius)))
     glints = find_glints(view.image, 2.5 * radius / view.factor)
-    pupil = view.boundary(fit_pupil(view.image, glints, view.from_picture(pupil)))
+    pupil = fit_pupil(view.image, glints, view.from_picture(pupil))
+    _check_trust(pupil_score, pupil_evidence(view.image, glints, pupil), side.score, config)
+    pupil = view.boundary(pupil)
 
     radius = limbus.mean_radius
     view = View.around(image, limbus.x, limbus.y, 1.7 * radius, max(1.0, radius / config.working_radius))
@@ -56,11 +59,15 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     upper = view.eyelid(upper) if upper is not None else None
     lower = view.eyelid(lower) if lower is not None else None
     iris, usable = _masks(image, pupil, limbus, (upper, lower))
+    ring = np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2)
+    share = np.count_nonzero(usable) / max(ring, 1.0)
+    if share < config.min_usable:
+        raise SegmentationError(f"only {100 * share:.0f} % of the iris ring is visible: the eye is nearly closed")
     return Segmentation(pupil, limbus, upper, lower, iris, usable)
 
 
-def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, LimbusCircle]:
-    """The likeliest pupil, in the picture's pixels, and limbus, in the reduced picture's."""
+def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, float, LimbusCircle]:
+    """The likeliest pupil, in the picture's pixels, with its score, and limbus, in the reduced picture's."""
     lamps = find_lamps(small.image)
     calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
     rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
@@ -81,9 +88,26 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
         nearly = ring[0] > 0.7 * best[0] and ring[1] > 0.7 * best[1]
         if nearly and _same_circle(small.boundary(ring[3].circle), best[2]):
             best = ring
-    if best[0] < config.min_score:
-        raise SegmentationError("no pupil and iris ring in the picture that could be trusted")
-    return best[2], best[3]
+    _, score, pupil, limbus = best
+    if limbus.score < config.min_limbus:
+        raise SegmentationError(f"no limbus found around the pupil (score {limbus.score:.2f})")
+    return pupil, score, limbus
+
+
+def _check_trust(
+    score: float, evidence: tuple[float, float, float], limbus_score: float, config: SegmentationConfig
+) -> None:
+    """Raise SegmentationError where the rings found are not to be trusted as an eye's.
+
+    A dark iris in visible light has a faint pupil but a clear limbus, a light one under infrared the other way round.
+    """
+    contrast, sharpness, agreement = evidence
+    pupil = score * agreement * min(1.0, np.sqrt(max(contrast, 0.0) / _CLEAR_CONTRAST))
+    trust = 0.6 * pupil + 0.4 * min(1.0, limbus_score)
+    if trust < config.min_trust:
+        raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
+    if sharpness < config.min_sharpness:
+        raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
 
 
 def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
