@@ -10,7 +10,6 @@ from irisstn.geometry import Bool
 
 Gray = NDArray[np.uint8]
 
-DK1=.8;DKT=.08;DK2=.6
 _SATURATED = 225  # gray level from which a spot may be the image of a lamp
 
 
@@ -33,11 +32,13 @@ def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
     dark spots in the middle of the iris are its own.
     """
     level, spread = _level(image, iris)
-    bright = _bright_spots(image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread))
+    bright = _bright_spots(
+        image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
+    )
     glints = cv2.dilate(bright, _disc(0.025 * radius))
     kernel = _disc(0.06 * radius)
     thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel) - image
-    dark = ((image < DK1 * level) & (thin > DKT * level)) | (image < DK2 * level)
+    dark = ((image < 0.8 * level) & (thin > 0.08 * level)) | (image < 0.6 * level)
     dark &= iris
     reach = max(1.0, 0.08 * radius)
     near_lid = cv2.dilate((~open_eye).view(np.uint8), np.ones((2 * round(reach) + 1, 1), np.uint8)).view(np.bool_)

@@ -4,62 +4,61 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import Boundary, Float
-from irisstn.segmentation.polar import Float32, best_circle, directions, edge_map, refine, square_offsets, unroll
+from irisstn.geometry import Bool, Boundary, Float
+from irisstn.segmentation.curves import Stiffness, refine
+from irisstn.segmentation.polar import (
+    Circles,
+    Float32,
+    Gray,
+    PolarGrid,
+    best_circle,
+    directions,
+    edge_map,
+    square_offsets,
+)
 
-Gray = NDArray[np.uint8]
+_COLUMNS = 72
+_SEARCH_COLUMNS = 48
+_STIFFNESS = Stiffness(round=0.05)
 
-COLUMNS = 72
-SEARCH_COLUMNS = 48
 
-
-def find_pupil(
-    image: Gray, glints: NDArray[np.bool_], x: float, y: float, radius: float
-) -> tuple[Boundary, float]:
-    """The pupil's circle near that of `radius` around (`x`, `y`) in the reduced `image`, and its score (0..1)."""
+def find_pupil(image: Gray, glints: Bool, start: Boundary) -> tuple[Boundary, float]:
+    """The pupil's circle near `start`, a rough one, and its score (0..1). Cells under `glints` (H, W) have no say."""
+    radius = start.mean_radius
     radii = np.arange(1.0, 2.0 * radius + 6, max(0.4, radius / 30))
-    edge = _edges(image, glints, x, y, radii, radius, SEARCH_COLUMNS)
-    offsets = square_offsets(0.3, 7)
-    sizes = np.linspace(0.65 * radius, 1.4 * radius, 24)
-    return _circle(edge, radii, x, y, offsets, sizes)
+    grid = PolarGrid(start.x, start.y, radii, _SEARCH_COLUMNS)
+    return _circle(_edges(image, glints, grid, radius), grid, 0.3, np.linspace(0.65, 1.4, 24) * radius)
 
 
-def fit_pupil(image: Gray, glints: NDArray[np.bool_], circle: Boundary) -> Boundary:
+def fit_pupil(image: Gray, glints: Bool, circle: Boundary) -> Boundary:
     """The pupil's edge near `circle`; cells under `glints` (H, W) have no say."""
-    x, y, radius = circle.x, circle.y, circle.mean_radius
-    step = max(0.5, radius / 50)
-    radii = np.arange(max(1.5, 0.5 * radius), 1.5 * radius + 3, step)
-    edge = _edges(image, glints, x, y, radii, radius, COLUMNS)
-    offsets = square_offsets(0.12, 7)
-    sizes = np.linspace(0.85 * radius, 1.15 * radius, 16)
-    curve, _ = _circle(edge, radii, x, y, offsets, sizes)
+    radius = circle.mean_radius
+    radii = np.arange(max(1.5, 0.5 * radius), 1.5 * radius + 3, max(0.5, radius / 50))
+    grid = PolarGrid(circle.x, circle.y, radii, _COLUMNS)
+    edge = _edges(image, glints, grid, radius)
+    curve, _ = _circle(edge, grid, 0.12, np.linspace(0.85, 1.15, 16) * radius)
+    radius = curve.mean_radius
     for order, window in ((1, 0.15), (2, 0.12), (4, 0.10), (4, 0.07)):
-        curve = refine(edge, radii, (circle.x, circle.y), curve, order=order, window=window * radius, ridge=0.05)
+        curve = refine(edge, grid, curve, order=order, window=window * radius, stiffness=_STIFFNESS)
     return curve
 
 
-def _circle(
-    edge: Float32, radii: Float, x: float, y: float, offsets: Float, sizes: Float
-) -> tuple[Boundary, float]:
-    weights = np.full((1, edge.shape[1]), 1.0 / edge.shape[1], np.float32)
+def _circle(edge: Float32, grid: PolarGrid, reach: float, radii: Float) -> tuple[Boundary, float]:
+    """The best circle of one of `radii`, its centre within `reach` of its radius of the grid's, and its score."""
+    weights = np.full((1, grid.columns), 1.0 / grid.columns, np.float32)
+    offsets = square_offsets(reach, 7)
     against = 0.5 * (offsets**2).sum(axis=1)[:, None]
-    dx, dy, size, score = best_circle(edge, radii, offsets, sizes, weights, against=against)
-    return Boundary.circle(x + dx, y + dy, size), score
+    x, y, radius, score = best_circle(edge, grid, Circles(offsets, radii, against), weights)
+    return Boundary.circle(x, y, radius), score
 
 
-def _edges(
-    image: Gray, glints: NDArray[np.bool_], x: float, y: float, radii: Float, radius: float, columns: int
-) -> Float32:
-    """Soft-clipped rise of brightness outward, 0 where a glint reaches into the comparison."""
-    polar = unroll(image, x, y, radii, columns).astype(np.float32)
-    bright = unroll(glints.view(np.uint8), x, y, radii, columns) > 0
-    reach = max(2, round(max(1.5, 0.05 * radius) / (radii[1] - radii[0])))
-    return edge_map(polar, bright, reach)
+def _edges(image: Gray, glints: Bool, grid: PolarGrid, radius: float) -> Float32:
+    reach = max(2, round(max(1.5, 0.05 * radius) / grid.step))
+    return edge_map(grid.unroll(image), grid.unroll_mask(glints), reach)
 
 
-def pupil_evidence(image: Gray, glints: NDArray[np.bool_], pupil: Boundary) -> tuple[float, float, float]:
+def pupil_evidence(image: Gray, glints: Bool, pupil: Boundary) -> tuple[float, float, float]:
     """What speaks for a fitted `pupil`: the contrast, sharpness and agreement of its edge.
 
     Contrast: the rise of brightness from the fifth of a radius within to the fifth beyond, in gray levels, median over
@@ -67,16 +66,15 @@ def pupil_evidence(image: Gray, glints: NDArray[np.bool_], pupil: Boundary) -> t
     picture is as blurred as the pupil is large). Agreement: the share of angles at which it is more than a third of its
     median. Cells under `glints` (H, W) have no say.
     """
-    radius = pupil.mean_radius
-    angle, cosine, sine = directions(COLUMNS)
-    rays = (pupil.radius(angle) / radius).astype(np.float32)
-    shares = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None] * radius * rays
-    x, y = shares * cosine + np.float32(pupil.x), shares * sine + np.float32(pupil.y)
+    angle, cosine, sine = directions(_COLUMNS)
+    shares = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
+    radii = shares * pupil.radius(angle).astype(np.float32)
+    x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     hidden = cv2.remap(glints.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     height, width = image.shape
     known = ((hidden == 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)).all(axis=0)
-    if np.count_nonzero(known) < COLUMNS // 4:
+    if np.count_nonzero(known) < _COLUMNS // 4:
         return 0.0, 0.0, 0.0
     levels = levels[:, known]
     wide = levels[4:].mean(axis=0) - levels[:4].mean(axis=0)

@@ -6,23 +6,22 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import Bool, Boundary, Eyelid
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.eyelids import find_lids
-from irisstn.segmentation.limbus import LimbusCircle, find_limbus, fit_limbus, refine_limbus
+from irisstn.segmentation.limbus import LimbusCircle, below, find_limbus, fit_limbus, refine_limbus
 from irisstn.segmentation.locate import locate_eye
 from irisstn.segmentation.noise import find_glints, find_lamps, find_noise
+from irisstn.segmentation.polar import Gray
 from irisstn.segmentation.pupil import find_pupil, fit_pupil, pupil_evidence
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
-_CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
 _SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
-_SEARCH_RADIUS=24.0
-Gray = NDArray[np.uint8]
+_SEARCH_RADIUS = 24.0  # a larger pupil is searched in a reduced picture, px
+_CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
 
 
 def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
@@ -34,45 +33,44 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
+    pupil, limbus = _find_ring(image, config)
+
+    view = View.around(image, limbus.circle, 1.7, config.working_radius)
+    glints = find_glints(view.image, limbus.circle.mean_radius / view.factor)
+    inner = view.from_picture(pupil)
+    outer = replace(limbus, circle=view.from_picture(limbus.circle))
+    outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
+    for _ in range(2):  # each of them tells where the other one is hidden
+        lids = find_lids(view.image, glints, inner, outer.circle)
+        outer = replace(outer, circle=refine_limbus(view.image, glints, inner, outer, lids=lids))
+
+    curve = view.boundary(outer.circle)
+    upper, lower = view.eyelid(lids[0]), view.eyelid(lids[1])
+    iris, usable = _masks(image, pupil, curve, (upper, lower))
+    visible = np.count_nonzero(usable) / (np.pi * (curve.mean_radius**2 - pupil.mean_radius**2))
+    if visible < config.min_usable:
+        raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
+    return Segmentation(pupil, curve, _touching(upper, curve, 1), _touching(lower, curve, -1), iris, usable)
+
+
+def _find_ring(image: Gray, config: SegmentationConfig) -> tuple[Boundary, LimbusCircle]:
+    """The pupil, fitted, and the rough limbus of the likeliest eye, both in the picture's pixels."""
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
-    pupil, pupil_score, side = _find_ring(image, small, config)
-    limbus = small.boundary(side.circle)
-
-    radius = pupil.mean_radius
-    view = View.around(image, pupil.x, pupil.y, 1.7 * radius + 8, max(1.0, radius / (0.5 * config.working_radius)))
-    glints = find_glints(view.image, 2.5 * radius / view.factor)
-    pupil = fit_pupil(view.image, glints, view.from_picture(pupil))
-    _check_trust(pupil_score, pupil_evidence(view.image, glints, pupil), side.score, config)
-    pupil = view.boundary(pupil)
-
-    radius = limbus.mean_radius
-    view = View.around(image, limbus.x, limbus.y, 1.7 * radius, max(1.0, radius / config.working_radius))
-    glints = find_glints(view.image, radius / view.factor)
-    pupil = view.from_picture(pupil)
-    limbus = fit_limbus(view.image, glints, pupil, view.from_picture(limbus), side.sign)
-    upper, lower = find_lids(view.image, glints, pupil, limbus)
-    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower), side.sign)
-    upper, lower = find_lids(view.image, glints, pupil, limbus)
-    limbus = refine_limbus(view.image, glints, pupil, limbus, (upper, lower), side.sign)
-
-    pupil, limbus = view.boundary(pupil), view.boundary(limbus)
-    upper = view.eyelid(upper) if upper is not None else None
-    lower = view.eyelid(lower) if lower is not None else None
-    iris, usable = _masks(image, pupil, limbus, (upper, lower))
-    ring = np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2)
-    share = np.count_nonzero(usable) / max(ring, 1.0)
-    if share < config.min_usable:
-        raise SegmentationError(f"only {100 * share:.0f} % of the iris ring is visible: the eye is nearly closed")
-    return Segmentation(pupil, limbus, upper, lower, iris, usable)
+    pupil, score, limbus = _likeliest(image, small, config)
+    view = View.around(image, pupil, 1.9, 0.5 * config.working_radius)
+    glints = find_glints(view.image, 2.5 * pupil.mean_radius / view.factor)
+    fitted = fit_pupil(view.image, glints, view.from_picture(pupil))
+    _check_trust(score, pupil_evidence(view.image, glints, fitted), limbus.score, config)
+    return view.boundary(fitted), replace(limbus, circle=small.boundary(limbus.circle))
 
 
-def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, float, LimbusCircle]:
+def _likeliest(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, float, LimbusCircle]:
     """The likeliest pupil, in the picture's pixels, with its score, and limbus, in the reduced picture's."""
     lamps = find_lamps(small.image)
-    calm = cv2.GaussianBlur(small.image, (0, 0), 1.0)
+    calm = np.asarray(cv2.GaussianBlur(small.image, (0, 0), 1.0), np.uint8)
     rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
     eyes = locate_eye(small.image, lamps, candidates=config.candidates)
-    for eye in [eye for eye in eyes if eye.score > 0.5 * eyes[0].score][:8]:
+    for eye in [eye for eye in eyes if eye.score > 0.5 * eyes[0].score][: config.readings]:
         start = small.boundary(Boundary.circle(eye.x, eye.y, eye.pupil_radius))
         for _ in range(2):
             pupil, pupil_score = _search_pupil(image, start)
@@ -82,7 +80,7 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
                 break
             start = small.boundary(limbus.circle)  # lamps inside the pupil may have passed for it
     if not rings:
-        raise SegmentationError("no pupil and iris ring in the picture")
+        raise SegmentationError("nothing dark and round in the picture")
     best = max(rings, key=lambda ring: ring[0])
     for ring in rings:  # an iris in a round frame may pass for a pupil in its iris: then prefer the ring inside it
         nearly = ring[0] > 0.7 * best[0] and ring[1] > 0.7 * best[1]
@@ -92,6 +90,20 @@ def _find_ring(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
     if limbus.score < config.min_limbus:
         raise SegmentationError(f"no limbus found around the pupil (score {limbus.score:.2f})")
     return pupil, score, limbus
+
+
+def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
+    """The pupil's circle near `start`, both in the picture's pixels, and its score."""
+    view = View.around(image, start, 2.3, _SEARCH_RADIUS)
+    glints = find_glints(view.image, 2.5 * start.mean_radius / view.factor)
+    found, score = find_pupil(view.image, glints, view.from_picture(start))
+    return view.boundary(found), score
+
+
+def _same_circle(one: Boundary, other: Boundary) -> bool:
+    slack = 0.2 * other.mean_radius
+    apart = np.hypot(one.x - other.x, one.y - other.y)
+    return bool(apart < slack and abs(one.mean_radius - other.mean_radius) < slack)
 
 
 def _check_trust(
@@ -110,38 +122,25 @@ def _check_trust(
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
 
 
-def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
-    """The pupil's circle near `start`, both in the picture's pixels, and its score."""
-    radius = start.mean_radius
-    view = View.around(image, start.x, start.y, 2.2 * radius + 4, max(1.0, radius / _SEARCH_RADIUS))
-    glints = find_glints(view.image, 2.5 * radius / view.factor)
-    found, score = find_pupil(view.image, glints, *view.to_view(start.x, start.y), radius / view.factor)
-    return view.boundary(found), score
-
-
-def _same_circle(one: Boundary, other: Boundary) -> bool:
-    radius = other.mean_radius
-    return bool(np.hypot(one.x - other.x, one.y - other.y) < 0.2 * radius and abs(one.mean_radius - radius) < 0.2 * radius)
-
-
-def _masks(
-    image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid | None, Eyelid | None]
-) -> tuple[Bool, Bool]:
+def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid, Eyelid]) -> tuple[Bool, Bool]:
     """The iris between the lids and its usable part, both (H, W); worked out on the iris's bounding box alone."""
     height, width = image.shape
-    points = limbus.points(np.linspace(0, 2 * np.pi, 64))
-    left, top = np.clip(np.floor(points.min(axis=0)).astype(int) - 2, 0, (width - 1, height - 1))
-    right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int) + 3, 1, (width, height))
-    size = (max(1, int(bottom - top)), max(1, int(right - left)))
+    points = limbus.points(TAU * np.arange(64) / 64)
+    left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
+    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
+    size = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    between = np.ones(size, np.bool_)
-    for lid, is_upper in zip(lids, (True, False), strict=True):
-        if lid is not None:
-            above = replace(lid, x=lid.x - left, y=lid.y - top).above(size)
-            between &= ~above if is_upper else above
-    ring = outer.mask(size) & ~inner.mask(size) & between
-    noise = find_noise(np.ascontiguousarray(image[top:bottom, left:right]), ring, between, limbus.mean_radius)
+    upper, lower = (replace(lid, x=lid.x - left, y=lid.y - top) for lid in lids)
+    open_eye = ~upper.above(size) & lower.above(size)
+    ring = outer.mask(size) & ~inner.mask(size) & open_eye
+    noise = find_noise(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
     usable[top:bottom, left:right] = ring & ~noise
     return iris, usable
+
+
+def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
+    """`lid` where it reaches into the limbus, else None."""
+    inside = side * below(lid, limbus.points(TAU * np.arange(64) / 64))
+    return lid if bool((inside < 0).any()) else None

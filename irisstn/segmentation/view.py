@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from irisstn.geometry import Boundary, Eyelid
-
-Gray = NDArray[np.uint8]
+from irisstn.segmentation.polar import Gray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A reduced cut-out `image` (h, w): its pixel (x, y) lies at (`left` + (x + 0.5) `factor` - 0.5, ...) in the picture."""
+    """A reduced cut-out `image` (h, w) of a picture.
+
+    Its pixel (x, y) lies at `left` + (x + 0.5) `factor_x` - 0.5, `top` + (y + 0.5) `factor_y` - 0.5 in the picture.
+    """
 
     image: Gray
     left: int
@@ -24,17 +26,19 @@ class View:
     factor_y: float
 
     @classmethod
-    def around(cls, image: Gray, x: float, y: float, reach: float, factor: float) -> View:
-        """The cut-out within `reach` pixels of (`x`, `y`), reduced by `factor` >= 1."""
+    def around(cls, image: Gray, curve: Boundary, reach: float, radius: float) -> Self:
+        """The cut-out to `reach` radii of `curve` around it, reduced where its radius is more than `radius` pixels."""
         height, width = image.shape
-        left, top = max(0, int(x - reach)), max(0, int(y - reach))
-        right, bottom = min(width, int(x + reach) + 1), min(height, int(y + reach) + 1)
-        part = image[top:bottom, left:right]
-        view = cls.reduced(part, factor)
+        size = reach * curve.mean_radius + 8
+        left, top = (int(np.clip(c - size, 0, n - 1)) for c, n in ((curve.x, width), (curve.y, height)))
+        right, bottom = (int(np.clip(c + size + 1, 1, n)) for c, n in ((curve.x, width), (curve.y, height)))
+        view = cls.reduced(
+            image[top : max(bottom, top + 1), left : max(right, left + 1)], max(1.0, curve.mean_radius / radius)
+        )
         return cls(view.image, left, top, view.factor_x, view.factor_y)
 
     @classmethod
-    def reduced(cls, image: Gray, factor: float) -> View:
+    def reduced(cls, image: Gray, factor: float) -> Self:
         """The whole picture, reduced by `factor` >= 1."""
         height, width = image.shape
         if factor <= 1.05:
@@ -48,28 +52,26 @@ class View:
         """How many pixels of the picture one of the view is wide (both ways, within a rounding)."""
         return float(np.sqrt(self.factor_x * self.factor_y))
 
-    def to_view(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the picture in the view's pixels."""
-        return (x - self.left + 0.5) / self.factor_x - 0.5, (y - self.top + 0.5) / self.factor_y - 0.5
-
-    def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the view in the picture's pixels."""
-        return self.left + (x + 0.5) * self.factor_x - 0.5, self.top + (y + 0.5) * self.factor_y - 0.5
-
     def boundary(self, curve: Boundary) -> Boundary:
         """A boundary of the view in the picture's pixels."""
-        x, y = self.to_picture(curve.x, curve.y)
-        factor = self.factor
-        return Boundary(x, y, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))
+        x, y = self._to_picture(curve.x, curve.y)
+        return _scaled(curve, x, y, self.factor)
 
     def from_picture(self, curve: Boundary) -> Boundary:
         """A boundary of the picture in the view's pixels."""
-        x, y = self.to_view(curve.x, curve.y)
-        factor = 1 / self.factor
-        return Boundary(x, y, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))
+        x = (curve.x - self.left + 0.5) / self.factor_x - 0.5
+        y = (curve.y - self.top + 0.5) / self.factor_y - 0.5
+        return _scaled(curve, x, y, 1 / self.factor)
 
     def eyelid(self, lid: Eyelid) -> Eyelid:
         """An eyelid of the view in the picture's pixels."""
-        x, y = self.to_picture(lid.x, lid.y)
+        x, y = self._to_picture(lid.x, lid.y)
         c0, c1, c2 = lid.coefficients
         return Eyelid(x, y, lid.angle_rad, (c0 * self.factor, c1, c2 / self.factor))
+
+    def _to_picture(self, x: float, y: float) -> tuple[float, float]:
+        return self.left + (x + 0.5) * self.factor_x - 0.5, self.top + (y + 0.5) * self.factor_y - 0.5
+
+
+def _scaled(curve: Boundary, x: float, y: float, factor: float) -> Boundary:
+    return Boundary(x, y, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))
