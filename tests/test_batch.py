@@ -16,16 +16,16 @@ import cv2
 import numpy as np
 import pytest
 
-from irisstn.batch import SegmentConfig, SegmentJob, read_manifest, read_segmentation, run_batch
+from irisstn.batch import SegmentConfig, SegmentJob, read_segmentation, run_batch
 from irisstn.batch.inputs import find_inputs
 from irisstn.batch.job import Input, Process, Product
 from irisstn.batch.painted import is_painted, segment_painted
-from irisstn.batch.records import Json, Record, safe_name
 from irisstn.batch.rectify import RectifyConfig, RectifyJob, kind_of
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError, ImageError, OutputError, SegmentationError, WeightsError
 from irisstn.images import encode_png, read_gray, write_png
 from irisstn.normalization import normalize
+from irisstn.outputs import Json, Record, read_manifest, safe_name
 from irisstn.segmentation import segment
 
 

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import irisstn
-from irisstn.batch import read_manifest
 from irisstn.cli import cli
 from irisstn.datasets import find_images
+from irisstn.outputs import read_manifest
 
 COMMANDS = ["segment", "rectify", "synth", "train", "doctor"]
 
@@ -94,7 +94,7 @@ def test_failures_are_counted_told_and_exit_with_3(few: Path, tmp_path: Path):
         (["segment", "EYES", "--workers", "0"], "x>=1"),
         (["segment", "EYES", "--size", "64"], "size"),
         (["segment", "EYES", "--size", "0x9999"], "size"),
-        (["segment", "EYES", "--set", "segmentation.min_scor=1"], "did you mean min_score"),
+        (["segment", "EYES", "--set", "segmentation.search_row=1"], "did you mean search_rows"),
         (["segment", "EYES", "--config", "none.yaml"], "none.yaml"),
         (["segment", "EYES", "-o", "file"], "cannot be made"),
         (["rectify", "EYES", "--model", "none"], "none cannot be read"),

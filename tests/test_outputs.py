@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from irisstn.datasets import Label
-from irisstn.errors import DatasetError, ImageError
+from irisstn.errors import DatasetError
 from irisstn.evaluation import evaluate_folder, read_enrolment
-from irisstn.outputs import read_records, read_strip
+from irisstn.outputs import read_manifest, read_strip
 
 SIZE = (32, 256)
 
@@ -51,7 +51,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_strips_come_back_as_written(out: Path) -> None:
-    records = read_records(out)
+    records = list(read_manifest(out))
     assert len(records) == 15
     assert [record["path"] for record in records] == sorted(str(record["path"]) for record in records)
     strip = read_strip(out, records[0])
@@ -62,9 +62,17 @@ def test_strips_come_back_as_written(out: Path) -> None:
 def test_the_last_line_of_an_input_holds(out: Path) -> None:
     with (out / "manifest.jsonl").open("a") as file:
         file.write(json.dumps({"path": "001/L/001L00.png", "status": "failed"}) + "\n")
-    records = read_records(out)
+    records = list(read_manifest(out))
     assert len(records) == 15
     assert records[0]["status"] == "failed"
+
+
+def test_a_torn_last_line_is_passed_over(out: Path) -> None:
+    with (out / "manifest.jsonl").open("a") as file:
+        file.write('{"path": "001/L/001L00.png", "stat')
+    records = list(read_manifest(out))
+    assert len(records) == 15
+    assert records[0]["status"] == "ok"
 
 
 def test_the_same_eyes_match_and_others_do_not(out: Path) -> None:
@@ -102,12 +110,13 @@ def test_labels_may_come_from_elsewhere_and_variants_are_no_samples(tmp_path: Pa
 
 
 def test_bad_folders_are_told(tmp_path: Path, out: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be read"):
-        read_records(tmp_path)
-    record = read_records(out)[0]
-    with pytest.raises(DatasetError, match="outside its folder"):
+    assert list(read_manifest(tmp_path)) == []
+    with pytest.raises(DatasetError, match="holds no strip"):
+        read_enrolment(tmp_path)
+    record = next(read_manifest(out))
+    with pytest.raises(DatasetError, match="out of its folder"):
         read_strip(out, record | {"strip": "../../secret.png"})
-    with pytest.raises(ImageError):
+    with pytest.raises(DatasetError, match="missing or damaged"):
         read_strip(out, record | {"strip": "strips/none.png"})
     with pytest.raises(DatasetError, match="its mask"):
         cv2.imwrite(str(out / "small.png"), np.zeros((3, 3), np.uint8))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from irisstn.batch import manifest
-from irisstn.batch.records import safe_name
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
+from irisstn.outputs import MANIFEST, read_manifest, safe_name
 
 
 def find_inputs(sources: Iterable[str | Path], *, strips: bool, exclude: Path | None = None) -> list[Sample]:
@@ -18,7 +17,7 @@ def find_inputs(sources: Iterable[str | Path], *, strips: bool, exclude: Path | 
     with their masks are the inputs, under the names of the pictures that they come from. Raises DatasetError.
     """
     wanted = [Path(source) for source in sources]
-    outputs = [source for source in wanted if (source / manifest.NAME).is_file()]
+    outputs = [source for source in wanted if (source / MANIFEST).is_file()]
     if not outputs:
         return find_images(wanted if not wanted else [str(source) for source in wanted], exclude=exclude)
     if not strips:
@@ -30,7 +29,7 @@ def find_inputs(sources: Iterable[str | Path], *, strips: bool, exclude: Path | 
 
 def _strips(out: Path) -> list[Sample]:
     samples = []
-    for record in manifest.read_manifest(out):
+    for record in read_manifest(out):
         if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
             mask = out / safe_name(record["strip_mask"]) if "strip_mask" in record else None
             samples.append(Sample(safe_name(record["path"]), out / safe_name(record["strip"]), mask))

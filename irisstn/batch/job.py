@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from irisstn.batch.records import FILES, Json, Record
+from irisstn.batch.records import FILES
+from irisstn.outputs import Json, Record
 
 
 @dataclass(frozen=True, slots=True)

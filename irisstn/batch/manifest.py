@@ -8,36 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from irisstn.batch.records import Record
-
-NAME = "manifest.jsonl"
-
-
-def read_manifest(out: Path) -> Iterator[Record]:
-    """The records of the output folder `out`, sorted by path, each input once; unreadable lines are passed over."""
-    path = out / NAME
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        places = _index(path)
-        for name in sorted(places):
-            record = _parse(_line(file.fileno(), places[name]))
-            if record is not None:
-                yield record
+from irisstn.outputs import MANIFEST, Record, index_records, parse_record, read_line
 
 
 class Manifest:
     """The manifest of one run, open for adding. The caller holds the folder's lock."""
 
     def __init__(self, out: Path) -> None:
-        self._path = out / NAME
+        self._path = out / MANIFEST
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        self._places = _index(self._path)
+        self._places = index_records(self._path)
         # A torn last line goes: the next record must begin on a line of its own.
         self._end = _end_of_last_line(self._file)
         os.ftruncate(self._file, self._end)
@@ -56,7 +41,7 @@ class Manifest:
     def get(self, name: str) -> Record | None:
         """The record that holds for the input `name`."""
         place = self._places.get(name)
-        return _parse(_line(self._file, place)) if place is not None else None
+        return parse_record(read_line(self._file, place)) if place is not None else None
 
     def add(self, records: Sequence[Record]) -> None:
         """Write `records`, which belong together, in one go."""
@@ -71,46 +56,21 @@ class Manifest:
 
     def sort(self, scratch: Path) -> None:
         """Replace the file by one that is sorted by path and holds each input once."""
-        unfinished = scratch / NAME
+        unfinished = scratch / MANIFEST
         with unfinished.open("wb") as file:
             for name in sorted(self._places):
-                file.write(_line(self._file, self._places[name]))
+                file.write(read_line(self._file, self._places[name]))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(self._path)
         os.close(self._file)
         self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        self._places = _index(self._path)
+        self._places = index_records(self._path)
 
 
 def _dump(record: Record) -> bytes:
     # ASCII: a name may hold line separators of Unicode or bytes that are no text at all.
     return json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
-
-
-def _parse(line: bytes) -> Record | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("path"), str) else None
-
-
-def _index(path: Path) -> dict[str, tuple[int, int]]:
-    places: dict[str, tuple[int, int]] = {}
-    at = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            record = _parse(line) if line.endswith(b"\n") else None
-            if record is not None:
-                places[str(record["path"])] = (at, len(line))
-            at += len(line)
-    return places
-
-
-def _line(file: int, place: tuple[int, int]) -> bytes:
-    os.lseek(file, place[0], os.SEEK_SET)
-    return os.read(file, place[1])
 
 
 def _end_of_last_line(file: int) -> int:

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from irisstn.batch import lock, manifest
+from irisstn.batch import lock
 from irisstn.batch.job import Job
-from irisstn.batch.records import Json
 from irisstn.batch.worker import files_of
 from irisstn.errors import DatasetError, OutputError
 from irisstn.images import write_bytes_atomic
+from irisstn.outputs import MANIFEST, Json, read_manifest
 
 RUN = "run.json"
 _SCRATCH = ".unfinished"
@@ -79,7 +79,7 @@ def opened(out: Path, job: Job, *, overwrite: bool) -> Iterator[Output]:
 def _refuse_other_settings(out: Path, settings: dict[str, Json]) -> None:
     path = out / RUN
     if not path.exists():
-        if (out / manifest.NAME).exists():
+        if (out / MANIFEST).exists():
             raise OutputError(
                 f"{out} has a manifest but no {RUN}: give --overwrite to begin it anew, or another folder"
             )
@@ -105,14 +105,14 @@ def _changes(before: Json, now: Json, name: str = "") -> list[str]:
 
 def _empty(out: Path) -> None:
     """Remove what the manifest lists, then the manifest: nothing that this program did not write."""
-    for record in manifest.read_manifest(out):
+    for record in read_manifest(out):
         with suppress(DatasetError):
             for name in files_of(record):
                 with suppress(OSError):
                     (out / name).unlink(missing_ok=True)
                     for folder in list(Path(name).parents)[:-1]:
                         (out / folder).rmdir()  # the first that is not empty ends this
-    for name in (manifest.NAME, RUN, "report.html"):
+    for name in (MANIFEST, RUN, "report.html"):
         (out / name).unlink(missing_ok=True)
 
 

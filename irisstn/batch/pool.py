@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 
 from irisstn.batch.job import Job
-from irisstn.batch.records import Record
 from irisstn.batch.worker import Outcome, Task, do_task
 from irisstn.errors import IrisError
+from irisstn.outputs import Record
 
 _AHEAD = 2  # tasks a worker holds: the one it does and the next, so that it never waits for us
 

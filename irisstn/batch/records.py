@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
 
 from irisstn.errors import DatasetError
-from irisstn.geometry import Bool, Boundary, Eyelid
+from irisstn.geometry import Boundary, Eyelid
+from irisstn.outputs import Json, Record, read_mask
 from irisstn.segmentation.result import Segmentation
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-Record = dict[str, Json]
 
 STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS = "strips", "strip_masks", "masks", "iris_masks", "overlays"
 # The fields of a record that name files, and the folders these lie in.
@@ -124,27 +118,3 @@ def _numbers(value: Json) -> list[float]:
     if len(numbers) != len(_list(value)):
         raise TypeError(f"numbers are needed, got {value!r}")
     return numbers
-
-
-def read_mask(out: Path, name: Json) -> Bool:
-    """The mask (H, W) in the file `name` of the output folder `out`; True = 255. Raises DatasetError."""
-    return np.asarray(read_picture(out, name) > 127)
-
-
-def read_picture(out: Path, name: Json) -> NDArray[np.uint8]:
-    """The gray picture (H, W) in the file `name` of the output folder `out`. Raises DatasetError."""
-    path = out / safe_name(name)
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    if picture is None:
-        raise DatasetError(f"{path} is missing or damaged")
-    return picture.astype(np.uint8, copy=False)
-
-
-def safe_name(name: Json) -> str:
-    """`name` where it is a relative path that stays below its folder; else DatasetError: a manifest is not trusted."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise DatasetError(f"{name!r} is no file name")
-    for path in (PurePosixPath(name), Path(name)):  # the second knows the drives and backslashes of Windows
-        if path.is_absolute() or path.drive or ".." in path.parts:
-            raise DatasetError(f"{name!r} leads out of its folder")
-    return name

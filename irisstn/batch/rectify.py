@@ -14,12 +14,12 @@ from pydantic import Field
 
 from irisstn.batch.job import Input, Process, Product
 from irisstn.batch.painted import is_painted, segment_painted
-from irisstn.batch.records import Json, Record
 from irisstn.batch.segment import Size, eye_product, with_strip
 from irisstn.config import Strict
 from irisstn.errors import ImageError, WeightsError
 from irisstn.images import MAX_PIXELS, decode_gray
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
+from irisstn.outputs import Json, Record
 from irisstn.segmentation import SegmentationConfig, segment
 
 if TYPE_CHECKING:

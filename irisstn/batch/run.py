@@ -15,10 +15,10 @@ from irisstn.batch.manifest import Manifest
 from irisstn.batch.output import Output, opened
 from irisstn.batch.pool import Stop, run_here, run_in_processes, stop_on_signals
 from irisstn.batch.progress import Bar
-from irisstn.batch.records import Json
 from irisstn.batch.worker import Outcome, Task
 from irisstn.datasets import Sample
 from irisstn.errors import OutputError
+from irisstn.outputs import Json
 
 PER_WORKER = 8  # pictures below which one more process is not worth its start
 LIMIT_S = 300.0

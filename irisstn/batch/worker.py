@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irisstn.batch.job import Input, Process, output_file
-from irisstn.batch.records import FILES, Json, Record, safe_name
+from irisstn.batch.records import FILES
 from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_file, write_bytes_atomic
+from irisstn.outputs import Json, Record, safe_name
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 

@@ -11,7 +11,7 @@ from irisstn.errors import DatasetError
 from irisstn.evaluation.error_rates import ErrorRates
 from irisstn.evaluation.evaluate import evaluate_codes
 from irisstn.normalization import Strip
-from irisstn.outputs import read_records, read_strip
+from irisstn.outputs import read_manifest, read_strip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ def read_enrolment(out: Path, labels: Mapping[str, Label] | None = None) -> Enro
     `irisstn.datasets.label_of`. Raises DatasetError where that is not known, or nothing was enrolled.
     """
     strips, enrolled, failed = [], [], []
-    for record in read_records(out):
+    for record in read_manifest(out):
         if "variant_of" in record:
             continue
         name = str(record["path"])

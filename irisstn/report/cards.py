@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.batch.overlay import draw_overlay
-from irisstn.batch.records import Json, Record, read_picture, read_segmentation
+from irisstn.batch.records import read_segmentation
 from irisstn.errors import IrisError
 from irisstn.images import encode_jpeg, read_gray
 from irisstn.normalization import Gray, normalize
+from irisstn.outputs import Json, Record, read_picture
 from irisstn.segmentation import Segmentation
 
 _IRIS_RADIUS = 100.0  # pixels in the close-up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +11,12 @@ import numpy as np
 from irisstn.datasets import Label, find_images, label_of, read_labels, split_by_subject
 from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
-from irisstn.normalization import Strip
+from irisstn.outputs import MANIFEST, Record, read_manifest, read_strip
 from irisstn.segmentation import segment
 from irisstn.training.data import Eyes
 from irisstn.training.photographs import Cuttable, FlatIris, photograph
 
 Tell = Callable[[str, int, int], None]
-_MANIFEST = "manifest.jsonl"
 _PUPIL_SHARE = 0.4  # of a strip whose record does not tell
 
 
@@ -33,7 +31,7 @@ def read_eyes(data: Path, *, labels: Path | None, held_out: float, seed: int, te
     if not data.is_dir():
         raise DatasetError(f"{data} is no folder")
     known = read_labels(labels) if labels is not None else None
-    found = _strips(data) if (data / _MANIFEST).exists() else _photographs(data)
+    found = _strips(data) if (data / MANIFEST).exists() else _photographs(data)
     names = [name for name, _ in found]
     owners = _labels(names, known)
     eyes: list[Cuttable] = []
@@ -91,39 +89,16 @@ def _photographs(data: Path) -> list[Source]:
 
 
 def _strips(data: Path) -> list[Source]:
-    records: dict[str, dict[str, object]] = {}
-    try:
-        for line in (data / _MANIFEST).read_text(encoding="utf-8").splitlines():
-            record = json.loads(line) if line.strip() else {}
-            if isinstance(record.get("path"), str):
-                records[record["path"]] = record  # the last line of an input holds
-    except (OSError, ValueError, AttributeError) as error:
-        raise DatasetError(f"{data / _MANIFEST} cannot be read: {error}") from None
+    def reader(record: Record) -> Callable[[], Cuttable]:
+        return lambda: FlatIris(read_strip(data, record), _pupil_share(record))
 
-    def reader(record: dict[str, object]) -> Callable[[], Cuttable]:
-        def read() -> Cuttable:
-            image = read_gray(_inside(data, record.get("strip")))
-            mask = read_gray(_inside(data, record.get("strip_mask")))
-            if mask.shape != image.shape:
-                raise DatasetError(f"the strip of {record['path']} is {image.shape}, its mask {mask.shape}")
-            return FlatIris(Strip(image, mask > 127), _pupil_share(record))
-
-        return read
-
-    usable = {name: record for name, record in sorted(records.items()) if record.get("status") == "ok"}
+    usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
     if not usable:
-        raise DatasetError(f"{data / _MANIFEST} names no strip")
-    return [(name, reader(record)) for name, record in usable.items()]
+        raise DatasetError(f"{data / MANIFEST} names no strip")
+    return [(str(record["path"]), reader(record)) for record in usable]
 
 
-def _inside(data: Path, name: object) -> Path:
-    path = data / str(name)
-    if not isinstance(name, str) or not path.resolve().is_relative_to(data.resolve()):
-        raise DatasetError(f"{data / _MANIFEST} names a file outside its folder: {name}")
-    return path
-
-
-def _pupil_share(record: dict[str, object]) -> float:
+def _pupil_share(record: Record) -> float:
     """Pupil radius over iris radius, from the fitted ellipses of a record."""
     radii = []
     for name in ("pupil", "iris"):
