@@ -130,7 +130,7 @@ def _candidates() -> tuple[Float, NDArray[np.int32], Float32, Float]:
     tilt = np.linspace(-0.4, 0.4, 11)
     bow = np.linspace(-0.03, 0.45, 9)
     parabolas = np.stack(np.meshgrid(height, tilt, bow, indexing="ij"), axis=-1).reshape(-1, 3)
-    u = np.arange(-_SPAN, _SPAN + 0.001, 3 / _CELLS)
+    u = np.arange(-_SPAN, _SPAN + 0.001, 4 / _CELLS)
     rows = np.clip(np.rint(_heights(parabolas, u) * _CELLS + _HALF_HEIGHT), 0, 2 * _HALF_HEIGHT).astype(np.int32)
     columns = np.rint(u * _CELLS + _HALF_WIDTH).astype(np.int32)
     weights = np.where(np.abs(u) < 0.85, 1.0, 0.6).astype(np.float32)

@@ -62,13 +62,13 @@ def _symmetry_peaks(calm: Gray, count: int) -> list[tuple[float, float]]:
     gx = cv2.Sobel(calm, cv2.CV_32F, 1, 0, scale=1 / 8)
     gy = cv2.Sobel(calm, cv2.CV_32F, 0, 1, scale=1 / 8)
     strength = cv2.magnitude(gx, gy)
-    y, x = np.nonzero(strength > max(1.0, float(np.quantile(strength[::2, ::2], 0.6))))
+    y, x = np.nonzero(strength > max(1.0, 1.2 * float(strength.mean())))
     size = strength[y, x]
     nx, ny = gx[y, x] / size, gy[y, x] / size
     weight = size / (size + 6.0)
     total = np.zeros((height, width), np.float32)
     for low, high in _RADII:
-        radii = np.linspace(low * short, high * short, 6, dtype=np.float32)[:, None]
+        radii = np.linspace(low * short, high * short, 5, dtype=np.float32)[:, None]
         px, py = np.rint(x - radii * nx).astype(np.int32), np.rint(y - radii * ny).astype(np.int32)
         good = (px >= 0) & (px < width) & (py >= 0) & (py < height)
         share = np.broadcast_to(weight / radii, px.shape)

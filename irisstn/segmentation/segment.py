@@ -40,11 +40,8 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     inner = view.from_picture(pupil)
     outer = replace(limbus, circle=view.from_picture(limbus.circle))
     outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
-    for _ in range(2):  # each of them tells where the other one is hidden
-        lids = find_lids(view.image, glints, inner, outer.circle)
-        outer = replace(outer, circle=refine_limbus(view.image, glints, inner, outer, lids=lids))
-
-    curve = view.boundary(outer.circle)
+    lids = find_lids(view.image, glints, inner, outer.circle)
+    curve = view.boundary(refine_limbus(view.image, glints, inner, outer, lids=lids))
     upper, lower = view.eyelid(lids[0]), view.eyelid(lids[1])
     iris, usable = _masks(image, pupil, curve, (upper, lower))
     visible = np.count_nonzero(usable) / (np.pi * (curve.mean_radius**2 - pupil.mean_radius**2))
@@ -70,7 +67,9 @@ def _likeliest(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
     calm = np.asarray(cv2.GaussianBlur(small.image, (0, 0), 1.0), np.uint8)
     rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
     eyes = locate_eye(small.image, lamps, candidates=config.candidates)
-    for eye in [eye for eye in eyes if eye.score > 0.5 * eyes[0].score][: config.readings]:
+    for eye in eyes[: config.readings]:
+        if rings and eye.score < 0.5 * max(ring[0] for ring in rings):
+            break  # none of those left can come near the best
         start = small.boundary(Boundary.circle(eye.x, eye.y, eye.pupil_radius))
         for _ in range(2):
             pupil, pupil_score = _search_pupil(image, start)
