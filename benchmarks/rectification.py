@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
@@ -145,6 +146,7 @@ def table(rates: dict[str, dict[str, float]]) -> str:
 def cli(eyes: Path, model: Path | None, subjects: int | None, out: Path | None) -> None:
     """Compare rectified strips with plain ones, under stress and without."""
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)  # one picture is too little to share out: threads would wait for each other
     rates = main(eyes, model=model, subjects=subjects)
     click.echo(table(rates))
     if out is not None:
