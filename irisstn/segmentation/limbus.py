@@ -60,7 +60,7 @@ def find_limbus(image: Gray, glints: Bool, pupil: Boundary) -> LimbusCircle:
     found = []
     for sign, share in ((1, 1.0), (-1, _DARK_SCLERA)):
         step = np.maximum(sign * wide, 0)
-        edge = edge_map(polar, hidden, 3, sign) * (0.4 + 0.6 * step / (step + 10))
+        edge = edge_map(polar, hidden, 3, sign=sign) * (0.4 + 0.6 * step / (step + 10))
         edge[~seen] = 0
         x, y, size, score = best_circle(edge, grid, circles, _side_weights(_SEARCH_COLUMNS))
         found.append(LimbusCircle(Boundary.circle(x, y, size), sign, score * share))
@@ -85,7 +85,7 @@ def fit_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: LimbusCircle)
     radius = circle.mean_radius
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.7 * radius), 1.3 * radius, radius / 80)
     grid = PolarGrid(circle.x, circle.y, radii, _COLUMNS)
-    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), 4, limbus.sign)
+    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), 4, sign=limbus.sign)
     offsets = square_offsets(0.06, 7)
     drift = offsets + np.array([circle.x - pupil.x, circle.y - pupil.y]) / radius
     against = _OFF_CENTRE * (drift**2).sum(axis=1)[:, None]
@@ -110,7 +110,7 @@ def refine_limbus(
     radius = curve.mean_radius
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.75 * radius), 1.25 * radius, radius / 100)
     grid = PolarGrid(curve.x, curve.y, radii, _COLUMNS)
-    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), 5, limbus.sign)
+    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), 5, sign=limbus.sign)
     stiffness = Stiffness(_ROUND, pupil.x, pupil.y, _CONCENTRIC)
     for order, share in ((1, 0.08), (2, 0.06), (2, 0.05)):
         weights = _clear_of(lids, curve)

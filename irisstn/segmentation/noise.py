@@ -19,9 +19,9 @@ def find_lamps(small: Gray) -> Bool:
     return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)
 
 
-def find_glints(image: Gray, radius: float) -> Bool:
-    """Small bright spots (H, W) with their halo around an iris of about `radius` pixels that is not known well yet."""
-    spot = _bright_spots(image, 0.2 * radius, rise=60, level=max(160.0, 0.8 * float(image.max())))
+def find_glints(image: Gray, radius: float, size: float) -> Bool:
+    """Bright spots (H, W) up to `size` pixels wide, with their halo, around an iris of about `radius` pixels."""
+    spot = _bright_spots(image, size, rise=60, level=max(160.0, 0.8 * float(image.max())))
     return cv2.dilate(spot, _disc(0.025 * radius)).view(np.bool_)
 
 
@@ -38,7 +38,7 @@ def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
     glints = cv2.dilate(bright, _disc(0.025 * radius))
     kernel = _disc(0.06 * radius)
     thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel) - image
-    dark = ((image < 0.8 * level) & (thin > 0.08 * level)) | (image < 0.6 * level)
+    dark = ((image < 0.8 * level) & (thin > 0.08 * level)) | (image < min(0.6 * level, level - 2.2 * spread - 4))
     dark &= iris
     reach = max(1.0, 0.08 * radius)
     near_lid = cv2.dilate((~open_eye).view(np.uint8), np.ones((2 * round(reach) + 1, 1), np.uint8)).view(np.bool_)

@@ -64,10 +64,10 @@ def directions(columns: int) -> tuple[Float32, Float32, Float32]:
     return parts
 
 
-def edge_map(polar: Float32, hidden: Bool, reach: int, sign: int = 1) -> Float32:
-    """How much brighter (R, T) the next `reach` rows are than the last ones, soft-clipped to 0..1; 0 near `hidden`.
+def edge_map(polar: Float32, hidden: Bool, reach: int, *, sign: int = 1, blank: float = 0.0) -> Float32:
+    """How much brighter (R, T) the next `reach` rows are than the last ones, soft-clipped to 0..1.
 
-    With the `sign` -1: how much darker.
+    With the `sign` -1: how much darker. Near `hidden` cells it is `blank`.
     """
     padded = np.concatenate([np.zeros((1, polar.shape[1]), np.float32), np.cumsum(polar, axis=0)])
     rise = np.zeros_like(polar)
@@ -80,7 +80,7 @@ def edge_map(polar: Float32, hidden: Bool, reach: int, sign: int = 1) -> Float32
     edge /= edge + noise
     if hidden.any():
         near = cv2.dilate(hidden.view(np.uint8), np.ones((2 * reach + 1, 1), np.uint8))
-        edge[near > 0] = 0
+        edge[near > 0] = blank
     return edge
 
 

@@ -20,6 +20,7 @@ from irisstn.segmentation.polar import (
 
 _COLUMNS = 72
 _SEARCH_COLUMNS = 48
+_BLANK = 0.3  # what a place under a glint counts in the search: little, for it may hide an edge
 _STIFFNESS = Stiffness(round=0.05)
 
 
@@ -28,7 +29,7 @@ def find_pupil(image: Gray, glints: Bool, start: Boundary) -> tuple[Boundary, fl
     radius = start.mean_radius
     radii = np.arange(1.0, 2.0 * radius + 6, max(0.4, radius / 30))
     grid = PolarGrid(start.x, start.y, radii, _SEARCH_COLUMNS)
-    return _circle(_edges(image, glints, grid, radius), grid, 0.3, np.linspace(0.65, 1.4, 24) * radius)
+    return _circle(_edges(image, glints, grid, radius, _BLANK), grid, 0.3, np.linspace(0.65, 1.4, 24) * radius)
 
 
 def fit_pupil(image: Gray, glints: Bool, circle: Boundary) -> Boundary:
@@ -53,9 +54,9 @@ def _circle(edge: Float32, grid: PolarGrid, reach: float, radii: Float) -> tuple
     return Boundary.circle(x, y, radius), score
 
 
-def _edges(image: Gray, glints: Bool, grid: PolarGrid, radius: float) -> Float32:
+def _edges(image: Gray, glints: Bool, grid: PolarGrid, radius: float, blank: float = 0.0) -> Float32:
     reach = max(2, round(max(1.5, 0.05 * radius) / grid.step))
-    return edge_map(grid.unroll(image), grid.unroll_mask(glints), reach)
+    return edge_map(grid.unroll(image), grid.unroll_mask(glints), reach, blank=blank)
 
 
 def pupil_evidence(image: Gray, glints: Bool, pupil: Boundary) -> tuple[float, float, float]:

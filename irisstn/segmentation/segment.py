@@ -19,6 +19,7 @@ from irisstn.segmentation.pupil import find_pupil, fit_pupil, pupil_evidence
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
+_GLINT = 0.8  # a lamp's image is narrower than this in pupil radii
 _SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
 _SEARCH_RADIUS = 24.0  # a larger pupil is searched in a reduced picture, px
 _CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
@@ -36,7 +37,8 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     pupil, limbus = _find_ring(image, config)
 
     view = View.around(image, limbus.circle, 1.7, config.working_radius)
-    glints = find_glints(view.image, limbus.circle.mean_radius / view.factor)
+    radius = limbus.circle.mean_radius / view.factor
+    glints = find_glints(view.image, radius, 0.2 * radius)
     inner = view.from_picture(pupil)
     outer = replace(limbus, circle=view.from_picture(limbus.circle))
     outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
@@ -55,7 +57,8 @@ def _find_ring(image: Gray, config: SegmentationConfig) -> tuple[Boundary, Limbu
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
     pupil, score, limbus = _likeliest(image, small, config)
     view = View.around(image, pupil, 1.9, 0.5 * config.working_radius)
-    glints = find_glints(view.image, 2.5 * pupil.mean_radius / view.factor)
+    radius = pupil.mean_radius / view.factor
+    glints = find_glints(view.image, 2.5 * radius, _GLINT * radius)
     fitted = fit_pupil(view.image, glints, view.from_picture(pupil))
     _check_trust(score, pupil_evidence(view.image, glints, fitted), limbus.score, config)
     return view.boundary(fitted), replace(limbus, circle=small.boundary(limbus.circle))
@@ -94,7 +97,8 @@ def _likeliest(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
 def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
     """The pupil's circle near `start`, both in the picture's pixels, and its score."""
     view = View.around(image, start, 2.3, _SEARCH_RADIUS)
-    glints = find_glints(view.image, 2.5 * start.mean_radius / view.factor)
+    radius = start.mean_radius / view.factor
+    glints = find_glints(view.image, 2.5 * radius, _GLINT * radius)
     found, score = find_pupil(view.image, glints, view.from_picture(start))
     return view.boundary(found), score
 
@@ -114,7 +118,7 @@ def _check_trust(
     """
     contrast, sharpness, agreement = evidence
     pupil = score * agreement * min(1.0, np.sqrt(max(contrast, 0.0) / _CLEAR_CONTRAST))
-    trust = 0.6 * pupil + 0.4 * min(1.0, limbus_score)
+    trust = 0.5 * pupil + 0.5 * min(1.1, limbus_score)
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
     if sharpness < config.min_sharpness:

@@ -1,0 +1,263 @@
+"""Segmentation on rendered eyes of every camera, and on pictures that hold no eye."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from irisstn.errors import SegmentationError
+from irisstn.geometry import TAU, Boundary, Eyelid
+from irisstn.images import to_gray
+from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
+
+Gray = NDArray[np.uint8]
+SHOTS = 8
+
+
+def shot_of(camera: str, i: int) -> Shot:
+    return sample_shot(np.random.default_rng([31, i]), CAMERAS[camera])
+
+
+def eye_of(camera: str, i: int, change: Callable[[Shot], Shot] = lambda shot: shot) -> tuple[Gray, RenderedEye]:
+    eye = render(Identity.from_seed(500 + i), change(shot_of(camera, i)))
+    return to_gray(eye.image), eye
+
+
+def f1(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def apart(one: Boundary, other: Boundary) -> float:
+    """Distance of two boundaries' centres as a share of the second one's radius."""
+    return float(np.hypot(one.x - other.x, one.y - other.y) / other.mean_radius)
+
+
+def try_segment(image: Gray) -> Segmentation | None:
+    try:
+        return segment(image)
+    except SegmentationError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def steady() -> tuple[Gray, Segmentation]:
+    """A picture with lids, lashes and glints, and what is found in it."""
+    image, eye = eye_of("vga-640x480", 3)
+    found = segment(image)
+    assert f1(found.iris_mask, eye.truth.iris_mask) > 0.93
+    return image, found
+
+
+@pytest.mark.parametrize("camera", sorted(CAMERAS))
+def test_finds_the_ring_of_every_camera(camera: str) -> None:
+    scores, pupils, limbi = [], [], []
+    for i in range(SHOTS):
+        image, eye = eye_of(camera, i)
+        found = try_segment(image)
+        scores.append(f1(found.iris_mask, eye.truth.iris_mask) if found else 0.0)
+        if found:
+            pupils.append(apart(found.pupil, eye.truth.pupil))
+            limbi.append(apart(found.limbus, eye.truth.limbus))
+    visible = CAMERAS[camera].colour
+    assert len(pupils) >= SHOTS - 2 * visible - 1
+    assert np.median(scores) > (0.9 if visible else 0.955)
+    assert np.quantile(scores, 0.25) > (0.5 if visible else 0.92)
+    assert np.median(pupils) < 0.02
+    assert np.median(limbi) < 0.03
+
+
+@pytest.mark.parametrize("pattern", ["one", "edge", "two", "four", "ring"])
+def test_glints_in_the_pupil_and_on_its_edge_do_not_bend_it(pattern: str) -> None:
+    errors = []
+    for i in range(4):
+        image, eye = eye_of("close-320x240", i, lambda shot: replace(shot, glints=pattern))
+        found = segment(image)
+        angles = TAU * np.arange(64) / 64
+        errors.append(
+            np.abs(found.pupil.radius(angles) - eye.truth.pupil.radius(angles)).max() / found.pupil.mean_radius
+        )
+    assert np.median(errors) < 0.04
+    assert max(errors) < 0.12
+
+
+def _rolled(sign: int) -> Callable[[Shot], Shot]:
+    return lambda shot: replace(shot, roll_rad=sign * np.deg2rad(30))
+
+
+def test_head_roll_of_thirty_degrees() -> None:
+    scores = []
+    for sign in (-1, 1):
+        for i in range(3):
+            image, eye = eye_of("vga-640x480", i, _rolled(sign))
+            scores.append(f1(segment(image).iris_mask, eye.truth.iris_mask))
+    assert len(scores) == 6
+    assert np.median(scores) > 0.92
+
+
+def test_lids_over_much_of_the_iris_are_left_out() -> None:
+    image, eye = eye_of("close-320x240", 1, lambda shot: replace(shot, upper_lid=0.35, lower_lid=0.8))
+    found = segment(image)
+    assert found.upper_lid is not None
+    assert f1(found.iris_mask, eye.truth.iris_mask) > 0.9
+    assert not found.iris_mask[found.upper_lid.above(image.shape)].any()
+
+
+def test_lids_that_do_not_reach_the_iris_are_none() -> None:
+    image, _ = eye_of("close-320x240", 2, lambda shot: replace(shot, upper_lid=1.45, lower_lid=1.35))
+    found = segment(image)
+    assert found.upper_lid is None or found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+    ring = found.limbus.mask(image.shape) & ~found.pupil.mask(image.shape)
+    assert found.iris_mask.sum() > 0.93 * ring.sum()
+
+
+def test_glints_are_not_usable() -> None:
+    image, _ = eye_of("vga-640x480", 4)
+    found = segment(image)
+    x, y = (round(v) for v in found.limbus.points(np.array(0.2)) * 0.5 + found.pupil.points(np.array(0.2)) * 0.5)
+    assert found.usable[y, x]
+    spotted = image.copy()
+    cv2.circle(spotted, (x, y), max(3, round(0.06 * found.limbus.mean_radius)), 255, -1)
+    again = segment(spotted)
+    assert again.iris_mask[y, x]
+    assert not again.usable[y, x]
+
+
+def test_usable_is_part_of_the_iris_and_leaves_lashes_out() -> None:
+    shares, left_out = [], []
+    for i in range(SHOTS):
+        image, eye = eye_of("close-320x240", i)
+        found = segment(image)
+        assert not (found.usable & ~found.iris_mask).any()
+        hidden = eye.truth.iris_mask & ~eye.truth.usable & found.iris_mask
+        shares.append(found.usable.sum() / found.iris_mask.sum())
+        if hidden.sum() > 50:
+            left_out.append((hidden & ~found.usable).sum() / hidden.sum())
+    assert np.median(shares) > 0.8
+    assert left_out
+    assert np.median(left_out) > 0.4
+
+
+def _text() -> Gray:
+    page = np.full((280, 320), 255, np.uint8)
+    for line in range(12):
+        cv2.putText(page, "the quick brown fox jumps", (5, 22 * line + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 0, 2)
+    return page
+
+
+def _skin() -> Gray:
+    """The brow and lid of a rendered eye without the eye: what a closed eye shows."""
+    image, eye = eye_of("hd-1024x768", 0)
+    top = int(eye.truth.limbus.y - 1.6 * eye.truth.limbus.mean_radius)
+    return cv2.resize(image[: max(top, 60)], (320, 240)).astype(np.uint8)
+
+
+NO_EYE: dict[str, Callable[[], Gray]] = {
+    "black": lambda: np.zeros((280, 320), np.uint8),
+    "white": lambda: np.full((280, 320), 255, np.uint8),
+    "noise": lambda: np.random.default_rng(0).integers(0, 256, (280, 320), np.uint8),
+    "cloud": lambda: cv2.normalize(
+        cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (280, 320), np.uint8), (0, 0), 9),
+        np.empty((280, 320), np.uint8),
+        0,
+        255,
+        cv2.NORM_MINMAX,
+    ).astype(np.uint8),
+    "gradient": lambda: np.tile(np.linspace(0, 255, 320).astype(np.uint8), (280, 1)),
+    "text": _text,
+    "skin": _skin,
+}
+
+
+@pytest.mark.parametrize("name", sorted(NO_EYE))
+def test_no_eye_is_an_error_with_a_reason(name: str) -> None:
+    with pytest.raises(SegmentationError) as caught:
+        segment(NO_EYE[name]())
+    assert caught.value.stage == "segment"
+    assert len(caught.value.reason) > 10
+
+
+def test_hopeless_blur_is_an_error() -> None:
+    image, eye = eye_of("close-320x240", 0)
+    assert segment(image).usable.any()
+    with pytest.raises(SegmentationError):
+        segment(cv2.GaussianBlur(image, (0, 0), 0.16 * eye.truth.limbus.mean_radius).astype(np.uint8))
+
+
+def test_too_small_a_picture_is_an_error() -> None:
+    with pytest.raises(SegmentationError, match="too small"):
+        segment(np.zeros((20, 30), np.uint8))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((280, 320, 3), np.uint8), np.zeros((280, 320), np.float32)])
+def test_what_is_no_gray_picture_is_misuse(bad: NDArray[np.generic]) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        segment(bad)
+
+
+def test_settings_decide_what_is_trusted(steady: tuple[Gray, Segmentation]) -> None:
+    image, _ = steady
+    with pytest.raises(SegmentationError, match="trust"):
+        segment(image, SegmentationConfig(min_trust=1.0))
+    with pytest.raises(SegmentationError, match="nearly closed"):
+        segment(image, SegmentationConfig(min_usable=1.0))
+
+
+def test_the_same_picture_gives_the_same_result_and_stays_as_it_was(steady: tuple[Gray, Segmentation]) -> None:
+    image, found = steady
+    before = image.copy()
+    image.flags.writeable = False
+    again = segment(image)
+    assert np.array_equal(image, before)
+    assert again.pupil == found.pupil
+    assert again.limbus == found.limbus
+    assert np.array_equal(again.usable, found.usable)
+
+
+def test_a_mirrored_picture_gives_mirrored_boundaries(steady: tuple[Gray, Segmentation]) -> None:
+    image, found = steady
+    other = segment(np.ascontiguousarray(image[:, ::-1]))
+    width = image.shape[1]
+    for one, two in ((found.pupil, other.pupil), (found.limbus, other.limbus)):
+        assert abs(width - 1 - two.x - one.x) < 0.02 * found.limbus.mean_radius
+        assert abs(two.y - one.y) < 0.02 * found.limbus.mean_radius
+        assert abs(two.mean_radius / one.mean_radius - 1) < 0.02
+    assert f1(found.iris_mask, other.iris_mask[:, ::-1]) > 0.97
+
+
+def test_an_enlarged_picture_gives_scaled_boundaries(steady: tuple[Gray, Segmentation]) -> None:
+    image, found = steady
+    large = segment(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC).astype(np.uint8))
+    for one, two in ((found.pupil, large.pupil), (found.limbus, large.limbus)):
+        assert abs((two.x - 0.5) / 2 - one.x) < 0.02 * found.limbus.mean_radius
+        assert abs((two.y - 0.5) / 2 - one.y) < 0.02 * found.limbus.mean_radius
+        assert abs(two.mean_radius / 2 / one.mean_radius - 1) < 0.02
+    assert f1(found.iris_mask, large.iris_mask[::2, ::2]) > 0.96
+
+
+def test_a_moved_picture_gives_moved_boundaries(steady: tuple[Gray, Segmentation]) -> None:
+    image, found = steady
+    moved = segment(np.ascontiguousarray(image[10:, 14:]))
+    assert abs(moved.limbus.x + 14 - found.limbus.x) < 0.02 * found.limbus.mean_radius
+    assert abs(moved.limbus.y + 10 - found.limbus.y) < 0.02 * found.limbus.mean_radius
+
+
+def test_an_iris_cut_by_the_border() -> None:
+    image, eye = eye_of("vga-640x480", 6)
+    cut = round(eye.truth.limbus.x - 0.6 * eye.truth.limbus.mean_radius)
+    found = segment(np.ascontiguousarray(image[:, cut:]))
+    assert f1(found.iris_mask, eye.truth.iris_mask[:, cut:]) > 0.85
+
+
+def test_lids_are_parabolas_above_and_below(steady: tuple[Gray, Segmentation]) -> None:
+    _, found = steady
+    lids = [lid for lid in (found.upper_lid, found.lower_lid) if lid is not None]
+    assert lids
+    assert all(isinstance(lid, Eyelid) for lid in lids)
+    if found.upper_lid is not None:
+        assert found.upper_lid.points(np.array(0.0))[1] < found.limbus.y
+    if found.lower_lid is not None:
+        assert found.lower_lid.points(np.array(0.0))[1] > found.limbus.y
