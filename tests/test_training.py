@@ -32,6 +32,7 @@ QUIET = AugmentationConfig(blur=0, noise=0, light=0, marks=0, gaps=0, shades=0, 
 TOY = TrainConfig.model_validate(
     {
         "epochs": 3,
+        "alone": 1,
         "steps": 2,
         "identities": 4,
         "strips": 2,

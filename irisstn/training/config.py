@@ -37,6 +37,7 @@ class TrainConfig(Strict):
     size: tuple[int, int] = (32, 256)  # of the strips
     epochs: int = Field(40, ge=1)
     steps: int = Field(50, ge=1)  # batches in an epoch
+    alone: int = Field(0, ge=0)  # epochs at first in which the STN learns its ring alone, at half the cost of both
     patience: int = Field(10, ge=1)  # epochs without a better validation loss before it stops early
     identities: int = Field(24, ge=2)  # in a batch
     strips: int = Field(4, ge=2)  # of each identity in a batch

@@ -27,7 +27,7 @@ CONDITIONS = ("natural", "stress")  # of the validation batches, in the order of
 class Found(NamedTuple):
     """What the networks make of a batch."""
 
-    embeddings: Tensor  # (B, D)
+    embeddings: Tensor | None  # (B, D); None while the STN learns alone
     warped: Warped | None  # None without an STN
     ring: Tensor | None  # (B, 13), the ring's parameters; None for another transform
 
@@ -45,22 +45,23 @@ class RecognitionModule(lightning.LightningModule):
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._seen: dict[str, list[tuple[Batch, Found]]] = defaultdict(list)
 
-    def look(self, batch: Batch) -> Found:
-        """Rectify and embed a batch."""
-        if self.rectifier is None:
-            return Found(self.recognizer(batch.images, batch.usable).float(), None, None)
-        warped = self.rectifier.warp(batch.images, batch.usable, batch.contexts)
-        transform = self.rectifier.transform
-        ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
-        usable = warped.usable if warped.usable is not None else torch.ones_like(warped.image)
-        return Found(self.recognizer(warped.image, usable).float(), warped, ring)
+    def look(self, batch: Batch, *, embed: bool = True) -> Found:
+        """Rectify a batch and, with `embed`, embed it."""
+        images, usable = batch.images, batch.usable
+        warped = ring = None
+        if self.rectifier is not None:
+            warped = self.rectifier.warp(images, usable, batch.contexts)
+            transform = self.rectifier.transform
+            ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
+            images, usable = warped.image, usable if warped.usable is None else warped.usable
+        return Found(self.recognizer(images, usable).float() if embed else None, warped, ring)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
         """The loss and its parts, scalars."""
         weights = self.config.weights
         parts: dict[str, Tensor] = {}
         total = torch.zeros((), device=batch.images.device)
-        if metric:
+        if metric and found.embeddings is not None:
             parts["metric"] = self.metric_loss(found.embeddings, batch.labels)
             total = total + weights.metric * parts["metric"]
         if found.warped is not None:
@@ -73,7 +74,8 @@ class RecognitionModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        parts = self.losses(batch, self.look(batch))
+        alone = self.rectifier is not None and self.current_epoch < self.config.alone
+        parts = self.losses(batch, self.look(batch, embed=not alone))
         for name, value in parts.items():
             self._sums[f"train_{name}"].append(float(value.detach()))
         return parts["loss"]
@@ -100,7 +102,7 @@ class RecognitionModule(lightning.LightningModule):
     def measure(self, batches: list[Batch], found: list[Found]) -> dict[str, float]:
         """Loss, recognition in single comparisons, and roll errors in degrees, over all `batches` together."""
         whole = Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
-        embeddings = torch.cat([one.embeddings for one in found])
+        embeddings = torch.cat([one.embeddings for one in found if one.embeddings is not None])
         losses = [self.losses(batch, one, metric=self._in_batch) for batch, one in zip(batches, found, strict=True)]
         figures = {name: float(np.mean([float(part[name].detach()) for part in losses])) for name in losses[0]}
         eyes = [str(label) for label in whole.labels.tolist()]
