@@ -23,6 +23,7 @@ class LossWeights(Strict):
     outside: float = Field(1.0, ge=0)  # cells sampled beyond the ring
     roll: float = Field(2.0, ge=0)  # within the ring's part: the roll's own share ...
     agreement: float = Field(2.0, ge=0)  # ... and that shots of one eye are turned alike, whatever upright is
+    lids: float = Field(1.0, ge=0)  # what the STN sees of the lids, beside the ring
     dilation: float = Field(0.1, ge=0)  # towards 0
     pupil_share: float = Field(0.1, ge=0)
     roll_scale_deg: float = Field(2.0, gt=0)

@@ -46,6 +46,7 @@ class Batch(NamedTuple):
     labels: Tensor  # (B,) identities
     groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
     targets: Tensor  # (B, 12), see irisstn.training.perturbation.TARGET_NAMES
+    openness: Tensor  # (B, 64), see irisstn.training.photographs.Sample
 
 
 class Steps(Sampler[tuple[int, int]]):
@@ -129,8 +130,9 @@ def cut_batch(
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
+    openness: list[NDArray[np.floating]] = []
     for index in where:
-        strip, context, target = eyes.eyes[index].sample(draw(rng, perturbation), size)
+        strip, context, target, opening = eyes.eyes[index].sample(draw(rng, perturbation), size)
         if augment is not None:
             strip, context = augment(strip, context, rng)
         if rng.random() < bare:
@@ -138,6 +140,7 @@ def cut_batch(
         strips.append(strip)
         contexts.append(context.planes())
         targets.append(target)
+        openness.append(opening)
     labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))
     images, usable = to_tensors(strips)
     return Batch(
@@ -147,6 +150,7 @@ def cut_batch(
         labels=labels,
         groups=labels if eyes.upright else torch.tensor(list(where)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),
+        openness=torch.from_numpy(np.stack(openness).astype(np.float32)),
     )
 
 

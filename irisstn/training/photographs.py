@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -18,12 +18,23 @@ _MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context
 _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
 
 
+COLUMNS = 64  # angles at which `Sample.openness` is known
+
+
+Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
+
+
 class Sample(NamedTuple):
-    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors."""
+    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors.
+
+    `openness` (COLUMNS,) is the share of each direction of the context that lies between the true lids, NaN where
+    nobody knows.
+    """
 
     strip: Strip
     context: Context
     target: Float
+    openness: Float
 
 
 class Cuttable(Protocol):
@@ -38,14 +49,16 @@ class Photograph:
     """The surroundings of an iris, cut out of a picture, with its true boundaries and how far the eye is turned in it.
 
     `used` is the ring along which strips are cut, `packed` its usable mask, eight pixels a byte: the truth, or what the
-    segmenter found, so that its errors are the real ones. `lids` are the upper and the lower one, in the same way.
+    segmenter found, so that its errors are the real ones. `lids` are the upper and the lower one, in the same way;
+    `true_lids` the true ones, None where they are not known.
     """
 
     image: Gray
     packed: Gray
     truth: tuple[Boundary, Boundary]
     used: tuple[Boundary, Boundary]
-    lids: tuple[Eyelid | None, Eyelid | None]
+    lids: Lids
+    true_lids: Lids
     roll_rad: float
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -56,15 +69,32 @@ class Photograph:
             wrong = errors.lids.apply(wrong)
         strip = cut(self.image, wrong, errors.roll_rad, size)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
-        return Sample(strip, context, undoing(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad))
+        target = undoing(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
+        return Sample(strip, context, target, self._openness(wrong, errors.roll_rad))
+
+    def _openness(self, ring: Segmentation, roll_rad: float) -> Float:
+        if self.true_lids == (None, None):
+            return np.full(COLUMNS, np.nan)
+        upper, lower = self.true_lids
+        truth = replace(ring, upper_lid=upper, lower_lid=lower)
+        openness = context_of_eye(self.image, truth, roll_rad=roll_rad, size=(32, COLUMNS)).open.mean(axis=0)
+        up = np.sin(strip_angles(COLUMNS) + roll_rad) < 0
+        openness[up if upper is None else ~up if lower is None else np.zeros(COLUMNS, bool)] = np.nan
+        return np.asarray(openness)
 
 
 def photograph(
-    image: Gray, truth: Segmentation, roll_rad: float = 0.0, *, found: Segmentation | None = None
+    image: Gray,
+    truth: Segmentation,
+    roll_rad: float = 0.0,
+    *,
+    found: Segmentation | None = None,
+    lids_known: bool = True,
 ) -> Photograph:
     """Cut the iris with its surroundings out of `image` (H, W) and make it smaller where it is large.
 
     `roll_rad` is how far the eye is turned. With `found`, strips are cut along that ring instead of the true one.
+    `lids_known` says that the lids of `truth` are true.
     """
     used = truth if found is None else found
     limbus = truth.limbus
@@ -86,6 +116,7 @@ def photograph(
         truth=(place.edge(truth.pupil), place.edge(truth.limbus)),
         used=(place.edge(used.pupil), place.edge(used.limbus)),
         lids=(place.lid(used.upper_lid), place.lid(used.lower_lid)),
+        true_lids=(place.lid(truth.upper_lid), place.lid(truth.lower_lid)) if lids_known else (None, None),
         roll_rad=float(roll_rad),
     )
 
@@ -146,7 +177,8 @@ class FlatIris:
         mask = cv2.remap(usable, x + 1, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (true_radius >= 0) & (true_radius <= 1)
         strip = Strip(sampled.astype(np.uint8, copy=False), mask.astype(np.bool_) & inside)
-        return Sample(strip, context_of_strip(strip), np.concatenate([[-errors.roll_rad], *undo, [self.pupil_share]]))
+        target = np.concatenate([[-errors.roll_rad], *undo, [self.pupil_share]])
+        return Sample(strip, context_of_strip(strip), target, np.full(COLUMNS, np.nan))
 
 
 def _terms(errors: Perturbation, edge: int) -> Float:
