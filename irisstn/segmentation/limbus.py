@@ -26,7 +26,7 @@ _DARK_SCLERA = 0.55  # what a limbus counts whose sclera is darker than the iris
 _OFF_CENTRE = 2.0  # score that a circle loses per squared offset from the pupil, in radii
 _USUAL_RATIO = 2.5  # iris by pupil radius
 _RATIO_WEIGHT = 0.3  # score that a circle loses per squared logarithm off the usual ratio
-_CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
+_CONCENTRIC = 0.04  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
 _ROUND = 0.3  # how strongly it is drawn to a circle, likewise
 
 
@@ -120,12 +120,12 @@ def refine_limbus(
 
 
 def _clear_of(lids: tuple[Eyelid, Eyelid], limbus: Boundary) -> Float32:
-    """Weights (T,) of the limbus's points: 1 between the lids, 0 behind them, falling within a tenth of the radius."""
+    """Weights (T,) of the limbus's points: 1 between the lids, 0 behind them, rising over a sixteenth of a radius."""
     angle, _, _ = directions(_COLUMNS)
     points = limbus.points(angle)
     weights = np.full(_COLUMNS, 1.0)
     for lid, side in zip(lids, (1, -1), strict=True):
-        weights *= np.clip((side * below(lid, points) / limbus.mean_radius - 0.03) / 0.1, 0.0, 1.0)
+        weights *= np.clip((side * below(lid, points) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
     return np.asarray(weights + 1e-3, np.float32)
 
 

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool
-
-Gray = NDArray[np.uint8]
+from irisstn.geometry import Bool, Boundary
+from irisstn.segmentation.polar import Gray, PolarGrid
 
 _SATURATED = 225  # gray level from which a spot may be the image of a lamp
 
@@ -19,10 +18,15 @@ def find_lamps(small: Gray) -> Bool:
     return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)
 
 
-def find_glints(image: Gray, radius: float, size: float) -> Bool:
-    """Bright spots (H, W) up to `size` pixels wide, with their halo, around an iris of about `radius` pixels."""
-    spot = _bright_spots(image, size, rise=60, level=max(160.0, 0.8 * float(image.max())))
-    return cv2.dilate(spot, _disc(0.025 * radius)).view(np.bool_)
+def find_glints(image: Gray, circle: Boundary, size: float) -> Bool:
+    """Bright spots (H, W) up to `size` radii of `circle` wide, with their halo, in and around that circle.
+
+    `circle` is the pupil's or the iris's, roughly; a spot is brighter than what is usual just outside it.
+    """
+    radius = circle.mean_radius
+    outside = float(np.median(PolarGrid(circle.x, circle.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image)))
+    level = max(160.0, 0.8 * float(image.max()), min(outside + 40, 250.0))
+    return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)
 
 
 def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:

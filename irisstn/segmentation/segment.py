@@ -37,9 +37,8 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     pupil, limbus = _find_ring(image, config)
 
     view = View.around(image, limbus.circle, 1.7, config.working_radius)
-    radius = limbus.circle.mean_radius / view.factor
-    glints = find_glints(view.image, radius, 0.2 * radius)
     inner = view.from_picture(pupil)
+    glints = find_glints(view.image, inner, _GLINT)
     outer = replace(limbus, circle=view.from_picture(limbus.circle))
     outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
     lids = find_lids(view.image, glints, inner, outer.circle)
@@ -57,8 +56,7 @@ def _find_ring(image: Gray, config: SegmentationConfig) -> tuple[Boundary, Limbu
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
     pupil, score, limbus = _likeliest(image, small, config)
     view = View.around(image, pupil, 1.9, 0.5 * config.working_radius)
-    radius = pupil.mean_radius / view.factor
-    glints = find_glints(view.image, 2.5 * radius, _GLINT * radius)
+    glints = find_glints(view.image, view.from_picture(pupil), _GLINT)
     fitted = fit_pupil(view.image, glints, view.from_picture(pupil))
     _check_trust(score, pupil_evidence(view.image, glints, fitted), limbus.score, config)
     return view.boundary(fitted), replace(limbus, circle=small.boundary(limbus.circle))
@@ -97,9 +95,8 @@ def _likeliest(image: Gray, small: View, config: SegmentationConfig) -> tuple[Bo
 def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
     """The pupil's circle near `start`, both in the picture's pixels, and its score."""
     view = View.around(image, start, 2.3, _SEARCH_RADIUS)
-    radius = start.mean_radius / view.factor
-    glints = find_glints(view.image, 2.5 * radius, _GLINT * radius)
-    found, score = find_pupil(view.image, glints, view.from_picture(start))
+    circle = view.from_picture(start)
+    found, score = find_pupil(view.image, find_glints(view.image, circle, _GLINT), circle)
     return view.boundary(found), score
 
 
