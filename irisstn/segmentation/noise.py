@@ -18,14 +18,16 @@ def find_lamps(small: Gray) -> Bool:
     return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)
 
 
-def find_glints(image: Gray, circle: Boundary, size: float) -> Bool:
-    """Bright spots (H, W) up to `size` radii of `circle` wide, with their halo, in and around that circle.
+def find_glints(image: Gray, circle: Boundary) -> Bool:
+    """Bright spots (H, W) up to 0.8 radii of `circle` wide, with their halo, in and around that circle.
 
-    `circle` is the pupil's or the iris's, roughly; a spot is brighter than what is usual just outside it.
+    `circle` is the pupil's or the iris's, roughly; a spot is brighter than what is usual just outside it. Where that
+    is bright itself, spots are at most half a radius wide: a light iris may be as bright as a lamp in it.
     """
     radius = circle.mean_radius
     outside = float(np.median(PolarGrid(circle.x, circle.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image)))
     level = max(160.0, 0.8 * float(image.max()), min(outside + 40, 250.0))
+    size = 0.8 if outside < 170 else 0.5
     return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)
 
 

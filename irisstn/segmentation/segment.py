@@ -19,7 +19,6 @@ from irisstn.segmentation.pupil import find_pupil, fit_pupil, pupil_evidence
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
-_GLINT = 0.8  # a lamp's image is narrower than this in pupil radii
 _SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
 _SEARCH_RADIUS = 24.0  # a larger pupil is searched in a reduced picture, px
 _CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
@@ -38,7 +37,7 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
 
     view = View.around(image, limbus.circle, 1.7, config.working_radius)
     inner = view.from_picture(pupil)
-    glints = find_glints(view.image, inner, _GLINT)
+    glints = find_glints(view.image, inner)
     outer = replace(limbus, circle=view.from_picture(limbus.circle))
     outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
     lids = find_lids(view.image, glints, inner, outer.circle)
@@ -56,7 +55,7 @@ def _find_ring(image: Gray, config: SegmentationConfig) -> tuple[Boundary, Limbu
     small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
     pupil, score, limbus = _likeliest(image, small, config)
     view = View.around(image, pupil, 1.9, 0.5 * config.working_radius)
-    glints = find_glints(view.image, view.from_picture(pupil), _GLINT)
+    glints = find_glints(view.image, view.from_picture(pupil))
     fitted = fit_pupil(view.image, glints, view.from_picture(pupil))
     _check_trust(score, pupil_evidence(view.image, glints, fitted), limbus.score, config)
     return view.boundary(fitted), replace(limbus, circle=small.boundary(limbus.circle))
@@ -96,7 +95,7 @@ def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
     """The pupil's circle near `start`, both in the picture's pixels, and its score."""
     view = View.around(image, start, 2.3, _SEARCH_RADIUS)
     circle = view.from_picture(start)
-    found, score = find_pupil(view.image, find_glints(view.image, circle, _GLINT), circle)
+    found, score = find_pupil(view.image, find_glints(view.image, circle), circle)
     return view.boundary(found), score
 
 
