@@ -26,7 +26,7 @@ _DARK_SCLERA = 0.55  # what a limbus counts whose sclera is darker than the iris
 _OFF_CENTRE = 2.0  # score that a circle loses per squared offset from the pupil, in radii
 _USUAL_RATIO = 2.5  # iris by pupil radius
 _RATIO_WEIGHT = 0.3  # score that a circle loses per squared logarithm off the usual ratio
-_CONCENTRIC = 0.15  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
+_CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
 _ROUND = 0.3  # how strongly it is drawn to a circle, likewise
 
 
