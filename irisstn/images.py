@@ -129,14 +129,15 @@ def _from_integers(picture: NDArray[np.integer]) -> Gray:
 
 
 def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:
-    """Write `picture` (H, W) as PNG, atomically: uint8 as 8-bit gray, bool as 1-bit (0 and 255 when read)."""
+    """Write `picture` as PNG, atomically: (H, W) or (H, W, 3) BGR uint8, or (H, W) bool (0 and 255 when read)."""
     write_bytes_atomic(path, encode_png(picture), scratch=scratch)
 
 
 def encode_png(picture: NDArray[np.generic]) -> bytes:
-    """The PNG file of `picture` (H, W) of uint8 or bool; the same picture always makes the same bytes."""
-    if picture.ndim != 2 or picture.dtype not in (np.uint8, np.bool_):
-        raise ValueError(f"a PNG is made of (H, W) uint8 or bool, got {picture.shape} of {picture.dtype}")
+    """The PNG file of `picture`, see `write_png`; the same picture always makes the same bytes."""
+    colour = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+    if not colour and (picture.ndim != 2 or picture.dtype not in (np.uint8, np.bool_)):
+        raise ValueError(f"a PNG is made of (H, W) uint8 or bool, or BGR, got {picture.shape} of {picture.dtype}")
     if picture.dtype == np.bool_:
         return _encode(".png", np.asarray(picture, np.uint8) * np.uint8(255), _PNG_MASK)
     return _encode(".png", np.ascontiguousarray(picture, np.uint8), _PNG_GRAY)

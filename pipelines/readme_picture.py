@@ -1,4 +1,4 @@
-"""The README's picture: sample eyes with their boundaries, and beside them the plain and the rectified strip.
+"""The README's picture: shots of one rendered eye, the head tilted, beside the plain and the rectified strips.
 
 python pipelines/readme_picture.py docs/rectified.png
 """
@@ -12,36 +12,51 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn import Rectifier, normalize, read_gray, segment
+from irisstn import Rectifier, normalize, segment
 from irisstn.batch.overlay import draw_overlay
-from irisstn.images import write_png
+from irisstn.images import to_gray, write_png
+from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
-ROOT = Path(__file__).parents[1]
-EYES = ("001/L/001L01.png", "001/R/001R01.png", "001/R/001R02.png", "003/R/003R02.png")
-HEIGHT, GAP, WHITE = 192, 12, 255
+CAMERA, IDENTITY, SHOTS = "tilted-640x480", 12, (6, 10, 5)
+HEIGHT, GAP, WHITE = 210, 10, 255
+Picture = NDArray[np.uint8]
 
 
-def main(out: Path, eyes: Path = ROOT / "data" / "sample") -> Path:
-    """Write the picture to `out`."""
+def main(out: Path) -> Path:
+    """Write the picture to `out`: a line for each shot, with overlay, plain strip and, below it, the rectified one."""
     rectifier = Rectifier.load()
-    rows = []
-    for name in EYES:
-        image = read_gray(eyes / name)
+    identity = Identity.from_seed(IDENTITY)
+    overlays: list[Picture] = []
+    plain: list[Picture] = []
+    rectified: list[Picture] = []
+    for shot in SHOTS:
+        image = to_gray(render(identity, sample_shot(np.random.default_rng(shot), CAMERAS[CAMERA])).image)
         segmentation = segment(image)
-        plain = normalize(image, segmentation).image
-        rectified = rectifier.rectify_eye(image, segmentation).strip.image
-        strips = np.vstack([plain, np.full((HEIGHT - 2 * len(plain), plain.shape[1]), WHITE, np.uint8), rectified])
         overlay = draw_overlay(image, segmentation)
-        width = round(overlay.shape[1] * HEIGHT / overlay.shape[0])
-        small = np.full((HEIGHT, 260, 3), WHITE, np.uint8)
-        small[:, :width] = cv2.resize(overlay, (width, HEIGHT), interpolation=cv2.INTER_AREA)
-        gap = np.full((HEIGHT, GAP, 3), WHITE, np.uint8)
-        rows.append(np.hstack([small, gap, np.repeat(strips[..., None], 3, axis=2)]))
-    between = np.full((GAP, rows[0].shape[1], 3), WHITE, np.uint8)
-    stacked: list[NDArray[np.uint8]] = [piece for row in rows for piece in (row, between)][:-1]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_png(out, np.vstack(stacked))
+        size = (round(overlay.shape[1] * HEIGHT / overlay.shape[0]), HEIGHT)
+        overlays.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False))
+        plain.append(_colour(normalize(image, segmentation).image))
+        rectified.append(_colour(rectifier.rectify_eye(image, segmentation).strip.image))
+    write_png(out, np.vstack([_row(overlays), _gap(_row(overlays)), _row([_stack(plain), _stack(rectified)])]))
     return out
+
+
+def _colour(gray: Picture) -> Picture:
+    return np.repeat(gray[..., None], 3, axis=2)
+
+
+def _gap(like: Picture) -> Picture:
+    return np.full((GAP, like.shape[1], 3), WHITE, np.uint8)
+
+
+def _stack(strips: list[Picture]) -> Picture:
+    half = [cv2.resize(strip, (425, 72), interpolation=cv2.INTER_AREA).astype(np.uint8) for strip in strips]
+    return np.vstack([piece for strip in half for piece in (strip, _gap(strip))][:-1])
+
+
+def _row(pictures: list[Picture]) -> Picture:
+    between = np.full((pictures[0].shape[0], GAP, 3), WHITE, np.uint8)
+    return np.hstack([piece for picture in pictures for piece in (picture, between)][:-1])
 
 
 @click.command()
