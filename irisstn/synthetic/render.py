@@ -191,9 +191,9 @@ def _expose(rng: np.random.Generator, shot: Shot, light: Float) -> Image:
     """What lens and sensor make of the light (H, W): blur, motion, grain, 8 bits."""
     light = np.minimum(light, 1.35)
     if shot.motion_px >= 1:
-        light = cv2.filter2D(light, -1, _motion_kernel(shot.motion_px, shot.motion_rad))  # type: ignore[assignment]
+        light = np.asarray(cv2.filter2D(light, -1, _motion_kernel(shot.motion_px, shot.motion_rad)), np.float32)
     if shot.blur_px > 0.25:
-        light = cv2.GaussianBlur(light, (0, 0), shot.blur_px)  # type: ignore[assignment]
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), shot.blur_px), np.float32)
     grain = rng.standard_normal(light.shape, np.float32)
     light = light + grain * np.float32(shot.noise)
     return np.asarray(cv2.convertScaleAbs(np.maximum(light, 0), alpha=255.0), np.uint8)
