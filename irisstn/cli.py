@@ -116,6 +116,12 @@ def segment(
 
     SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures. A run that was ended goes on where it was: what is
     done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn segment ./eyes
+      irisstn segment ./eyes -o out --overlays --size 32x256
+      irisstn segment 'scans/*/L/*.png' --workers 2 --json
     """
     from irisstn.batch.segment import SegmentConfig, SegmentJob
     from irisstn.config import load_config
@@ -152,6 +158,12 @@ def rectify(
 
     SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`. A whole
     eye is always segmented first. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn rectify ./eyes
+      irisstn rectify ./eyes -o out --model runs/shipped --augment 4
+      irisstn rectify ./strips --input strip --size 32x256
     """
     from irisstn.batch.rectify import RectifyConfig, RectifyJob
     from irisstn.config import load_config
@@ -228,7 +240,13 @@ def _tell(summary: Summary, page: Path) -> None:
 def synth(
     *, out: Path, subjects: int, shots: int, seed: int, cameras: tuple[str, ...], workers: int, quiet: bool
 ) -> None:
-    """Render near-infrared eye pictures with exact truth. No real person's eye goes in."""
+    """Render near-infrared eye pictures with exact truth. No real person's eye goes in.
+
+    \b
+    Examples:
+      irisstn synth -o eyes --subjects 10 --shots 5
+      irisstn synth -o tilted --camera tilted-640x480 --seed 3
+    """
     from irisstn.batch.progress import Bar
     from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
 
@@ -272,6 +290,12 @@ def train(
     DATA is a folder of eye pictures or the output folder of `irisstn segment`; identities come from names and
     folders, or from --labels. Without DATA it trains on eyes that are rendered as it goes. A run that was ended goes
     on where it was.
+
+    \b
+    Examples:
+      irisstn train ./eyes -o runs/mine --set epochs=20
+      irisstn train ./eyes --labels whose.csv
+      irisstn train --config configs/shipped.yaml
     """
     from irisstn.batch.progress import Stages
     from irisstn.config import load_config

@@ -32,6 +32,7 @@ def test_every_command_named_has_help(command: str) -> None:
     )
     assert done.returncode == 0
     assert f"irisstn {command}" in done.stdout
+    assert f"\n    irisstn {command} " in done.stdout  # an example, as it is typed
     # Every option that the README shows with the command is one that it has.
     for line in re.findall(rf"^    irisstn {command} (.*)$", README, re.MULTILINE):
         for option in re.findall(r"(?<!\S)--?[a-z]+", line.split("#")[0]):
