@@ -65,11 +65,11 @@ def _folder_command(command: Command) -> Command:
     """The arguments and options that every folder command has."""
     options = [
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
-        click.option(
-            "-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: the source's name and verb]"
-        ),
+        click.option("-o", "--out", metavar="OUT", help="Output folder or URL.  [default: the source's name and verb]"),
         click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512."),
-        click.option("--workers", type=click.IntRange(1), default=_cpus, show_default="CPUs", help="Processes."),
+        click.option("--workers", type=click.IntRange(1), show_default="CPUs", help="Processes."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who runs the workers."),
+        click.option("--ray-address", metavar="HOST:PORT", help="A Ray cluster.  [default: one on this machine]"),
         click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures."),
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting."),
@@ -88,8 +88,10 @@ class _Run:
     """The options of a folder command that do not change its output."""
 
     sources: tuple[str, ...]
-    out: Path | None
-    workers: int
+    out: str | None
+    workers: int | None
+    engine: str
+    ray_address: str | None
     overwrite: bool
     fail_fast: bool
     as_json: bool
@@ -101,9 +103,11 @@ class _Run:
 def segment(
     *,
     sources: tuple[str, ...],
-    out: Path | None,
+    out: str | None,
     size: str | None,
-    workers: int,
+    workers: int | None,
+    engine: str,
+    ray_address: str | None,
     overlays: bool,
     config: Path | None,
     overrides: tuple[str, ...],
@@ -129,7 +133,7 @@ def segment(
     with _told():
         flags = _flags(size=size, overlays=overlays or None)
         job = SegmentJob(load_config(SegmentConfig, config, [*overrides, *flags]))
-        _run(job, _Run(sources, out, workers, overwrite, fail_fast, as_json, quiet))
+        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
 
 
 @cli.command()
@@ -140,9 +144,11 @@ def segment(
 def rectify(
     *,
     sources: tuple[str, ...],
-    out: Path | None,
+    out: str | None,
     size: str | None,
-    workers: int,
+    workers: int | None,
+    engine: str,
+    ray_address: str | None,
     overlays: bool,
     config: Path | None,
     overrides: tuple[str, ...],
@@ -171,7 +177,7 @@ def rectify(
     with _told():
         flags = _flags(size=size, overlays=overlays or None, input=kind, augment=augment)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
-        _run(job, _Run(sources, out, workers, overwrite, fail_fast, as_json, quiet))
+        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
 
 
 def _flags(**flags: str | int | None) -> list[str]:
@@ -180,24 +186,29 @@ def _flags(**flags: str | int | None) -> list[str]:
 
 
 def _run(job: Job, run: _Run) -> None:
-    from irisstn.batch.inputs import find_inputs
-    from irisstn.batch.run import run_batch
+    from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
+    from irisstn.datasets import Sample
     from irisstn.report import write_report
 
-    out = run.out or Path(f"{_name_of(run.sources[0])}-{PAST[job.command]}")
+    if run.ray_address is not None and run.engine != "ray":
+        raise _Misuse("--ray-address goes with --engine ray")
+    out = out_folder(run.out or f"{_name_of(run.sources[0])}-{PAST[job.command]}")
     samples = find_inputs(run.sources, strips=job.command == "rectify", exclude=out)
     summary = run_batch(
         job,
         samples,
         out,
-        workers=run.workers,
+        workers=run.workers or _cpus(),
+        cluster=Cluster(run.ray_address, run.workers) if run.engine == "ray" else None,
         overwrite=run.overwrite,
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
     )
-    page = write_report(out, samples)
+    # A page is to be opened in a browser, beside the pictures that it shows.
+    pictures = [sample for sample in samples if isinstance(sample, Sample)]
+    page = write_report(out, pictures) if isinstance(out, Path) else None
     if run.as_json:
-        click.echo(json.dumps(summary.as_dict() | {"report": str(page)}))
+        click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
     elif not run.quiet:
         _tell(summary, page)
     if summary.stopped_by is not None:
@@ -210,11 +221,12 @@ def _name_of(source: str) -> str:
     path = Path(source)
     if path.is_dir():
         return path.resolve().name or "images"
-    plain = [part for part in path.parent.parts if not any(letter in part for letter in "*?[")]
+    parts = path.parts if "://" in source else path.parent.parts
+    plain = [part for part in parts if not any(letter in part for letter in "*?[")]
     return path.stem if path.exists() else Path(*plain).resolve().name or "images"
 
 
-def _tell(summary: Summary, page: Path) -> None:
+def _tell(summary: Summary, page: Path | None) -> None:
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
     if summary.skipped:
         parts.append(f"{summary.skipped} already done")
@@ -226,7 +238,7 @@ def _tell(summary: Summary, page: Path) -> None:
         click.echo(f"  {count} x {reason}")
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
-    click.echo(f"Strips and records in {summary.out}; open {page}")
+    click.echo(f"Strips and records in {summary.out}" + (f"; open {page}" if page is not None else ""))
 
 
 @cli.command()

@@ -16,7 +16,7 @@ from irisstn.images import SUFFIXES
 
 LISTS = frozenset({".txt", ".lst", ".csv"})
 # A folder below a source that holds one of these is an earlier output, or the truth of rendered eyes: no pictures.
-_NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
+NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,7 +97,7 @@ def _walk(root: Path, exclude: Path | None) -> list[Path]:
         here = Path(folder)
         status = here.stat()
         known = (status.st_dev, status.st_ino) in seen
-        no_source = (here != root and not _NOT_SOURCES.isdisjoint(files)) or here.resolve() == excluded
+        no_source = (here != root and not NOT_SOURCES.isdisjoint(files)) or here.resolve() == excluded
         if known or no_source:
             folders.clear()
             continue

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+from irisstn.batch.remote import RemoteSample, find_remote, is_url, without_file_scheme
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
 from irisstn.outputs import MANIFEST, read_manifest, safe_name
 
+Samples = Sequence[Sample] | Sequence[RemoteSample]
 
-def find_inputs(sources: Iterable[str | Path], *, strips: bool, exclude: Path | None = None) -> list[Sample]:
-    """The pictures in `sources`, as `irisstn.datasets.find_images` finds them.
+
+def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | str | None = None) -> Samples:
+    """The pictures in `sources`, as `irisstn.datasets.find_images` finds them, or those at a URL, given alone.
 
     Where `strips` are welcome, a source may also be the output folder of a folder command, on its own: then its strips
     with their masks are the inputs, under the names of the pictures that they come from. Raises DatasetError.
     """
-    wanted = [Path(source) for source in sources]
-    outputs = [source for source in wanted if (source / MANIFEST).is_file()]
+    urls = [str(source) for source in sources if is_url(source)]
+    if urls:
+        if len(sources) > 1:
+            raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
+        return find_remote(urls[0], strips=strips)
+    wanted = [without_file_scheme(str(source)) for source in sources]
+    outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     if not outputs:
-        return find_images(wanted if not wanted else [str(source) for source in wanted], exclude=exclude)
+        return find_images(wanted, exclude=exclude if isinstance(exclude, Path) else None)
     if not strips:
         raise DatasetError(f"{outputs[0]} is an output of irisstn: give the photographs that it was made from")
     if len(wanted) > 1:
         raise DatasetError(f"{outputs[0]} is an output of irisstn: give it alone")
     return _strips(outputs[0])
+
+
+def out_folder(out: str) -> Path | str:
+    """The output folder `out` as a path, or as text where it is a URL."""
+    return out if is_url(out) else Path(without_file_scheme(out))
 
 
 def _strips(out: Path) -> list[Sample]:

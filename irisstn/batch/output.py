@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +14,11 @@ from pathlib import Path
 
 from irisstn.batch import lock
 from irisstn.batch.job import Job
+from irisstn.batch.mirror import mirrored
+from irisstn.batch.place import LocalPlace, Place
+from irisstn.batch.remote import RemotePlace
 from irisstn.batch.worker import files_of
 from irisstn.errors import DatasetError, OutputError
-from irisstn.images import write_bytes_atomic
 from irisstn.outputs import MANIFEST, Json, read_manifest
 
 RUN = "run.json"
@@ -25,12 +27,18 @@ _SCRATCH = ".unfinished"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output folder that this run holds the lock of; unfinished files lie in `scratch`."""
+    """An output folder that this run holds the lock of.
 
+    Results go to `place`; the manifest is kept in `folder` on disk, which for a local run is the same folder, and
+    unfinished files in `scratch`. `settings` are those that the outputs depend on.
+    """
+
+    place: Place
     folder: Path
     scratch: Path
     settings: dict[str, Json]
     started: str
+    save: Callable[[], None]  # to be called now and then: puts the manifest where it belongs
 
     def describe(self, counts: dict[str, Json], *, finished: bool) -> None:
         """Write run.json."""
@@ -41,22 +49,17 @@ class Output:
             "finished": _now() if finished else None,
             "counts": counts,
         }
-        data = json.dumps(about, indent=2).encode("ascii") + b"\n"
-        write_bytes_atomic(self.folder / RUN, data, scratch=self.scratch)
+        self.place.write(RUN, json.dumps(about, indent=2).encode("ascii") + b"\n")
 
 
 @contextmanager
-def opened(out: Path, job: Job, *, overwrite: bool) -> Iterator[Output]:
-    """Make and lock the folder `out` for `job`.
+def opened(out: Path | str, job: Job, *, overwrite: bool) -> Iterator[Output]:
+    """Make and lock the folder `out`, on disk or at a URL, for `job`.
 
     A folder that was made by other settings is refused, since its strips must not be mixed with new ones; `overwrite`
     begins it anew. Raises OutputError.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}") from None
-    with lock.locked(out):
+    with _remote(out) if isinstance(out, str) else _local(out) as (place, folder, scratch, save):
         settings: dict[str, Json] = {
             "program": "irisstn",
             "version": version("irisstn"),
@@ -64,22 +67,44 @@ def opened(out: Path, job: Job, *, overwrite: bool) -> Iterator[Output]:
             **job.settings(),
         }
         if overwrite:
-            _empty(out)
+            _empty(folder, place)
         else:
-            _refuse_other_settings(out, settings)
+            _refuse_other_settings(folder, settings, str(out))
+        yield Output(place, folder, scratch, settings, _now(), save)
+
+
+_Opened = tuple[Place, Path, Path, Callable[[], None]]
+
+
+@contextmanager
+def _local(out: Path) -> Iterator[_Opened]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made: {error.strerror}") from None
+    with lock.locked(out):
         scratch = out / _SCRATCH
         try:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(exist_ok=True)
-            yield Output(out, scratch, settings, _now())
+            yield LocalPlace(out, scratch), out, scratch, lambda: None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _refuse_other_settings(out: Path, settings: dict[str, Json]) -> None:
-    path = out / RUN
+@contextmanager
+def _remote(out: str) -> Iterator[_Opened]:
+    place = RemotePlace(out.rstrip("/"))
+    with mirrored(place, (MANIFEST, RUN)) as (folder, save):
+        scratch = folder / _SCRATCH
+        scratch.mkdir()
+        yield place, folder, scratch, save
+
+
+def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) -> None:
+    path = folder / RUN
     if not path.exists():
-        if (out / MANIFEST).exists():
+        if (folder / MANIFEST).exists():
             raise OutputError(
                 f"{out} has a manifest but no {RUN}: give --overwrite to begin it anew, or another folder"
             )
@@ -89,7 +114,7 @@ def _refuse_other_settings(out: Path, settings: dict[str, Json]) -> None:
         same = before["settings_sha256"] == _digest(settings)
         changes = _changes({name: before.get(name) for name in settings}, settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise OutputError(f"{path} cannot be read: give --overwrite to begin anew, or another folder") from None
+        raise OutputError(f"{out}/{RUN} cannot be read: give --overwrite to begin anew, or another folder") from None
     if not same:
         what = "; ".join(changes) or "other settings"
         raise OutputError(f"{out} was made with {what}: give --overwrite to begin it anew, or another folder")
@@ -103,17 +128,19 @@ def _changes(before: Json, now: Json, name: str = "") -> list[str]:
     return [] if before == now else [f"{label} {json.dumps(before)} (now {json.dumps(now)})"]
 
 
-def _empty(out: Path) -> None:
+def _empty(folder: Path, place: Place) -> None:
     """Remove what the manifest lists, then the manifest: nothing that this program did not write."""
-    for record in read_manifest(out):
+    for record in read_manifest(folder):
         with suppress(DatasetError):
             for name in files_of(record):
                 with suppress(OSError):
-                    (out / name).unlink(missing_ok=True)
-                    for folder in list(Path(name).parents)[:-1]:
-                        (out / folder).rmdir()  # the first that is not empty ends this
+                    place.remove(name)
+                    if isinstance(place, LocalPlace):
+                        for parent in list(Path(name).parents)[:-1]:
+                            (folder / parent).rmdir()  # the first that is not empty ends this
     for name in (MANIFEST, RUN, "report.html"):
-        (out / name).unlink(missing_ok=True)
+        place.remove(name)
+        (folder / name).unlink(missing_ok=True)
 
 
 def _digest(settings: dict[str, Json]) -> str:

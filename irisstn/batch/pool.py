@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 import cv2
 
 from irisstn.batch.job import Job
-from irisstn.batch.worker import Outcome, Task, do_task
+from irisstn.batch.place import Place
+from irisstn.batch.worker import Outcome, Task, do_task, remove_outputs
 from irisstn.errors import IrisError
 from irisstn.outputs import Record
 
@@ -50,13 +50,13 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_here(tasks: Iterator[Task], job: Job, out: Path, scratch: Path, stop: Stop) -> Iterator[Outcome]:
+def run_here(tasks: Iterator[Task], job: Job, place: Place, stop: Stop) -> Iterator[Outcome]:
     """Do `tasks` in this process, on one thread, until `stop`."""
     with one_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
                 return
-            yield do_task(task, process, out, scratch)
+            yield do_task(task, process, place)
 
 
 @contextmanager
@@ -80,95 +80,102 @@ class _Worker:
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
 
+    @property
+    def age(self) -> float:
+        """Seconds at its present task; its own start does not count."""
+        return time.monotonic() - self.since if self.ready and self.pending else 0.0
 
-def run_in_processes(
-    tasks: Iterator[Task], job: Job, out: Path, scratch: Path, stop: Stop, *, workers: int, limit_s: float
-) -> Iterator[Outcome]:
-    """Do `tasks` in `workers` processes until `stop`; outcomes come as they are ready.
 
-    An input whose worker dies, or takes longer than `limit_s`, is recorded as failed; a new worker takes over. Raises
-    IrisError where the job cannot start, such as for a damaged weights file.
+class Team:
+    """Processes that do tasks of one `job`. An input whose process dies, or takes longer than `limit_s` seconds, fails;
+    a new process takes over.
     """
-    # Not fork: a copy of a process whose libraries run threads may hang. Spawn is what every system has.
-    context = multiprocessing.get_context("spawn")
-    team = [_start(context, job, out, scratch) for _ in range(workers)]
-    again: deque[Task] = deque()
-    try:
-        while True:
-            _hand_out(team, tasks, again, stop)
-            busy: dict[object, _Worker] = {worker.connection: worker for worker in team if worker.pending}
-            if not busy:
-                return
-            for connection in wait([worker.connection for worker in busy.values()], timeout=1.0):
-                yield from _receive(busy[connection], team, again, (context, job, out, scratch))
-            for worker in [worker for worker in team if worker.pending and time.monotonic() - worker.since > limit_s]:
-                worker.process.kill()
-                yield _lost(worker, team, again, (context, job, out, scratch), f"took longer than {limit_s:g} s")
-    finally:
-        for worker in team:
+
+    def __init__(self, job: Job, place: Place, *, workers: int, limit_s: float) -> None:
+        self._job, self._place, self._limit_s = job, place, limit_s
+        # Not fork: a copy of a process whose libraries run threads may hang. Spawn is what every system has.
+        self._context = multiprocessing.get_context("spawn")
+        self._again: deque[Task] = deque()
+        self._workers: list[_Worker] = []
+        for _ in range(workers):
+            self._workers.append(self._start())
+
+    def close(self) -> None:
+        """End the processes, and whatever they are at."""
+        for worker in self._workers:
             worker.connection.close()  # which tells it to end
-        for worker in team:
+        for worker in self._workers:
             worker.process.join(5)
             worker.process.kill()
 
+    def do(self, tasks: Iterator[Task], stop: Stop) -> Iterator[Outcome]:
+        """Do `tasks` until `stop`; outcomes come as they are ready.
 
-_Setup = tuple[multiprocessing.context.SpawnContext, Job, Path, Path]
-
-
-def _start(context: multiprocessing.context.SpawnContext, job: Job, out: Path, scratch: Path) -> _Worker:
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, job, out, scratch), daemon=True)
-    process.start()
-    theirs.close()
-    return _Worker(process, ours)
-
-
-def _hand_out(team: list[_Worker], tasks: Iterator[Task], again: deque[Task], stop: Stop) -> None:
-    for _ in range(_AHEAD):
-        for worker in team:
-            if stop.wanted or len(worker.pending) >= _AHEAD:
-                continue
-            task = again.popleft() if again else next(tasks, None)
-            if task is None:
+        Raises IrisError where the job cannot start, such as for a damaged weights file.
+        """
+        while True:
+            self._hand_out(tasks, stop)
+            busy: dict[object, _Worker] = {worker.connection: worker for worker in self._workers if worker.pending}
+            if not busy:
                 return
-            if not worker.pending:
-                worker.since = time.monotonic()
-            worker.pending.append(task)
-            with suppress(OSError):  # it has died: its connection will say so
-                worker.connection.send(task)
+            for connection in wait([worker.connection for worker in busy.values()], timeout=1.0):
+                yield from self._receive(busy[connection])
+            for worker in [worker for worker in self._workers if worker.age > self._limit_s]:
+                worker.process.kill()
+                yield self._lost(worker, f"took longer than {self._limit_s:g} s")
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, self._job, self._place), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _hand_out(self, tasks: Iterator[Task], stop: Stop) -> None:
+        for _ in range(_AHEAD):
+            for worker in self._workers:
+                if stop.wanted or len(worker.pending) >= _AHEAD:
+                    continue
+                task = self._again.popleft() if self._again else next(tasks, None)
+                if task is None:
+                    return
+                if not worker.pending:
+                    worker.since = time.monotonic()
+                worker.pending.append(task)
+                with suppress(OSError):  # it has died: its connection will say so
+                    worker.connection.send(task)
+
+    def _receive(self, worker: _Worker) -> Iterator[Outcome]:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join(5)
+            code = worker.process.exitcode
+            if not worker.ready:
+                raise RuntimeError(f"a worker process ended before its first picture (exit code {code})") from None
+            yield self._lost(worker, f"ended the worker process (exit code {code})")
+            return
+        worker.since = time.monotonic()
+        if isinstance(message, IrisError):
+            raise message
+        worker.ready = True
+        if isinstance(message, Outcome):
+            worker.pending.popleft()
+            yield message
+
+    def _lost(self, worker: _Worker, reason: str) -> Outcome:
+        """Replace a worker that died or was killed; its input has failed, the next one in its hands is done again."""
+        seconds = round(time.monotonic() - worker.since, 4)
+        task = worker.pending.popleft()
+        self._again.extend(worker.pending)
+        worker.connection.close()
+        self._workers[self._workers.index(worker)] = self._start()
+        remove_outputs(task, self._place)
+        record: Record = {"path": task.name, "status": "failed", "stage": "process", "reason": reason}
+        return Outcome(task.name, ({**record, "seconds": seconds},))
 
 
-def _receive(worker: _Worker, team: list[_Worker], again: deque[Task], setup: _Setup) -> Iterator[Outcome]:
-    try:
-        message = worker.connection.recv()
-    except (EOFError, OSError):
-        worker.process.join(5)
-        code = worker.process.exitcode
-        if not worker.ready:
-            raise RuntimeError(f"a worker process ended before its first picture (exit code {code})") from None
-        yield _lost(worker, team, again, setup, f"ended the worker process (exit code {code})")
-        return
-    worker.since = time.monotonic()
-    if isinstance(message, IrisError):
-        raise message
-    worker.ready = True
-    if isinstance(message, Outcome):
-        worker.pending.popleft()
-        yield message
-
-
-def _lost(worker: _Worker, team: list[_Worker], again: deque[Task], setup: _Setup, reason: str) -> Outcome:
-    """Replace a worker that died or was killed; the input it was at has failed, the next one is done again."""
-    task = worker.pending.popleft()
-    again.extend(worker.pending)
-    worker.connection.close()
-    team[team.index(worker)] = _start(*setup)
-    seconds = round(time.monotonic() - worker.since, 4)
-    record: Record = {"path": task.name, "status": "failed", "stage": "process", "reason": reason, "seconds": seconds}
-    return Outcome(task.name, (record,))
-
-
-def _work(connection: Connection, job: Job, out: Path, scratch: Path) -> None:
+def _work(connection: Connection, job: Job, place: Place) -> None:
     """A worker's life: start, then a task at a time until the other end is closed."""
     # The terminal sends Ctrl-C to all of us; the parent alone decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -177,7 +184,7 @@ def _work(connection: Connection, job: Job, out: Path, scratch: Path) -> None:
         with one_thread(), job.start() as process:
             connection.send(os.getpid())
             while True:
-                connection.send(do_task(connection.recv(), process, out, scratch))
+                connection.send(do_task(connection.recv(), process, place))
     except IrisError as error:
         connection.send(error)
     except (EOFError, OSError):

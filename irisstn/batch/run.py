@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from irisstn.batch.inputs import Samples
 from irisstn.batch.job import Job
 from irisstn.batch.manifest import Manifest
 from irisstn.batch.output import Output, opened
-from irisstn.batch.pool import Stop, run_here, run_in_processes, stop_on_signals
+from irisstn.batch.place import LocalPlace, Place
+from irisstn.batch.pool import Stop, Team, run_here, stop_on_signals
 from irisstn.batch.progress import Bar
+from irisstn.batch.ray_cluster import Cluster, run_on_ray
 from irisstn.batch.worker import Outcome, Task
-from irisstn.datasets import Sample
 from irisstn.errors import OutputError
 from irisstn.outputs import Json
 
@@ -29,7 +31,7 @@ _REASONS = 100  # different reasons a summary keeps apart
 class Summary:
     """What a run did: inputs `done` now, `skipped` as done before, and `failed`, of `total`; `stopped_by` a signal."""
 
-    out: Path
+    out: Path | str
     total: int
     done: int = 0
     skipped: int = 0
@@ -76,17 +78,20 @@ class Summary:
 
 def run_batch(
     job: Job,
-    samples: Sequence[Sample],
-    out: Path,
+    samples: Samples,
+    out: Path | str,
     *,
     workers: int = 1,
+    cluster: Cluster | None = None,
     overwrite: bool = False,
     fail_fast: bool = False,
     progress: bool = False,
     limit_s: float = LIMIT_S,
 ) -> Summary:
-    """Do `job` on `samples` into the folder `out`, in `workers` processes (1: in this one).
+    """Do `job` on `samples` into the folder `out`, in `workers` processes (1: in this one), or on a Ray `cluster`.
 
+    `out` is a path, or a URL that fsspec has a driver for, as text; see `irisstn.batch.mirror` for what the promises
+    below come to there.
     Inputs that an earlier run finished are skipped: same content, same settings, same weights, outputs still there;
     failed ones are tried again. Each other input gets its files and its record, or a record of why it failed. A killed
     run leaves whole files and a manifest from which the next one goes on. SIGINT and SIGTERM end it in order.
@@ -96,25 +101,26 @@ def run_batch(
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, got {workers}")
-    workers = min(workers, max(1, len(samples) // PER_WORKER))
     summary = Summary(out, len(samples))
     started = time.monotonic()
     stop = Stop()
+    who = _Who(min(workers, max(1, len(samples) // PER_WORKER)), cluster, limit_s)
     with opened(out, job, overwrite=overwrite) as output:
         try:
             with (
-                Manifest(out) as manifest,
+                Manifest(output.folder) as manifest,
                 stop_on_signals(stop),
                 Bar(job.command, len(samples), shown=progress) as bar,
             ):
                 output.describe({}, finished=False)
                 tasks = _tasks(samples, manifest, _twins(samples, output))
-                with closing(_outcomes(tasks, job, output, stop, workers=workers, limit_s=limit_s)) as outcomes:
+                with closing(_outcomes(tasks, job, output.place, stop, who)) as outcomes:
                     for outcome in outcomes:
                         if outcome.fatal is not None:
                             raise OutputError(outcome.fatal, stage="write")
                         if outcome.records:
                             manifest.add(outcome.records)
+                            output.save()
                         summary.add(outcome)
                         stop.wanted = stop.wanted or (fail_fast and outcome.failed)
                         bar.advance(1, summary.failed)
@@ -123,30 +129,40 @@ def run_batch(
             summary.stopped_by = stop.signal
             output.describe(summary.counts(), finished=summary.done + summary.skipped + summary.failed == summary.total)
         except OSError as error:
-            raise OutputError(f"{out} cannot be written to: {error.strerror}", stage="write") from error
+            raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from error
     return summary
 
 
-def _outcomes(
-    tasks: Iterator[Task], job: Job, output: Output, stop: Stop, *, workers: int, limit_s: float
-) -> Generator[Outcome]:
-    if workers == 1:
-        yield from run_here(tasks, job, output.folder, output.scratch, stop)
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Who does the work."""
+
+    workers: int
+    cluster: Cluster | None
+    limit_s: float
+
+
+def _outcomes(tasks: Iterator[Task], job: Job, place: Place, stop: Stop, who: _Who) -> Generator[Outcome]:
+    if who.cluster is not None:
+        yield from run_on_ray(tasks, job, place, stop, cluster=who.cluster, limit_s=who.limit_s)
+    elif who.workers == 1:
+        yield from run_here(tasks, job, place, stop)
     else:
-        yield from run_in_processes(tasks, job, output.folder, output.scratch, stop, workers=workers, limit_s=limit_s)
+        with closing(Team(job, place, workers=who.workers, limit_s=who.limit_s)) as team:
+            yield from team.do(tasks, stop)
 
 
-def _tasks(samples: Sequence[Sample], manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
+def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         earlier, reason = manifest.get(sample.name), refused.get(sample.name)
         yield Task(sample.name, str(sample.path), mask, earlier, reason)
 
 
-def _twins(samples: Sequence[Sample], output: Output) -> dict[str, str]:
+def _twins(samples: Samples, output: Output) -> dict[str, str]:
     """Samples whose files would overwrite those of another, where the file system takes A.png and a.png for one."""
     (output.scratch / "case").touch()
-    if not (output.scratch / "CASE").exists():
+    if not isinstance(output.place, LocalPlace) or not (output.scratch / "CASE").exists():
         return {}
     first: dict[str, str] = {}
     twins = {}

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irisstn.batch.job import Input, Process, output_file
+from irisstn.batch.place import Place
 from irisstn.batch.records import FILES
+from irisstn.batch.remote import is_url, read_url
 from irisstn.errors import DatasetError, IrisError
-from irisstn.images import read_file, write_bytes_atomic
+from irisstn.images import read_file
 from irisstn.outputs import Json, Record, safe_name
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
@@ -20,7 +22,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMF
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An input to do: its `name` and `path`, the `mask_path` beside a strip, and the record of an `earlier` run.
+    """An input to do: its `name` and `path` (or URL), the `mask_path` beside a strip, the record of an `earlier` run.
 
     `refused` says why it cannot be done at all.
     """
@@ -49,8 +51,8 @@ class Outcome:
         return bool(self.records) and self.records[-1]["status"] == "failed"
 
 
-def do_task(task: Task, process: Process, out: Path, scratch: Path) -> Outcome:
-    """Read, process and write one input. Whatever goes wrong with it becomes its record."""
+def do_task(task: Task, process: Process, place: Place) -> Outcome:
+    """Read, process and write one input, into `place`. Whatever goes wrong with it becomes its record."""
     started = time.perf_counter()
     record: Record = {"path": task.name}
     if task.refused is not None:
@@ -61,31 +63,35 @@ def do_task(task: Task, process: Process, out: Path, scratch: Path) -> Outcome:
     try:
         source = Input(
             task.name,
-            read_file(Path(task.path)),
-            read_file(Path(task.mask_path)) if task.mask_path is not None else None,
+            _read(task.path),
+            _read(task.mask_path) if task.mask_path is not None else None,
         )
         record |= _digests(source)
-        if task.earlier is not None and _still_holds(task.earlier, record, out):
+        if task.earlier is not None and _still_holds(task.earlier, record, place):
             return Outcome(task.name)
         product = process(source)
         for name, data in product.files.items():
-            write_bytes_atomic(out / name, data, scratch=scratch)
+            place.write(name, data)
         record |= {"status": "ok", **product.fields}
         variants = product.variants
     except IrisError as error:
         record |= {"status": "failed", "stage": error.stage, "reason": error.reason}
     except OSError as error:
         if error.errno in _FULL:
-            return Outcome(task.name, fatal=f"{out} cannot be written to: {error.strerror}")
+            return Outcome(task.name, fatal=f"{place} cannot be written to: {error.strerror}")
         record |= {"status": "failed", "stage": "write", "reason": error.strerror or str(error)}
     except Exception as error:  # a fault of ours in one input must not cost the others
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(line.filename).name}:{line.lineno}"
         record |= {"status": "failed", "stage": "internal", "reason": f"{type(error).__name__} at {where}: {error}"}
     if record["status"] == "failed":
-        _remove_outputs(task, out)
+        remove_outputs(task, place)
     record["seconds"] = round(time.perf_counter() - started, 4)
     return Outcome(task.name, (*variants, record))
+
+
+def _read(path: str) -> bytes:
+    return read_url(path) if is_url(path) else read_file(Path(path))
 
 
 def _digests(source: Input) -> Record:
@@ -95,13 +101,13 @@ def _digests(source: Input) -> Record:
     return digests
 
 
-def _still_holds(earlier: Record, digests: Record, out: Path) -> bool:
+def _still_holds(earlier: Record, digests: Record, place: Place) -> bool:
     """Whether `earlier` is a success on the same content, with all its files still there."""
     same = all(earlier.get(name) == digests.get(name) for name in ("sha256", "mask_sha256"))
     if not same or earlier.get("status") != "ok":
         return False
     try:
-        return all((out / name).is_file() for name in files_of(earlier))
+        return all(place.holds(name) for name in files_of(earlier))
     except DatasetError:
         return False
 
@@ -115,11 +121,11 @@ def files_of(record: Record) -> list[str]:
     return [safe_name(name) for name in names]
 
 
-def _remove_outputs(task: Task, out: Path) -> None:
+def remove_outputs(task: Task, place: Place) -> None:
     """A failed input has no outputs: neither those of an earlier success nor half a set."""
     try:
         earlier = files_of(task.earlier) if task.earlier is not None else []
         for name in {*earlier, *(output_file(kind, task.name) for kind in FILES)}:
-            (out / name).unlink(missing_ok=True)
+            place.remove(name)
     except (OSError, DatasetError):
         pass  # a name too long to write is too long to remove

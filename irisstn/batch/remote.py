@@ -1,0 +1,205 @@
+"""Folders at a URL (s3://, gs://, hdfs://, memory://, ...), read and written through fsspec where its driver is there.
+
+Credentials and endpoints are the driver's own affair: its environment variables, or ~/.config/fsspec/.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from irisstn.datasets import NOT_SOURCES
+from irisstn.errors import DatasetError, ImageError
+from irisstn.images import MAX_BYTES, SUFFIXES
+from irisstn.outputs import MANIFEST, read_manifest, safe_name
+
+LOCAL = "file://"
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether `place` is a URL, and no path on this machine."""
+    return isinstance(place, str) and "://" in place and not place.startswith(LOCAL)
+
+
+def without_file_scheme(place: str) -> str:
+    """`file:///folder` as the path that it stands for; anything else as it is."""
+    return place.removeprefix(LOCAL)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSample:
+    """An input at a URL: its `name` below its source, the URL that is its `path`, and that of the `mask` beside it."""
+
+    name: str
+    path: str
+    mask: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePlace:
+    """The output folder at `url`. Object stores write a file whole or not at all; where a driver does not (HDFS), a
+    kill may leave half a file, which no record names and the next run writes again.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read(self, name: str) -> bytes | None:
+        """The content of the file `name`, None where there is none. Raises OSError."""
+        system, root = _open(self.url)
+        try:
+            data: bytes = system.cat_file(f"{root}/{name}")
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise _as_os_error(error) from error
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write the file `name`. Raises OSError."""
+        system, root = _open(self.url)
+        try:
+            path = f"{root}/{name}"
+            if "/" in path.strip("/"):
+                system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            system.pipe_file(path, data)
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+    def send(self, source: Path, name: str) -> None:
+        """Write the file `name` from the local file `source`, which need not fit into memory. Raises OSError."""
+        system, root = _open(self.url)
+        try:
+            system.put_file(str(source), f"{root}/{name}")
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy the file `name`, if there is one, to the local file `target`. Raises OSError."""
+        system, root = _open(self.url)
+        try:
+            if system.isfile(f"{root}/{name}"):
+                system.get_file(f"{root}/{name}", str(target))
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file `name`."""
+        system, root = _open(self.url)
+        return bool(system.isfile(f"{root}/{name}"))
+
+    def remove(self, name: str) -> None:
+        """Remove the file `name`, if it is there. Raises OSError."""
+        system, root = _open(self.url)
+        try:
+            system.rm_file(f"{root}/{name}")
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files right in `folder`, sorted. Raises OSError."""
+        system, root = _open(self.url)
+        system.invalidate_cache()
+        try:
+            return sorted(PurePosixPath(path).name for path in system.ls(f"{root}/{folder}", detail=False))
+        except FileNotFoundError:
+            return []
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+
+def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of the file at `url`; raises ImageError where it cannot be read or is too large."""
+    try:
+        system, path = _open(url)
+        size = system.size(path)
+        if size is not None and size > max_bytes:
+            raise ImageError(f"the file has {size} bytes, more than the limit of {max_bytes}")
+        data: bytes = system.cat_file(path)
+    except ImageError:
+        raise
+    except Exception as error:  # every driver has errors of its own
+        raise ImageError(f"the file cannot be read: {_words(error)}") from None
+    return data
+
+
+def find_remote(url: str, *, strips: bool) -> list[RemoteSample]:
+    """The inputs at `url`, sorted by name: the pictures in a folder, by a glob, or one picture.
+
+    Where `strips` are welcome, `url` may be the output folder of a folder command: then its strips. Files without a
+    picture's suffix, hidden ones, and outputs of this program below are passed over. Raises DatasetError.
+    """
+    url = url.rstrip("/")
+    try:
+        system, root = _open(url)
+        if system.isfile(f"{root}/{MANIFEST}"):
+            return _strips(url, strips=strips)
+        found = sorted(system.glob(root)) if "*" in root or "?" in root else sorted(system.find(root))
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{url} cannot be read: {_words(error)}") from None
+    base = PurePosixPath(root)
+    while any(letter in str(base) for letter in "*?[") or str(base) in found:
+        base, url = base.parent, url.rpartition("/")[0]
+    # Names come from the listing, so that a key of an object store may well hold "..".
+    names = {str(PurePosixPath(path).relative_to(base)): path[len(str(base)) :].lstrip("/") for path in found}
+    pictures = _pictures(names)
+    if not pictures:
+        raise DatasetError(f"no pictures in {url}")
+    return [RemoteSample(safe_name(name), f"{url}/{names[name]}") for name in pictures]
+
+
+def _pictures(names: Iterable[str]) -> list[str]:
+    paths = [PurePosixPath(name) for name in names]
+    outputs = {path.parent for path in paths if path.name in NOT_SOURCES and path.parent.parts}
+    return sorted(
+        str(path)
+        for path in paths
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") and part != ".." for part in path.parts)
+        and outputs.isdisjoint(path.parents)
+    )
+
+
+def _strips(url: str, *, strips: bool) -> list[RemoteSample]:
+    if not strips:
+        raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
+    samples = []
+    with tempfile.TemporaryDirectory() as folder:
+        RemotePlace(url).fetch(MANIFEST, Path(folder) / MANIFEST)
+        for record in read_manifest(Path(folder)):
+            if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
+                mask = f"{url}/{safe_name(record['strip_mask'])}" if "strip_mask" in record else None
+                samples.append(RemoteSample(safe_name(record["path"]), f"{url}/{safe_name(record['strip'])}", mask))
+    if not samples:
+        raise DatasetError(f"{url} holds no strips")
+    return samples
+
+
+def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
+    """The file system and the path in it that `url` names."""
+    import fsspec.core  # noqa: PLC0415  (half the start of `segment`, which mostly needs no URL)
+
+    if "::" in url:  # which a file's name may hold: fsspec would take what follows for another place to read
+        raise DatasetError(f"{url} cannot be opened: it holds ::")
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise DatasetError(f"{url} cannot be opened: {_words(error)}") from None
+    return system, str(path).rstrip("/")
+
+
+def _as_os_error(error: Exception) -> OSError:
+    return error if isinstance(error, OSError) else OSError(_words(error))
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

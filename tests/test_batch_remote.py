@@ -1,0 +1,260 @@
+"""The runner with inputs and outputs at URLs, and on Ray: the same bytes as on one machine."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+from output_files import contents
+from test_batch import Shout, inputs
+
+import irisstn.batch.mirror
+from irisstn.batch import Cluster, SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
+from irisstn.datasets import find_images
+from irisstn.errors import DatasetError, ImageError, OutputError
+from irisstn.outputs import read_manifest
+
+MEMORY = fsspec.filesystem("memory")
+
+
+@pytest.fixture
+def url() -> str:
+    """A folder in the memory of this process."""
+    return f"memory://{uuid.uuid4().hex}"
+
+
+def copy_to(url: str, folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            MEMORY.pipe_file(f"{url}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+
+def fetched(url: str, target: Path) -> dict[str, bytes]:
+    MEMORY.get(url.removeprefix("memory:/"), str(target), recursive=True)
+    return contents(target)
+
+
+def test_a_folder_at_a_url_gives_the_bytes_of_one_on_disk(url: str, eyes: Path, tmp_path: Path):
+    copy_to(f"{url}/in", eyes)
+    MEMORY.pipe_file(f"{url}/in/no/eye.png", b"no picture")
+    (tmp_path / "in/no").mkdir(parents=True)
+    (tmp_path / "in/no/eye.png").write_bytes(b"no picture")
+    for sample in find_images([eyes]):
+        (tmp_path / "in" / sample.name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / sample.name).write_bytes(sample.path.read_bytes())
+    job = SegmentJob(SegmentConfig())
+    here = run_batch(job, find_inputs([tmp_path / "in"], strips=False), tmp_path / "out")
+    there = run_batch(job, find_inputs([f"{url}/in/"], strips=False), f"{url}/out")
+    assert (there.done, there.failed) == (here.done, here.failed)
+    assert here.failed >= 1
+    got = fetched(f"{url}/out", tmp_path / "got")
+    assert got == contents(tmp_path / "out")
+    assert len(got) > 4 * here.done
+    again = run_batch(job, find_inputs([f"{url}/in"], strips=False), f"{url}/out")
+    assert again.skipped == here.done
+    # What one command wrote at a URL is what the next one takes there.
+    strips = find_inputs([f"{url}/out"], strips=True)
+    assert [sample.name for sample in strips] == [
+        str(record["path"]) for record in read_manifest(tmp_path / "out") if record["status"] == "ok"
+    ]
+    assert all(sample.mask for sample in strips)
+
+
+def test_resume_settings_and_overwrite_at_a_url(url: str, tmp_path: Path):
+    samples = inputs(tmp_path / "in", 6, a="bad")
+    run_batch(Shout(), samples, url)
+    (tmp_path / "in/0003.png").write_text("new")
+    (tmp_path / "in/a.png").write_text("good")
+    MEMORY.rm(f"{url}/strips/0005.png.png")
+    summary = run_batch(Shout(), samples, url)
+    assert (summary.done, summary.skipped) == (3, 4)
+    run_batch(Shout(), samples, tmp_path / "fresh")
+    assert fetched(url, tmp_path / "got") == contents(tmp_path / "fresh")
+    with pytest.raises(OutputError, match=rf'{url} was made with mark "!" \(now "\?"\)'):
+        run_batch(Shout("?"), samples, url)
+    MEMORY.pipe_file(f"{url}/mine.txt", b"a note")
+    run_batch(Shout("?"), samples[:1], url, overwrite=True)
+    assert sorted(path.name for path in map(Path, MEMORY.find(url))) == [
+        "0000.png.png",
+        "manifest.jsonl",
+        "mine.txt",
+        "run.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holder", "free"),
+    [
+        ({"host": "elsewhere", "process": 1, "age_s": 5}, False),
+        ({"host": "elsewhere", "process": 1, "age_s": 9999}, True),
+        ({"host": "here", "process": 1 << 22, "age_s": 5}, True),  # above the largest process number of Linux
+        ({"host": "here", "process": os.getppid(), "age_s": 5}, False),
+        ({"junk": 1}, True),
+    ],
+)
+def test_the_lock_at_a_url(url: str, tmp_path: Path, holder: dict[str, object], free: bool):
+    lock = dict(holder)
+    if "host" in lock:
+        lock["host"] = os.uname().nodename if lock["host"] == "here" else lock["host"]
+        lock["time"] = time.time() - float(str(lock.pop("age_s")))
+    MEMORY.pipe_file(f"{url}/lock.json", json.dumps(lock).encode())
+    samples = inputs(tmp_path / "in", 2)
+    if free:
+        assert run_batch(Shout(), samples, url).done == 2
+        assert not MEMORY.exists(f"{url}/lock.json")
+    else:
+        with pytest.raises(OutputError, match="in use by another run"):
+            run_batch(Shout(), samples, url)
+        assert MEMORY.exists(f"{url}/lock.json")
+
+
+def test_a_run_that_lost_its_lock_ends(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(irisstn.batch.mirror, "EVERY_S", 0.0)
+    samples = inputs(tmp_path / "in", 4)
+
+    class Thief(Shout):
+        def settings(self) -> dict[str, object]:  # asked for when the run has its lock
+            MEMORY.pipe_file(
+                f"{url}/lock.json", json.dumps({"host": "thief", "process": 1, "time": time.time()}).encode()
+            )
+            return super().settings()
+
+    with pytest.raises(OutputError, match="process 1 on thief"):
+        run_batch(Thief(), samples, url)
+    assert json.loads(MEMORY.cat_file(f"{url}/lock.json"))["host"] == "thief"
+
+
+def test_killed_at_a_url_and_resumed(tmp_path: Path):
+    inputs(tmp_path / "in", 40)
+    out = tmp_path / "out"
+    code = (
+        "import sys, irisstn.batch.mirror as mirror, test_batch as t\n"
+        "mirror.EVERY_S = 0.05\n"
+        "t.run_batch(t.Shout(pause_s=0.02), t.find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
+    )
+    for parts in (2, 4):
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+        run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "in"), str(out)], env=environment)
+        for _ in range(1000):
+            if len(list((out / "manifest-parts").glob("*"))) >= parts:
+                break
+            time.sleep(0.02)
+        run.kill()
+        run.communicate()
+    assert (out / "lock.json").exists()
+    assert not (out / "manifest.jsonl").exists()
+    summary = run_batch(Shout(), find_images([tmp_path / "in"]), f"local://{out}")
+    assert summary.skipped >= 4
+    assert summary.done + summary.skipped == 40
+    run_batch(Shout(), find_images([tmp_path / "in"]), tmp_path / "unbroken")
+    assert contents(out) == contents(tmp_path / "unbroken")
+
+
+def test_what_lies_at_a_url(url: str, tmp_path: Path):
+    for name in (
+        "a/1.png",
+        "a/2.PNG",
+        "a/b/3.jpg",
+        "a/.hidden/4.png",
+        "a/text.txt",
+        "a/old/manifest.jsonl",
+        "a/old/s/5.png",
+    ):
+        MEMORY.pipe_file(f"{url}/{name}", b"x")
+
+    def names(*sources: str) -> list[str]:
+        return [sample.name for sample in find_inputs(sources, strips=False)]
+
+    assert names(f"{url}/a") == ["1.png", "2.PNG", "b/3.jpg"]
+    assert names(f"{url}/a/b/3.jpg") == ["3.jpg"]
+    assert names(f"{url}/a/*.png") == ["1.png"]
+    assert names(f"{url}/*/*/*.jpg") == ["a/b/3.jpg"]
+    for bad, words in [
+        ([f"{url}/none"], "no pictures"),
+        ([f"{url}/a", str(tmp_path)], "alone"),
+        ([f"{url}/a/old"], "output of irisstn"),
+        (["nosuch://a/b"], "nosuch"),
+        (["memory://a::file:///etc"], "::"),
+    ]:
+        with pytest.raises(DatasetError, match=words):
+            names(*bad)
+    assert out_folder("file:///a/b") == Path("/a/b")
+    assert out_folder("memory://a") == "memory://a"
+
+
+def test_hostile_keys_of_a_store_write_nothing_outside(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    MEMORY.pipe_file(f"{url}/in/1.png", b"x")
+    root = f"/{url.removeprefix('memory://')}/in"
+    monkeypatch.setattr(type(MEMORY), "find", lambda self, path: [f"{root}/1.png", f"{root}/../../../evil.png"])
+    with pytest.raises(DatasetError, match="leads out"):
+        find_inputs([f"{url}/in"], strips=False)
+
+
+def test_a_large_or_missing_file_at_a_url(url: str, monkeypatch: pytest.MonkeyPatch):
+    from irisstn.batch.remote import read_url  # noqa: PLC0415
+
+    MEMORY.pipe_file(f"{url}/a.png", bytes(100))
+    assert read_url(f"{url}/a.png") == bytes(100)
+    with pytest.raises(ImageError, match="100 bytes, more than the limit of 99"):
+        read_url(f"{url}/a.png", max_bytes=99)
+    with pytest.raises(ImageError, match="FileNotFound"):
+        read_url(f"{url}/b.png")
+
+
+# --- Ray
+
+
+def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_ray_gives_the_bytes_and_the_records_of_one_machine(tmp_path: Path):
+    pytest.importorskip("ray")
+    samples = inputs(tmp_path / "in", 30, a="bad", b="bug", c="crash")
+    code = (
+        "import sys, test_batch as t\nfrom pathlib import Path\nfrom irisstn.batch import Cluster\n"
+        "samples = t.find_images([sys.argv[1]])\n"
+        "for expected in ((30, 0), (0, 30)):\n"
+        "    summary = t.run_batch(t.Shout(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
+        "    assert (summary.done, summary.skipped, summary.failed) == (*expected, 3), summary\n"
+    )
+    done = run_python("-c", code, str(tmp_path / "in"), str(tmp_path / "ray"))
+    assert done.returncode == 0, done.stderr
+    run_batch(Shout(), samples, tmp_path / "local", workers=2)
+    got = contents(tmp_path / "ray")
+    assert got == contents(tmp_path / "local")
+    assert len(got) == 30 + 2
+    assert b"ended the worker process (exit code -9)" in got["manifest.jsonl"]
+
+
+def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
+    pytest.importorskip("ray")
+    out = tmp_path / "ray"
+    arguments = ["rectify", f"local://{eyes}", "-o", f"local://{out}", "--augment", "1", "--json"]
+    done = run_python("-m", "irisstn", *arguments, "--engine", "ray", "--workers", "2")
+    assert done.returncode in (0, 3), done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["done"] >= 9
+    assert summary["report"] is None
+    done = run_python("-m", "irisstn", "rectify", str(eyes), "-o", str(tmp_path / "local"), "--augment", "1")
+    local = contents(tmp_path / "local")
+    assert local.pop("report.html")
+    assert contents(out) == local
+    assert len(local) > 6 * summary["done"]
+
+
+def test_ray_that_is_not_there(tmp_path: Path):
+    pytest.importorskip("ray")
+    arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out")]
+    (tmp_path / "a.png").touch()
+    done = run_python("-m", "irisstn", *arguments, "--ray-address", "127.0.0.1:1")
+    assert (done.returncode, "--engine ray" in done.stderr) == (2, True)
+    assert Cluster().address is None
