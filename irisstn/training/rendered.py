@@ -6,6 +6,7 @@ were made, so a run that was killed goes on exactly as it would have.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import threading
@@ -45,6 +46,17 @@ class RenderedConfig(Strict):
     cameras: tuple[str, ...] = Field(tuple(CAMERAS), min_length=1)
     segmented: float = Field(0.5, ge=0, le=1)  # share whose ring is the segmenter's, with its real errors
     workers: int = Field(1, ge=1)  # processes that render
+    keep: Path | None = None  # folder to keep the eyes in for other runs; None: with the run, until it has ended
+
+    def folder(self, seed: int, run: Path) -> Path:
+        """Where the eyes of the `run` with this `seed` lie; runs that keep theirs share what is rendered alike.
+
+        A kept folder outlives changes of the renderer: remove it after an update of irisstn.
+        """
+        if self.keep is None:
+            return run / "eyes"
+        alike = self.model_dump_json(include={"shots", "cameras", "segmented"})
+        return self.keep / hashlib.sha256(f"{seed}:{alike}".encode()).hexdigest()[:12]
 
 
 class RenderedEyes:
@@ -89,7 +101,9 @@ class RenderedEyes:
         starts = [_HELD_OUT + i for i in range(0, self._config.validation, size)]
         jobs = [(start, min(size, self._config.validation + _HELD_OUT - start)) for start in starts]
         jobs += [(i, min(size, self._config.identities - i)) for i in range(0, self._config.identities, size)]
-        return [(self._folder / f"{first}.npz", first, count, self._seed, self._config) for first, count in jobs]
+        return [
+            (self._folder / f"{first}-{count}.npz", first, count, self._seed, self._config) for first, count in jobs
+        ]
 
     def _gather(self, files: list[Path], tick: Callable[[int, int], None]) -> tuple[list[Photograph], NDArray[np.intp]]:
         eyes: list[Photograph] = []

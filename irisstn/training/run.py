@@ -83,7 +83,7 @@ def _source(data: Path | None, labels: Path | None, out: Path, config: TrainConf
         training, validation = read_eyes(data, labels=labels, held_out=config.held_out, seed=config.seed, tell=tell)
         yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
-    with RenderedEyes(config.rendered, config.seed, out / "eyes") as rendered:
+    with RenderedEyes(config.rendered, config.seed, config.rendered.folder(config.seed, out)) as rendered:
 
         def of_epoch(epoch: int) -> Eyes:
             return Eyes(*rendered.training(epoch, lambda done, of: tell("rendering", done, of)), upright=True)
