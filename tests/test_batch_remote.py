@@ -14,7 +14,7 @@ from output_files import contents
 from test_batch import Shout, inputs
 
 import irisstn.batch.mirror
-from irisstn.batch import Cluster, SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
+from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs import read_manifest
@@ -251,10 +251,11 @@ def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
     assert len(local) > 6 * summary["done"]
 
 
-def test_ray_that_is_not_there(tmp_path: Path):
+def test_a_cluster_that_is_not_there(tmp_path: Path):
     pytest.importorskip("ray")
-    arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out")]
     (tmp_path / "a.png").touch()
-    done = run_python("-m", "irisstn", *arguments, "--ray-address", "127.0.0.1:1")
-    assert (done.returncode, "--engine ray" in done.stderr) == (2, True)
-    assert Cluster().address is None
+    arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out"), "--ray-address", "127.0.0.1:1"]
+    for more, words in [([], "goes with --engine ray"), (["--engine", "ray"], "no Ray cluster at 127.0.0.1:1")]:
+        done = run_python("-m", "irisstn", *arguments, *more)
+        assert done.returncode == 2
+        assert words in done.stderr

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -113,6 +114,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         raise DatasetError("--engine ray needs Ray: pip install 'irisstn[ray]'") from None
     here = cluster.address is None
     try:
+        _knock(cluster.address)
         ray.init(
             cluster.address or "local",  # a RAY_ADDRESS in the environment is not meant
             num_cpus=cluster.workers if here else None,
@@ -121,11 +123,20 @@ def _connected(cluster: Cluster) -> Iterator[int]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise DatasetError(f"no Ray cluster at {cluster.address}: {error}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DatasetError(
+            f"no Ray cluster at {cluster.address}: {error} (one that asks for a token needs RAY_AUTH_MODE=token)"
+        ) from None
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens at `address`: Ray would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
