@@ -287,6 +287,8 @@ def synth(
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings, such as one of configs/.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns path, subject and eye.")
+@click.option("--devices", metavar="N", type=click.IntRange(1), help="Devices of each node, a process each.")
+@click.option("--nodes", metavar="M", type=click.IntRange(1), help="Machines; start the command on each.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def train(
     *,
@@ -295,6 +297,8 @@ def train(
     config: Path | None,
     overrides: tuple[str, ...],
     labels: Path | None,
+    devices: int | None,
+    nodes: int | None,
     quiet: bool,
 ) -> None:
     """Train the rectifier and the recognition network behind it, end to end.
@@ -308,6 +312,7 @@ def train(
       irisstn train ./eyes -o runs/mine --set epochs=20
       irisstn train ./eyes --labels whose.csv
       irisstn train --config configs/shipped.yaml
+      irisstn train ./eyes -o runs/mine --devices 2
     """
     from irisstn.batch.progress import Stages
     from irisstn.config import load_config
@@ -316,12 +321,12 @@ def train(
         from irisstn.training import TrainConfig
         from irisstn.training import train as train_run
 
-        settings = load_config(TrainConfig, config, overrides)
+        settings = load_config(TrainConfig, config, [*overrides, *_flags(devices=devices, nodes=nodes)])
         run = out or Path("runs") / (config.stem if config is not None else "default")
         watched = sys.stderr.isatty()
         with Stages(bar=watched and not quiet, lines=not quiet) as stages:
             train_run(data, run, settings, labels=labels, tell=stages.tell)
-    if not quiet:
+    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # one of a node's processes is enough
         click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from irisstn.config import Strict
 from irisstn.recognition.losses import MetricLossConfig
@@ -49,6 +49,8 @@ class TrainConfig(Strict):
     held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
     threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = Field(1, ge=1)  # of each node, a process each, among which the batches of an epoch are shared out
+    nodes: int = Field(1, ge=1)  # the command is started on each, with the environment that Lightning asks for
     bfloat16: bool = False  # twice as fast on GPUs and on CPUs that multiply in it (AMX), slow on others
     rectifier: RectifierConfig | None = RectifierConfig()  # null: the CNN alone, to compare with
     recognizer: StripNetConfig = StripNetConfig()
@@ -57,3 +59,11 @@ class TrainConfig(Strict):
     perturbation: PerturbationConfig = PerturbationConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     rendered: RenderedConfig = RenderedConfig()
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> TrainConfig:
+        if self.steps % (self.devices * self.nodes):
+            raise ValueError(
+                f"steps ({self.steps}) must be a multiple of devices x nodes, for all have as many batches"
+            )
+        return self

@@ -50,17 +50,20 @@ class Batch(NamedTuple):
 
 
 class Steps(Sampler[tuple[int, int]]):
-    """The pairs (epoch, step) of one epoch. `epoch` tells which one it is when the first pair is asked for."""
+    """The pairs (epoch, step) of one epoch for the process `rank` of `processes`, which divide `steps` evenly.
 
-    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
-        self._steps, self._epoch = steps, epoch
+    `epoch` tells which one it is when the first pair is asked for.
+    """
+
+    def __init__(self, steps: int, epoch: Callable[[], int], *, rank: int = 0, processes: int = 1) -> None:
+        self._steps, self._epoch = range(rank, steps, processes), epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for step in range(self._steps):
+        for step in self._steps:
             yield self._epoch(), step
 
     def __len__(self) -> int:
-        return self._steps
+        return len(self._steps)
 
 
 class Batches(Dataset[Batch]):

@@ -22,7 +22,10 @@ Tell = Callable[[str, int, int], None]
 
 
 class Keeper(Callback):
-    """Writes after each epoch; everything that it needs to go on is in the checkpoint and metrics.csv."""
+    """Writes after each epoch; everything that it needs to go on is in the checkpoint and metrics.csv.
+
+    Of several processes the first alone writes.
+    """
 
     def __init__(self, run: Path, tell: Tell) -> None:
         self.run, self.tell = run, tell
@@ -48,6 +51,8 @@ class Keeper(Callback):
         """Figures, pictures and, where they are the best so far, the weights."""
         if not isinstance(pl_module, RecognitionModule):
             raise ValueError("only for RecognitionModule")
+        if not trainer.is_global_zero:
+            return
         epoch = trainer.current_epoch + 1
         rows = [row for row in read_metrics(self.run) if row["epoch"] < epoch]
         rows.append({"epoch": float(epoch)} | pl_module.figures)
@@ -62,7 +67,7 @@ class Keeper(Callback):
         write_page(self.run, rows, samples)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """The checkpoint; after validation, so that it knows what early stopping knows."""
+        """The checkpoint, from all processes; after validation, so that it knows what early stopping knows."""
         trainer.save_checkpoint(self.checkpoint)
 
     def _picture(self, trainer: lightning.Trainer, module: RecognitionModule, epoch: int) -> None:

@@ -101,7 +101,8 @@ class RecognitionModule(lightning.LightningModule):
             losses.append(measured["loss"])
         figures["validation_loss"] = float(np.mean(losses))
         self.figures = figures
-        self.log("validation_loss", figures["validation_loss"])
+        # Every process validates on all eyes, so that none waits; what the running statistics differ in is averaged.
+        self.log("validation_loss", figures["validation_loss"], sync_dist=True)
         self._sums.clear()
         self._seen.clear()
 
@@ -138,7 +139,7 @@ class RecognitionModule(lightning.LightningModule):
             {"params": others, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate)
-        total = self.config.epochs * self.config.steps
+        total = self.config.epochs * self.config.steps // self.trainer.world_size
         warm = max(total // 20, 1)
 
         def rate(step: int) -> float:

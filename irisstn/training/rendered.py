@@ -10,6 +10,7 @@ import hashlib
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from io import BytesIO
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.errors import IrisError
+from irisstn.errors import IrisError, OutputError
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.normalization import Gray
@@ -30,6 +31,7 @@ from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_sho
 from irisstn.training.photographs import Photograph, photograph
 
 _TERMS = 12  # Fourier terms of a boundary kept in a file
+_PATIENCE_S = 1800
 _FIRST_SEED = 1 << 40  # of the identities, far from those that people render by hand
 _HELD_OUT = 1 << 39  # added to it for the identities that training never sees
 
@@ -60,17 +62,20 @@ class RenderedConfig(Strict):
 
 
 class RenderedEyes:
-    """The eyes of one run, in `folder`: rendered in the background, in order, each chunk once."""
+    """The eyes of one run, in `folder`: rendered in the background, in order, each chunk once.
 
-    def __init__(self, config: RenderedConfig, seed: int, folder: Path) -> None:
-        self._config, self._seed, self._folder = config, seed, folder
+    Of several processes that train together the `first` renders, the others wait for its files.
+    """
+
+    def __init__(self, config: RenderedConfig, seed: int, folder: Path, *, first: bool = True) -> None:
+        self._config, self._seed, self._folder, self._first = config, seed, folder, first
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: dict[str, Future[None]] = {}
         self._loaded: dict[str, tuple[list[Photograph], list[int]]] = {}
 
     def __enter__(self) -> RenderedEyes:
         todo = [job for job in self._jobs() if not job[0].exists()]
-        if todo:
+        if todo and self._first:
             # Fresh processes: forking one that runs torch's threads can hang.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=_end_with_parent)
@@ -112,11 +117,21 @@ class RenderedEyes:
             if file.name not in self._loaded:
                 if file.name in self._waiting:
                     self._waiting[file.name].result()
+                _wait_for(file)
                 self._loaded[file.name] = _read(file)
             tick(done + 1, len(files))
             eyes += self._loaded[file.name][0]
             numbers += self._loaded[file.name][1]
         return eyes, np.asarray(numbers, np.intp)
+
+
+def _wait_for(file: Path) -> None:
+    """Wait until `file` is there, at most as long as processes that train together wait for each other."""
+    for _ in range(_PATIENCE_S):
+        if file.exists():
+            return
+        time.sleep(1)
+    raise OutputError(f"{file} was not rendered in {_PATIENCE_S} s: does the first process live, and write there?")
 
 
 def _end_with_parent() -> None:

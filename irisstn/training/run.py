@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import yaml
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from irisstn.errors import OutputError
@@ -49,21 +50,34 @@ def train(
     run that was killed goes on from its last whole epoch; a finished one is left as it is. `tell` hears (what, done,
     of) as it goes.
 
+    With several devices or nodes this function runs in a process for each. The first one starts those of its node, by
+    the command line that it was started with, so call it from a script or from `irisstn train`. On several nodes, start
+    it on each as Lightning's cluster environments ask for (torchrun, SLURM, or MASTER_ADDR and NODE_RANK), with `data`
+    and `out` on storage that they share. Gradients are averaged over the processes' batches; the first one writes.
+
     Raises OutputError where `out` holds a run with other settings, DatasetError where `data` cannot be used.
     """
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
-    if _finished(out, settings):
+    with _quiet():
+        keeper = Keeper(out, tell)
+        trainer = _trainer(config, keeper)
+    first = trainer.is_global_zero
+    if _finished(out, settings, first=first):
         tell("finished already", 1, 1)
         return out
-    out.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
-    _write_state(out, settings, finished=False)
+    if first:
+        out.mkdir(parents=True, exist_ok=True)
+        _write_state(out, settings, finished=False)
+        write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
+    else:
+        keeper.tell = tell = lambda what, done, of: None
     if config.threads:
         torch.set_num_threads(config.threads)
-    with _source(data, labels, out, config, tell) as source:
-        _fit(source, out, config, tell)
-    _write_state(out, settings, finished=True)
-    shutil.rmtree(out / "eyes", ignore_errors=True)
+    with _source(data, labels, out, config, tell, first=first) as source:
+        _fit(trainer, keeper, source, config)
+    if first:
+        _write_state(out, settings, finished=True)
+        shutil.rmtree(out / "eyes", ignore_errors=True)
     tell("finished", 1, 1)
     return out
 
@@ -78,12 +92,15 @@ class _Source:
 
 
 @contextmanager
-def _source(data: Path | None, labels: Path | None, out: Path, config: TrainConfig, tell: Tell) -> Iterator[_Source]:
+def _source(
+    data: Path | None, labels: Path | None, out: Path, config: TrainConfig, tell: Tell, *, first: bool
+) -> Iterator[_Source]:
     if data is not None:
         training, validation = read_eyes(data, labels=labels, held_out=config.held_out, seed=config.seed, tell=tell)
         yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
-    with RenderedEyes(config.rendered, config.seed, config.rendered.folder(config.seed, out)) as rendered:
+    folder = config.rendered.folder(config.seed, out)
+    with RenderedEyes(config.rendered, config.seed, folder, first=first) as rendered:
 
         def of_epoch(epoch: int) -> Eyes:
             return Eyes(*rendered.training(epoch, lambda done, of: tell("rendering", done, of)), upright=True)
@@ -92,7 +109,31 @@ def _source(data: Path | None, labels: Path | None, out: Path, config: TrainConf
         yield _Source(of_epoch, held_out, config.rendered.identities)
 
 
-def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
+def _trainer(config: TrainConfig, keeper: Keeper) -> lightning.Trainer:
+    """The trainer; with several processes it knows which one this is, and `fit` starts the others of this node."""
+    # While the STN learns alone, the recognizer's weights have no part in the loss.
+    several = DDPStrategy(find_unused_parameters=True) if config.devices * config.nodes > 1 else "auto"
+    return lightning.Trainer(
+        accelerator=config.device,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy=several,
+        use_distributed_sampler=False,  # ours shares the batches out
+        precision="bf16-mixed" if config.bfloat16 else "32-true",
+        max_epochs=config.epochs,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
+        callbacks=[keeper, EarlyStopping("validation_loss", patience=config.patience)],
+        plugins=[SafetensorsCheckpoint()],
+        default_root_dir=keeper.run,
+    )
+
+
+def _fit(trainer: lightning.Trainer, keeper: Keeper, source: _Source, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, source.identities)
     batches = Batches(
@@ -106,28 +147,12 @@ def _fit(source: _Source, out: Path, config: TrainConfig, tell: Tell) -> None:
         bare=config.bare,
         seed=config.seed,
     )
-    loaders = [DataLoader(part, batch_size=None) for part in _validation(source.validation, config)]
-    keeper = Keeper(out, tell)
+    steps = Steps(config.steps, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size)
     with _quiet():
-        trainer = lightning.Trainer(
-            accelerator=config.device,
-            devices=1,
-            precision="bf16-mixed" if config.bfloat16 else "32-true",
-            max_epochs=config.epochs,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            gradient_clip_val=1.0,
-            callbacks=[keeper, EarlyStopping("validation_loss", patience=config.patience)],
-            plugins=[SafetensorsCheckpoint()],
-            default_root_dir=out,
-        )
         trainer.fit(
             module,
-            DataLoader(batches, batch_size=None, sampler=Steps(config.steps, lambda: trainer.current_epoch)),
-            loaders,
+            DataLoader(batches, batch_size=None, sampler=steps),
+            [DataLoader(part, batch_size=None) for part in _validation(source.validation, config)],
             ckpt_path=str(keeper.checkpoint) if keeper.checkpoint.exists() else None,
         )
 
@@ -161,16 +186,21 @@ def _validation(eyes: Eyes, config: TrainConfig) -> list[_Kept]:
     return conditions
 
 
-def _finished(out: Path, settings: Settings) -> bool:
-    """Whether `out` holds this very run, done. Raises OutputError where it holds another one."""
+def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
+    """Whether `out` holds this very run, done. Raises OutputError where it holds another one.
+
+    Where this process is not the `first`, that one may just be making the folder.
+    """
     state = out / "run.json"
     if not state.exists():
-        if out.exists() and any(out.iterdir()):
+        if first and out.exists() and any(out.iterdir()):
             raise OutputError(f"{out} is not empty and holds no training run")
         return False
     try:
         held = json.loads(state.read_text())
         known, finished = held["settings"], bool(held["finished"])
+        # A setting that is newer than the run had its default.
+        known["config"] = TrainConfig.model_validate(known["config"]).model_dump(mode="json")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{state} cannot be read: {error}") from None
     if known != settings:
