@@ -112,7 +112,7 @@ def _source(
 def _trainer(config: TrainConfig, keeper: Keeper) -> lightning.Trainer:
     """The trainer; with several processes it knows which one this is, and `fit` starts the others of this node."""
     # While the STN learns alone, the recognizer's weights have no part in the loss.
-    several = DDPStrategy(find_unused_parameters=True) if config.devices * config.nodes > 1 else "auto"
+    several = DDPStrategy(find_unused_parameters=config.alone > 0) if config.devices * config.nodes > 1 else "auto"
     return lightning.Trainer(
         accelerator=config.device,
         devices=config.devices,
