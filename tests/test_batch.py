@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,6 +222,33 @@ def test_killed_and_resumed_is_like_never_broken(tmp_path: Path, workers: int):
     assert summary.skipped >= before - 1
     run_batch(Shout(), samples, tmp_path / "unbroken")
     assert contents(out) == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
+    def living() -> dict[int, int]:
+        """The parent of each process that lives: of none that is a zombie, which nobody has buried yet."""
+        parents = {}
+        for stat_file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, parent = stat_file.read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(stat_file.parent.name)] = int(parent)
+        return parents
+
+    inputs(tmp_path / "in", 60)
+    run = run_in_process(tmp_path / "in", tmp_path / "out", 0.5, 2)
+    wait_for_records(tmp_path / "out", 1)
+    team = {process for process, parent in living().items() if parent == run.pid}
+    assert len(team) >= 2
+    run.kill()
+    run.communicate()
+    for _ in range(100):
+        left = team & set(living())
+        if not left:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{left} live on")
 
 
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])

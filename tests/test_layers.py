@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
-    {"errors", "geometry", "config"},
+    {"errors", "geometry", "config", "processes"},
     {"image_headers", "images", "datasets", "synthetic"},
     {"segmentation"},
     {"normalization", "context", "quality", "outputs"},

@@ -19,6 +19,7 @@ from irisstn.batch.place import Place
 from irisstn.batch.worker import Outcome, Task, do_task, remove_outputs
 from irisstn.errors import IrisError
 from irisstn.outputs import Record
+from irisstn.processes import end_with_parent
 
 _AHEAD = 2  # tasks a worker holds: the one it does and the next, so that it never waits for us
 
@@ -180,6 +181,7 @@ def _work(connection: Connection, job: Job, place: Place) -> None:
     # The terminal sends Ctrl-C to all of us; the parent alone decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_with_parent()
     try:
         with one_thread(), job.start() as process:
             connection.send(os.getpid())

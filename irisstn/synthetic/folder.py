@@ -23,6 +23,7 @@ import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.images import write_bytes_atomic, write_png
+from irisstn.processes import end_with_parent
 from irisstn.synthetic.camera import CAMERAS
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.render import RenderedEye, render
@@ -74,7 +75,7 @@ def write_eyes(
                 progress(len(group))
     else:
         # Fresh processes: a forked one would inherit OpenCV's threads half alive.
-        with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
             for group in pool.map(_write_eye, repeat(job), eyes):
                 records += group
                 if progress:
@@ -90,7 +91,8 @@ def eye_seed(seed: int, subject: int, eye: str) -> int:
     return 2 * (drawn // 2) + (eye == "R")
 
 
-def _one_thread() -> None:
+def _begin() -> None:
+    end_with_parent()
     cv2.setNumThreads(1)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,6 +23,7 @@ from irisstn.errors import IrisError, OutputError
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.normalization import Gray
+from irisstn.processes import end_with_parent
 from irisstn.segmentation import segment
 from irisstn.segmentation.result import Segmentation
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
@@ -78,7 +77,7 @@ class RenderedEyes:
         if todo and self._first:
             # Fresh processes: forking one that runs torch's threads can hang.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=end_with_parent)
             for job in todo:
                 self._waiting[job[0].name] = self._pool.submit(_render_chunk, *job)
         return self
@@ -132,18 +131,6 @@ def _wait_for(file: Path) -> None:
             return
         time.sleep(1)
     raise OutputError(f"{file} was not rendered in {_PATIENCE_S} s: does the first process live, and write there?")
-
-
-def _end_with_parent() -> None:
-    """Let this process end when the one that trains is killed: else it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def render_photograph(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> Photograph:
