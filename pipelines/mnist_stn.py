@@ -1,0 +1,92 @@
+"""The spatial transformer's experiments on MNIST: an STN and a plain CNN of as many parameters, several seeds.
+
+    python pipelines/mnist_stn.py configs/mnist_*.yaml --data ../shared/mnist/mnist.npz -o OUT [--seeds 3]
+    python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o OUT --set epochs=150   # full size
+    python pipelines/mnist_table.py OUT                                                                 # the table
+
+Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the
+last checkpoint and pictures of what the transformer does. The first seed of everything comes first. Finished runs are
+passed over, ended ones go on, and several processes may share one OUT. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import torch
+from mnist_digits import read_digits
+from mnist_networks import MODELS
+from mnist_training import MnistConfig, run
+
+from irisstn.batch.lock import locked
+from irisstn.config import load_config
+from irisstn.errors import IrisError, OutputError
+
+
+def main(
+    configs: Sequence[Path],
+    data: Path,
+    out: Path,
+    *,
+    seeds: int,
+    models: Sequence[str] = MODELS,
+    overrides: Sequence[str] = (),
+    holdout: int = 0,
+) -> list[Path]:
+    """Run what is not finished yet; returns the folders of this call's runs."""
+    experiments = {path.stem: load_config(MnistConfig, path, overrides) for path in configs}
+    digits = read_digits(data, holdout=holdout)
+    done = []
+    for seed in range(1, seeds + 1):
+        for name, config in experiments.items():
+            for model in models:
+                folder = out / name / f"{model}-{seed}"
+                folder.mkdir(parents=True, exist_ok=True)
+                with ExitStack() as stack:
+                    try:
+                        stack.enter_context(locked(folder))
+                    except OutputError as error:
+                        click.echo(f"passed over: {error}")
+                        continue
+                    result = run(config, digits, model, seed, folder)
+                click.echo(
+                    f"{name} {model} seed {seed}: {100 * result.error:.2f} % of {result.n} wrong, "
+                    f"{result.parameters} parameters, {result.train_seconds:.0f} s"
+                )
+                done.append(folder)
+    return done
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="MNIST as .npz: x_train, y_train, ...")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the runs.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--model", "models", multiple=True, default=MODELS, type=click.Choice(MODELS), show_default=True)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. epochs=150.")
+@click.option("--holdout", default=0, help="Test on so many of the training digits instead: for choosing settings.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+def cli(
+    *,
+    configs: tuple[Path, ...],
+    data: Path,
+    out: Path,
+    seeds: int,
+    models: tuple[str, ...],
+    overrides: tuple[str, ...],
+    holdout: int,
+    threads: int,
+) -> None:
+    """Run the experiments of CONFIGS."""
+    torch.set_num_threads(threads)
+    try:
+        main(configs, data, out, seeds=seeds, models=models, overrides=overrides, holdout=holdout)
+    except IrisError as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    cli()
