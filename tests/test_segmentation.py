@@ -12,6 +12,8 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Boundary, Eyelid
 from irisstn.images import to_gray
 from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+from irisstn.segmentation.curves import Stiffness, refine
+from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
 
 Gray = NDArray[np.uint8]
@@ -261,3 +263,14 @@ def test_lids_are_parabolas_above_and_below(steady: tuple[Gray, Segmentation]) -
         assert found.upper_lid.points(np.array(0.0))[1] < found.limbus.y
     if found.lower_lid is not None:
         assert found.lower_lid.points(np.array(0.0))[1] > found.limbus.y
+
+
+def test_edges_that_run_away_from_the_centre_are_no_ring():
+    grid = PolarGrid(0.0, 0.0, np.linspace(1, 60, 60), 64)
+    edge = np.zeros((60, 64), np.float32)
+    for column in range(17):  # a quarter of a turn, from radius 5 to 50 and back: bent away from the centre
+        edge[50 - round(45 * abs(column / 8 - 1)), column] = 10
+    start, free = Boundary.circle(0, 0, 30), Stiffness(0.0)
+    with pytest.raises(SegmentationError, match="close to no ring"):
+        refine(edge, grid, start, order=1, window=30, stiffness=free)
+    assert refine(np.zeros_like(edge), grid, start, order=1, window=30, stiffness=free) == start

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Boundary, Float
 from irisstn.segmentation.polar import Float32, PolarGrid, directions
 
@@ -40,7 +41,7 @@ def refine(
     """One step of robust refinement: the strongest edges within `window` pixels of `curve`, and the curve through them.
 
     `edge` (R, T) is an edge map on `grid`, `weights` (T,) what its columns count. Without edges the curve comes back
-    as it was.
+    as it was. Raises SegmentationError where no closed curve goes through the edges.
     """
     angle, _, _ = directions(grid.columns)
     measured, strength = _strongest(edge, grid, curve, window)
@@ -86,6 +87,8 @@ def _fit(radii: Float, weights: Float, grid: PolarGrid, order: int, stiffness: S
         penalty[[2 * k - 1, 2 * k]] = stiffness.round * unit * (k / 2) ** 4
     weighted = basis * weights[:, None]
     series = np.linalg.solve(basis.T @ weighted + np.diag(penalty + 1e-9), weighted.T @ radii + penalty * target)
+    if not series[0] > 0:  # edges on one side alone, which run away from the centre
+        raise SegmentationError("the edges that were found close to no ring")
     return Boundary(grid.x, grid.y, (float(series[0]), *series[1::2].tolist()), (0.0, *series[2::2].tolist()))
 
 
