@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,10 +17,11 @@ from irisstn.errors import IrisError
 
 if TYPE_CHECKING:
     from irisstn.batch import Summary
+    from irisstn.batch.inputs import Samples
     from irisstn.batch.job import Job
 
 MISUSE, CRASH, SOME_FAILED = 2, 1, 3
-PAST = {"segment": "segmented", "rectify": "rectified"}
+PAST = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}
 
 Command = Callable[..., None]
 
@@ -66,11 +67,9 @@ def _folder_command(command: Command) -> Command:
     options = [
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
         click.option("-o", "--out", metavar="OUT", help="Output folder or URL.  [default: the source's name and verb]"),
-        click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512."),
         click.option("--workers", type=click.IntRange(1), show_default="CPUs", help="Processes."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who runs the workers."),
         click.option("--ray-address", metavar="HOST:PORT", help="A Ray cluster.  [default: one on this machine]"),
-        click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures."),
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting."),
         click.option("--overwrite", is_flag=True, help="Begin the output folder anew."),
@@ -81,6 +80,13 @@ def _folder_command(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _strip_command(command: Command) -> Command:
+    """The options of folder commands that write strips."""
+    size = click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512.")
+    overlays = click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures.")
+    return _folder_command(size(overlays(command)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class _Run:
 
 
 @cli.command()
-@_folder_command
+@_strip_command
 def segment(
     *,
     sources: tuple[str, ...],
@@ -137,7 +143,7 @@ def segment(
 
 
 @cli.command()
-@_folder_command
+@_strip_command
 @click.option("--model", metavar="RUN", type=click.Path(path_type=Path), help="A run's folder or weights file.")
 @click.option("--input", "kind", type=click.Choice(["auto", "eye", "ring", "strip"]), help="What the pictures are.")
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
@@ -180,20 +186,61 @@ def rectify(
         _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
 
 
-def _flags(**flags: str | int | None) -> list[str]:
+@cli.command()
+@_folder_command
+@click.option("--model", metavar="RUN", type=click.Path(path_type=Path), help="A run's folder or weights file.")
+@click.option("--input", "kind", type=click.Choice(["auto", "eye", "ring", "strip"]), help="What the pictures are.")
+@click.option("--plain", is_flag=True, help="Do not straighten strips with the STN first.")
+def embed(
+    *,
+    sources: tuple[str, ...],
+    out: str | None,
+    workers: int | None,
+    engine: str,
+    ray_address: str | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    overwrite: bool,
+    fail_fast: bool,
+    as_json: bool,
+    quiet: bool,
+    model: Path | None,
+    kind: str | None,
+    plain: bool,
+) -> None:
+    """Turn irises into embeddings: a few hundred numbers each, near for one eye and far for two.
+
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment` or
+    `irisstn rectify`, whose strips are taken as they are. Photographs are segmented and straightened first. All
+    embeddings are in OUT/embeddings.npz in the end. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn embed ./eyes
+      irisstn embed ./eyes-rectified -o out
+      irisstn embed ./eyes --model runs/mine --plain
+    """
+    from irisstn.batch.embed import EmbedConfig, EmbedJob
+    from irisstn.config import load_config
+
+    with _told():
+        flags = _flags(input=kind, rectify=False if plain else None)
+        job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
+        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
+
+
+def _flags(**flags: str | int | bool | None) -> list[str]:
     """The flags that were given, as overrides of a config."""
     return [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
 
 
 def _run(job: Job, run: _Run) -> None:
     from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
-    from irisstn.datasets import Sample
-    from irisstn.report import write_report
 
     if run.ray_address is not None and run.engine != "ray":
         raise _Misuse("--ray-address goes with --engine ray")
     out = out_folder(run.out or f"{_name_of(run.sources[0])}-{PAST[job.command]}")
-    samples = find_inputs(run.sources, strips=job.command == "rectify", exclude=out)
+    samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out)
     summary = run_batch(
         job,
         samples,
@@ -204,9 +251,7 @@ def _run(job: Job, run: _Run) -> None:
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
     )
-    # A page is to be opened in a browser, beside the pictures that it shows.
-    pictures = [sample for sample in samples if isinstance(sample, Sample)]
-    page = write_report(out, pictures) if isinstance(out, Path) else None
+    page = _written_page(out, samples, job) if isinstance(out, Path) else None
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
     elif not run.quiet:
@@ -214,6 +259,17 @@ def _run(job: Job, run: _Run) -> None:
     if summary.stopped_by is not None:
         sys.exit(128 + summary.stopped_by)
     sys.exit(SOME_FAILED if summary.failed else 0)
+
+
+def _written_page(out: Path, samples: Samples, job: Job) -> Path:
+    """What is made of all outputs together, on disk: embeddings in one file, or a page to open in a browser."""
+    from irisstn.batch.embed import EmbedJob, gather_embeddings
+    from irisstn.datasets import Sample
+    from irisstn.report import write_report
+
+    if isinstance(job, EmbedJob):
+        return gather_embeddings(out)
+    return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
 
 
 def _name_of(source: str) -> str:
@@ -239,6 +295,106 @@ def _tell(summary: Summary, page: Path | None) -> None:
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
     click.echo(f"Strips and records in {summary.out}" + (f"; open {page}" if page is not None else ""))
+
+
+@cli.command()
+@click.argument("rows", metavar="A", type=click.Path(path_type=Path))
+@click.argument("columns", metavar="[B]", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: A's name and verb]")
+@click.option("--by", type=click.Choice(["code", "embedding"]), help="What to compare.  [default: what A holds]")
+@click.option("--shifts", default=0, show_default=True, type=click.IntRange(0, 128), help="Code columns to search.")
+@click.option("--pairs", is_flag=True, help="Also write pairs.csv, a line per pair.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns path, subject and eye.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def match(
+    *,
+    rows: Path,
+    columns: Path | None,
+    out: Path | None,
+    by: Literal["code", "embedding"] | None,
+    shifts: int,
+    pairs: bool,
+    labels: Path | None,
+    quiet: bool,
+) -> None:
+    """Compare irises: all pairs of one output folder, or those of A with those of B.
+
+    A and B: outputs of `irisstn embed` (cosine of embeddings) or of `irisstn segment` and `rectify` (plain iris codes,
+    masked Hamming distance, the smallest over the shifts). Writes OUT/scores.npy, rows.csv and columns.csv; smaller
+    scores are more alike. Memory stays flat for any number of pairs.
+
+    \b
+    Examples:
+      irisstn match eyes-embedded
+      irisstn match eyes-rectified --shifts 16 --pairs
+      irisstn match probes gallery -o scores
+    """
+    from irisstn.batch.progress import Bar
+    from irisstn.datasets import read_labels
+    from irisstn.evaluation import read_templates, write_scores
+
+    with _told():
+        known = read_labels(labels) if labels is not None else None
+        left = read_templates(rows, by, known)
+        right = read_templates(columns, by, known) if columns is not None else None
+        if right is not None and right.kind != left.kind:
+            raise _Misuse(f"{rows} holds {left.kind}s, {columns} {right.kind}s: give --by code")
+        if shifts and left.kind == "embedding":
+            raise _Misuse("--shifts is for codes: embeddings are compared once; give --by code")
+        folder = out or Path(f"{_name_of(str(rows))}-matched")
+        about = {"a": str(rows), "b": str(columns) if columns is not None else None}
+        total = len(left.names) * len((right or left).names)
+        with Bar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
+            write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
+    if not quiet:
+        click.echo(f"{total:,} scores of {left.kind}s in {folder}")
+
+
+@cli.command()
+@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", default="evaluation", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--by", type=click.Choice(["code", "embedding"]), help="What to compare.  [default: what OUT holds]")
+@click.option("--shifts", default="0", show_default=True, metavar="N,...", help="Code columns to search, each a run.")
+@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="For the intervals.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns path, subject and eye.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def evaluate(
+    *,
+    outs: tuple[Path, ...],
+    out: Path,
+    by: Literal["code", "embedding"] | None,
+    shifts: str,
+    resamples: int,
+    labels: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure recognition: error rates with intervals, DET curves, histograms, and a page with all runs side by side.
+
+    OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The first one is what the others are
+    compared with, image by image. Needs the extra: pip install 'irisstn[report]'.
+
+    \b
+    Examples:
+      irisstn evaluate eyes-segmented eyes-rectified --shifts 0,16
+      irisstn evaluate eyes-embedded -o evaluation --labels whose.csv
+    """
+    from irisstn.datasets import read_labels
+    from irisstn.report.evaluation import EvaluatedRun, rates_table, read_runs, write_evaluation
+
+    try:
+        searched = [int(part) for part in shifts.split(",")]
+    except ValueError:
+        raise _Misuse(f"--shifts takes numbers such as 0,16; got {shifts}") from None
+    with _told():
+        runs: list[EvaluatedRun] = read_runs(outs, by, searched, read_labels(labels) if labels is not None else None)
+        rates = write_evaluation(runs, out, resamples=resamples)
+    if as_json:
+        click.echo(json.dumps({name: one.as_dict() for name, one in rates.items()}))
+    elif not quiet:
+        click.echo(rates_table(rates))
+        click.echo(f"Figures and plots in {out}; open {out / 'evaluation.html'}")
 
 
 @cli.command()

@@ -23,12 +23,14 @@ NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
 class Sample:
     """A picture: its `name` (the path below its source, with "/", suffix included; unique in a run) and its `path`.
 
-    `mask` is the path of the mask beside it, where it is a strip that has one.
+    `mask` is the path of the mask beside it, where it is a strip that has one. `failed` says why there is nothing at
+    `path`, where an earlier command failed: so failures are not lost on the way.
     """
 
     name: str
     path: Path
     mask: Path | None = None
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

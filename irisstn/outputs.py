@@ -1,4 +1,4 @@
-"""Read what `irisstn segment` and `irisstn rectify` wrote: the records of an output folder, and the files they name.
+"""Read what folder commands wrote: the records of an output folder, and the files they name.
 
 The manifest is one JSON object a line, of which the last one of an input holds. A run that was killed may have torn its
 last line; lines that are no record are passed over. Nothing in a manifest is trusted to name a file.
@@ -87,6 +87,18 @@ def read_picture(out: Path, name: Json) -> NDArray[np.uint8]:
     if picture is None:
         raise DatasetError(f"{path} is missing or damaged")
     return picture.astype(np.uint8, copy=False)
+
+
+def read_embedding(out: Path, record: Record) -> NDArray[np.float32]:
+    """The embedding (D,) of a `record` that `irisstn embed` wrote. Raises DatasetError."""
+    path = out / safe_name(record.get("embedding"))
+    try:
+        embedding = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"{path} is missing or damaged: {error}") from None
+    if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or not np.isfinite(embedding).all():
+        raise DatasetError(f"{path} holds no embedding")
+    return embedding.astype(np.float32)
 
 
 def safe_name(name: Json) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError
-from irisstn.evaluation import evaluate_folder, read_enrolment
+from irisstn.evaluation import evaluate_folder, read_templates
 from irisstn.outputs import read_manifest, read_strip
 
 SIZE = (32, 256)
@@ -90,9 +90,9 @@ def test_a_failure_to_enrol_counts_as_rejected(tmp_path: Path) -> None:
     }
     names["001/L/001L00.png"] = None
     out = write(tmp_path / "out", names)
-    enrolment = read_enrolment(out)
-    assert len(enrolment.strips) == 14
-    assert enrolment.failed == (Label("001", "L"),)
+    templates = read_templates(out)
+    assert len(templates.codes) == len(templates.names) == 14
+    assert templates.failed == {"001/L/001L00.png": Label("001", "L")}
     rates = evaluate_folder(out, resamples=50)
     assert rates.genuine == 15
     assert rates.fnmr_at[1e-2].value == pytest.approx(2 / 15)
@@ -102,17 +102,17 @@ def test_a_failure_to_enrol_counts_as_rejected(tmp_path: Path) -> None:
 def test_labels_may_come_from_elsewhere_and_variants_are_no_samples(tmp_path: Path) -> None:
     out = write(tmp_path / "out", {"a.png": shots(1)[0], "b.png": shots(1)[1], "c.png": shots(2)[0]})
     with pytest.raises(DatasetError, match="whose eye"):
-        read_enrolment(out)
+        evaluate_folder(out)
     with (out / "manifest.jsonl").open("a") as file:
         file.write(json.dumps({"path": "a.png.v1", "variant_of": "a.png", "status": "ok"}) + "\n")
     labels = {"a.png": Label("x"), "b.png": Label("x"), "c.png": Label("y")}
-    assert read_enrolment(out, labels).labels == (Label("x"), Label("x"), Label("y"))
+    assert read_templates(out, labels=labels).labels == (Label("x"), Label("x"), Label("y"))
 
 
 def test_bad_folders_are_told(tmp_path: Path, out: Path) -> None:
     assert list(read_manifest(tmp_path)) == []
-    with pytest.raises(DatasetError, match="holds no strip"):
-        read_enrolment(tmp_path)
+    with pytest.raises(DatasetError, match="nothing to compare"):
+        read_templates(tmp_path)
     record = next(read_manifest(out))
     with pytest.raises(DatasetError, match="out of its folder"):
         read_strip(out, record | {"strip": "../../secret.png"})
@@ -121,5 +121,5 @@ def test_bad_folders_are_told(tmp_path: Path, out: Path) -> None:
     with pytest.raises(DatasetError, match="its mask"):
         cv2.imwrite(str(out / "small.png"), np.zeros((3, 3), np.uint8))
         read_strip(out, record | {"strip_mask": "small.png"})
-    with pytest.raises(DatasetError, match="holds no strip"):
-        read_enrolment(write(tmp_path / "none", {"001/L/001L01.png": None}))
+    with pytest.raises(DatasetError, match="nothing to compare"):
+        read_templates(write(tmp_path / "none", {"001/L/001L01.png": None}))

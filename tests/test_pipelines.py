@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from irisstn.evaluation import read_enrolment
+from irisstn.evaluation import read_templates
 from irisstn.outputs import read_manifest
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ def test_rendered_eyes_from_end_to_end(tmp_path: Path) -> None:
     ]
     assert first.stdout == (tmp_path / "out" / "table.txt").read_text()
     for name in ("segmented", "rectified"):
-        assert len(read_enrolment(tmp_path / "out" / name).strips) >= 10
+        assert len(read_templates(tmp_path / "out" / name).codes) >= 10
     assert all("roll_rad" in record["rectification"] for record in read_manifest(tmp_path / "out" / "rectified"))
 
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

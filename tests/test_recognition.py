@@ -8,6 +8,7 @@ from irisstn.errors import WeightsError
 from irisstn.normalization import Strip
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
 from irisstn.recognition.losses import MetricLossConfig, metric_loss
+from irisstn.recognition.network import standardize
 
 SMALL = StripNetConfig(widths=(8, 8, 8, 8), channels=4)
 
@@ -98,7 +99,7 @@ def network():
 
 def test_embeddings_have_length_one(network):
     embeddings = network(torch.rand(3, 1, 32, 256), torch.ones(3, 1, 32, 256))
-    assert embeddings.shape == (3, network.embedding_size) == (3, 2 * 16 * 4)
+    assert embeddings.shape == (3, network.embedding_size) == (3, 2 * 32 * 4)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(3), atol=1e-5)
 
 
@@ -108,9 +109,29 @@ def test_the_default_network_is_as_large_as_documented():
     assert StripNet(StripNetConfig(embedding=256)).embedding_size == 256
 
 
-def test_brightness_and_contrast_do_not_matter(network):
+def test_light_and_contrast_that_change_slowly_do_not_matter(network):
     images, usable = torch.rand(2, 1, 32, 256), torch.ones(2, 1, 32, 256)
-    assert torch.allclose(network(images, usable), network(0.3 * images + 0.2, usable), atol=1e-3)
+    assert torch.allclose(network(images, usable), network(0.5 * images + 0.2, usable), atol=1e-2)
+    shade = 0.3 * torch.sin(torch.linspace(0, 2 * torch.pi, 256)).expand(1, 1, 32, 256)
+    alike = (network(images, usable) * network(images + shade, usable)).sum(1)
+    assert alike.min() > 0.98
+
+
+def test_strips_of_any_size_are_brought_to_the_networks_own(network):
+    images, usable = torch.rand(2, 1, 32, 256), torch.ones(2, 1, 32, 256)
+    usable[:, :, 8:, 30:90] = 0
+    larger = [plane.repeat_interleave(2, 2).repeat_interleave(2, 3) for plane in (images, usable)]
+    assert torch.allclose(network(images, usable), network(*larger), atol=1e-5)
+    with pytest.raises(ValueError, match="window"):
+        StripNetConfig(window=(4, 33))
+
+
+def test_embed_takes_strips_one_by_one(network):
+    strips = [strip(seed) for seed in range(3)]
+    several = network.embed(strips)
+    assert several.shape == (3, network.embedding_size) and several.dtype == np.float32
+    assert np.array_equal(several[1], network.embed(strips[1]))
+    assert network.embed([]).shape == (0, network.embedding_size)
 
 
 def test_what_the_mask_hides_does_not_matter(network):
@@ -122,10 +143,11 @@ def test_what_the_mask_hides_does_not_matter(network):
 
 
 def test_features_turn_with_the_strip_and_the_seam_is_no_border(network):
-    # One sector is 16 columns: turned by it, the features' sectors move on by one, across the seam, too.
+    # Turned by it, the features' sectors move on by one, across the seam, too.
     images, usable = torch.rand(1, 1, 32, 256), torch.ones(1, 1, 32, 256)
-    features = network.features(torch.cat([images, usable], dim=1))
-    again = network.features(torch.cat([images.roll(16, 3), usable], dim=1))
+    features, again = (
+        network.features(standardize(turned, usable, network.config.window)) for turned in (images, images.roll(16, 3))
+    )
     step = 16 * features.shape[3] // 256
     assert step >= 1
     assert torch.allclose(again, features.roll(step, 3), atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from irisstn.batch.job import output_file
 from irisstn.batch.remote import RemoteSample, find_remote, is_url, without_file_scheme
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
@@ -41,11 +42,16 @@ def out_folder(out: str) -> Path | str:
 
 
 def _strips(out: Path) -> list[Sample]:
+    """The strips in `out`; and the pictures that gave none, which stay failed."""
     samples = []
     for record in read_manifest(out):
+        name = safe_name(record["path"])
         if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
             mask = out / safe_name(record["strip_mask"]) if "strip_mask" in record else None
-            samples.append(Sample(safe_name(record["path"]), out / safe_name(record["strip"]), mask))
-    if not samples:
+            samples.append(Sample(name, out / safe_name(record["strip"]), mask))
+        elif record.get("status") == "failed":
+            reason = f"{out} has no strip of it ({record.get('stage')}: {record.get('reason')})"
+            samples.append(Sample(name, out / output_file("strip", name), failed=reason))
+    if all(sample.failed for sample in samples):
         raise DatasetError(f"{out} holds no strips")
     return samples

@@ -32,6 +32,8 @@ class Product:
     variants: list[Record] = field(default_factory=list)
 
 
+_SUFFIXES = {"overlay": ".jpg", "embedding": ".npy"}
+
 Process = Callable[[Input], Product]
 
 
@@ -53,4 +55,4 @@ class Job(Protocol):
 
 def output_file(kind: str, name: str) -> str:
     """The path below OUT of the file that the field `kind` of a record names, for the input `name`."""
-    return f"{FILES[kind]}/{name}{'.jpg' if kind == 'overlay' else '.png'}"
+    return f"{FILES[kind]}/{name}{_SUFFIXES.get(kind, '.png')}"

@@ -10,7 +10,14 @@ from irisstn.geometry import Boundary, Eyelid
 from irisstn.outputs import Json, Record, read_mask
 from irisstn.segmentation.result import Segmentation
 
-STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS = "strips", "strip_masks", "masks", "iris_masks", "overlays"
+STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS, EMBEDDINGS = (
+    "strips",
+    "strip_masks",
+    "masks",
+    "iris_masks",
+    "overlays",
+    "embeddings",
+)
 # The fields of a record that name files, and the folders these lie in.
 FILES = {
     "strip": STRIPS,
@@ -18,6 +25,7 @@ FILES = {
     "mask": MASKS,
     "iris_mask": IRIS_MASKS,
     "overlay": OVERLAYS,
+    "embedding": EMBEDDINGS,
 }
 _DECIMALS = 4
 

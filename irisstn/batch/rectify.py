@@ -17,6 +17,7 @@ from irisstn.batch.painted import is_painted, segment_painted
 from irisstn.batch.segment import Size, eye_product, with_strip
 from irisstn.config import Strict
 from irisstn.errors import ImageError, WeightsError
+from irisstn.geometry import Bool
 from irisstn.images import MAX_PIXELS, decode_gray
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
 from irisstn.outputs import Json, Record
@@ -103,7 +104,7 @@ def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Prod
     kind = kind_of(image) if config.input == "auto" else config.input
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
     if kind == "strip":
-        strip = Strip(image, _strip_mask(source, image, config.max_pixels))
+        strip = Strip(image, strip_mask(source, image, config.max_pixels))
         rectified = rectifier.rectify(strip, size=config.size)
         variants = rectifier.variants(strip, config.augment, seed, size=config.size)
         product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
@@ -118,7 +119,8 @@ def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Prod
     return _with_variants(product, source, variants)
 
 
-def _strip_mask(source: Input, image: Gray, max_pixels: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def strip_mask(source: Input, image: Gray, max_pixels: int) -> Bool:
+    """The mask (R, T) beside the strip `image`; True everywhere where there is none."""
     if source.mask is None:
         return np.ones(image.shape, bool)
     mask = decode_gray(source.mask, max_pixels=max_pixels)

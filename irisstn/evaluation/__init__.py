@@ -3,18 +3,26 @@
 from irisstn.evaluation.comparisons import Comparisons, compare_all
 from irisstn.evaluation.error_rates import FMR_LEVELS, ErrorRates, Estimate, error_rates
 from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
-from irisstn.evaluation.folder import Enrolment, evaluate_folder, read_enrolment
+from irisstn.evaluation.folder import evaluate_folder, scores_of_folder
+from irisstn.evaluation.scores import Scores, read_scores, scores_of, write_scores
+from irisstn.evaluation.templates import Templates, read_templates, score_blocks
 
 __all__ = [
     "FMR_LEVELS",
     "Comparisons",
-    "Enrolment",
     "ErrorRates",
     "Estimate",
+    "Scores",
+    "Templates",
     "compare_all",
     "error_rates",
     "evaluate_codes",
     "evaluate_embeddings",
     "evaluate_folder",
-    "read_enrolment",
+    "read_scores",
+    "read_templates",
+    "score_blocks",
+    "scores_of",
+    "scores_of_folder",
+    "write_scores",
 ]

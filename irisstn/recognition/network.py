@@ -1,36 +1,55 @@
 """StripNet: a small convolutional network that turns a strip into an embedding.
 
-The strip's angle is a circle, so every convolution pads around it; across the ring it pads with zeros. The mask enters
-as a second channel, and once more where features are pooled: a cell counts by the usable pixels below it. Recognition
-relies on what lies where, so pooling keeps sectors of the ring apart to the end.
+The strip's angle is a circle, so every convolution pads around it; across the ring it pads with zeros. Cameras and
+lights differ more than irises do, so what goes in is texture alone: each pixel less the mean around it, over the
+deviation around it, both over usable pixels. The mask does not enter the convolutions, for its outline says more about
+lids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
+it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, ValidationError
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from irisstn.config import Strict
 from irisstn.errors import WeightsError
 from irisstn.images import write_bytes_atomic
+from irisstn.normalization import Strip
 from irisstn.weights_file import fill, pack_weights, read_weights
 
-KIND = "recognizer-1"
+KIND = "recognizer-2"
+WEIGHTS = "recognizer.safetensors"
+_SHIPPED = Path(__file__).parents[1] / "weights" / WEIGHTS
+_FLOOR = 2e-4  # added to the variance of gray levels in 0..1: noise of 3.6 of 255 levels is not blown up
+_LIMIT = 3.0  # deviations beyond which a pixel is a lash or a glint that the mask has missed
 
 
 class StripNetConfig(Strict):
-    """Shape of the network; the defaults make 0.6 million parameters and 512 floats."""
+    """Shape of the network; the defaults make half a million parameters and 512 floats."""
 
-    widths: tuple[int, int, int, int] = (24, 48, 80, 128)  # channels at 1/2, 1/4, 1/4 and 1/8 of the strip's size
-    sectors: int = Field(16, ge=1)  # places around the ring that the embedding keeps apart
+    size: tuple[int, int] = (32, 256)  # rows x columns that it works at; strips of other sizes are brought to it
+    window: tuple[int, int] = (17, 33)  # rows x columns, odd: what a pixel is compared with
+    widths: tuple[int, int, int, int] = (24, 48, 80, 128)  # channels at 1/2, 1/4, 1/4 and 1/8 of the size
+    sectors: int = Field(32, ge=1)  # places around the ring that the embedding keeps apart
     rings: int = Field(2, ge=1)  # the same, from the pupil to the limbus
-    channels: int = Field(16, ge=1)  # floats for each such place
+    channels: int = Field(8, ge=1)  # floats for each such place
     embedding: int = Field(0, ge=0)  # > 0: mix all places into so many floats; 0: keep them apart
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if any(side % 2 == 0 or side < 1 or side > limit for side, limit in zip(self.window, self.size, strict=True)):
+            raise ValueError(f"a window of two odd sides within the size {self.size} is needed, got {self.window}")
+        return self
 
 
 class CircularConv(nn.Module):
@@ -67,8 +86,7 @@ class _Residual(nn.Module):
 class StripNet(nn.Module):
     """Strips to embeddings of length 1; two strips are compared by the cosine of theirs.
 
-    Any strip size works that is divisible by what the strides and sectors ask (32 x 64 at least); it is trained at
-    one size and best used there.
+    Strips of any size go in. They are brought to the one of the config, at which the network was trained.
     """
 
     def __init__(self, config: StripNetConfig = StripNetConfig()) -> None:
@@ -76,7 +94,7 @@ class StripNet(nn.Module):
         self.config = config
         a, b, c, d = config.widths
         self.features = nn.Sequential(
-            _block(2, a, (5, 7), (2, 2)),
+            _block(1, a, (5, 7), (2, 2)),
             _block(a, b, (3, 3), (2, 2)),
             _Residual(b),
             _block(b, c, (3, 3)),
@@ -98,13 +116,13 @@ class StripNet(nn.Module):
         return self.config.embedding or self.places * self.config.channels
 
     def forward(self, images: Tensor, usable: Tensor) -> Tensor:
-        """Embeddings (B, D), L2 norm 1, of `images` (B, 1, R, T), any gray scale, and `usable` (B, 1, R, T) in 0..1."""
+        """Embeddings (B, D), L2 norm 1, of `images` (B, 1, R, T) in 0..1 and `usable` (B, 1, R, T) in 0..1."""
         if images.ndim != 4 or images.shape[1] != 1 or usable.shape != images.shape:
             raise ValueError(
                 f"images and masks (B, 1, R, T) are wanted, got {tuple(images.shape)}, {tuple(usable.shape)}"
             )
-        standard = standardize(images, usable)
-        features = self.head(self.features(torch.cat([standard, usable], dim=1)))
+        images, usable = _resized(images, usable, self.config.size)
+        features = self.head(self.features(standardize(images, usable, self.config.window)))
         size = (self.config.rings, self.config.sectors)
         weight = F.adaptive_avg_pool2d(usable, features.shape[-2:])
         pooled = F.adaptive_avg_pool2d(features * weight, size) / (F.adaptive_avg_pool2d(weight, size) + 0.05)
@@ -113,10 +131,28 @@ class StripNet(nn.Module):
         # A square root, so that a place half seen counts half in the product of two embeddings; its gradient ends at 0.
         return F.normalize(self.mix((centred * (seen + 1e-3).sqrt()).flatten(1)), dim=1)
 
+    @torch.no_grad()
+    def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
+        """The embedding (D,) of a strip, or those (N, D) of several, without gradients.
+
+        Strips are taken one by one, so the result for one does not depend on its company.
+        """
+        if not isinstance(strips, Strip):
+            found = [self.embed(strip) for strip in strips]
+            return np.stack(found) if found else np.zeros((0, self.embedding_size), np.float32)
+        weight = self.head.weight
+        planes = np.stack([strips.image / np.float32(255), strips.usable]).astype(np.float32)
+        image, usable = torch.from_numpy(planes).to(weight)[:, None, None]
+        embedding: NDArray[np.float32] = self(image, usable)[0].float().cpu().numpy()
+        return embedding
+
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """The network saved at `path`, a file or the folder of a run. Raises WeightsError with the reason."""
-        file = path / "recognizer.safetensors" if path.is_dir() else path
+    def load(cls, path: Path | None = None) -> Self:
+        """The network saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
+
+        Safe on files of unknown origin. Raises WeightsError with the reason.
+        """
+        file = _SHIPPED if path is None else path / WEIGHTS if path.is_dir() else path
         values, state = read_weights(file, KIND)
         try:
             config = StripNetConfig.model_validate(values)
@@ -129,13 +165,42 @@ class StripNet(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
-        write_bytes_atomic(path, pack_weights(self, KIND, self.config.model_dump(mode="json")))
+        write_bytes_atomic(path, self._packed())
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the file that `save` writes."""
+        return hashlib.sha256(self._packed()).hexdigest()
+
+    def _packed(self) -> bytes:
+        return pack_weights(self, KIND, self.config.model_dump(mode="json"))
 
 
-def standardize(images: Tensor, usable: Tensor) -> Tensor:
-    """`images` (B, 1, R, T) with mean 0 and standard deviation 1 over the usable pixels, 0 elsewhere."""
-    count = usable.sum((2, 3), keepdim=True).clamp_min(1.0)
-    mean = (images * usable).sum((2, 3), keepdim=True) / count
-    centred = (images - mean) * usable
-    variance = centred.square().sum((2, 3), keepdim=True) / count
-    return centred / (variance + 1e-6).sqrt()
+def standardize(images: Tensor, usable: Tensor, window: tuple[int, int]) -> Tensor:
+    """`images` (B, 1, R, T) in 0..1 with mean 0 and deviation 1 in the `window` around each pixel, 0 where not usable.
+
+    `window` (rows, columns), both odd, wraps around the angle and ends at pupil and limbus. Only usable pixels count;
+    values end at 3 deviations.
+    """
+    weight = _around(usable, window).clamp_min(1e-3)
+    centred = (images - _around(images * usable, window) / weight) * usable
+    variance = _around(centred.square(), window) / weight
+    return (centred / (variance + _FLOOR).sqrt()).clamp(-_LIMIT, _LIMIT)
+
+
+def _around(planes: Tensor, window: tuple[int, int]) -> Tensor:
+    """The sum over the window around each pixel of `planes` (B, 1, R, T), over the window's area."""
+    rows, columns = window
+    wrapped = torch.cat([planes[..., -(columns // 2) :], planes, planes[..., : columns // 2]], dim=-1)
+    tall = F.avg_pool2d(wrapped, (rows, 1), stride=1, padding=(rows // 2, 0))
+    return F.avg_pool2d(tall, (1, columns), stride=1)
+
+
+def _resized(images: Tensor, usable: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Means over the usable pixels of each cell of `size`; a cell is usable where half of it is."""
+    if images.shape[-2:] == size:
+        return images * usable, usable
+    share = F.adaptive_avg_pool2d(usable, size)
+    mean = F.adaptive_avg_pool2d(images * usable, size) / share.clamp_min(1e-3)
+    kept = (share > 0.5).to(images)
+    return mean * kept, kept

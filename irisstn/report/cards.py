@@ -44,11 +44,11 @@ def _pictures(out: Path, record: Record, path: Path) -> tuple[str, str]:
     """The picture with its boundaries and the strip before rectification, as figures."""
     image = read_gray(path)
     if record.get("input") == "strip":
-        return "", _figure(_embedded(image), "given")
+        return "", _figure(embedded(image), "given")
     segmentation = read_segmentation(out, record)
     height, width = read_picture(out, record["strip"]).shape
     strip = normalize(image, segmentation, (height, width)).image
-    return _figure(_embedded(_close_up(image, segmentation)), ""), _figure(_embedded(strip), "rubber sheet")
+    return _figure(embedded(_close_up(image, segmentation)), ""), _figure(embedded(strip), "rubber sheet")
 
 
 def _close_up(image: Gray, segmentation: Segmentation) -> NDArray[np.uint8]:
@@ -68,7 +68,8 @@ def _figure(source: str, caption: str) -> str:
     return f'<figure><img loading="lazy" src="{source}" alt="{caption or "eye"}">{label}</figure>'
 
 
-def _embedded(picture: NDArray[np.uint8]) -> str:
+def embedded(picture: NDArray[np.uint8]) -> str:
+    """`picture` (h, w) or (h, w, 3) as the source of an image in the page, at most 512 wide."""
     height, width = picture.shape[:2]
     scale = min(1.0, 512 / width)
     if scale < 1:

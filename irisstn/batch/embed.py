@@ -1,0 +1,142 @@
+"""`irisstn embed`: a photograph, a painted ring or a strip to its embedding by the recognition network."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from irisstn.batch.job import Input, Process, Product, output_file
+from irisstn.batch.painted import segment_painted
+from irisstn.batch.rectify import WEIGHTS, kind_of, strip_mask
+from irisstn.batch.segment import eye_product, with_strip
+from irisstn.config import Strict
+from irisstn.errors import WeightsError
+from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
+from irisstn.normalization import Strip, normalize
+from irisstn.outputs import Json, read_embedding, read_manifest
+from irisstn.segmentation import SegmentationConfig, segment
+
+if TYPE_CHECKING:
+    from irisstn.recognition import StripNet
+    from irisstn.rectifier import Rectifier
+
+RECOGNIZER = "recognizer.safetensors"
+EMBEDDINGS = "embeddings.npz"
+_SHIPPED = Path(__file__).parents[1] / "weights"
+
+
+class EmbedConfig(Strict):
+    """Settings of `irisstn embed`."""
+
+    input: Literal["auto", "eye", "ring", "strip"] = Field(
+        default="auto", description="what the pictures are, as for `rectify`; strips are embedded as they are"
+    )
+    rectify: bool = Field(default=True, description="straighten the strips of eyes and rings before they are embedded")
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    segmentation: SegmentationConfig = SegmentationConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedJob:
+    """`irisstn embed` with its `config` and weights files; `rectifier` None embeds plain strips."""
+
+    config: EmbedConfig
+    recognizer: Path
+    rectifier: Path | None
+    weights_sha256: str
+    rectifier_sha256: str | None
+    command: str = "embed"
+
+    @classmethod
+    def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
+        """The job with the weights of `model`; None: those that irisstn ships.
+
+        The folder of a run gives both networks, or the recogniser alone where it was trained alone; a file is a
+        recogniser, behind the shipped rectifier. Raises WeightsError where there are none.
+        """
+        run = _SHIPPED if model is None else model
+        recognizer, rectifier = (run / RECOGNIZER, run / WEIGHTS) if run.is_dir() else (run, _SHIPPED / WEIGHTS)
+        used = rectifier if config.rectify and rectifier.exists() else None
+        return cls(
+            config,
+            recognizer.absolute(),
+            used.absolute() if used is not None else None,
+            _digest(recognizer),
+            _digest(used) if used is not None else None,
+        )
+
+    def settings(self) -> dict[str, Json]:
+        """Everything that the output's bytes depend on."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "weights_sha256": self.weights_sha256,
+            "rectifier_sha256": self.rectifier_sha256,
+        }
+
+    @contextmanager
+    def start(self) -> Iterator[Process]:
+        """Load the weights; gives the function that handles one picture."""
+        import torch  # noqa: PLC0415  (slow: only where it is used)
+
+        from irisstn.recognition import StripNet  # noqa: PLC0415
+        from irisstn.rectifier import Rectifier  # noqa: PLC0415
+
+        network = StripNet.load(self.recognizer)
+        rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # pictures are done side by side, and sums keep their order
+        try:
+            yield lambda source: _embed(source, network, rectifier, self.config)
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _embed(source: Input, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> Product:
+    image = decode_gray(source.data, max_pixels=config.max_pixels)
+    kind = kind_of(image) if config.input == "auto" else config.input
+    if kind == "strip":
+        strip = Strip(image, strip_mask(source, image, config.max_pixels))
+        product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
+    else:
+        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_painted(image)
+        if rectifier is None:
+            strip = normalize(image, segmentation)
+        else:
+            strip = rectifier.rectify_eye(image, segmentation).strip
+        product = with_strip(eye_product(source.name, image, segmentation, overlay=False), source.name, strip)
+    content = io.BytesIO()
+    np.save(content, network.embed(strip), allow_pickle=False)
+    name = output_file("embedding", source.name)
+    fields = {**product.fields, "input": kind, "embedding": name}
+    return Product(fields, product.files | {name: content.getvalue()})
+
+
+def gather_embeddings(out: Path) -> Path:
+    """Write OUT/embeddings.npz, the `names` (N,) and `embeddings` (N, D) of all inputs that went well, and return it.
+
+    Raises DatasetError where a file is missing or damaged.
+    """
+    names, embeddings = [], []
+    for record in read_manifest(out):
+        if record.get("status") == "ok":
+            names.append(str(record["path"]))
+            embeddings.append(read_embedding(out, record))
+    content = io.BytesIO()
+    np.savez(content, names=np.array(names, str), embeddings=np.array(embeddings, np.float32))
+    write_bytes_atomic(out / EMBEDDINGS, content.getvalue())
+    return out / EMBEDDINGS

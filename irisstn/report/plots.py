@@ -1,0 +1,82 @@
+"""Plots of an evaluation, as PNG: DET curves and histograms of distances. Needs the extra `report`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.errors import IrisError
+from irisstn.evaluation import Comparisons
+
+INSTALL = "pip install 'irisstn[report]'"
+_COLOURS = ("#1f6f8b", "#b3542d", "#5a7d2a", "#7a4b9a", "#a8871d", "#555555", "#c2185b", "#00796b")
+_LEAST = 5e-5  # where rates that are 0 are drawn, on axes that know no 0
+
+
+def require_report_extra() -> None:
+    """Raise IrisError with the command that helps where matplotlib or jinja2 is missing."""
+    try:
+        import jinja2  # noqa: F401, PLC0415  (an extra: only those who evaluate need it)
+        import matplotlib  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise IrisError(f"{error.name} is missing, which draws the page: {INSTALL}", stage="evaluate") from None
+
+
+def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
+    """The detection error trade-off of each run: FNMR over FMR, both logarithmic (ISO/IEC 19795-1)."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (an extra; half a second)
+
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.add_subplot(
+        xscale="log", yscale="log", xlabel="FMR", ylabel="FNMR", title="Detection error trade-off"
+    )
+    for number, (name, comparisons) in enumerate(runs.items()):
+        fmr, fnmr = det_curve(comparisons)
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.step(fmr.clip(_LEAST), fnmr.clip(_LEAST), where="post", label=name, color=colour)
+    axes.plot([_LEAST, 1], [_LEAST, 1], color="0.8", linewidth=0.8, zorder=0)
+    axes.set(xlim=(_LEAST, 1), ylim=(_LEAST, 1))
+    axes.grid(which="major", color="0.9")
+    axes.legend(loc="upper right", fontsize="small")
+    return _png(figure)
+
+
+def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(FMR, FNMR) at `points` thresholds or fewer, spread so that small rates of either kind are resolved."""
+    genuine, impostor = np.sort(comparisons.genuine), np.sort(comparisons.impostor)
+    places = np.unique(np.geomspace(1, len(impostor), points).astype(int)) - 1
+    tail = np.unique(np.geomspace(1, len(genuine), points).astype(int))
+    finite = genuine[-tail][np.isfinite(genuine[-tail])]
+    thresholds = np.unique(np.concatenate([impostor[places], finite]))
+    fmr = np.searchsorted(impostor, thresholds, "left") / len(impostor)
+    fnmr = 1 - np.searchsorted(genuine, thresholds, "left") / len(genuine)
+    return fmr, fnmr
+
+
+def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
+    """For each run the distances of genuine and of impostor comparisons, each kind's bars of area 1."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(6.4, 1.9 * len(runs) + 0.4), layout="constrained")
+    for number, (name, comparisons) in enumerate(runs.items(), start=1):
+        axes = figure.add_subplot(len(runs), 1, number, title=name, yticks=[])
+        genuine = comparisons.genuine[np.isfinite(comparisons.genuine)]
+        both = np.concatenate([genuine, comparisons.impostor])
+        bins = np.linspace(float(both.min()), float(np.quantile(both, 0.9999)), 80).tolist()
+        axes.hist(genuine, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="genuine")
+        axes.hist(comparisons.impostor, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="impostor")
+        axes.legend(fontsize="small")
+    axes.set_xlabel("distance")
+    return _png(figure)
+
+
+def _png(figure: object) -> bytes:
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    content = io.BytesIO()
+    if isinstance(figure, Figure):
+        figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    return content.getvalue()

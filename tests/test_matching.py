@@ -1,0 +1,238 @@
+"""From pictures to embeddings, scores and the page that compares runs: as functions and as commands."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from irisstn import Rectifier, segment
+from irisstn.batch import run_batch
+from irisstn.batch.embed import EmbedConfig, EmbedJob, gather_embeddings
+from irisstn.batch.inputs import find_inputs
+from irisstn.batch.rectify import RectifyConfig, RectifyJob
+from irisstn.cli import cli
+from irisstn.datasets import find_images
+from irisstn.errors import DatasetError, WeightsError
+from irisstn.evaluation import read_scores, read_templates, score_blocks, templates
+from irisstn.images import read_gray
+from irisstn.outputs import read_embedding, read_manifest, read_strip
+from irisstn.recognition import StripNet, StripNetConfig, distances
+from irisstn.report.comparison import changes
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser that knows nothing, but gives numbers: enough to see that they go where they should."""
+    torch.manual_seed(0)
+    network = StripNet(StripNetConfig(widths=(8, 8, 8, 8), channels=4, sectors=8))
+    network.train()(torch.rand(8, 1, 32, 256), torch.ones(8, 1, 32, 256))
+    folder = tmp_path_factory.mktemp("model")
+    network.save(folder / "recognizer.safetensors")
+    return folder / "recognizer.safetensors"
+
+
+@pytest.fixture(scope="module")
+def rectified(eyes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Strips of rendered eyes; of one picture there is none."""
+    pictures = tmp_path_factory.mktemp("pictures") / "eyes"
+    for sample in find_images([eyes]):
+        (pictures / sample.name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / sample.name).write_bytes(sample.path.read_bytes())
+    first = find_images([pictures])[0]
+    first.path.write_bytes(b"no picture")
+    out = tmp_path_factory.mktemp("out") / "rectified"
+    summary = run_batch(RectifyJob.of(RectifyConfig()), find_images([pictures]), out)
+    assert summary.failed >= 1 and summary.done >= 8
+    return out
+
+
+@pytest.fixture(scope="module")
+def embedded(rectified: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "embedded"
+    run_batch(EmbedJob.of(EmbedConfig(), model), find_inputs([rectified], strips=True), out)
+    return out
+
+
+def command(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def good(out: Path) -> list[dict[str, object]]:
+    return [record for record in read_manifest(out) if record["status"] == "ok"]
+
+
+def test_strips_are_embedded_as_they_are_and_failures_stay(rectified: Path, embedded: Path, model: Path):
+    network = StripNet.load(model)
+    records = list(read_manifest(embedded))
+    assert [(r["path"], r["status"]) for r in records] == [(r["path"], r["status"]) for r in read_manifest(rectified)]
+    for record, source in zip(good(embedded), good(rectified), strict=True):
+        assert record["input"] == "strip"
+        np.testing.assert_allclose(
+            read_embedding(embedded, record), network.embed(read_strip(rectified, source)), atol=1e-6
+        )
+    failed = next(record for record in records if record["status"] == "failed")
+    assert "has no strip of it (read:" in str(failed["reason"])
+
+
+def test_photographs_are_straightened_first_unless_plain(eyes: Path, model: Path, tmp_path: Path):
+    sample = find_images([eyes])[0]
+    image = read_gray(sample.path)
+    network, rectifier = StripNet.load(model), Rectifier.load()
+    for plain in (False, True):
+        out = tmp_path / str(plain)
+        run_batch(EmbedJob.of(EmbedConfig(rectify=not plain), model), [sample], out)
+        (record,) = good(out)
+        strip = read_strip(out, record)
+        if not plain:
+            assert np.array_equal(strip.image, rectifier.rectify_eye(image, segment(image)).strip.image)
+        np.testing.assert_allclose(read_embedding(out, record), network.embed(strip), atol=1e-6)
+    a, b = (read_strip(tmp_path / str(plain), good(tmp_path / str(plain))[0]) for plain in (False, True))
+    assert not np.array_equal(a.image, b.image)
+
+
+def test_all_embeddings_are_in_one_file(embedded: Path):
+    with np.load(gather_embeddings(embedded), allow_pickle=False) as held:
+        names, vectors = held["names"], held["embeddings"]
+    assert names.tolist() == [record["path"] for record in good(embedded)]
+    assert vectors.dtype == np.float32 and vectors.shape == (len(names), 2 * 8 * 4)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_run_without_weights_is_told(tmp_path: Path):
+    with pytest.raises(WeightsError, match="cannot be read"):
+        EmbedJob.of(EmbedConfig(), tmp_path)
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    with (
+        pytest.raises(WeightsError, match="damaged"),
+        EmbedJob.of(EmbedConfig(), tmp_path / "bad.safetensors").start(),
+    ):
+        pass
+
+
+def test_blocks_together_are_the_whole_matrix(rectified: Path, monkeypatch: pytest.MonkeyPatch):
+    held = read_templates(rectified)
+    assert held.kind == "code" and len(held.failed) >= 1
+    monkeypatch.setattr(templates, "BLOCK", 3)
+    n = len(held.names)
+    for others in (held, read_templates(rectified)):
+        matrix = np.full((n, n), np.nan, np.float32)
+        for i, j, block in score_blocks(held, others, max_shift=2):
+            assert max(block.shape) <= 3
+            matrix[i : i + block.shape[0], j : j + block.shape[1]] = block
+        np.testing.assert_allclose(matrix, distances(held.codes, max_shift=2), atol=1e-5)
+
+
+def test_match_writes_scores_names_and_pairs(embedded: Path, tmp_path: Path):
+    done = command("match", embedded, "-o", tmp_path / "scores", "--pairs")
+    assert done.exit_code == 0, done.output
+    held = read_templates(embedded)
+    assert held.embeddings is not None
+    scores = read_scores(tmp_path / "scores")
+    assert scores.names == held.names
+    np.testing.assert_allclose(scores.distances, 1 - held.embeddings @ held.embeddings.T, atol=1e-5)
+    assert len(scores.failed) == len(held.failed) >= 1
+    with (tmp_path / "scores" / "pairs.csv").open(newline="") as file:
+        pairs = list(csv.DictReader(file))
+    n = len(held.names)
+    assert len(pairs) == n * (n - 1) // 2
+    comparisons = scores.comparisons()
+    assert sum(row["genuine"] == "1" for row in pairs) == np.isfinite(comparisons.genuine).sum() > 0
+    i, j = 1, n - 1
+    (row,) = [row for row in pairs if (row["a"], row["b"]) == (held.names[i], held.names[j])]
+    assert float(row["distance"]) == pytest.approx(float(scores.distances[i, j]), abs=1e-5)
+
+
+def test_match_compares_two_folders(rectified: Path, tmp_path: Path):
+    done = command("match", rectified, rectified, "-o", tmp_path, "--shifts", "1", "--pairs", "--quiet")
+    assert done.exit_code == 0 and done.output == ""
+    matrix = np.load(tmp_path / "scores.npy")
+    n = len(good(rectified))
+    assert matrix.shape == (n, n)
+    assert np.argmin(matrix, axis=1).tolist() == list(range(n))
+    assert (tmp_path / "columns.csv").read_text() == (tmp_path / "rows.csv").read_text()
+    assert len((tmp_path / "pairs.csv").read_text().splitlines()) == n * n + 1
+    with pytest.raises(DatasetError, match="two folders"):
+        read_scores(tmp_path)
+
+
+def test_misuse_of_match_is_a_line(rectified: Path, embedded: Path, tmp_path: Path):
+    cases = {
+        "--shifts is for codes": ("match", embedded, "--shifts", "3"),
+        "give --by code": ("match", embedded, rectified),
+        "nothing to compare": ("match", tmp_path),
+        "such as 0,16": ("evaluate", rectified, "--shifts", "many"),
+    }
+    for words, arguments in cases.items():
+        done = command(*arguments)
+        assert done.exit_code == 2 and words in done.output, done.output
+        assert len(done.output.strip().splitlines()) == 1
+
+
+def test_evaluate_puts_runs_side_by_side(rectified: Path, embedded: Path, tmp_path: Path):
+    scores = tmp_path / "scores"
+    assert command("match", rectified, "-o", scores, "--quiet").exit_code == 0
+    done = command(
+        "evaluate",
+        rectified,
+        embedded,
+        tmp_path / "scores",
+        "--shifts",
+        "0,4",
+        "--resamples",
+        "20",
+        "-o",
+        tmp_path / "e",
+    )
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "e" / "evaluation.json").read_text())
+    assert list(figures) == ["rectified ±0", "rectified ±4", "embedded", "scores"]
+    plain, searched = figures["rectified ±0"], figures["rectified ±4"]
+    assert plain["failure_to_enrol"] > 0
+    assert {k: v for k, v in figures["scores"].items() if k != "changes"} == {
+        k: v for k, v in plain.items() if k != "changes"
+    }
+    assert searched["fnmr@0.001"] <= plain["fnmr@0.001"]
+    assert searched["changes"]["images"] == sum(searched["changes"][k] for k in ("gained", "lost")) > 0
+    for name in ("det.png", "histograms.png"):
+        assert read_gray(tmp_path / "e" / name).std() > 5
+    page = (tmp_path / "e" / "evaluation.html").read_text()
+    assert "Helped most" in page and page.count("data:image/jpeg") >= 4
+    assert all(name in page for name in figures)
+    # Nothing is loaded from elsewhere.
+    assert "http://" not in page and "https://" not in page
+
+
+def test_the_same_run_changes_nothing(rectified: Path, tmp_path: Path):
+    assert command("match", rectified, "-o", tmp_path, "--quiet").exit_code == 0
+    scores = read_scores(tmp_path)
+    same = changes(scores, scores)
+    assert len(same) > 4
+    assert all(change.gain == 0 for change in same)
+
+
+def test_a_missing_extra_is_told_with_the_command_that_helps(
+    rectified: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = command("evaluate", rectified, "-o", tmp_path / "e")
+    assert done.exit_code == 2
+    assert "pip install 'irisstn[report]'" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not (tmp_path / "e").exists()
+
+
+def test_unknown_identities_are_told_and_a_csv_names_them(embedded: Path, rectified: Path, tmp_path: Path):
+    names = [str(record["path"]) for record in read_manifest(rectified)]
+    labels = tmp_path / "whose.csv"
+    labels.write_text("path,subject\n" + "".join(f"{name},{i // 3}\n" for i, name in enumerate(names[:-1])))
+    done = command("evaluate", rectified, "--labels", labels, "-o", tmp_path / "e")
+    assert done.exit_code == 2 and f"whose eye is {names[-1]}" in done.output
+    labels.write_text("path,subject\n" + "".join(f"{name},{i // 3}\n" for i, name in enumerate(names)))
+    done = command("evaluate", rectified, "--labels", labels, "-o", tmp_path / "e", "--resamples", "0", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["rectified ±0"]["subjects"] == -(-len(names) // 3)
