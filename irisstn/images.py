@@ -44,11 +44,11 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
                 raise ImageError("not a regular file")
             if status.st_size > max_bytes:
                 raise ImageError(f"the file has {status.st_size} bytes, more than the limit of {max_bytes}")
-            data = file.read(max_bytes + 1)
+            data = file.read(status.st_size + 1)  # not more: Python sets aside what is asked for
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from None
-    if len(data) > max_bytes:
-        raise ImageError(f"the file has more bytes than the limit of {max_bytes}")
+    if len(data) > status.st_size:
+        raise ImageError("the file grows while it is read")
     return data
 
 

@@ -32,6 +32,7 @@ RECOMMENDED: dict[str, tuple[float, float]] = {
 _SHARPNESS_ROWS = ("011222110", "124555421", "145303541", "253CXC352", "250XYX052")
 _SHARPNESS_VALUE = {"C": -12, "X": -24, "Y": -40}
 _SHARPNESS_POWER = 1_800_000.0
+_WINDOWS_AT_ONCE = 100_000  # of 2 x 324 bytes each: what bounds the memory that a large picture takes
 _DIRECTIONS = 128
 
 
@@ -213,6 +214,10 @@ def _sharpness(image: Gray) -> float:
         return 0.0
     # Only each 4th row and column counts, so this is cheaper than filtering every pixel.
     windows = np.lib.stride_tricks.sliding_window_view(image, (9, 9))[::4, ::4]
-    filtered = windows.astype(np.float32).reshape(-1, 81) @ kernel.ravel()
-    power = float(np.square(filtered, dtype=np.float64).mean())
+    rows_at_once = max(1, _WINDOWS_AT_ONCE // windows.shape[1])
+    total = 0.0
+    for top in range(0, windows.shape[0], rows_at_once):
+        filtered = windows[top : top + rows_at_once].astype(np.float32).reshape(-1, 81) @ kernel.ravel()
+        total += float(np.square(filtered, dtype=np.float64).sum())
+    power = total / float(windows.shape[0] * windows.shape[1])
     return 100 * power**2 / (power**2 + _SHARPNESS_POWER**2)

@@ -303,11 +303,72 @@ def test_an_output_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypat
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("only root may mount")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_is_full_ends_the_run_and_room_lets_it_go_on(small_disk: Path, tmp_path: Path, workers: int):
+    samples = inputs(tmp_path / "in", 40)
+    out = small_disk / "out"
+    (small_disk / "ballast").write_bytes(bytes(40 << 10))
+    with pytest.raises(OutputError, match="No space left") as error:
+        run_batch(Shout(), samples, out, workers=workers)
+    assert error.value.stage == "write"
+    written = list(out.rglob("*.png"))
+    assert written
+    assert all(path.read_text().startswith("TEXT") for path in written)  # whole or not there
+    (small_disk / "ballast").unlink()
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    summary = run_batch(Shout(), samples, out, workers=workers)
+    assert summary.skipped > 0
+    assert summary.done + summary.skipped == 40
+    run_batch(Shout(), samples, tmp_path / "fresh")
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+def test_a_read_only_output(small_disk: Path, tmp_path: Path):
+    samples = inputs(tmp_path / "in", 2)
+    run_batch(Shout(), samples[:1], small_disk / "out")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(OutputError, match="Read-only"):
+        run_batch(Shout(), samples, small_disk / "out")
+    with pytest.raises(OutputError, match="Read-only"):
+        run_batch(Shout(), samples, small_disk / "new")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_output(tmp_path: Path):
+def test_an_output_without_permission(tmp_path: Path):
     (tmp_path / "out").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(OutputError, match="cannot be written"):
         run_batch(Shout(), inputs(tmp_path / "in", 2), tmp_path / "out")
+
+
+def test_twins_where_the_disk_takes_them_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for number, name in enumerate(["a.png", "A.png", "b/\u00e9.png", "b/e\u0301.png", "c.png"]):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(f"text {number}")
+    samples = find_images([tmp_path / "in"])
+    assert run_batch(Shout(), samples, tmp_path / "apart").done == 5
+    real = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path, **how: path.name == "CASE" or real(path, **how))
+    summary = run_batch(Shout(), samples, tmp_path / "out")
+    assert (summary.done, summary.failed) == (3, 2)
+    records = {str(record["path"]): record for record in read_manifest(tmp_path / "out")}
+    assert set(records) == {sample.name for sample in samples}  # each has its record
+    assert records["a.png"]["reason"] == "on this file system its files would overwrite those of A.png"
 
 
 def test_odd_inputs_each_get_a_record(tmp_path: Path):

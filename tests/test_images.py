@@ -1,6 +1,7 @@
 import io
 import os
 import resource
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -85,6 +86,36 @@ def test_palette_and_cmyk():
     buffer = io.BytesIO()
     image.fromarray(SMOOTH).convert("CMYK").save(buffer, "JPEG", quality=95)
     assert np.abs(decode_gray(buffer.getvalue()).astype(int) - SMOOTH).mean() < 6
+
+
+@pytest.mark.parametrize(("suffix", "error"), [("gif", 20.0), ("png", 0.0), ("webp", 4.0), ("tiff", 0.0)])
+def test_of_an_animation_or_many_pages_the_first_counts(suffix: str, error: float):
+    image = pytest.importorskip("PIL.Image")  # comes with scikit-image; only to make the files
+    frames = [image.fromarray(picture) for picture in (SMOOTH, 255 - SMOOTH, SMOOTH[::-1].copy())]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, suffix.upper(), save_all=True, append_images=frames[1:])
+    with image.open(io.BytesIO(buffer.getvalue())) as made:
+        assert made.n_frames == 3
+    got = decode_gray(buffer.getvalue())
+    assert got.shape == SMOOTH.shape
+    assert np.abs(got.astype(int) - SMOOTH).mean() <= error
+
+
+def test_a_file_that_grows_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(SMOOTH))
+    real = os.fstat
+
+    def earlier(descriptor: int) -> os.stat_result:
+        status = list(real(descriptor))
+        status[stat.ST_SIZE] -= 5
+        return os.stat_result(status)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", earlier)
+        with pytest.raises(ImageError, match="grows"):
+            read_gray(path)
+    np.testing.assert_array_equal(read_gray(path), SMOOTH)
 
 
 def test_not_a_picture(tmp_path: Path):

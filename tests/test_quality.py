@@ -1,9 +1,12 @@
 """Each figure of ISO/IEC 29794-6 on pictures drawn so that its value can be told beforehand."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
 
+import irisstn.quality
 from irisstn.geometry import Boundary, Ellipse, Eyelid
 from irisstn.quality import RECOMMENDED, Quality, measure_quality
 from irisstn.segmentation.result import Segmentation
@@ -129,3 +132,16 @@ def test_every_figure_has_a_recommended_range() -> None:
 def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="8-bit picture"):
         measure_quality(drawn()[1:], ring())
+
+
+def test_a_large_picture_takes_little_memory_and_gives_the_same_sharpness(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2400, 3200)).astype(np.uint8)
+    found = Segmentation(PUPIL, LIMBUS, None, None, *np.zeros((2, 2400, 3200), bool))
+    tracemalloc.start()
+    sharpness = measure_quality(image, found).sharpness
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 15 * image.size  # 81 floats for each 16 pixels would be 20
+    monkeypatch.setattr(irisstn.quality, "_WINDOWS_AT_ONCE", 1)
+    assert measure_quality(image, found).sharpness == pytest.approx(sharpness, rel=1e-6)
+    assert sharpness > 10
