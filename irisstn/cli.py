@@ -147,6 +147,7 @@ def segment(
 @click.option("--model", metavar="RUN", type=click.Path(path_type=Path), help="A run's folder or weights file.")
 @click.option("--input", "kind", type=click.Choice(["auto", "eye", "ring", "strip"]), help="What the pictures are.")
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
+@click.option("--side-by-side", is_flag=True, help="Also draw input, with what was sampled outlined, beside output.")
 def rectify(
     *,
     sources: tuple[str, ...],
@@ -165,6 +166,7 @@ def rectify(
     model: Path | None,
     kind: str | None,
     augment: int | None,
+    side_by_side: bool,
 ) -> None:
     """Straighten irises: from photographs, painted rings or strips to rectified strips.
 
@@ -175,13 +177,15 @@ def rectify(
     Examples:
       irisstn rectify ./eyes
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
+      irisstn rectify ./eyes -o out --side-by-side      # look at OUT/side_by_side
       irisstn rectify ./strips --input strip --size 32x256
     """
     from irisstn.batch.rectify import RectifyConfig, RectifyJob
     from irisstn.config import load_config
 
     with _told():
-        flags = _flags(size=size, overlays=overlays or None, input=kind, augment=augment)
+        pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
+        flags = _flags(size=size, input=kind, augment=augment, **pictures)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
         _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
 

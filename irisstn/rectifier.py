@@ -95,12 +95,14 @@ class RectifierConfig(Strict):
 class Rectified:
     """A rectified `strip`, the transform's `parameters` by name, and `outside`, the share of its cells that lie so.
 
-    Outside means inside the pupil or beyond the limbus of the ring that was given.
+    Outside means inside the pupil or beyond the limbus of the ring that was given. `grid` (R, T, 2) is where on the
+    given strip each cell was sampled, in the units of `irisstn.geometry`.
     """
 
     strip: Strip
     parameters: dict[str, float]
     outside: float
+    grid: NDArray[np.floating]
 
 
 class Rectifier(nn.Module):
@@ -264,7 +266,8 @@ class Rectifier(nn.Module):
         warped = self.stn.warp(image, theta, size=size)
         gray = warped.image[0, 0].round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         mask = (sample(usable, warped.grid, wrap=True)[0, 0] > 0.5).cpu().numpy()
-        return Rectified(Strip(gray, mask), self._named(theta), float(area_outside(warped.grid, wrap=True)))
+        outside = float(area_outside(warped.grid, wrap=True))
+        return Rectified(Strip(gray, mask), self._named(theta), outside, warped.grid[0].cpu().numpy())
 
     @torch.no_grad()
     def _sample_eye(self, image: Gray, segmentation: Segmentation, theta: Tensor, size: tuple[int, int]) -> Rectified:
@@ -276,7 +279,8 @@ class Rectifier(nn.Module):
             radius, angle = (grid[..., 1] + 1) / 2, torch.pi * (grid[..., 0] + 1)
         strip = sample_ring(image, segmentation, (radius[0].numpy(), angle[0].numpy()))
         outside = ((radius < 0) | (radius > 1)).double().mean()
-        return Rectified(strip, self._named(theta), float(outside))
+        given = torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1)
+        return Rectified(strip, self._named(theta), float(outside), given[0].numpy())
 
     def _named(self, theta: Tensor) -> dict[str, float]:
         return {name: float(value[0]) for name, value in self.transform.parameters_by_name(theta).items()}

@@ -32,7 +32,7 @@ class Product:
     variants: list[Record] = field(default_factory=list)
 
 
-_SUFFIXES = {"overlay": ".jpg", "embedding": ".npy"}
+_SUFFIXES = {"overlay": ".jpg", "side_by_side": ".jpg", "embedding": ".npy"}
 
 Process = Callable[[Input], Product]
 

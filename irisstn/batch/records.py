@@ -10,12 +10,13 @@ from irisstn.geometry import Boundary, Eyelid
 from irisstn.outputs import Json, Record, read_mask
 from irisstn.segmentation.result import Segmentation
 
-STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS, EMBEDDINGS = (
+STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS, SIDE_BY_SIDE, EMBEDDINGS = (
     "strips",
     "strip_masks",
     "masks",
     "iris_masks",
     "overlays",
+    "side_by_side",
     "embeddings",
 )
 # The fields of a record that name files, and the folders these lie in.
@@ -25,6 +26,7 @@ FILES = {
     "mask": MASKS,
     "iris_mask": IRIS_MASKS,
     "overlay": OVERLAYS,
+    "side_by_side": SIDE_BY_SIDE,
     "embedding": EMBEDDINGS,
 }
 _DECIMALS = 4

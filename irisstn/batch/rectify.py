@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.job import Input, Process, Product
+from irisstn.batch.job import Input, Process, Product, output_file
 from irisstn.batch.painted import is_painted, segment_painted
 from irisstn.batch.segment import Size, eye_product, with_strip
+from irisstn.batch.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.config import Strict
 from irisstn.errors import ImageError, WeightsError
 from irisstn.geometry import Bool
-from irisstn.images import MAX_PIXELS, decode_gray
+from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
 from irisstn.outputs import Json, Record
 from irisstn.segmentation import SegmentationConfig, segment
@@ -44,6 +45,9 @@ class RectifyConfig(Strict):
     augment: int = Field(default=0, ge=0, le=100, description="further plausible variants to write for each picture")
     seed: int = Field(default=0, ge=0, description="of the variants")
     overlays: bool = Field(default=False, description="also draw the boundaries on the pictures")
+    side_by_side: bool = Field(
+        default=False, description="also show each input, with the outline of what was sampled, beside its output"
+    )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -108,14 +112,19 @@ def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Prod
         rectified = rectifier.rectify(strip, size=config.size)
         variants = rectifier.variants(strip, config.augment, seed, size=config.size)
         product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
+        shown = draw_side_by_side(strip, rectified) if config.side_by_side else None
     else:
         size = config.size or DEFAULT_SIZE
         segmentation = segment(image, config.segmentation) if kind == "eye" else segment_painted(image)
         rectified = rectifier.rectify_eye(image, segmentation, size)
         variants = rectifier.variants_of_eye(image, segmentation, config.augment, seed, size)
         product = eye_product(source.name, image, segmentation, overlay=config.overlays)
+        shown = draw_eye_side_by_side(image, segmentation, rectified) if config.side_by_side else None
     product = _with_rectified(product, source.name, rectified)
     product.fields["input"] = kind
+    if shown is not None:
+        product.fields["side_by_side"] = output_file("side_by_side", source.name)
+        product.files[output_file("side_by_side", source.name)] = encode_jpeg(shown)
     return _with_variants(product, source, variants)
 
 

@@ -33,8 +33,8 @@ def side_by_side(images: Tensor, warped: Warped, *, count: int = 8, wrap: bool =
     lines = []
     for i in range(min(count, len(images))):
         shown = draw_outline(_picture(images[i], zoom), grids[i], wrap=wrap)
-        lines.append(_join([shown, _picture(warped.image[i], zoom)], down=stacked))
-    return _join(lines, down=True)
+        lines.append(join([shown, _picture(warped.image[i], zoom)], down=stacked))
+    return join(lines, down=True)
 
 
 def draw_outline(picture: Picture, grid: NDArray[np.floating], *, wrap: bool = False) -> Picture:
@@ -55,6 +55,19 @@ def draw_outline(picture: Picture, grid: NDArray[np.floating], *, wrap: bool = F
     return np.ascontiguousarray(drawn[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
 
 
+def join(pictures: list[Picture], *, down: bool) -> Picture:
+    """`pictures` (H, W, 3) one after the other, below or beside, with a gap, on gray where their sizes differ."""
+    across = 1 if down else 0
+    side = max(picture.shape[across] for picture in pictures)
+    parts: list[Picture] = []
+    for picture in pictures:
+        margin = [(0, 0), (0, 0), (0, 0)]
+        margin[across] = (0, side - picture.shape[across])
+        margin[1 - across] = (0, _GAP if len(parts) < len(pictures) - 1 else 0)
+        parts.append(np.pad(picture, margin, constant_values=_GRAY))
+    return np.concatenate(parts, axis=1 - across)
+
+
 def _turns(row: NDArray[np.floating], width: int) -> list[NDArray[np.floating]]:
     """`row` (N, 2) in pixels, brought into one turn and cut where it passes the seam."""
     turned = np.stack([row[:, 0] % width, row[:, 1]], axis=-1)
@@ -70,16 +83,3 @@ def _picture(image: Tensor, zoom: int) -> Picture:
     picture = cv2.merge([planes[0]] * 3) if len(planes) == 1 else cv2.merge([planes[2], planes[1], planes[0]])
     big = cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
     return np.asarray(big, np.uint8)
-
-
-def _join(pictures: list[Picture], *, down: bool) -> Picture:
-    """Pictures one after the other, with a gap, on gray where their sizes differ."""
-    across = 1 if down else 0
-    side = max(picture.shape[across] for picture in pictures)
-    parts: list[Picture] = []
-    for picture in pictures:
-        margin = [(0, 0), (0, 0), (0, 0)]
-        margin[across] = (0, side - picture.shape[across])
-        margin[1 - across] = (0, _GAP if len(parts) < len(pictures) - 1 else 0)
-        parts.append(np.pad(picture, margin, constant_values=_GRAY))
-    return np.concatenate(parts, axis=1 - across)
