@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -62,12 +63,42 @@ def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The options of a folder command that do not change its output."""
+
+    sources: tuple[str, ...]
+    out: str | None
+    workers: int | None
+    limit: float
+    engine: str
+    ray_address: str | None
+    overwrite: bool
+    fail_fast: bool
+    as_json: bool
+    quiet: bool
+
+
 def _folder_command(command: Command) -> Command:
-    """The arguments and options that every folder command has."""
+    """The arguments and options that every folder command has; those of `_Run` come to it as one, `run`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        run = _Run(**{option.name: given.pop(option.name) for option in fields(_Run)})
+        command(run=run, **given)
+
     options = [
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
         click.option("-o", "--out", metavar="OUT", help="Output folder or URL.  [default: the source's name and verb]"),
         click.option("--workers", type=click.IntRange(1), show_default="CPUs", help="Processes."),
+        click.option(
+            "--limit",
+            metavar="SECONDS",
+            default=300.0,
+            type=click.FloatRange(0, min_open=True),
+            show_default=True,
+            help="A picture that takes longer fails, where there is more than one worker.",
+        ),
         click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who runs the workers."),
         click.option("--ray-address", metavar="HOST:PORT", help="A Ray cluster.  [default: one on this machine]"),
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
@@ -78,8 +109,8 @@ def _folder_command(command: Command) -> Command:
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     ]
     for option in reversed(options):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 def _strip_command(command: Command) -> Command:
@@ -89,49 +120,27 @@ def _strip_command(command: Command) -> Command:
     return _folder_command(size(overlays(command)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The options of a folder command that do not change its output."""
-
-    sources: tuple[str, ...]
-    out: str | None
-    workers: int | None
-    engine: str
-    ray_address: str | None
-    overwrite: bool
-    fail_fast: bool
-    as_json: bool
-    quiet: bool
-
-
 @cli.command()
 @_strip_command
 def segment(
     *,
-    sources: tuple[str, ...],
-    out: str | None,
+    run: _Run,
     size: str | None,
-    workers: int | None,
-    engine: str,
-    ray_address: str | None,
     overlays: bool,
     config: Path | None,
     overrides: tuple[str, ...],
-    overwrite: bool,
-    fail_fast: bool,
-    as_json: bool,
-    quiet: bool,
 ) -> None:
     """Find pupil, iris, eyelids, lashes and glints; write masks and strips.
 
-    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures. A run that was ended goes on where it was: what is
-    done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists (.txt, .csv) of pictures, or one URL. A run that was ended goes on where it
+    was: what is done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
       irisstn segment ./eyes
       irisstn segment ./eyes -o out --overlays --size 32x256
       irisstn segment 'scans/*/L/*.png' --workers 2 --json
+      irisstn segment s3://bucket/eyes -o s3://bucket/strips --engine ray --ray-address head:6379
     """
     from irisstn.batch.segment import SegmentConfig, SegmentJob
     from irisstn.config import load_config
@@ -139,7 +148,7 @@ def segment(
     with _told():
         flags = _flags(size=size, overlays=overlays or None)
         job = SegmentJob(load_config(SegmentConfig, config, [*overrides, *flags]))
-        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
+        _run(job, run)
 
 
 @cli.command()
@@ -150,19 +159,11 @@ def segment(
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with what was sampled outlined, beside output.")
 def rectify(
     *,
-    sources: tuple[str, ...],
-    out: str | None,
+    run: _Run,
     size: str | None,
-    workers: int | None,
-    engine: str,
-    ray_address: str | None,
     overlays: bool,
     config: Path | None,
     overrides: tuple[str, ...],
-    overwrite: bool,
-    fail_fast: bool,
-    as_json: bool,
-    quiet: bool,
     model: Path | None,
     kind: str | None,
     augment: int | None,
@@ -187,7 +188,7 @@ def rectify(
         pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
         flags = _flags(size=size, input=kind, augment=augment, **pictures)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
-        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
+        _run(job, run)
 
 
 @cli.command()
@@ -197,17 +198,9 @@ def rectify(
 @click.option("--plain", is_flag=True, help="Do not straighten strips with the STN first.")
 def embed(
     *,
-    sources: tuple[str, ...],
-    out: str | None,
-    workers: int | None,
-    engine: str,
-    ray_address: str | None,
+    run: _Run,
     config: Path | None,
     overrides: tuple[str, ...],
-    overwrite: bool,
-    fail_fast: bool,
-    as_json: bool,
-    quiet: bool,
     model: Path | None,
     kind: str | None,
     plain: bool,
@@ -230,7 +223,7 @@ def embed(
     with _told():
         flags = _flags(input=kind, rectify=False if plain else None)
         job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
-        _run(job, _Run(sources, out, workers, engine, ray_address, overwrite, fail_fast, as_json, quiet))
+        _run(job, run)
 
 
 def _flags(**flags: str | int | bool | None) -> list[str]:
@@ -254,6 +247,7 @@ def _run(job: Job, run: _Run) -> None:
         overwrite=run.overwrite,
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
+        limit_s=run.limit,
     )
     page = _written_page(out, samples, job) if isinstance(out, Path) else None
     if run.as_json:

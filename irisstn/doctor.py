@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
 PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
+EXTRAS = ("ray",)  # for `--engine ray`
 _SUFFIXES = (".png", ".jpg", ".jp2", ".tiff", ".bmp", ".gif", ".webp", ".ppm")
 
 
@@ -31,6 +33,9 @@ def describe() -> Iterator[tuple[str, str]]:
             yield package, version(package)
         except PackageNotFoundError:
             yield package, "missing"
+    for package in EXTRAS:
+        with suppress(PackageNotFoundError):
+            yield package, version(package)
     devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
     yield "formats", " ".join(suffix for suffix in _SUFFIXES if _can_read(suffix))
