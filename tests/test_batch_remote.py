@@ -57,12 +57,12 @@ def test_a_folder_at_a_url_gives_the_bytes_of_one_on_disk(url: str, eyes: Path, 
     assert len(got) > 4 * here.done
     again = run_batch(job, find_inputs([f"{url}/in"], strips=False), f"{url}/out")
     assert again.skipped == here.done
-    # What one command wrote at a URL is what the next one takes there.
+    # What one command wrote at a URL is what the next one takes there; who failed stays failed.
     strips = find_inputs([f"{url}/out"], strips=True)
-    assert [sample.name for sample in strips] == [
-        str(record["path"]) for record in read_manifest(tmp_path / "out") if record["status"] == "ok"
-    ]
-    assert all(sample.mask for sample in strips)
+    records = list(read_manifest(tmp_path / "out"))
+    assert [sample.name for sample in strips] == [str(record["path"]) for record in records]
+    assert [sample.failed is None for sample in strips] == [record["status"] == "ok" for record in records]
+    assert all(sample.mask for sample in strips if not sample.failed)
 
 
 def test_resume_settings_and_overwrite_at_a_url(url: str, tmp_path: Path):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from irisstn.batch.job import output_file
-from irisstn.batch.remote import RemoteSample, find_remote, is_url, without_file_scheme
+from irisstn.batch.remote import RemotePlace, RemoteSample, find_remote, is_url, without_file_scheme
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
 from irisstn.outputs import MANIFEST, read_manifest, safe_name
@@ -24,16 +25,18 @@ def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | 
     if urls:
         if len(sources) > 1:
             raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
-        return find_remote(urls[0], strips=strips)
+        return _remote(urls[0].rstrip("/"), strips=strips)
     wanted = [without_file_scheme(str(source)) for source in sources]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     if not outputs:
         return find_images(wanted, exclude=exclude if isinstance(exclude, Path) else None)
+    out = outputs[0]
     if not strips:
-        raise DatasetError(f"{outputs[0]} is an output of irisstn: give the photographs that it was made from")
+        raise DatasetError(f"{out} is an output of irisstn: give the photographs that it was made from")
     if len(wanted) > 1:
-        raise DatasetError(f"{outputs[0]} is an output of irisstn: give it alone")
-    return _strips(outputs[0])
+        raise DatasetError(f"{out} is an output of irisstn: give it alone")
+    found = _strips(out, str(out))
+    return [Sample(name, out / strip, out / mask if mask else None, failed) for name, strip, mask, failed in found]
 
 
 def out_folder(out: str) -> Path | str:
@@ -41,17 +44,38 @@ def out_folder(out: str) -> Path | str:
     return out if is_url(out) else Path(without_file_scheme(out))
 
 
-def _strips(out: Path) -> list[Sample]:
-    """The strips in `out`; and the pictures that gave none, which stay failed."""
-    samples = []
-    for record in read_manifest(out):
+def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            RemotePlace(url).fetch(MANIFEST, folder / MANIFEST)
+        except OSError as error:
+            raise DatasetError(f"{url} cannot be read: {error}") from None
+        if not (folder / MANIFEST).exists():
+            return find_remote(url)
+        if not strips:
+            raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
+        found = _strips(folder, url)
+    return [
+        RemoteSample(name, f"{url}/{strip}", f"{url}/{mask}" if mask else None, failed)
+        for name, strip, mask, failed in found
+    ]
+
+
+def _strips(folder: Path, out: str) -> list[tuple[str, str, str | None, str | None]]:
+    """Name, strip, mask and failure for each input of the manifest in `folder`, which belongs to `out`.
+
+    Pictures that gave no strip are among them, and stay failed.
+    """
+    found: list[tuple[str, str, str | None, str | None]] = []
+    for record in read_manifest(folder):
         name = safe_name(record["path"])
         if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
-            mask = out / safe_name(record["strip_mask"]) if "strip_mask" in record else None
-            samples.append(Sample(name, out / safe_name(record["strip"]), mask))
+            mask = safe_name(record["strip_mask"]) if "strip_mask" in record else None
+            found.append((name, safe_name(record["strip"]), mask, None))
         elif record.get("status") == "failed":
             reason = f"{out} has no strip of it ({record.get('stage')}: {record.get('reason')})"
-            samples.append(Sample(name, out / output_file("strip", name), failed=reason))
-    if all(sample.failed for sample in samples):
+            found.append((name, output_file("strip", name), None, reason))
+    if all(failed for _, _, _, failed in found):
         raise DatasetError(f"{out} holds no strips")
-    return samples
+    return found

@@ -5,7 +5,6 @@ Credentials and endpoints are the driver's own affair: its environment variables
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from typing import Any
 from irisstn.datasets import NOT_SOURCES
 from irisstn.errors import DatasetError, ImageError
 from irisstn.images import MAX_BYTES, SUFFIXES
-from irisstn.outputs import MANIFEST, read_manifest, safe_name
+from irisstn.outputs import safe_name
 
 LOCAL = "file://"
 
@@ -31,11 +30,12 @@ def without_file_scheme(place: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RemoteSample:
-    """An input at a URL: its `name` below its source, the URL that is its `path`, and that of the `mask` beside it."""
+    """An input at a URL, as `irisstn.datasets.Sample` is one on disk; `path` and `mask` are URLs."""
 
     name: str
     path: str
     mask: str | None = None
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +130,14 @@ def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def find_remote(url: str, *, strips: bool) -> list[RemoteSample]:
-    """The inputs at `url`, sorted by name: the pictures in a folder, by a glob, or one picture.
+def find_remote(url: str) -> list[RemoteSample]:
+    """The pictures at `url`, sorted by name: in a folder, by a glob, or one.
 
-    Where `strips` are welcome, `url` may be the output folder of a folder command: then its strips. Files without a
-    picture's suffix, hidden ones, and outputs of this program below are passed over. Raises DatasetError.
+    Files without a picture's suffix, hidden ones, and outputs of this program below are passed over. Raises
+    DatasetError.
     """
-    url = url.rstrip("/")
     try:
         system, root = _open(url)
-        if system.isfile(f"{root}/{MANIFEST}"):
-            return _strips(url, strips=strips)
         found = sorted(system.glob(root)) if "*" in root or "?" in root else sorted(system.find(root))
     except DatasetError:
         raise
@@ -167,21 +164,6 @@ def _pictures(names: Iterable[str]) -> list[str]:
         and not any(part.startswith(".") and part != ".." for part in path.parts)
         and outputs.isdisjoint(path.parents)
     )
-
-
-def _strips(url: str, *, strips: bool) -> list[RemoteSample]:
-    if not strips:
-        raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
-    samples = []
-    with tempfile.TemporaryDirectory() as folder:
-        RemotePlace(url).fetch(MANIFEST, Path(folder) / MANIFEST)
-        for record in read_manifest(Path(folder)):
-            if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
-                mask = f"{url}/{safe_name(record['strip_mask'])}" if "strip_mask" in record else None
-                samples.append(RemoteSample(safe_name(record["path"]), f"{url}/{safe_name(record['strip'])}", mask))
-    if not samples:
-        raise DatasetError(f"{url} holds no strips")
-    return samples
 
 
 def _open(url: str) -> tuple[Any, str]:  # fsspec has no types

@@ -19,7 +19,6 @@ from irisstn.batch.pool import Stop, Team, run_here, stop_on_signals
 from irisstn.batch.progress import Bar
 from irisstn.batch.ray_cluster import Cluster, run_on_ray
 from irisstn.batch.worker import Outcome, Task
-from irisstn.datasets import Sample
 from irisstn.errors import OutputError
 from irisstn.outputs import Json
 
@@ -156,10 +155,8 @@ def _outcomes(tasks: Iterator[Task], job: Job, place: Place, stop: Stop, who: _W
 def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
-        earlier, reason = manifest.get(sample.name), refused.get(sample.name)
-        if isinstance(sample, Sample) and sample.failed is not None:
-            reason = sample.failed
-        yield Task(sample.name, str(sample.path), mask, earlier, reason)
+        reason = sample.failed or refused.get(sample.name)
+        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason)
 
 
 def _twins(samples: Samples, output: Output) -> dict[str, str]:
