@@ -23,6 +23,7 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 32_000_000
 MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels a side
 MAX_BYTES = 256 << 20
+_ROWS_AT_ONCE = 512  # of a picture, where intermediate results take several times its memory
 # On iris strips run-length coding is as small as the default strategy and a third faster.
 _PNG_GRAY = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 _PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
@@ -69,6 +70,7 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     if picture.shape[0] * picture.shape[1] > max_pixels:
         raise ImageError(f"the {header.format} file is larger than its header says")
     gray = to_gray(picture)
+    del picture  # a deep one takes hundreds of megabytes
     if header.alpha:
         whole = _decode(data, header, cv2.IMREAD_UNCHANGED)
         if whole.ndim == 3 and whole.shape[2] == 4 and whole.shape[:2] == gray.shape:
@@ -88,7 +90,11 @@ def _decode(data: bytes, header: Header, flags: int) -> NDArray[np.generic]:
 
 def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
     opaque = 255.0 if alpha.dtype == np.uint8 else 65535.0 if alpha.dtype == np.uint16 else 1.0
-    return np.asarray(np.rint(gray * np.asarray(alpha, np.float32) / opaque), np.uint8)
+    done = np.empty_like(gray)
+    for top in range(0, len(gray), _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        done[rows] = np.rint(gray[rows] * np.asarray(alpha[rows], np.float32) / opaque)
+    return done
 
 
 def to_gray(picture: NDArray[np.generic]) -> Gray:
