@@ -17,7 +17,7 @@ from irisstn.rectifier import Rectifier
 from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training import TrainConfig, train
-from irisstn.training.augmentation import AugmentationConfig, augmentation, strip_augmentation
+from irisstn.training.augmentation import AugmentationConfig, augmentation, strip_augmentation, wear_masks
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data import Batches, Eyes, cut_batch, to_strips, to_tensors
 from irisstn.training.folder import read_eyes
@@ -165,6 +165,55 @@ def test_views_of_one_photograph_share_a_group_where_upright_is_unknown(eyes_at_
     assert all(batch.groups[i] == batch.groups[i + 1] for i in range(0, 8, 2))
 
 
+def test_a_strip_alone_is_that_of_the_sample(eyes_at_hand):
+    photo = eyes_at_hand.eyes[0]
+    flat = FlatIris(photo.strip(NO_ERRORS, (64, 512)))
+    errors = draw(np.random.default_rng(1), PerturbationConfig(stress=1.0))
+    for eye in (photo, flat):
+        alone, with_all = eye.strip(errors, (32, 256)), eye.sample(errors, (32, 256)).strip
+        assert np.array_equal(alone.image, with_all.image) and np.array_equal(alone.usable, with_all.usable)
+    batches = Batches(
+        lambda epoch: eyes_at_hand, size=(32, 256), identities=2, strips=2, views=1,
+        perturbation=PerturbationConfig(), augment=augmentation(QUIET), bare=0.5, seed=0, surroundings=False,
+    )  # fmt: skip
+    batch = batches[0, 0]
+    assert batch.images.shape == (4, 1, 32, 256) and batch.images.std() > 0.05
+    assert batch.contexts.shape == (4, 0) and batch.targets.isnan().all()
+
+
+def test_masks_of_others_are_worn_where_enough_is_left():
+    usable = torch.ones(40, 1, 8, 16)
+    for i in range(40):
+        usable[i, :, :, i % 16] = 0
+    worn = wear_masks(usable, 0.5, np.random.default_rng(0))
+    assert not ((worn > 0) & (usable == 0)).any()
+    changed = (worn != usable).flatten(1).any(dim=1)
+    assert 10 <= int(changed.sum()) <= 30
+    assert torch.equal(wear_masks(usable, 0.0, np.random.default_rng(0)), usable)
+    halves = torch.zeros(2, 1, 8, 16)
+    halves[0, ..., :8] = halves[1, ..., 8:] = 1
+    assert torch.equal(wear_masks(halves, 1.0, np.random.default_rng(0)), halves)  # nothing would be left
+
+
+def test_random_filters_change_how_texture_looks_and_wrap(eyes_at_hand):
+    strip = eyes_at_hand.eyes[0].strip(NO_ERRORS, (64, 512))
+    filtered = strip_augmentation(QUIET.model_copy(update={"filters": 1.0}))
+    likenesses = [likeness(strip, filtered(strip, seed)) for seed in range(20)]
+    assert min(likenesses) < 0.5 and np.std(likenesses) > 0.1
+    turned = Strip(np.roll(strip.image, 100, axis=1), np.roll(strip.usable, 100, axis=1))
+    assert np.array_equal(np.roll(filtered(strip, 3).image, 100, axis=1), filtered(turned, 3).image)
+
+
+def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):
+    one = RenderedConfig(keep=tmp_path / "kept", identities=64)
+    assert one.folder(0, tmp_path / "a") == one.folder(0, tmp_path / "b")
+    assert one.folder(0, tmp_path).parent == tmp_path / "kept"
+    assert one.model_copy(update={"identities": 128, "per_epoch": 3}).folder(0, tmp_path) == one.folder(0, tmp_path)
+    others = [one.model_copy(update={"shots": 2}).folder(0, tmp_path), one.folder(1, tmp_path)]
+    assert len({one.folder(0, tmp_path), *others}) == 3
+    assert RenderedConfig().folder(0, tmp_path / "run") == tmp_path / "run" / "eyes"
+
+
 def test_the_ring_loss_is_zero_at_the_truth_and_agreement_forgives_a_common_turn(eyes_at_hand):
     batch = cut_batch(
         eyes_at_hand, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
@@ -286,6 +335,10 @@ def test_a_folder_of_photographs_trains_without_an_stn_too(eyes, tmp_path):
     (row,) = read_metrics(run)
     assert 0 <= row["natural_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
     assert not (run / "rectifier.safetensors").exists() and (run / "recognizer.safetensors").exists()
+    kept = config.model_copy(update={"average": 0.0, "augmentation": QUIET.model_copy(update={"lids": 0.5})})
+    other = StripNet.load(train(eyes, tmp_path / "other", kept)).state_dict()
+    averaged = StripNet.load(run).state_dict()
+    assert any(not torch.equal(averaged[name], other[name]) for name in other)
 
 
 def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):

@@ -4,7 +4,8 @@ The strip's angle is a circle, so every convolution pads around it; across the r
 lights differ more than irises do, so what goes in is texture alone: each pixel less the mean around it, over the
 deviation around it, both over usable pixels. The mask does not enter the convolutions, for its outline says more about
 lids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
-it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end.
+it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end,
+and an embedding holds how each differs from the mean around the ring.
 """
 
 from __future__ import annotations
@@ -101,8 +102,7 @@ class StripNet(nn.Module):
             _block(c, d, (3, 3), (2, 2)),
             _Residual(d),
         )
-        self.head = nn.Conv2d(d, config.channels, 1)
-        self.norm = nn.BatchNorm1d(self.places * config.channels)
+        self.head = nn.Conv2d(d, config.channels, 1, bias=False)
         self.mix = nn.Linear(self.places * config.channels, config.embedding) if config.embedding else nn.Identity()
 
     @property
@@ -126,10 +126,12 @@ class StripNet(nn.Module):
         size = (self.config.rings, self.config.sectors)
         weight = F.adaptive_avg_pool2d(usable, features.shape[-2:])
         pooled = F.adaptive_avg_pool2d(features * weight, size) / (F.adaptive_avg_pool2d(weight, size) + 0.05)
-        seen = F.adaptive_avg_pool2d(usable, size)
-        centred = self.norm(pooled.flatten(1)).unflatten(1, pooled.shape[1:])
-        # A square root, so that a place half seen counts half in the product of two embeddings; its gradient ends at 0.
-        return F.normalize(self.mix((centred * (seen + 1e-3).sqrt()).flatten(1)), dim=1)
+        seen = F.adaptive_avg_pool2d(usable, size) + 1e-3
+        # What is the same all around is the camera's, or the person's in both eyes: only what differs around the ring
+        # is kept. A square root, so that a place half seen counts half in the product of two embeddings.
+        centred = pooled - _mean_around(pooled, seen)
+        scaled = centred / (_mean_around(centred.square(), seen) + 1e-4).sqrt()
+        return F.normalize(self.mix((scaled * seen.sqrt()).flatten(1)), dim=1)
 
     @torch.no_grad()
     def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
@@ -174,6 +176,11 @@ class StripNet(nn.Module):
 
     def _packed(self) -> bytes:
         return pack_weights(self, KIND, self.config.model_dump(mode="json"))
+
+
+def _mean_around(places: Tensor, weight: Tensor) -> Tensor:
+    """The mean around the ring of `places` (B, C, rings, sectors), where a place counts by its `weight`."""
+    return (places * weight).sum(3, keepdim=True) / weight.sum(3, keepdim=True)
 
 
 def standardize(images: Tensor, usable: Tensor, window: tuple[int, int]) -> Tensor:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from irisstn.config import Strict
 from irisstn.context import Context, ring_rows
 from irisstn.geometry import Bool
 from irisstn.normalization import Gray, Strip
+
+_LEAST_LEFT = 0.35  # share of a strip that stays usable
 
 if TYPE_CHECKING:
     from typing import TypedDict
@@ -32,6 +36,8 @@ class AugmentationConfig(Strict):
     light: float = Field(0.6, ge=0, le=1)  # brightness, contrast, gamma
     marks: float = Field(0.3, ge=0, le=1)  # dark and bright spots that the mask has missed
     gaps: float = Field(0.4, ge=0, le=1)  # parts that the mask hides
+    filters: float = Field(0.0, ge=0, le=1)  # small random filters over the strip: how texture looks matters less
+    lids: float = Field(0.0, ge=0, le=1)  # strips that hide what another strip of the batch hides, too
     shades: float = Field(0.5, ge=0, le=1)  # of the surroundings: light that falls unevenly
     blind: float = Field(0.1, ge=0, le=1)  # surroundings of which only the lids' edges are seen
 
@@ -73,19 +79,23 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
         rng = np.random.default_rng((seed, 1))
         if rng.random() < config.gaps:
             usable = usable & ~_gap(rng, strip.size)
-        return Strip(done["image"], usable)
+        image = done["image"]
+        if rng.random() < config.filters:
+            image = _filtered(rng, image)
+        return Strip(image, usable)
 
     return augment
 
 
 def augmentation(
     config: AugmentationConfig,
-) -> Callable[[Strip, Context, np.random.Generator], tuple[Strip, Context]]:
-    """A function (strip, context, rng) -> (strip, context) that changes both, each in its own way."""
+) -> Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]:
+    """A function (strip, context, rng) -> (strip, context) that changes both, each in its own way; None stays None."""
     change = strip_augmentation(config)
 
-    def augment(strip: Strip, context: Context, rng: np.random.Generator) -> tuple[Strip, Context]:
-        return change(strip, int(rng.integers(2**31))), _surroundings(context, change, config, rng)
+    def augment(strip: Strip, context: Context | None, rng: np.random.Generator) -> tuple[Strip, Context | None]:
+        changed = change(strip, int(rng.integers(2**31)))
+        return changed, None if context is None else _surroundings(context, change, config, rng)
 
     return augment
 
@@ -108,6 +118,31 @@ def _surroundings(
         flat[ring] = image[ring]
         image = flat
     return replace(context, image=image, usable=changed.usable)
+
+
+def _filtered(rng: np.random.Generator, image: Gray) -> Gray:
+    """`image` (R, T) mixed with what a random filter makes of it (Xu et al. 2021, "RandConv"), about middle gray.
+
+    A network that is trained on rendered texture alone comes to rely on its look; what lies where is left as it is.
+    """
+    side = int(rng.choice([1, 3, 5, 7]))
+    kernel = rng.normal(size=(side, side)) / side
+    kernel *= 2 / np.sqrt(np.abs(kernel).sum())
+    share = rng.uniform(0, 1)
+    centred = image.astype(np.float32) - float(image.mean())
+    wrapped = cv2.copyMakeBorder(centred, 0, 0, side, side, cv2.BORDER_WRAP)
+    answer = cv2.filter2D(wrapped, cv2.CV_32F, kernel.astype(np.float32))[:, side : side + image.shape[1]]
+    return np.clip(128 + share * centred + (1 - share) * answer, 0, 255).astype(np.uint8)
+
+
+def wear_masks(usable: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """`usable` (B, 1, R, T) of a batch, where about `share` of the strips also hide what another strip hides.
+
+    The outline of lids must not tell whose eye it is. A strip of which too little would be left keeps its own mask.
+    """
+    both = usable * usable[torch.from_numpy(rng.permutation(len(usable)))]
+    chosen = torch.from_numpy(rng.random(len(usable)) < share) & (both.mean((1, 2, 3)) > _LEAST_LEFT)
+    return torch.where(chosen[:, None, None, None], both, usable)
 
 
 def _gap(rng: np.random.Generator, size: tuple[int, int]) -> Bool:

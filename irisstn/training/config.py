@@ -46,6 +46,7 @@ class TrainConfig(Strict):
     bare: float = Field(0.3, ge=0, le=1)  # share of strips whose surroundings the STN does not see
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
+    average: float = Field(0.97, ge=0, lt=1)  # the recogniser kept is a mean over its last 1 / (1 - average) steps
     held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
     threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
     device: Literal["auto", "cpu", "gpu"] = "auto"

@@ -14,10 +14,14 @@ from torch.utils.data import Dataset, Sampler
 
 from irisstn.context import Context, without_margin
 from irisstn.normalization import Strip
-from irisstn.training.perturbation import PerturbationConfig, draw
-from irisstn.training.photographs import Cuttable
+from irisstn.training.augmentation import wear_masks
+from irisstn.training.perturbation import TARGET_NAMES, PerturbationConfig, draw
+from irisstn.training.photographs import COLUMNS, Cuttable
 
-Augment = Callable[[Strip, Context, np.random.Generator], tuple[Strip, Context]]
+Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
+
+
+_NO_TARGET, _NO_OPENNESS = np.full(len(TARGET_NAMES), np.nan), np.full(COLUMNS, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +42,10 @@ class Eyes:
 
 
 class Batch(NamedTuple):
-    """Strips with errors on them, and the ring parameters that undo these."""
+    """Strips with errors on them, and the ring parameters that undo these.
+
+    What only an STN needs is empty where there is none: contexts (B, 0), targets NaN, openness NaN.
+    """
 
     images: Tensor  # (B, 1, R, T) in 0..1
     usable: Tensor  # (B, 1, R, T) in 0..1
@@ -81,15 +88,19 @@ class Batches(Dataset[Batch]):
         augment: Augment,
         bare: float,
         seed: int,
+        worn: float = 0.0,
+        surroundings: bool = True,
     ) -> None:
         """`eyes_of` gives an epoch's eyes.
 
         A batch holds `strips` strips of each of `identities` identities, `views` of them of the same photograph. A
-        share `bare` of the contexts has no margin, like those of strips without their photograph.
+        share `bare` of the contexts has no margin, like those of strips without their photograph; a share `worn` of
+        the strips hides what another strip of the batch hides, too. Without `surroundings` batches hold strips alone.
         """
         self._eyes_of, self._size, self._identities, self._strips = eyes_of, size, identities, strips
         self._views, self._perturbation, self._augment = views, perturbation, augment
-        self._bare, self._seed = bare, seed
+        self._bare, self._seed, self._worn = bare, seed, worn
+        self._surroundings = surroundings
         self._epoch, self._eyes = -1, None
 
     _eyes: Eyes | None
@@ -108,7 +119,7 @@ class Batches(Dataset[Batch]):
             count = -(-self._strips // self._views)
             picked = rng.choice(shots, count, replace=count > len(shots))
             where += np.repeat(picked, self._views)[: self._strips].tolist()
-        return cut_batch(
+        batch = cut_batch(
             eyes,
             where,
             rng,
@@ -116,7 +127,9 @@ class Batches(Dataset[Batch]):
             perturbation=self._perturbation,
             augment=self._augment,
             bare=self._bare,
+            surroundings=self._surroundings,
         )
+        return batch._replace(usable=wear_masks(batch.usable, self._worn, rng)) if self._worn else batch
 
 
 def cut_batch(
@@ -128,20 +141,26 @@ def cut_batch(
     perturbation: PerturbationConfig,
     augment: Augment | None = None,
     bare: float = 0.0,
+    surroundings: bool = True,
 ) -> Batch:
-    """Strips of `size` of the eyes with the indices `where`, each with errors of its own."""
+    """Strips of `size` of the eyes with the indices `where`, each with errors of its own; see `Batches`."""
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
     openness: list[NDArray[np.floating]] = []
     for index in where:
-        strip, context, target, opening = eyes.eyes[index].sample(draw(rng, perturbation), size)
+        errors = draw(rng, perturbation)
+        context: Context | None = None
+        if surroundings:
+            strip, context, target, opening = eyes.eyes[index].sample(errors, size)
+        else:
+            strip, target, opening = eyes.eyes[index].strip(errors, size), _NO_TARGET, _NO_OPENNESS
         if augment is not None:
             strip, context = augment(strip, context, rng)
-        if rng.random() < bare:
+        if surroundings and rng.random() < bare and context is not None:
             context = without_margin(context)
         strips.append(strip)
-        contexts.append(context.planes())
+        contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
         targets.append(target)
         openness.append(opening)
     labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))

@@ -59,7 +59,7 @@ class Keeper(Callback):
         write_metrics(self.run, rows)
         if pl_module.figures["validation_loss"] < self.best:
             self.best = pl_module.figures["validation_loss"]
-            pl_module.recognizer.save(self.run / "recognizer.safetensors")
+            pl_module.averaged.save(self.run / "recognizer.safetensors")
             if pl_module.rectifier is not None:
                 pl_module.rectifier.save(self.run / "rectifier.safetensors")
         self._picture(trainer, pl_module, epoch)

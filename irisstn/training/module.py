@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from copy import deepcopy
 from typing import NamedTuple
 
 import lightning
@@ -41,6 +42,7 @@ class RecognitionModule(lightning.LightningModule):
         self.config = config
         self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
         self.recognizer = StripNet(config.recognizer)
+        self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
         self.metric_loss = metric_loss(config.metric, identities=identities, embedding=self.recognizer.embedding_size)
         self.lids = LidReader(self.rectifier) if self.rectifier is not None else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
@@ -57,7 +59,8 @@ class RecognitionModule(lightning.LightningModule):
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             openness = self.lids.read() if self.lids is not None else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
-        return Found(self.recognizer(images, usable).float() if embed else None, warped, ring, openness)
+        recognizer = self.recognizer if self.training else self.averaged
+        return Found(recognizer(images, usable).float() if embed else None, warped, ring, openness)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
         """The loss and its parts, scalars."""
@@ -85,6 +88,19 @@ class RecognitionModule(lightning.LightningModule):
         for name, value in parts.items():
             self._sums[f"train_{name}"].append(float(value.detach()))
         return parts["loss"]
+
+    @torch.no_grad()
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
+        """Follow the recogniser: steps that are single lucky or unlucky ones are averaged out (Polyak 1992)."""
+        step = self.trainer.global_step
+        keep = min(self.config.average, (1 + step) / (10 + step))  # at first the average is young
+        for average, now in zip(
+            self.averaged.state_dict().values(), self.recognizer.state_dict().values(), strict=True
+        ):
+            if average.is_floating_point():
+                average.lerp_(now, 1 - keep)
+            else:
+                average.copy_(now)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Keep what the figures need."""
@@ -132,8 +148,9 @@ class RecognitionModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; the learning rate rises over the first twentieth of the steps, then falls along a cosine."""
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
+        learnt = [p for p in self.parameters() if p.requires_grad]
+        decayed = [p for p in learnt if p.ndim > 1]
+        others = [p for p in learnt if p.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": others, "weight_decay": 0.0},

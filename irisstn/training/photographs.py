@@ -43,6 +43,9 @@ class Cuttable(Protocol):
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
         """A strip of `size` (R, T) with `errors` on it."""
 
+    def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
+        """The strip of `sample` alone, in half the time."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photograph:
@@ -63,14 +66,20 @@ class Photograph:
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
         """A strip of `size` (R, T) with `errors` on it, besides those of the ring `used`."""
-        mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
-        wrong = errors.apply(Segmentation(*self.used, *self.lids, iris_mask=mask, usable=mask))
-        if errors.lids is not None:
-            wrong = errors.lids.apply(wrong)
-        strip = cut(self.image, wrong, errors.roll_rad, size)
+        wrong = self._wrong(errors)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
         target = undoing(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
+        strip = cut(self.image, wrong, errors.roll_rad, size)
         return Sample(strip, context, target, self._openness(wrong, errors.roll_rad))
+
+    def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
+        """The strip of `sample` alone."""
+        return cut(self.image, self._wrong(errors), errors.roll_rad, size)
+
+    def _wrong(self, errors: Perturbation) -> Segmentation:
+        mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
+        wrong = errors.apply(Segmentation(*self.used, *self.lids, iris_mask=mask, usable=mask))
+        return wrong if errors.lids is None else errors.lids.apply(wrong)
 
     def _openness(self, ring: Segmentation, roll_rad: float) -> Float:
         if self.true_lids == (None, None):
@@ -162,10 +171,18 @@ class FlatIris:
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
         """A strip of `size` (R, T) with `errors` on it."""
+        strip = self.strip(errors, size)
+        target = np.concatenate([[-errors.roll_rad], *self._undo(errors), [self.pupil_share]])
+        return Sample(strip, context_of_strip(strip), target, np.full(COLUMNS, np.nan))
+
+    def _undo(self, errors: Perturbation) -> list[Float]:
         # A boundary drawn too far out by d lets the true one appear at -d in the strip.
-        undo = [-_terms(errors, edge) / (1 - self.pupil_share) for edge in (0, 1)]
+        return [-_terms(errors, edge) / (1 - self.pupil_share) for edge in (0, 1)]
+
+    def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
+        """The strip of `sample` alone."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
-        pupil, limbus = (_series(terms, angle) for terms in undo)
+        pupil, limbus = (_series(terms, angle) for terms in self._undo(errors))
         true_radius = (radius - pupil) / (1 + limbus - pupil)
         rows, columns = self.whole.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
@@ -176,9 +193,7 @@ class FlatIris:
         sampled = cv2.remap(image, x + 1, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mask = cv2.remap(usable, x + 1, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (true_radius >= 0) & (true_radius <= 1)
-        strip = Strip(sampled.astype(np.uint8, copy=False), mask.astype(np.bool_) & inside)
-        target = np.concatenate([[-errors.roll_rad], *undo, [self.pupil_share]])
-        return Sample(strip, context_of_strip(strip), target, np.full(COLUMNS, np.nan))
+        return Strip(sampled.astype(np.uint8, copy=False), mask.astype(np.bool_) & inside)
 
 
 def _terms(errors: Perturbation, edge: int) -> Float:

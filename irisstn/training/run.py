@@ -146,6 +146,8 @@ def _fit(trainer: lightning.Trainer, keeper: Keeper, source: _Source, config: Tr
         augment=augmentation(config.augmentation),
         bare=config.bare,
         seed=config.seed,
+        worn=config.augmentation.lids,
+        surroundings=config.rectifier is not None,
     )
     steps = Steps(config.steps, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size)
     with _quiet():
@@ -179,7 +181,14 @@ def _validation(eyes: Eyes, config: TrainConfig) -> list[_Kept]:
         order = np.argsort(eyes.labels, kind="stable")
         step = _VALIDATION_BATCH
         batches = [
-            cut_batch(eyes, order[i : i + step].tolist(), rng, size=config.size, perturbation=perturbation)
+            cut_batch(
+                eyes,
+                order[i : i + step].tolist(),
+                rng,
+                size=config.size,
+                perturbation=perturbation,
+                surroundings=config.rectifier is not None,
+            )
             for i in range(0, len(order), step)
         ]
         conditions.append(_Kept(batches))
