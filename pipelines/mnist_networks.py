@@ -11,7 +11,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from irisstn.config import Strict
-from irisstn.stn import TRANSFORMS, MatrixTransform, SpatialTransformer, Transform, Warped, start_at_identity
+from irisstn.stn import (
+    TRANSFORMS,
+    MatrixTransform,
+    SpatialTransformer,
+    Transform,
+    Warped,
+    start_at_identity,
+)
 
 Count = Annotated[int, Field(ge=1)]
 MODELS = ("stn", "cnn")
@@ -22,25 +29,29 @@ class Network(Strict):
 
     transform: Literal["translation", "rotation", "scale", "attention", "affine", "projective", "tps"] = "affine"
     output_side: Count = 24  # pixels of what the transformer hands on
-    start: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of the image's sides that it shows before it has learnt
+    start: Annotated[float, Field(gt=0, le=1)] = (
+        24 / 28
+    )  # share of the image's sides that it shows before it has learnt
     antialias: bool = False  # average over each output cell: for an image much larger than the output
     iterations: Count = 1
     look: Count = 2  # the localization net sees the mean of so many pixels squared
     localization_width: Count = 16
     width: Count = 16  # channels of the first layer behind the transformer
-    plain_width: Count = 19  # the same of the plain CNN, so that it has no fewer parameters
-    plain_pool: Count = 1
+    plain_hidden: Count = 84  # units of one more layer in the plain CNN, so that it has no fewer parameters
+    plain_pool: Count = 1  # its first convolution's maxima over so many pixels squared
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Cnn(nn.Module):
     """Four convolutions and a linear layer: images (B, 1, H, W) of any even size from 12 x 12 to logits (B, 10).
 
-    With `pool` 2, for large images, the first convolution's maxima over 2 x 2 go on.
+    With `pool` 2, for large images, the first convolution's maxima over 2 x 2 go on. `hidden` units of one more layer,
+    if any, stand before the last.
     """
 
-    def __init__(self, width: int, dropout: float, pool: int = 1) -> None:
+    def __init__(self, width: int, dropout: float, *, hidden: int = 0, pool: int = 1) -> None:
         super().__init__()
+        units = 16 * width
         self.features = nn.Sequential(
             nn.PixelUnshuffle(2),  # 3 x 3 of these is 6 x 6 with a stride of 2, and four channels are faster than one
             _block(4, width, 3),
@@ -52,8 +63,9 @@ class Cnn(nn.Module):
             nn.AdaptiveMaxPool2d(2),
             nn.Flatten(),
             nn.Dropout(dropout),
+            *([nn.Linear(units, hidden), nn.ReLU()] if hidden else []),
         )
-        self.last = nn.Linear(16 * width, 10)
+        self.last = nn.Linear(hidden or units, 10)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, 10)."""
@@ -125,11 +137,10 @@ def build(network: Network, model: str, side: int) -> Cnn | TransformedCnn:
     """The network `model`: "stn", or "cnn", its rival of no fewer parameters; for images of `side` pixels squared."""
     if model not in MODELS:
         raise ValueError(f"the model must be one of {', '.join(MODELS)}, got {model!r}")
-    net = (
-        TransformedCnn(network, side)
-        if model == "stn"
-        else Cnn(network.plain_width, network.dropout, network.plain_pool)
-    )
+    if model == "stn":
+        net: Cnn | TransformedCnn = TransformedCnn(network, side)
+    else:
+        net = Cnn(network.width, network.dropout, hidden=network.plain_hidden, pool=network.plain_pool)
     for parameter in net.parameters():
         if parameter.ndim == 4:  # a fifth faster on a CPU
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -143,10 +154,12 @@ def count_parameters(module: nn.Module) -> int:
 
 def _start_at(last: nn.Linear, transform: Transform, share: float) -> None:
     """Let `last` give the middle of the image, `share` of its sides, where it gave the whole."""
-    if not isinstance(transform, MatrixTransform):
-        raise ValueError(f"a {type(transform).__name__} starts with the whole image, not with {share} of it")
+    if isinstance(transform, MatrixTransform):
+        theta = transform.theta_of_matrix(torch.diag(torch.tensor([share, share, 1.0]))[None])
+    else:  # a spline: its control points move inward
+        theta = transform.theta_of(share * transform.identity()[None])
     with torch.no_grad():
-        last.bias.copy_(transform.theta_of_matrix(torch.diag(torch.tensor([share, share, 1.0]))[None])[0])
+        last.bias.copy_(theta[0])
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:

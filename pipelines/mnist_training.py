@@ -38,7 +38,7 @@ class MnistConfig(Strict):
     reference: Percent  # of error, to compare with
     target: Percent  # of error, to reach
     network: Network = Network()
-    epochs: Annotated[int, Field(ge=1)] = 6  # what two CPU cores have time for
+    epochs: Annotated[int, Field(ge=1)] = 4  # what two CPU cores have time for
     batch: Annotated[int, Field(ge=2)] = 128
     rate: Rate = 0.006  # AdamW's, at its peak
     localization_share: Rate = 0.1  # of that rate, for the localization net
@@ -152,10 +152,13 @@ def _train(
 
 def _groups(net: Cnn | TransformedCnn, config: MnistConfig) -> list[dict[str, object]]:
     """The optimizer's groups: the localization net learns more slowly than the rest."""
-    slow = set(net.transformer.localization.parameters()) if isinstance(net, TransformedCnn) else set()
-    rest = [parameter for parameter in net.parameters() if parameter not in slow]
-    groups: list[dict[str, object]] = [{"params": rest, "peak": config.rate}]
-    return groups + ([{"params": list(slow), "peak": config.rate * config.localization_share}] if slow else [])
+    if not isinstance(net, TransformedCnn):
+        return [{"params": list(net.parameters()), "peak": config.rate}]
+    slow = list(net.transformer.localization.parameters())
+    return [
+        {"params": list(net.cnn.parameters()), "peak": config.rate},
+        {"params": slow, "peak": config.rate * config.localization_share},
+    ]
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, config: MnistConfig, done: float) -> None:
