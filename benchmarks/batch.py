@@ -170,14 +170,14 @@ FORMATS = (".png", ".jpg", ".bmp", ".tiff", ".jp2", ".webp", ".gif", ".pgm", ".p
 
 
 def write_junk(eyes: Path, out: Path, *, count: int, seed: int) -> None:
-    """Write `count` files below `out`, each a rendered eye in some format and depth with something done to it."""
+    """Write `count` files below `out`, each a rendered eye, half as large, in some format and depth, and damaged."""
     rng = np.random.default_rng(seed)
     samples = find_images([eyes])
     out.mkdir(parents=True)
     for number in range(count):
         suffix = FORMATS[number % len(FORMATS)]
         image = read_gray(samples[int(rng.integers(len(samples)))].path)
-        data = bytearray(_encoded(image, suffix, rng))
+        data = bytearray(_encoded(cv2.resize(image, None, fx=0.5, fy=0.5), suffix, rng))
         kind = ("cut", "flip", "splice", "lie", "shuffle")[number // len(FORMATS) % 5]
         (out / f"{number:05d}-{kind}{suffix}").write_bytes(_damaged(data, kind, rng))
 
