@@ -1,8 +1,11 @@
 """The spatial transformer's experiments on MNIST: an STN and a plain CNN of as many parameters, several seeds.
 
     python pipelines/mnist_stn.py configs/mnist_*.yaml --data ../shared/mnist/mnist.npz -o OUT [--seeds 3]
-    python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o OUT --set epochs=150   # full size
-    python pipelines/mnist_table.py OUT                                                                 # the table
+    python pipelines/mnist_table.py OUT
+    python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o FULL --set epochs=150 --device cuda
+
+The second prints the table. The configs hold what two CPU cores finish in a few minutes a run; the papers train a
+hundred times as long, which the third does on a GPU.
 
 Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the
 last checkpoint and pictures of what the transformer does. The first seed of everything comes first. Finished runs are
@@ -35,6 +38,7 @@ def main(
     models: Sequence[str] = MODELS,
     overrides: Sequence[str] = (),
     holdout: int = 0,
+    device: str = "cpu",
 ) -> list[Path]:
     """Run what is not finished yet; returns the folders of this call's runs."""
     experiments = {path.stem: load_config(MnistConfig, path, overrides) for path in configs}
@@ -51,7 +55,7 @@ def main(
                     except OutputError as error:
                         click.echo(f"passed over: {error}")
                         continue
-                    result = run(config, digits, model, seed, folder)
+                    result = run(config, digits, model, seed, folder, device=device)
                 click.echo(
                     f"{name} {model} seed {seed}: {100 * result.error:.2f} % of {result.n} wrong, "
                     f"{result.parameters} parameters, {result.train_seconds:.0f} s"
@@ -68,6 +72,7 @@ def main(
 @click.option("--model", "models", multiple=True, default=MODELS, type=click.Choice(MODELS), show_default=True)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. epochs=150.")
 @click.option("--holdout", default=0, help="Test on so many of the training digits instead: for choosing settings.")
+@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 def cli(
     *,
@@ -78,12 +83,13 @@ def cli(
     models: tuple[str, ...],
     overrides: tuple[str, ...],
     holdout: int,
+    device: str,
     threads: int,
 ) -> None:
     """Run the experiments of CONFIGS."""
     torch.set_num_threads(threads)
     try:
-        main(configs, data, out, seeds=seeds, models=models, overrides=overrides, holdout=holdout)
+        main(configs, data, out, seeds=seeds, models=models, overrides=overrides, holdout=holdout, device=device)
     except IrisError as error:
         raise click.ClickException(str(error)) from None
 

@@ -68,7 +68,9 @@ class Result(Strict):
         return len(self.wrong) / self.n
 
 
-def run(config: MnistConfig, digits: tuple[Digits, Digits], model: str, seed: int, out: Path) -> Result:
+def run(
+    config: MnistConfig, digits: tuple[Digits, Digits], model: str, seed: int, out: Path, *, device: str = "cpu"
+) -> Result:
     """Train `model` on the first part of `digits`, test it on the second, and write both below `out`.
 
     A finished run is read from its folder, one that was ended goes on from its last whole epoch. Raises OutputError
@@ -82,7 +84,7 @@ def run(config: MnistConfig, digits: tuple[Digits, Digits], model: str, seed: in
         _same(settings, result.model_dump(mode="json", include=set(settings)), out)
         return result
     torch.manual_seed(seed)
-    net = build(config.network, model, SIDES.get(config.test, SIDE))
+    net = build(config.network, model, SIDES.get(config.test, SIDE)).to(device)
     curve = _train(net, config, train, seed, path=out / "checkpoint.safetensors", settings=settings)
     tested = _distorted(config.test, test)
     begun = time.perf_counter()
@@ -101,7 +103,7 @@ def run(config: MnistConfig, digits: tuple[Digits, Digits], model: str, seed: in
     )
     if isinstance(net, TransformedCnn):
         with torch.no_grad():
-            seen = net.look(tested[:PICTURES])
+            seen = net.look(tested[:PICTURES].to(device))
         write_png(out / "pictures.png", side_by_side(tested[:PICTURES], seen, count=PICTURES, zoom=2))
     write_bytes_atomic(finished, (result.model_dump_json() + "\n").encode())
     return result
@@ -118,6 +120,7 @@ def _train(
 ) -> list[dict[str, float]]:
     """Train `net` in place, keeping a checkpoint at `path`; returns a row of figures per epoch."""
     files = SafetensorsCheckpoint()
+    device = next(net.parameters()).device
     optimizer = torch.optim.AdamW(_groups(net, config), weight_decay=config.decay)
     curve: list[dict[str, float]] = []
     if path.is_file():
@@ -134,7 +137,8 @@ def _train(
         torch.manual_seed(1000 * seed + epoch)  # for dropout; so a run that was ended goes on as if it had not been
         begun, loss, right = time.perf_counter(), 0.0, 0
         net.train()
-        for step, (images, labels) in enumerate(_batches(digits, config, generator)):
+        for step, batch in enumerate(_batches(digits, config, generator)):
+            images, labels = (part.to(device) for part in batch)
             _set_rate(optimizer, config, (epoch * steps + step) / (config.epochs * steps))
             logits, batch_loss = _step(net, images, labels, config)
             optimizer.step()
@@ -178,7 +182,7 @@ def _batches(digits: Digits, config: MnistConfig, generator: Generator) -> Itera
 
 def _step(net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, config: MnistConfig) -> tuple[Tensor, Tensor]:
     net.zero_grad()
-    with _precision(config.bfloat16):
+    with _precision(images.device, config.bfloat16):
         logits = net(images.to(memory_format=torch.channels_last))
     loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.smoothing)
     torch.autograd.backward(loss)
@@ -193,15 +197,16 @@ def _distorted(name: str, digits: Digits) -> Tensor:
 def _wrong(net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, bfloat16: bool) -> list[int]:
     """The indices of those images that `net` reads wrongly."""
     net.eval()
+    device = next(net.parameters()).device
     found = []
     for part in torch.split(images, _TEST_BATCH):
-        with _precision(bfloat16):
-            found.append(net(part.to(memory_format=torch.channels_last)).argmax(1))
+        with _precision(device, bfloat16):
+            found.append(net(part.to(device, memory_format=torch.channels_last)).argmax(1).cpu())
     return [int(i) for i in (torch.cat(found) != labels).nonzero()]
 
 
-def _precision(bfloat16: bool) -> torch.autocast | nullcontext[None]:
-    return torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext()
+def _precision(device: torch.device, bfloat16: bool) -> torch.autocast | nullcontext[None]:
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 def _same(settings: dict[str, object], found: object, where: Path) -> None:
