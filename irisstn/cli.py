@@ -35,6 +35,7 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the `irisstn` command."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # which picture cannot be read, and why, our records say
     cli(prog_name="irisstn")
 
 

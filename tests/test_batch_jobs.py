@@ -218,3 +218,12 @@ def test_an_output_is_an_input_for_rectify_alone(segmented: Path, eyes: Path, tm
         find_inputs([tmp_path], strips=True)
     with pytest.raises(WeightsError, match="cannot be read"):
         RectifyJob.of(RectifyConfig(), tmp_path)
+
+
+def test_weights_that_change_after_the_run_began_are_refused(eyes: Path, weights: Path, tmp_path: Path):
+    changed = tmp_path / "rectifier.safetensors"
+    changed.write_bytes(weights.read_bytes())
+    job = RectifyJob.of(RectifyConfig(), changed)
+    changed.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+    with pytest.raises(WeightsError, match="not the file that this run began with"):
+        run_batch(job, find_images([eyes]), tmp_path / "out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.job import Input, Process, Product, output_file
+from irisstn.batch.job import Input, Process, Product, output_file, weights_digest
 from irisstn.batch.painted import segment_painted
 from irisstn.batch.rectify import WEIGHTS, kind_of, strip_mask
 from irisstn.batch.segment import eye_product, with_strip
 from irisstn.config import Strict
-from irisstn.errors import WeightsError
 from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
 from irisstn.normalization import Strip, normalize
 from irisstn.outputs import Json, read_embedding, read_manifest
@@ -69,8 +67,8 @@ class EmbedJob:
             config,
             recognizer.absolute(),
             used.absolute() if used is not None else None,
-            _digest(recognizer),
-            _digest(used) if used is not None else None,
+            weights_digest(recognizer),
+            weights_digest(used) if used is not None else None,
         )
 
     def settings(self) -> dict[str, Json]:
@@ -89,6 +87,9 @@ class EmbedJob:
         from irisstn.recognition import StripNet  # noqa: PLC0415
         from irisstn.rectifier import Rectifier  # noqa: PLC0415
 
+        weights_digest(self.recognizer, self.weights_sha256)
+        if self.rectifier is not None:
+            weights_digest(self.rectifier, self.rectifier_sha256)
         network = StripNet.load(self.recognizer)
         rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
         threads = torch.get_num_threads()
@@ -97,13 +98,6 @@ class EmbedJob:
             yield lambda source: _embed(source, network, rectifier, self.config)
         finally:
             torch.set_num_threads(threads)
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _embed(source: Input, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> Product:

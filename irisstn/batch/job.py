@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from irisstn.batch.records import FILES
+from irisstn.errors import WeightsError
 from irisstn.outputs import Json, Record
 
 
@@ -56,3 +60,17 @@ class Job(Protocol):
 def output_file(kind: str, name: str) -> str:
     """The path below OUT of the file that the field `kind` of a record names, for the input `name`."""
     return f"{FILES[kind]}/{name}{_SUFFIXES.get(kind, '.png')}"
+
+
+def weights_digest(path: Path, expected: str | None = None) -> str:
+    """The SHA-256 of the weights file `path`. Raises WeightsError where it cannot be read or is not as `expected`.
+
+    A worker begins later than the run, and perhaps on another machine: it must not use other weights.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+    if expected is not None and digest != expected:
+        raise WeightsError(f"{path} on {platform.node()} is not the file that this run began with")
+    return digest

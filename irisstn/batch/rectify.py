@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.job import Input, Process, Product, output_file
+from irisstn.batch.job import Input, Process, Product, output_file, weights_digest
 from irisstn.batch.painted import is_painted, segment_painted
 from irisstn.batch.segment import Size, eye_product, with_strip
 from irisstn.batch.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.config import Strict
-from irisstn.errors import ImageError, WeightsError
+from irisstn.errors import ImageError
 from irisstn.geometry import Bool
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
@@ -69,11 +69,7 @@ class RectifyJob:
         """
         path = Path(__file__).parents[1] / "weights" / WEIGHTS if model is None else model
         path = path / WEIGHTS if path.is_dir() else path
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
-        return cls(config, path.absolute(), digest)
+        return cls(config, path.absolute(), weights_digest(path))
 
     def settings(self) -> dict[str, Json]:
         """Everything that the output's bytes depend on."""
@@ -86,6 +82,7 @@ class RectifyJob:
 
         from irisstn.rectifier import Rectifier  # noqa: PLC0415
 
+        weights_digest(self.model, self.weights_sha256)
         rectifier = Rectifier.load(self.model)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # pictures are done side by side, and sums keep their order
