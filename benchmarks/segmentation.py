@@ -10,7 +10,7 @@ Bigun 2015). `--iitd` is a folder with `test/NNN_KK_E.bmp` and hand-made masks `
 
 Printed for each set: the number of pictures and of failures; F1 of the iris between the lids (a failure counts 0) with
 its mean and a 95 % bootstrap interval, 5th percentile and median; median and 99th percentile of the centres' errors in
-pixels; the median time of `segment` on one core, and of all from the file to the four PNG files of the contract.
+pixels; the median time of `segment` on one core, and of all from the file to the four PNG files and the record.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn import SegmentationError, normalize, read_gray, segment
-from irisstn.images import to_gray
+from irisstn import SegmentationError, read_gray, segment
+from irisstn.batch.job import Input
+from irisstn.batch.segment import SegmentConfig, SegmentJob
+from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.segmentation import Segmentation
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
@@ -115,27 +117,27 @@ def timed_segment(image: Gray) -> tuple[Segmentation | None, str, float]:
 
 
 def score_file(path: Path, truth: Bool, circles: tuple[Circle, Circle] | None) -> Score:
-    """Segment the picture at `path` and write what the program would; `circles` are the pupil's and the iris's."""
+    """Segment the picture at `path` as the program does; `circles` are the pupil's and the iris's."""
     cv2.setNumThreads(1)
-    start = time.process_time()
-    image = read_gray(path)
-    decoded = time.process_time() - start
-    found, reason, milliseconds = timed_segment(image)
+    found, reason, milliseconds = timed_segment(read_gray(path))
     if found is None:
         return Score(path.name, 0.0, reason)
-    start = time.process_time()
-    strip = normalize(image, found)
-    with tempfile.TemporaryDirectory() as folder:
-        for i, picture in enumerate((strip.image, strip.usable, found.usable, found.iris_mask)):
-            gray = np.asarray(picture if picture.dtype == np.uint8 else 255 * picture.astype(np.uint8), np.uint8)
-            cv2.imwrite(str(Path(folder) / f"{i}.png"), gray, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    written = time.process_time() - start
     errors = [float("nan")] * 2
     if circles is not None:
         pairs = zip((found.pupil, found.limbus), circles, strict=True)
         errors = [float(np.hypot(curve.x - x, curve.y - y)) for curve, (x, y, _) in pairs]
-    total = milliseconds + 1000 * (decoded + written)
-    return Score(path.name, f1(truth, found.iris_mask), "", errors[0], errors[1], milliseconds, total)
+    return Score(path.name, f1(truth, found.iris_mask), "", errors[0], errors[1], milliseconds, timed_files(path))
+
+
+def timed_files(path: Path) -> float:
+    """Milliseconds of this core from the file to all that `irisstn segment` writes for it, record and quality too."""
+    start = time.process_time()
+    with tempfile.TemporaryDirectory() as folder, SegmentJob(SegmentConfig()).start() as process:
+        product = process(Input(path.name, path.read_bytes()))
+        for name, content in product.files.items():
+            write_bytes_atomic(Path(folder) / name, content)
+        json.dumps(product.fields)
+    return 1000 * (time.process_time() - start)
 
 
 def score_rendered(camera: str, seed: int) -> Score:

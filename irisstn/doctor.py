@@ -39,7 +39,8 @@ def describe() -> Iterator[tuple[str, str]]:
     devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
     yield "formats", " ".join(suffix for suffix in _SUFFIXES if _can_read(suffix))
-    weights = sorted((Path(__file__).parent / "weights").glob("*.safetensors"))
+    shipped = Path(__file__).parent / "weights"
+    weights = sorted([*shipped.glob("*.onnx"), *shipped.glob("*.safetensors")])
     for path in weights:
         yield path.name, f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     if not weights:

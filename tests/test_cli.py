@@ -94,7 +94,7 @@ def test_failures_are_counted_told_and_exit_with_3(few: Path, tmp_path: Path):
         (["segment", "EYES", "--workers", "0"], "x>=1"),
         (["segment", "EYES", "--size", "64"], "size"),
         (["segment", "EYES", "--size", "0x9999"], "size"),
-        (["segment", "EYES", "--set", "segmentation.search_row=1"], "did you mean search_rows"),
+        (["segment", "EYES", "--set", "segmentation.min_trus=1"], "did you mean min_trust"),
         (["segment", "EYES", "--config", "none.yaml"], "none.yaml"),
         (["segment", "EYES", "-o", "file"], "cannot be made"),
         (["rectify", "EYES", "--model", "none"], "none cannot be read"),
@@ -129,12 +129,20 @@ def test_outputs_lie_beside_where_one_is_called(few: Path, tmp_path: Path, monke
 
 
 def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
-    (tmp_path / "my.yaml").write_text("size: [32, 128]\nsegmentation:\n  candidates: 5\n")
+    (tmp_path / "my.yaml").write_text("size: [32, 128]\nsegmentation:\n  working_radius: 90\n")
     out = tmp_path / "out"
-    flags = ["--config", tmp_path / "my.yaml", "--set", "segmentation.candidates=4", "--size", "16x64", "--overlays"]
+    flags = [
+        "--config",
+        tmp_path / "my.yaml",
+        "--set",
+        "segmentation.working_radius=80",
+        "--size",
+        "16x64",
+        "--overlays",
+    ]
     assert run("segment", few, "-o", out, *flags).exit_code == 0
     config = json.loads((out / "run.json").read_text())["config"]
-    assert (config["size"], config["overlays"], config["segmentation"]["candidates"]) == ([16, 64], True, 4)
+    assert (config["size"], config["overlays"], config["segmentation"]["working_radius"]) == ([16, 64], True, 80)
     assert len(list((out / "overlays").rglob("*.jpg"))) == 4
 
 

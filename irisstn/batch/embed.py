@@ -20,7 +20,7 @@ from irisstn.config import Strict
 from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
 from irisstn.normalization import Strip, normalize
 from irisstn.outputs import Json, read_embedding, read_manifest
-from irisstn.segmentation import SegmentationConfig, segment
+from irisstn.segmentation import SegmentationConfig, segment, weights_hash
 
 if TYPE_CHECKING:
     from irisstn.recognition import StripNet
@@ -77,6 +77,7 @@ class EmbedJob:
             "config": self.config.model_dump(mode="json"),
             "weights_sha256": self.weights_sha256,
             "rectifier_sha256": self.rectifier_sha256,
+            "segmenter_sha256": weights_hash(),
         }
 
     @contextmanager

@@ -22,7 +22,7 @@ from irisstn.geometry import Bool
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
 from irisstn.outputs import Json, Record
-from irisstn.segmentation import SegmentationConfig, segment
+from irisstn.segmentation import SegmentationConfig, segment, weights_hash
 
 if TYPE_CHECKING:
     from irisstn.rectifier import Rectified, Rectifier
@@ -73,7 +73,11 @@ class RectifyJob:
 
     def settings(self) -> dict[str, Json]:
         """Everything that the output's bytes depend on."""
-        return {"config": self.config.model_dump(mode="json"), "weights_sha256": self.weights_sha256}
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "weights_sha256": self.weights_sha256,
+            "segmenter_sha256": weights_hash(),
+        }
 
     @contextmanager
     def start(self) -> Iterator[Process]:

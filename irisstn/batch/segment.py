@@ -16,7 +16,7 @@ from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, normalize
 from irisstn.outputs import Json, Record
 from irisstn.quality import measure_quality
-from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+from irisstn.segmentation import Segmentation, SegmentationConfig, segment, weights_hash
 
 
 def parse_size(size: object) -> object:
@@ -48,7 +48,7 @@ class SegmentJob:
 
     def settings(self) -> dict[str, Json]:
         """Everything that the output's bytes depend on."""
-        return {"config": self.config.model_dump(mode="json")}
+        return {"config": self.config.model_dump(mode="json"), "segmenter_sha256": weights_hash()}
 
     def start(self) -> AbstractContextManager[Process]:
         """Gives the function that handles one photograph; there is nothing to load."""

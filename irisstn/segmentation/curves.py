@@ -1,7 +1,8 @@
-"""Closed curves drawn through edges in a polar map, robustly."""
+"""Closed curves drawn through edges in a polar map, and the robust fit behind every curve of the segmentation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from irisstn.geometry import TAU, Boundary, Float
 from irisstn.segmentation.polar import Float32, PolarGrid, directions
 
 _TOO_LITTLE = 1e-3  # mean strength of the edges below which they cannot move a curve
+_ROUNDS = 3  # of reweighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,72 +30,73 @@ class Stiffness:
     centre: float = 0.0
 
 
-def refine(
+def trace(
     edge: Float32,
     grid: PolarGrid,
     curve: Boundary,
     *,
-    order: int,
-    window: float,
+    steps: Sequence[tuple[int, float]],
     stiffness: Stiffness,
     weights: Float32 | None = None,
 ) -> Boundary:
-    """One step of robust refinement: the strongest edges within `window` pixels of `curve`, and the curve through them.
+    """The curve through the strongest edges near `curve`, which lies around the centre of `grid`.
 
-    `edge` (R, T) is an edge map on `grid`, `weights` (T,) what its columns count. Without edges the curve comes back
-    as it was. Raises SegmentationError where no closed curve goes through the edges.
+    Each of `steps` is a Fourier order and how far from the curve so far an edge is looked for, in pixels. `edge` (R, T)
+    is an edge map on `grid`, `weights` (T,) what its columns count. Without edges the curve comes back as it was.
+    Raises SegmentationError where no closed curve goes through the edges.
     """
     angle, _, _ = directions(grid.columns)
-    measured, strength = _strongest(edge, grid, curve, window)
-    if weights is not None:
-        strength = strength * weights
-    if float(strength.sum()) < _TOO_LITTLE * grid.columns:
+    radii, series = curve.radius(angle), None
+    for order, window in steps:
+        measured, strength = _strongest(edge, grid, radii, window)
+        if weights is not None:
+            strength = strength * weights
+        if float(strength.sum()) < _TOO_LITTLE * grid.columns:
+            break
+        basis = waves(grid.columns, order)
+        penalty, target = _drawn(grid, order, stiffness, float(strength.sum()) / 2 + 1e-9)
+        series = robust_fit(basis, measured, strength, penalty, target, scale=0.5 * grid.step)
+        radii = basis @ series
+    if series is None:
         return curve
-    trust = strength
-    fitted = curve
-    for _ in range(3):
-        fitted = _fit(measured, trust, grid, order, stiffness)
-        residual = measured - fitted.radius(angle)
-        spread = max(0.5 * grid.step, 1.5 * _weighted_median(np.abs(residual), strength))
-        trust = strength / (1 + (residual / (2 * spread)) ** 2) ** 2
-    return _recentred(fitted)
+    return _recentred(closed_curve(grid.x, grid.y, series))
 
 
-def _strongest(edge: Float32, grid: PolarGrid, curve: Boundary, window: float) -> tuple[Float, Float]:
-    """Radius (T,), to a fraction of a row, and squared strength (T,) of the strongest edges near `curve`."""
-    at = (_radii_around(curve, grid.x, grid.y, grid.columns) - grid.radii[0]) / grid.step
-    reach = max(2, round(window / grid.step))
-    offsets = np.arange(-reach, reach + 1)
-    index = np.clip(np.rint(at).astype(int)[None, :] + offsets[:, None], 1, len(grid.radii) - 2)
-    taper = 1 - 0.5 * (offsets / (reach + 1)) ** 2
-    local = np.take_along_axis(edge, index, axis=0) * taper[:, None]
-    peak = np.take_along_axis(index, local.argmax(axis=0)[None, :], axis=0)[0]
-    columns = np.arange(grid.columns)
-    before, here, after = (edge[peak + d, columns].astype(float) for d in (-1, 0, 1))
-    bend = 2 * here - before - after
-    shift = np.where(bend > 1e-6, np.clip(0.5 * (after - before) / np.maximum(bend, 1e-6), -0.5, 0.5), 0)
-    return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
+def closed_curve(x: float, y: float, series: Float) -> Boundary:
+    """The curve around (`x`, `y`) of a Fourier `series` (2 order + 1,) on `waves`.
 
-
-def _fit(radii: Float, weights: Float, grid: PolarGrid, order: int, stiffness: Stiffness) -> Boundary:
-    """The weighted least-squares Fourier series of `order` through `radii` (T,) around the grid's centre."""
-    basis = _basis(len(radii), order)
-    unit = float(weights.sum()) / 2 + 1e-9
-    penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
-    if order >= 1:
-        penalty[1:3] = stiffness.centre * unit
-        target[1:3] = stiffness.x - grid.x, stiffness.y - grid.y
-    for k in range(2, order + 1):
-        penalty[[2 * k - 1, 2 * k]] = stiffness.round * unit * (k / 2) ** 4
-    weighted = basis * weights[:, None]
-    series = np.linalg.solve(basis.T @ weighted + np.diag(penalty + 1e-9), weighted.T @ radii + penalty * target)
-    if not series[0] > 0:  # edges on one side alone, which run away from the centre
+    Raises SegmentationError where that is no closed curve: edges on one side alone may run away from the centre.
+    """
+    if not (np.isfinite(series).all() and series[0] > 0):
         raise SegmentationError("the edges that were found close to no ring")
-    return Boundary(grid.x, grid.y, (float(series[0]), *series[1::2].tolist()), (0.0, *series[2::2].tolist()))
+    return Boundary(x, y, (float(series[0]), *series[1::2].tolist()), (0.0, *series[2::2].tolist()))
+
+
+def robust_fit(
+    basis: Float, values: Float, weights: Float, penalty: Float, target: Float | float = 0.0, *, scale: float
+) -> Float:
+    """Coefficients (K,) of `basis` (N, K) through `values` (N,), drawn to `target` by `penalty` (K,).
+
+    Iterated least squares with the weights of Geman and McClure (1985); residuals count as outliers from about three
+    times their weighted median, and that is `scale` at least.
+    """
+    trust = weights
+    coefficients: Float = np.zeros(basis.shape[1])
+    for remaining in reversed(range(_ROUNDS)):
+        weighted = basis * trust[:, None]
+        normal = basis.T @ weighted
+        normal.flat[:: len(normal) + 1] += penalty + 1e-9
+        coefficients = np.linalg.solve(normal, weighted.T @ values + penalty * target)
+        if remaining:
+            residual = np.abs(values - basis @ coefficients)
+            spread = 2 * max(scale, 1.5 * _weighted_median(residual, weights))
+            trust = weights / (1 + (residual / spread) ** 2) ** 2
+    return coefficients
 
 
 @lru_cache(maxsize=16)
-def _basis(columns: int, order: int) -> Float:
+def waves(columns: int, order: int) -> Float:
+    """1, cos t, sin t, cos 2t, ... (T, 2 `order` + 1) at the angles t of a polar map's columns."""
     angle = TAU * np.arange(columns) / columns
     rows = [np.ones(columns)]
     for k in range(1, order + 1):
@@ -103,10 +106,36 @@ def _basis(columns: int, order: int) -> Float:
     return basis
 
 
+def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> tuple[Float, Float]:
+    """Radius (T,), to a fraction of a row, and squared strength (T,) of the strongest edges near `radii` (T,)."""
+    at = (radii - grid.radii[0]) / grid.step
+    reach = max(2, round(window / grid.step))
+    offsets = np.arange(-reach, reach + 1)
+    columns = np.arange(grid.columns)
+    index = np.clip(np.rint(at).astype(int)[None, :] + offsets[:, None], 1, len(grid.radii) - 2)
+    taper = (1 - 0.5 * (offsets / (reach + 1)) ** 2).astype(np.float32)
+    peak = index[(edge[index, columns] * taper[:, None]).argmax(axis=0), columns]
+    before, here, after = (edge[peak + d, columns].astype(float) for d in (-1, 0, 1))
+    bend = 2 * here - before - after
+    shift = np.where(bend > 1e-6, np.clip(0.5 * (after - before) / np.maximum(bend, 1e-6), -0.5, 0.5), 0)
+    return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
+
+
+def _drawn(grid: PolarGrid, order: int, stiffness: Stiffness, unit: float) -> tuple[Float, Float]:
+    """Penalty and target (2 `order` + 1,) of a curve's coefficients."""
+    penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
+    if order >= 1:
+        penalty[1:3] = stiffness.centre * unit
+        target[1:3] = stiffness.x - grid.x, stiffness.y - grid.y
+    for k in range(2, order + 1):
+        penalty[2 * k - 1 : 2 * k + 1] = stiffness.round * unit * (k / 2) ** 4
+    return penalty, target
+
+
 def _recentred(curve: Boundary) -> Boundary:
     """The same curve around its own centre: the first harmonic moves into the centre, the others are sampled anew."""
     order = len(curve.cosines) - 1
-    for _ in range(3):
+    for _ in range(2):
         if order == 0 or np.hypot(curve.cosines[1], curve.sines[1]) < 0.01:
             break
         x, y = curve.x + curve.cosines[1], curve.y + curve.sines[1]

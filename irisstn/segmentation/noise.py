@@ -9,14 +9,6 @@ from numpy.typing import NDArray
 from irisstn.geometry import Bool, Boundary
 from irisstn.segmentation.polar import Gray, PolarGrid
 
-_SATURATED = 225  # gray level from which a spot may be the image of a lamp
-
-
-def find_lamps(small: Gray) -> Bool:
-    """Spots (H, W) of the reduced picture, with their halo, that stand bright in something much darker."""
-    spot = _bright_spots(small, 0.22 * min(small.shape), rise=90, level=_SATURATED)
-    return cv2.dilate(spot, np.ones((5, 5), np.uint8)).view(np.bool_)
-
 
 def find_glints(image: Gray, circle: Boundary) -> Bool:
     """Bright spots (H, W) up to 0.8 radii of `circle` wide, with their halo, in and around that circle.

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NoReturn
 
-import cv2
 import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Eyelid
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.eyelids import find_lids
-from irisstn.segmentation.limbus import LimbusCircle, below, find_limbus, fit_limbus, refine_limbus
-from irisstn.segmentation.locate import locate_eye
-from irisstn.segmentation.noise import find_glints, find_lamps, find_noise
+from irisstn.segmentation.limbus import below, refine_limbus
+from irisstn.segmentation.network import IRIS_RADIUS, SIZE, Parts, look
+from irisstn.segmentation.noise import find_glints, find_noise
+from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_iris_disc, fit_opening, fit_pupil_disc
 from irisstn.segmentation.polar import Gray
-from irisstn.segmentation.pupil import find_pupil, fit_pupil, pupil_evidence
+from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
-_SURE_PUPIL = 0.5  # score from which a pupil is not looked for anew
-_SEARCH_RADIUS = 24.0  # a larger pupil is searched in a reduced picture, px
-_CLEAR_CONTRAST = 30.0  # gray levels across the pupil's edge from which more would add no trust
+_CLOSER_LOOKS = 2  # at most
+_FAINT = 15.0  # gray levels across the pupil's edge below which it is not traced
+_OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
 
 
 def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
@@ -33,92 +34,86 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
-    pupil, limbus = _find_ring(image, config)
-
-    view = View.around(image, limbus.circle, 1.7, config.working_radius)
-    inner = view.from_picture(pupil)
-    glints = find_glints(view.image, inner)
-    outer = replace(limbus, circle=view.from_picture(limbus.circle))
-    outer = replace(outer, circle=fit_limbus(view.image, glints, inner, outer))
-    lids = find_lids(view.image, glints, inner, outer.circle)
-    curve = view.boundary(refine_limbus(view.image, glints, inner, outer, lids=lids))
-    upper, lower = view.eyelid(lids[0]), view.eyelid(lids[1])
-    iris, usable = _masks(image, pupil, curve, (upper, lower))
-    visible = np.count_nonzero(usable) / (np.pi * (curve.mean_radius**2 - pupil.mean_radius**2))
+    rough = _see_eye(image, config)
+    pupil, limbus = _trace_edges(image, rough, config)
+    iris, usable = _masks(image, pupil, limbus, rough.lids)
+    visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, curve, _touching(upper, curve, 1), _touching(lower, curve, -1), iris, usable)
+    upper, lower = rough.lids
+    return Segmentation(pupil, limbus, _touching(upper, limbus, 1), _touching(lower, limbus, -1), iris, usable)
 
 
-def _find_ring(image: Gray, config: SegmentationConfig) -> tuple[Boundary, LimbusCircle]:
-    """The pupil, fitted, and the rough limbus of the likeliest eye, both in the picture's pixels."""
-    small = View.reduced(image, max(1.0, min(image.shape) / config.search_rows))
-    pupil, score, limbus = _likeliest(image, small, config)
-    view = View.around(image, pupil, 1.9, 0.5 * config.working_radius)
-    glints = find_glints(view.image, view.from_picture(pupil))
-    fitted = fit_pupil(view.image, glints, view.from_picture(pupil))
-    _check_trust(score, pupil_evidence(view.image, glints, fitted), limbus.score, config)
-    return view.boundary(fitted), replace(limbus, circle=small.boundary(limbus.circle))
+@dataclass(frozen=True, slots=True)
+class _Eye:
+    """An eye as the network sees it, in the picture's pixels, before its edges are traced."""
+
+    pupil: Boundary
+    limbus: Boundary
+    lids: tuple[Eyelid, Eyelid]
 
 
-def _likeliest(image: Gray, small: View, config: SegmentationConfig) -> tuple[Boundary, float, LimbusCircle]:
-    """The likeliest pupil, in the picture's pixels, with its score, and limbus, in the reduced picture's."""
-    lamps = find_lamps(small.image)
-    calm = np.asarray(cv2.GaussianBlur(small.image, (0, 0), 1.0), np.uint8)
-    rings: list[tuple[float, float, Boundary, LimbusCircle]] = []
-    eyes = locate_eye(small.image, lamps, candidates=config.candidates)
-    for eye in eyes[: config.readings]:
-        if rings and eye.score < 0.5 * max(ring[0] for ring in rings):
-            break  # none of those left can come near the best
-        start = small.boundary(Boundary.circle(eye.x, eye.y, eye.pupil_radius))
-        for _ in range(2):
-            pupil, pupil_score = _search_pupil(image, start)
-            limbus = find_limbus(calm, lamps, small.from_picture(pupil))
-            rings.append((eye.score * (0.2 + pupil_score) * (0.4 + limbus.score), pupil_score, pupil, limbus))
-            if pupil_score > _SURE_PUPIL:
-                break
-            start = small.boundary(limbus.circle)  # lamps inside the pupil may have passed for it
-    if not rings:
-        raise SegmentationError("nothing dark and round in the picture")
-    best = max(rings, key=lambda ring: ring[0])
-    for ring in rings:  # an iris in a round frame may pass for a pupil in its iris: then prefer the ring inside it
-        nearly = ring[0] > 0.7 * best[0] and ring[1] > 0.7 * best[1]
-        if nearly and _same_circle(small.boundary(ring[3].circle), best[2]):
-            best = ring
-    _, score, pupil, limbus = best
-    if limbus.score < config.min_limbus:
-        raise SegmentationError(f"no limbus found around the pupil (score {limbus.score:.2f})")
-    return pupil, score, limbus
-
-
-def _search_pupil(image: Gray, start: Boundary) -> tuple[Boundary, float]:
-    """The pupil's circle near `start`, both in the picture's pixels, and its score."""
-    view = View.around(image, start, 2.3, _SEARCH_RADIUS)
-    circle = view.from_picture(start)
-    found, score = find_pupil(view.image, find_glints(view.image, circle), circle)
-    return view.boundary(found), score
-
-
-def _same_circle(one: Boundary, other: Boundary) -> bool:
-    slack = 0.2 * other.mean_radius
-    apart = np.hypot(one.x - other.x, one.y - other.y)
-    return bool(apart < slack and abs(one.mean_radius - other.mean_radius) < slack)
-
-
-def _check_trust(
-    score: float, evidence: tuple[float, float, float], limbus_score: float, config: SegmentationConfig
-) -> None:
-    """Raise SegmentationError where the rings found are not to be trusted as an eye's.
-
-    A dark iris in visible light has a faint pupil but a clear limbus, a light one under infrared the other way round.
-    """
-    contrast, sharpness, agreement = evidence
-    pupil = score * agreement * min(1.0, np.sqrt(max(contrast, 0.0) / _CLEAR_CONTRAST))
-    trust = 0.5 * pupil + 0.5 * min(1.1, limbus_score)
+def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
+    """The eye in `image`: looked at closer until its iris has the size that the network knows best."""
+    view, parts, iris = _first_look(image)
+    for _ in range(_CLOSER_LOOKS):
+        if _well_framed(iris):
+            break
+        x, y = view.to_picture(iris.x, iris.y)
+        view = View.framed(image, x, y, view.factor * iris.radius / IRIS_RADIUS, SIZE)
+        parts = look(view.image)
+        iris = find_disc(parts.iris) or _nothing("the picture", "an iris")
+    disc = find_disc(parts.pupil) or _nothing("the iris", "a pupil")
+    pupil, limbus = fit_pupil_disc(parts.pupil, disc), fit_iris_disc(parts.iris, iris, parts.opening)
+    trust = min(agreement(parts.pupil, pupil), agreement(parts.iris, limbus))
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
-    if sharpness < config.min_sharpness:
+    upper, lower = fit_opening(parts.opening, limbus)
+    return _Eye(view.boundary(pupil), view.boundary(limbus), (view.eyelid(upper), view.eyelid(lower)))
+
+
+def _first_look(image: Gray) -> tuple[View, Parts, Disc]:
+    """The whole picture, what is seen in it and its largest iris; where there is none, the same of its quarters."""
+    height, width = image.shape
+    factor = max(height / SIZE[0], width / SIZE[1])
+    for share, places in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
+        seen: list[tuple[View, Parts, Disc]] = []
+        for x, y in product(places, places):
+            view = View.framed(image, x * width - 0.5, y * height - 0.5, share * factor, SIZE)
+            parts = look(view.image)
+            if iris := find_disc(parts.iris):
+                seen.append((view, parts, iris))
+        if seen:
+            return max(seen, key=lambda one: one[2].radius)
+    _nothing("the picture", "an iris")
+
+
+def _nothing(where: str, what: str) -> NoReturn:
+    raise SegmentationError(f"nothing in {where} looks like {what}")
+
+
+def _well_framed(iris: Disc) -> bool:
+    off = np.hypot(iris.x - (SIZE[1] - 1) / 2, iris.y - (SIZE[0] - 1) / 2) / IRIS_RADIUS
+    return bool(off < _OFF_CENTRE and abs(np.log(iris.radius / IRIS_RADIUS)) < _OFF_SIZE)
+
+
+def _trace_edges(image: Gray, rough: _Eye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
+    """The edges of pupil and limbus near their rough curves. Raises SegmentationError where they are too blurred.
+
+    In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is better.
+    """
+    view = View.around(image, rough.limbus, 1.4, config.working_radius)
+    inner = view.from_picture(rough.pupil)
+    glints = find_glints(view.image, inner)
+    pupil = fit_pupil(view.image, glints, inner)
+    contrast, sharpness = edge_clarity(view.image, glints, pupil)
+    if contrast < _FAINT:
+        pupil = inner
+    elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
+    upper, lower = (view.eyelid_from_picture(lid) for lid in rough.lids)
+    limbus = refine_limbus(view.image, glints, pupil, view.from_picture(rough.limbus), lids=(upper, lower))
+    return view.boundary(pupil), view.boundary(limbus)
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid, Eyelid]) -> tuple[Bool, Bool]:

@@ -20,8 +20,8 @@ class View:
     """
 
     image: Gray
-    left: int
-    top: int
+    left: float
+    top: float
     factor_x: float
     factor_y: float
 
@@ -47,6 +47,28 @@ class View:
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         return cls(np.asarray(small, np.uint8), 0, 0, width / size[0], height / size[1])
 
+    @classmethod
+    def framed(cls, image: Gray, x: float, y: float, factor: float, size: tuple[int, int]) -> Self:
+        """The cut-out of `size` (h, w) around (`x`, `y`), reduced by `factor`, or enlarged where that is below 1.
+
+        Beyond the picture its border goes on.
+        """
+        height, width = size
+        left, top = x + 0.5 - 0.5 * width * factor, y + 0.5 - 0.5 * height * factor
+        near = cls(image, 0, 0, 1.0, 1.0)
+        if factor > 1.4:  # average over what becomes one pixel, before the last shift by a fraction
+            from_x, from_y = (max(0, int(place - 2 * factor)) for place in (left, top))
+            to_x, to_y = int(left + (width + 2) * factor) + 1, int(top + (height + 2) * factor) + 1
+            part = cls.reduced(image[from_y : max(to_y, from_y + 1), from_x : max(to_x, from_x + 1)], factor)
+            near = cls(part.image, from_x, from_y, part.factor_x, part.factor_y)
+        scale_x, scale_y = factor / near.factor_x, factor / near.factor_y
+        shift_x = (left - near.left) / near.factor_x + 0.5 * scale_x - 0.5
+        shift_y = (top - near.top) / near.factor_y + 0.5 * scale_y - 0.5
+        matrix = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cut = cv2.warpAffine(near.image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return cls(np.asarray(cut, np.uint8), left, top, factor, factor)
+
     @property
     def factor(self) -> float:
         """How many pixels of the picture one of the view is wide (both ways, within a rounding)."""
@@ -54,7 +76,7 @@ class View:
 
     def boundary(self, curve: Boundary) -> Boundary:
         """A boundary of the view in the picture's pixels."""
-        x, y = self._to_picture(curve.x, curve.y)
+        x, y = self.to_picture(curve.x, curve.y)
         return _scaled(curve, x, y, self.factor)
 
     def from_picture(self, curve: Boundary) -> Boundary:
@@ -65,11 +87,18 @@ class View:
 
     def eyelid(self, lid: Eyelid) -> Eyelid:
         """An eyelid of the view in the picture's pixels."""
-        x, y = self._to_picture(lid.x, lid.y)
+        x, y = self.to_picture(lid.x, lid.y)
         c0, c1, c2 = lid.coefficients
         return Eyelid(x, y, lid.angle_rad, (c0 * self.factor, c1, c2 / self.factor))
 
-    def _to_picture(self, x: float, y: float) -> tuple[float, float]:
+    def eyelid_from_picture(self, lid: Eyelid) -> Eyelid:
+        """An eyelid of the picture in the view's pixels."""
+        x, y = (lid.x - self.left + 0.5) / self.factor_x - 0.5, (lid.y - self.top + 0.5) / self.factor_y - 0.5
+        c0, c1, c2 = lid.coefficients
+        return Eyelid(x, y, lid.angle_rad, (c0 / self.factor, c1, c2 * self.factor))
+
+    def to_picture(self, x: float, y: float) -> tuple[float, float]:
+        """A place of the view in the picture's pixels."""
         return self.left + (x + 0.5) * self.factor_x - 0.5, self.top + (y + 0.5) * self.factor_y - 0.5
 
 

@@ -1,0 +1,84 @@
+"""Which parts of an eye the pixels of a picture belong to, as a small convolutional network sees them.
+
+The network was trained on rendered eyes alone (`irisstn.training.segmenter`; see weights/CARD.md) and runs in OpenCV's
+own DNN module. It looks twice: at the whole picture, to find the eye, and then closer, with the iris at the size that
+it knows best.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from irisstn.errors import WeightsError
+from irisstn.segmentation.polar import Float32, Gray
+
+SIZE = (96, 128)  # (H, W) of a picture that the network takes
+IRIS_RADIUS = 30.0  # pixels of an iris's radius in the closer look
+WEIGHTS = Path(__file__).parents[1] / "weights" / "segmenter.onnx"
+
+_loaded = threading.local()  # OpenCV's networks must not be shared by threads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """How likely each pixel belongs to a part of the eye: maps of `SIZE`, 0..1.
+
+    `pupil` and `iris` are the whole discs, the iris's with the pupil, both with what lids and glints hide; `opening` is
+    what lies between the lids.
+    """
+
+    pupil: Float32
+    iris: Float32
+    opening: Float32
+
+
+def look(picture: Gray) -> Parts:
+    """The parts of the eye in `picture`, of `SIZE`. Raises WeightsError where the weights cannot be read."""
+    if picture.shape != SIZE:
+        raise ValueError(f"the network looks at pictures of {SIZE}, got {picture.shape}")
+    network = _network()
+    network.setInput(standardized(picture)[None, None])
+    logits = np.asarray(network.forward(), np.float32)[0]
+    return Parts(*(1 / (1 + np.exp(-np.clip(logits, -30, 30)))))
+
+
+def standardized(picture: Gray) -> Float32:
+    """`picture` (H, W) with mean 0 and standard deviation about 1, as the network was trained on."""
+    levels = picture.astype(np.float32) / 255
+    mean, deviation = cv2.meanStdDev(levels)
+    return np.asarray((levels - mean[0, 0]) / (deviation[0, 0] + 0.02), np.float32)
+
+
+@cache
+def weights_hash() -> str:
+    """SHA-256 of the network's weights: what a result depends on beside the settings.
+
+    Raises WeightsError where they cannot be read.
+    """
+    try:
+        return sha256(WEIGHTS.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{WEIGHTS} cannot be read: {error.strerror}; install irisstn anew") from None
+
+
+def _network() -> cv2.dnn.Net:
+    if not hasattr(_loaded, "network"):
+        try:
+            _loaded.network = read_network(WEIGHTS)
+        except (cv2.error, OSError) as error:
+            raise WeightsError(f"{WEIGHTS} cannot be read: {error}; install irisstn anew") from None
+    network: cv2.dnn.Net = _loaded.network
+    return network
+
+
+def read_network(path: Path) -> cv2.dnn.Net:
+    """The network in the ONNX file at `path`. Raises cv2.error where it cannot be read."""
+    engine = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # of OpenCV 5: there the newer one is slower on the CPU
+    return cv2.dnn.readNetFromONNX(str(path)) if engine is None else cv2.dnn.readNetFromONNX(str(path), engine)

@@ -1,0 +1,139 @@
+"""Curves through the network's maps: the discs of pupil and iris, and the edges of the lids.
+
+Everything here is in the pixels of the maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from irisstn.geometry import Boundary, Eyelid, Float
+from irisstn.segmentation.curves import closed_curve, robust_fit, waves
+from irisstn.segmentation.network import IRIS_RADIUS
+from irisstn.segmentation.polar import Float32, PolarGrid, directions
+
+_COLUMNS = 64
+_STEP = 0.5  # pixels between the places along a ray or a column
+_PUPIL_ROUND, _IRIS_ROUND = 0.1, 0.3  # how strongly the curves are drawn to circles, as a share of the measurements
+_BOW = 0.19  # the usual bow of a lid: how much it rises in one iris radius, in iris radii
+_USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a share of the measurements
+_SCALE = 0.3  # pixels off a curve that are no outlier
+# The film of tears on a lid's margin, in iris radii: those who mark eyes by hand (two people, 1386 pictures) leave it out.
+_FILM_ABOVE, _FILM_BELOW = 0.02, 0.006
+_SPAN = 1.2  # a lid is looked at this far to both sides, in iris radii
+
+
+@dataclass(frozen=True, slots=True)
+class Disc:
+    """A round patch of a map: its centre (`x`, `y`) and the `radius` of a disc of its area."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def find_disc(likely: Float32) -> Disc | None:
+    """The patch of `likely` (H, W) that has most of it; None where it is nowhere more likely than not."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((likely > 0.5).view(np.uint8), connectivity=4)
+    if count < 2:
+        return None
+    total = np.bincount(labels.ravel(), likely.ravel(), minlength=count)
+    best = 1 + int(np.argmax(total[1:]))
+    left, top, width, height = stats[best, :4].tolist()
+    box = slice(top, top + height), slice(left, left + width)
+    patch = np.where(labels[box] == best, likely[box], 0).astype(np.float64)
+    amount = float(patch.sum())
+    x = float(patch.sum(axis=0) @ np.arange(left, left + width)) / amount
+    y = float(patch.sum(axis=1) @ np.arange(top, top + height)) / amount
+    return Disc(x, y, float(np.sqrt(amount / np.pi)))
+
+
+def fit_disc(likely: Float32, disc: Disc, *, order: int, roundness: float, seen: Float32 | None = None) -> Boundary:
+    """The curve of Fourier `order` around the patch `disc` of `likely` (H, W).
+
+    Along each ray the map's sum is the edge's distance, to a fraction of a pixel. Where `seen` (H, W) is 0 on the edge,
+    the ray counts little. Rays that leave the map before their edge do not count.
+    """
+    grid = PolarGrid(disc.x, disc.y, np.arange(0.5 * _STEP, 1.7 * disc.radius + 3, _STEP), _COLUMNS)
+    radius = _STEP * grid.unroll(likely).sum(axis=0, dtype=np.float64)
+    _, cosine, sine = directions(_COLUMNS)
+    x, y = disc.x + radius * cosine, disc.y + radius * sine
+    height, width = likely.shape
+    weights = ((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)).astype(np.float64)
+    if seen is not None:
+        weights *= 0.05 + _read(seen, x, y)
+    series = robust_fit(waves(_COLUMNS, order), radius, weights + 1e-3, _stiffness(order, roundness), scale=_SCALE)
+    curve = closed_curve(disc.x, disc.y, series)
+    centre = disc.x + curve.cosines[1], disc.y + curve.sines[1]  # the first harmonic moves the centre
+    return Boundary(*centre, (curve.cosines[0], 0.0, *curve.cosines[2:]), (0.0, 0.0, *curve.sines[2:]))
+
+
+def fit_pupil_disc(likely: Float32, disc: Disc) -> Boundary:
+    """The pupil's curve around its patch `disc` of `likely` (H, W)."""
+    return fit_disc(likely, disc, order=2, roundness=_PUPIL_ROUND)
+
+
+def fit_iris_disc(likely: Float32, disc: Disc, opening: Float32) -> Boundary:
+    """The limbus around the iris's patch `disc` of `likely` (H, W), mostly from where `opening` (H, W) shows it."""
+    return fit_disc(likely, disc, order=2, roundness=_IRIS_ROUND, seen=opening)
+
+
+def fit_opening(opening: Float32, limbus: Boundary) -> tuple[Eyelid, Eyelid]:
+    """The upper and the lower lid around `opening` (H, W), as parabolas about the centre of `limbus`.
+
+    In each column the map's sum above and below its middle is the lids' distance from there.
+    """
+    radius = limbus.mean_radius
+    u, v = np.arange(-_SPAN * radius, _SPAN * radius, 1.0), np.arange(-1.5 * radius, 1.5 * radius, _STEP)
+    x, y = limbus.x + u, limbus.y + v
+    height, width = opening.shape
+    columns = _read(opening, *np.broadcast_arrays(x[None, :], y[:, None]))
+    total = _STEP * columns.sum(axis=0)
+    middle = _STEP * (v @ columns) / np.maximum(total, 1e-6)
+    row = np.clip(np.rint((middle - v[0]) / _STEP).astype(int), 0, len(v) - 1)
+    above = _STEP * np.take_along_axis(np.cumsum(columns, axis=0), row[None, :], axis=0)[0]
+    open_here = np.clip(2 * np.take_along_axis(columns, row[None, :], axis=0)[0] - 1, 0, 1)
+    open_here *= np.clip(total / (0.2 * radius), 0, 1) * np.where(np.abs(u) < 0.9 * radius, 1.0, 0.5)
+    open_here *= (x >= 0) & (x <= width - 1)
+    lids = []
+    for side, edge, film in ((1, middle - above, _FILM_ABOVE), (-1, middle + total - above, _FILM_BELOW)):
+        inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2)
+        c0, c1, c2 = _fit_parabola(u / radius, edge / radius, open_here * inside, side * _BOW)
+        c0 += side * film
+        lids.append(Eyelid(limbus.x, limbus.y, 0.0, (c0 * radius, c1, c2 / radius)))
+    return lids[0], lids[1]
+
+
+def agreement(likely: Float32, curve: Boundary) -> float:
+    """How well `likely` (H, W) is the inside of `curve`: shared over joint area, 0..1, within the map."""
+    inside = curve.mask((likely.shape[0], likely.shape[1]))
+    return float(likely[inside].sum() / (np.count_nonzero(inside) + likely[~inside].sum() + 1e-6))
+
+
+def _fit_parabola(u: Float, v: Float, weights: Float, bow: float) -> tuple[float, float, float]:
+    """Coefficients of the robust parabola through (`u`, `v`) (N,) in iris radii; far out where nothing counts."""
+    if float(weights.sum()) < 3:
+        return (-1.6 if bow > 0 else 1.6), 0.0, bow
+    basis = np.stack([np.ones_like(u), u, u * u], axis=1)
+    penalty = np.array([1e-6, 0.3 * _USUAL, _USUAL]) * len(u)
+    c0, c1, c2 = robust_fit(
+        basis, v, weights + 1e-6, penalty, np.array([0.0, 0.0, bow]), scale=_SCALE / IRIS_RADIUS
+    ).tolist()
+    return c0, c1, c2
+
+
+def _stiffness(order: int, roundness: float) -> Float:
+    penalty = np.zeros(2 * order + 1)
+    for k in range(2, order + 1):
+        penalty[[2 * k - 1, 2 * k]] = roundness * _COLUMNS / 2 * (k / 2) ** 4
+    return penalty
+
+
+def _read(values: Float32, x: Float, y: Float) -> Float:
+    """`values` (H, W) at the places `x`, `y` (N,) or (M, N); beyond the map its border goes on."""
+    at = [np.atleast_2d(np.asarray(place, np.float32)) for place in (x, y)]
+    found = cv2.remap(values, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(np.shape(x)), np.float64)

@@ -1,0 +1,51 @@
+"""The network that sees the parts of an eye: an hourglass of small convolutions, 2 ms on one core."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.Parts`
+_WIDTHS = (16, 24, 48, 64)  # channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size
+
+
+class PartsNet(nn.Module):
+    """Standardized pictures (B, 1, H, W), sides divisible by 16, to logits (B, 3, H, W) of each part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        a, b, c, d = _WIDTHS
+        self.down_2 = nn.Sequential(_block(1, a, 5, 2), _block(a, a))
+        self.down_4 = nn.Sequential(_block(a, b, 3, 2), _block(b, b), _block(b, b))
+        self.down_8 = nn.Sequential(_block(b, c, 3, 2), _block(c, c), _block(c, c, dilation=2))
+        self.down_16 = nn.Sequential(_block(c, d, 3, 2), _block(d, d, dilation=2), _block(d, d))
+        self.to_8, self.to_4, self.to_2 = nn.Conv2d(d, c, 1), nn.Conv2d(c, b, 1), nn.Conv2d(b, a, 1)
+        self.up_8 = _block(c, c)
+        self.up_4 = nn.Sequential(_block(b, b), _block(b, b))
+        self.up_2 = nn.Sequential(_block(a, a), _block(a, a))
+        # Four values for each cell of half size are the four pixels that it covers: cheaper than a layer at full size.
+        self.last = nn.Sequential(nn.Conv2d(a, 4 * PARTS, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, 3, H, W)."""
+        half = self.down_2(pictures)
+        quarter = self.down_4(half)
+        eighth = self.down_8(quarter)
+        sixteenth = self.down_16(eighth)
+        eighth = self.up_8(eighth + _twice(self.to_8(sixteenth)))
+        quarter = self.up_4(quarter + _twice(self.to_4(eighth)))
+        logits: Tensor = self.last(self.up_2(half + _twice(self.to_2(quarter))))
+        return logits
+
+
+def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    padding = dilation * (kernel // 2)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _twice(features: Tensor) -> Tensor:
+    return F.interpolate(features, scale_factor=2, mode="nearest")

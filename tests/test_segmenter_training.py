@@ -1,0 +1,109 @@
+"""Training of the segmentation's network: its pictures, its loss, and a run that goes on where it was killed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from irisstn.errors import OutputError
+from irisstn.segmentation.network import SIZE
+from irisstn.training.segmenter import SegmenterConfig, train_segmenter
+from irisstn.training.segmenter.layout import close_up, whole_picture
+from irisstn.training.segmenter.network import PartsNet
+from irisstn.training.segmenter.pictures import draw_batch, draw_picture
+from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
+from irisstn.training.segmenter.train import parts_loss
+
+TINY = SegmenterConfig(scenes=6, steps=4, batch=4, every=2, bfloat16=False)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [render_scene(3, number) for number in range(6)]
+
+
+def test_scenes_are_the_same_in_any_number_of_processes(scenes: list[Scene]) -> None:
+    for one, other in zip(scenes, render_scenes(6, 3, workers=2), strict=True):
+        assert np.array_equal(one.image, other.image)
+        assert (one.pupil, one.limbus, one.upper, one.lower) == (other.pupil, other.limbus, other.upper, other.lower)
+
+
+def test_scenes_know_where_the_eye_is(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        size = (scene.image.shape[0], scene.image.shape[1])
+        pupil = scene.pupil.mask(size)
+        ring = scene.limbus.mask(size) & ~pupil & ~scene.upper.above(size) & scene.lower.above(size)
+        # Glints aside the pupil is the darker one; where a see-through window hides it, nearly.
+        assert np.median(scene.image[pupil]) < np.median(scene.image[ring]) + 10
+        assert scene.limbus.mean_radius < 60
+
+
+@pytest.mark.parametrize("frame", [whole_picture, close_up])
+def test_layouts_carry_the_rings_along(frame, scenes: list[Scene]) -> None:
+    rng = np.random.default_rng(0)
+    for scene in scenes:
+        layout = frame(rng, scene)
+        (x, y), *_ = layout.moved(np.array([[scene.limbus.x, scene.limbus.y]]))
+        radius = layout.scale * scene.limbus.mean_radius
+        inside = radius < min(x, y, SIZE[1] - x, SIZE[0] - y)
+        if inside:
+            assert layout.iris.sum() == pytest.approx(np.pi * radius**2, rel=0.1)
+        assert layout.pupil.sum() < layout.iris.sum()
+
+
+def test_pictures_are_standardized_and_their_parts_fit_together(scenes: list[Scene]) -> None:
+    rng = np.random.default_rng(1)
+    shown = 0
+    for i in range(60):
+        picture, parts = draw_picture(scenes[i % 6], rng)
+        assert picture.shape == SIZE and parts.shape == (3, *SIZE)
+        assert np.isfinite(picture).all()
+        assert abs(float(picture.mean())) < 1e-3
+        assert parts.min() >= 0 and parts.max() <= 1
+        assert (parts[0] <= parts[1] + 1e-6).all()  # a pupil is part of its iris
+        shown += parts[1].any()
+    assert 40 < shown < 60  # most show an eye, some none
+
+
+def test_batches_come_from_their_seed_alone(scenes: list[Scene]) -> None:
+    one, other = (draw_batch(scenes, 3, np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
+    assert one[0].shape == (3, 1, *SIZE) and one[1].shape == (3, 3, *SIZE)
+
+
+def test_the_loss_is_least_where_the_parts_are_right(scenes: list[Scene]) -> None:
+    parts = torch.from_numpy(draw_batch(scenes, 4, np.random.default_rng(2))[1])
+    right, wrong = 12 * (2 * parts - 1), 12 * (1 - 2 * parts)
+    losses = [float(parts_loss(logits, parts, near=3.0, dice=0.5)) for logits in (right, right * 0, wrong)]
+    assert losses[0] < 0.2 * losses[1] < losses[1] < losses[2]
+
+
+def test_the_net_keeps_the_size_of_its_picture() -> None:
+    assert PartsNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 3, *SIZE)
+
+
+def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    whole = train_segmenter(tmp_path / "whole", TINY)
+    network = cv2.dnn.readNetFromONNX(str(whole))
+    network.setInput(np.zeros((1, 1, *SIZE), np.float32))
+    assert network.forward().shape == (1, 3, *SIZE)
+
+    class Killed(Exception):
+        pass
+
+    def kill(what: str, done: int, of: int) -> None:
+        if what.startswith("training") and done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_segmenter(tmp_path / "killed", TINY, tell=kill)
+    assert not (tmp_path / "killed" / "segmenter.onnx").exists()
+    assert train_segmenter(tmp_path / "killed", TINY).read_bytes() == whole.read_bytes()
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: 5\n")
+    with pytest.raises(OutputError, match="other settings"):
+        train_segmenter(tmp_path, TINY)
