@@ -21,7 +21,7 @@ _PUPIL_ROUND, _IRIS_ROUND = 0.1, 0.3  # how strongly the curves are drawn to cir
 _BOW = 0.19  # the usual bow of a lid: how much it rises in one iris radius, in iris radii
 _USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a share of the measurements
 _SCALE = 0.3  # pixels off a curve that are no outlier
-# A film of tears lies along a lid's margin, in iris radii: people who mark eyes by hand (two, 1386 pictures) leave it out.
+# A film of tears lies along a lid's margin, in iris radii: the two people who marked eyes by hand left it out.
 _FILM_ABOVE, _FILM_BELOW = 0.02, 0.006
 _SPAN = 1.2  # a lid is looked at this far to both sides, in iris radii
 
