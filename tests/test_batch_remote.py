@@ -15,6 +15,9 @@ from test_batch import Shout, inputs
 
 import irisstn.batch.mirror
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
+from irisstn.batch.job import identity
+from irisstn.batch.place import LocalPlace
+from irisstn.batch.ray_cluster import _RayWorker
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs import read_manifest
@@ -249,6 +252,18 @@ def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
     assert local.pop("report.html")
     assert contents(out) == local
     assert len(local) > 6 * summary["done"]
+
+
+def test_a_node_with_another_program_ends_the_run(tmp_path: Path):
+    (tmp_path / "in.png").write_text("text")
+    place = LocalPlace(tmp_path / "out", tmp_path)
+    rows = {"task": [json.dumps({"name": "in.png", "path": str(tmp_path / "in.png")}).encode()]}
+    same = _RayWorker(Shout(), place, 60.0, identity(Shout()))
+    (row,) = same(rows)
+    assert json.loads(row["outcome"][0])["records"][0]["status"] == "ok"
+    other = _RayWorker(Shout(), place, 60.0, identity(Shout()) | {"version": "0.0", "segmenter_sha256": "0"})
+    (row,) = other(rows)
+    assert json.loads(row["outcome"][0])["fatal"].endswith("has another segmenter_sha256, version")
 
 
 def test_a_cluster_that_is_not_there(tmp_path: Path):

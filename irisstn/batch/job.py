@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,11 @@ class Job(Protocol):
 
     def start(self) -> AbstractContextManager[Process]:
         """Load what is needed; gives the function that handles one input. Entered once in each process."""
+
+
+def identity(job: Job) -> dict[str, Json]:
+    """Everything that the bytes of the outputs depend on, beside the inputs: what run.json begins with."""
+    return {"program": "irisstn", "version": version("irisstn"), "command": job.command, **job.settings()}
 
 
 def output_file(kind: str, name: str) -> str:

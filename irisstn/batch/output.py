@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from irisstn.batch import lock
-from irisstn.batch.job import Job
+from irisstn.batch.job import Job, identity
 from irisstn.batch.mirror import mirrored
 from irisstn.batch.place import LocalPlace, Place
 from irisstn.batch.remote import RemotePlace
@@ -60,12 +59,7 @@ def opened(out: Path | str, job: Job, *, overwrite: bool) -> Iterator[Output]:
     begins it anew. Raises OutputError.
     """
     with _remote(out) if isinstance(out, str) else _local(out) as (place, folder, scratch, save):
-        settings: dict[str, Json] = {
-            "program": "irisstn",
-            "version": version("irisstn"),
-            "command": job.command,
-            **job.settings(),
-        }
+        settings = identity(job)
         if overwrite:
             _empty(folder, place)
         else:

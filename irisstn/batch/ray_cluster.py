@@ -5,8 +5,9 @@ in a process of its own, so that the bytes are the same, and an input that crash
 too. The run's manifest and its lock stay with the process that began it. Outcomes come back in groups: after a kill,
 the groups under way are done once more, to the same bytes. What a lost node was at, Ray gives to another.
 
-Every node needs the same irisstn, and must see the inputs, OUT and the file given as --model under the same paths or
-URLs. Nothing is reported to anybody: Ray's usage statistics and its dashboard are off.
+Every node needs the same irisstn (a worker that finds another version or other weights ends the run), and must see the
+inputs, OUT and the file given as --model under the same paths or URLs. Nothing is reported to anybody: Ray's usage
+statistics and its dashboard are off.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +23,12 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from irisstn.batch.job import Job
+from irisstn.batch.job import Job, identity
 from irisstn.batch.place import Place
 from irisstn.batch.pool import Stop, Team
 from irisstn.batch.worker import Outcome, Task
 from irisstn.errors import DatasetError, IrisError
+from irisstn.outputs import Record
 
 if TYPE_CHECKING:
     import ray.data
@@ -60,13 +63,13 @@ def run_on_ray(
     with _connected(cluster) as cpus:
         workers = cluster.workers or cpus
         while chunk := list(islice(tasks, _CHUNK * workers)):
-            for row in _dataset(chunk, (job, place, limit_s), workers).iter_rows():
+            for row in _dataset(chunk, (job, place, limit_s, identity(job)), workers).iter_rows():
                 yield _outcome(row["outcome"])
                 if stop.wanted:
                     return
 
 
-def _dataset(chunk: list[Task], setup: tuple[Job, Place, float], workers: int) -> ray.data.Dataset:
+def _dataset(chunk: list[Task], setup: tuple[Job, Place, float, Record], workers: int) -> ray.data.Dataset:
     import ray.data  # noqa: PLC0415
 
     # JSON: a file name may hold bytes that are no text, which Arrow would not take.
@@ -83,18 +86,29 @@ def _dataset(chunk: list[Task], setup: tuple[Job, Place, float], workers: int) -
 
 
 class _RayWorker:
-    """What Ray keeps in each of its processes: one worker of ours."""
+    """What Ray keeps in each of its processes: one worker of ours, if it is the same program as in the driver's."""
 
-    def __init__(self, job: Job, place: Place, limit_s: float) -> None:
-        self._team = Team(job, place, workers=1, limit_s=limit_s)
+    def __init__(self, job: Job, place: Place, limit_s: float, expected: Record) -> None:
+        own = identity(job)
+        self._differs = [name for name in {*own, *expected} if own.get(name) != expected.get(name)]
+        self._team = Team(job, place, workers=0 if self._differs else 1, limit_s=limit_s)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
+        if self._differs:
+            yield _row(
+                Outcome("", fatal=f"irisstn on {platform.node()} has another {', '.join(sorted(self._differs))}")
+            )
+            return
         tasks = (Task(**json.loads(task)) for task in rows["task"])
         try:
             for outcome in self._team.do(tasks, Stop()):
-                yield {"outcome": [json.dumps(asdict(outcome)).encode("ascii")]}
+                yield _row(outcome)
         except IrisError as error:
-            yield {"outcome": [json.dumps(asdict(Outcome("", fatal=str(error)))).encode("ascii")]}
+            yield _row(Outcome("", fatal=str(error)))
+
+
+def _row(outcome: Outcome) -> Rows:
+    return {"outcome": [json.dumps(asdict(outcome)).encode("ascii")]}
 
 
 def _outcome(data: bytes) -> Outcome:
