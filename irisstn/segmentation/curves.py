@@ -18,13 +18,13 @@ _ROUNDS = 3  # of reweighting
 
 @dataclass(frozen=True, slots=True)
 class Stiffness:
-    """What a curve is drawn to where its edge is faint: roundness, and a centre (`x`, `y`) in pixels.
+    """What a curve is drawn to where its edge is faint: the shape that it had, and a centre (`x`, `y`) in pixels.
 
-    Strengths are shares of all the measurements: 1 weighs as much as they do. `round` acts on the second harmonic, and
+    Strengths are shares of all the measurements: 1 weighs as much as they do. `shape` acts on the second harmonic, and
     on the k-th (k / 2)^4 times as much.
     """
 
-    round: float
+    shape: float
     x: float = 0.0
     y: float = 0.0
     centre: float = 0.0
@@ -54,7 +54,7 @@ def trace(
         if float(strength.sum()) < _TOO_LITTLE * grid.columns:
             break
         basis = waves(grid.columns, order)
-        penalty, target = _drawn(grid, order, stiffness, float(strength.sum()) / 2 + 1e-9)
+        penalty, target = _drawn(grid, curve, order, stiffness, float(strength.sum()) / 2 + 1e-9)
         series = robust_fit(basis, measured, strength, penalty, target, scale=0.5 * grid.step)
         radii = basis @ series
     if series is None:
@@ -121,14 +121,16 @@ def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> t
     return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
 
 
-def _drawn(grid: PolarGrid, order: int, stiffness: Stiffness, unit: float) -> tuple[Float, Float]:
+def _drawn(grid: PolarGrid, curve: Boundary, order: int, stiffness: Stiffness, unit: float) -> tuple[Float, Float]:
     """Penalty and target (2 `order` + 1,) of a curve's coefficients."""
     penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
     if order >= 1:
         penalty[1:3] = stiffness.centre * unit
         target[1:3] = stiffness.x - grid.x, stiffness.y - grid.y
     for k in range(2, order + 1):
-        penalty[2 * k - 1 : 2 * k + 1] = stiffness.round * unit * (k / 2) ** 4
+        penalty[2 * k - 1 : 2 * k + 1] = stiffness.shape * unit * (k / 2) ** 4
+        if k < len(curve.cosines):
+            target[2 * k - 1 : 2 * k + 1] = curve.cosines[k], curve.sines[k]
     return penalty, target
 
 

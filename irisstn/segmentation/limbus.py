@@ -10,7 +10,7 @@ from irisstn.segmentation.polar import Float32, Gray, PolarGrid, directions, edg
 
 _COLUMNS = 96
 _CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
-_ROUND = 0.3  # how strongly it is drawn to a circle, likewise
+_SHAPE = 0.3  # how strongly it is drawn to the shape that the network saw, likewise
 
 
 def refine_limbus(
@@ -23,7 +23,7 @@ def refine_limbus(
     polar = grid.unroll(image)
     weights = _clear_of(lids, limbus)
     edge = edge_map(polar, grid.unroll_mask(glints), 5, sign=_sign(polar, grid, limbus, weights))
-    stiffness = Stiffness(_ROUND, pupil.x, pupil.y, _CONCENTRIC)
+    stiffness = Stiffness(_SHAPE, pupil.x, pupil.y, _CONCENTRIC)
     steps = [(order, share * radius) for order, share in ((1, 0.08), (2, 0.05))]
     return trace(edge, grid, limbus, steps=steps, stiffness=stiffness, weights=weights)
 

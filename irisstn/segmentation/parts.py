@@ -17,7 +17,7 @@ from irisstn.segmentation.polar import Float32, PolarGrid, directions
 
 _COLUMNS = 64
 _STEP = 0.5  # pixels between the places along a ray or a column
-_PUPIL_ROUND, _IRIS_ROUND = 0.1, 0.3  # how strongly the curves are drawn to circles, as a share of the measurements
+_PUPIL_ROUND, _IRIS_ROUND = 0.1, 0.1  # how strongly the curves are drawn to circles, as a share of the measurements
 _BOW = 0.19  # the usual bow of a lid: how much it rises in one iris radius, in iris radii
 _USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a share of the measurements
 _SCALE = 0.3  # pixels off a curve that are no outlier

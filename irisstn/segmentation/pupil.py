@@ -10,7 +10,7 @@ from irisstn.segmentation.curves import Stiffness, trace
 from irisstn.segmentation.polar import Gray, PolarGrid, directions, edge_map
 
 _COLUMNS = 72
-_STIFFNESS = Stiffness(round=0.05)
+_STIFFNESS = Stiffness(shape=0.05)
 
 
 def fit_pupil(image: Gray, glints: Bool, rough: Boundary) -> Boundary:
