@@ -68,7 +68,7 @@ def test_finds_the_ring_of_every_camera(camera: str) -> None:
     assert len(pupils) == len(limbi) == SHOTS
     assert np.median(scores) > 0.965
     assert min(scores) > 0.9
-    assert np.median(pupils) < 0.01
+    assert np.median(pupils) < (0.02 if CAMERAS[camera].colour else 0.005)  # dark irises hardly show their pupil
     assert np.median(limbi) < 0.03
 
 

@@ -17,7 +17,8 @@ from irisstn.segmentation.polar import Float32, PolarGrid, directions
 
 _COLUMNS = 64
 _STEP = 0.5  # pixels between the places along a ray or a column
-_PUPIL_ROUND, _IRIS_ROUND = 0.1, 0.1  # how strongly the curves are drawn to circles, as a share of the measurements
+_ORDER = 2  # of the discs' Fourier series
+_ROUND = 0.1  # how strongly a disc's curve is drawn to a circle, as a share of the measurements
 _BOW = 0.19  # the usual bow of a lid: how much it rises in one iris radius, in iris radii
 _USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a share of the measurements
 _SCALE = 0.3  # pixels off a curve that are no outlier
@@ -51,8 +52,8 @@ def find_disc(likely: Float32) -> Disc | None:
     return Disc(x, y, float(np.sqrt(amount / np.pi)))
 
 
-def fit_disc(likely: Float32, disc: Disc, *, order: int, roundness: float, seen: Float32 | None = None) -> Boundary:
-    """The curve of Fourier `order` around the patch `disc` of `likely` (H, W).
+def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Boundary:
+    """The nearly elliptic curve around the patch `disc` of `likely` (H, W).
 
     Along each ray the map's sum is the edge's distance, to a fraction of a pixel. Where `seen` (H, W) is 0 on the edge,
     the ray counts little. Rays that leave the map before their edge do not count.
@@ -65,20 +66,12 @@ def fit_disc(likely: Float32, disc: Disc, *, order: int, roundness: float, seen:
     weights = ((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)).astype(np.float64)
     if seen is not None:
         weights *= 0.05 + _read(seen, x, y)
-    series = robust_fit(waves(_COLUMNS, order), radius, weights + 1e-3, _stiffness(order, roundness), scale=_SCALE)
+    penalty = np.zeros(2 * _ORDER + 1)
+    penalty[3:] = _ROUND * _COLUMNS / 2
+    series = robust_fit(waves(_COLUMNS, _ORDER), radius, weights + 1e-3, penalty, scale=_SCALE)
     curve = closed_curve(disc.x, disc.y, series)
     centre = disc.x + curve.cosines[1], disc.y + curve.sines[1]  # the first harmonic moves the centre
     return Boundary(*centre, (curve.cosines[0], 0.0, *curve.cosines[2:]), (0.0, 0.0, *curve.sines[2:]))
-
-
-def fit_pupil_disc(likely: Float32, disc: Disc) -> Boundary:
-    """The pupil's curve around its patch `disc` of `likely` (H, W)."""
-    return fit_disc(likely, disc, order=2, roundness=_PUPIL_ROUND)
-
-
-def fit_iris_disc(likely: Float32, disc: Disc, opening: Float32) -> Boundary:
-    """The limbus around the iris's patch `disc` of `likely` (H, W), mostly from where `opening` (H, W) shows it."""
-    return fit_disc(likely, disc, order=2, roundness=_IRIS_ROUND, seen=opening)
 
 
 def fit_opening(opening: Float32, limbus: Boundary) -> tuple[Eyelid, Eyelid]:
@@ -123,13 +116,6 @@ def _fit_parabola(u: Float, v: Float, weights: Float, bow: float) -> tuple[float
         basis, v, weights + 1e-6, penalty, np.array([0.0, 0.0, bow]), scale=_SCALE / IRIS_RADIUS
     ).tolist()
     return c0, c1, c2
-
-
-def _stiffness(order: int, roundness: float) -> Float:
-    penalty = np.zeros(2 * order + 1)
-    for k in range(2, order + 1):
-        penalty[[2 * k - 1, 2 * k]] = roundness * _COLUMNS / 2 * (k / 2) ** 4
-    return penalty
 
 
 def _read(values: Float32, x: Float, y: Float) -> Float:

@@ -14,7 +14,7 @@ from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.limbus import below, refine_limbus
 from irisstn.segmentation.network import IRIS_RADIUS, SIZE, Parts, look
 from irisstn.segmentation.noise import find_glints, find_noise
-from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_iris_disc, fit_opening, fit_pupil_disc
+from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_disc, fit_opening
 from irisstn.segmentation.polar import Gray
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.result import Segmentation
@@ -64,7 +64,7 @@ def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
         parts = look(view.image)
         iris = find_disc(parts.iris) or _nothing("the picture", "an iris")
     disc = find_disc(parts.pupil) or _nothing("the iris", "a pupil")
-    pupil, limbus = fit_pupil_disc(parts.pupil, disc), fit_iris_disc(parts.iris, iris, parts.opening)
+    pupil, limbus = fit_disc(parts.pupil, disc), fit_disc(parts.iris, iris, parts.opening)
     trust = min(agreement(parts.pupil, pupil), agreement(parts.iris, limbus))
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
