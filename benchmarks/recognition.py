@@ -212,10 +212,8 @@ def main(out: Path, *, eyes: Path | None = None, seeds: int = 3, steps: int = 15
     """Train and test what is not yet in `out`; the rates of each run by its name, "plain" those without training."""
     found: dict[str, Rates] = {}
     training, testing = _eyes(eyes, out)
-    few = np.linspace(0, len(testing.labels) - 1, min(_TESTED, len(testing.labels))).astype(int)
-    if eyes is not None:  # pictures of one eye lie side by side: whole eyes are taken
-        few = np.arange(min(_TESTED, len(testing.labels)))
-    testing = Eyes([testing.eyes[i] for i in few], testing.labels[few], upright=testing.upright)
+    few = range(min(_TESTED, len(testing.labels)))  # pictures of one eye lie side by side: whole eyes are taken
+    testing = Eyes([testing.eyes[i] for i in few], testing.labels[: len(few)], upright=testing.upright)
     owners = [str(label) for label in testing.labels]
     tests = {condition: tested(testing, condition) for condition in CONDITIONS}
     found["plain"] = _kept(out / "plain.json", partial(plain_rates, tests, owners))
