@@ -122,6 +122,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # remarks on Ray Data's own way with its actors
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would starve on a busy machine
     try:
         import ray.data  # noqa: PLC0415
     except ImportError:
