@@ -1,6 +1,6 @@
-"""What rectification does for recognition: the plain iris code on the same eyes, rectified and not.
+"""What rectification does for recognition: plain iris codes and the CNN on the same eyes, rectified and not.
 
-    python benchmarks/rectification.py EYES [--model RUN] [--subjects N] [--json FILE]
+    python benchmarks/rectification.py EYES [--model RUN] [--recognizer RUN] [--subjects N] [--json FILE]
 
 EYES is a folder of eye pictures whose names or folders tell whose eye they show (`irisstn synth` makes one). Each
 picture is segmented by `irisstn.segment`; conditions are put on top of that, one draw per picture, seeded by its name:
@@ -11,8 +11,9 @@ picture is segmented by `irisstn.segment`; conditions are put on top of that, on
     both        turned and moved
 
 Methods: `none` = the rubber sheet; `stn` = the rectifier, sampled once from the photograph; `undone` = the rubber sheet
-with the condition's own errors taken back exactly (the eye's natural roll stays). Each is compared once, without a
-shift, and with a search over +-16 shifts of 1.4 degrees. Pictures without a segmentation count as rejected.
+with the condition's own errors taken back exactly (the eye's natural roll stays). Plain codes
+are compared once, without a shift, and with a search over +-16 shifts of 1.4 degrees; embeddings of the CNN once.
+Pictures without a segmentation count as rejected.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from numpy.typing import NDArray
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
 from irisstn.datasets import Label, Sample, find_images, label_of
-from irisstn.evaluation import ErrorRates, evaluate_codes
+from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
 from irisstn.normalization import ring_grid, sample_ring
+from irisstn.recognition import StripNet
 from irisstn.training.perturbation import Perturbation
 
 CONDITIONS = ("natural", "turned", "moved", "both")
 METHODS = ("none", "stn", "undone")
-SHIFTS = (0, 16)
+COMPARED = ("±0", "±16", "cnn")  # plain codes with their shifts, and the CNN
 SIZE = (64, 512)
 TURN_RAD, MOVED = np.deg2rad(15.0), 0.04
 
@@ -54,9 +56,11 @@ class _Set:
     failed: list[str] = field(default_factory=list)
 
 
-def main(eyes: Path, *, model: Path | None = None, subjects: int | None = None) -> dict[str, dict[str, float]]:
-    """The error rates of each condition, method and number of shifts, named "natural/stn/0"."""
-    rectifier = Rectifier.load(model)
+def main(
+    eyes: Path, *, model: Path | None = None, recognizer: Path | None = None, subjects: int | None = None
+) -> dict[str, dict[str, float]]:
+    """The error rates of each condition, method and comparison, named "natural/stn/±0"."""
+    rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
     samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
     kept = sorted({label.subject for _, label in samples})[:subjects]
     sets = {(condition, method): _Set() for condition in CONDITIONS for method in METHODS}
@@ -64,13 +68,17 @@ def main(eyes: Path, *, model: Path | None = None, subjects: int | None = None) 
         if label.subject in kept:
             _add(sets, sample, label, rectifier)
     return {
-        f"{condition}/{method}/{shift}": _rates(part, shift).as_dict()
+        f"{condition}/{method}/{compared}": _rates(part, compared, network).as_dict()
         for (condition, method), part in sets.items()
-        for shift in SHIFTS
+        for compared in COMPARED
     }
 
 
-def _rates(part: _Set, shift: int) -> ErrorRates:
+def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
+    if compared == "cnn":
+        vectors = network.embed(part.strips)
+        return evaluate_embeddings(vectors, part.eyes, subjects=part.subjects, failed=part.failed)
+    shift = int(compared.removeprefix("±"))
     return evaluate_codes(part.strips, part.eyes, max_shift=shift, subjects=part.subjects, failed=part.failed)
 
 
@@ -126,28 +134,29 @@ def table(rates: dict[str, dict[str, float]]) -> str:
     lines = [
         f"{first['genuine']:.0f} genuine and {first['impostor']:.0f} impostor comparisons of {first['subjects']:.0f} "
         f"subjects, {100 * first['failure_to_enrol']:.2f} % not enrolled; in % [95 % interval]",
-        f"{'condition':<10}{'method':<8}{'shifts':>6}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
+        f"{'condition':<10}{'method':<8}{'':>6}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
     ]
     for name, row in rates.items():
-        condition, method, shift = name.split("/")
+        condition, method, compared = name.split("/")
         figures = [
             f"{100 * row[key]:.2f} [{100 * row[key + '_low']:.2f}, {100 * row[key + '_high']:.2f}]"
             for key in ("eer", "fnmr@0.001")
         ]
-        lines.append(f"{condition:<10}{method:<8}{'±' + shift:>6}  {figures[0]:<22}{figures[1]:<22}")
+        lines.append(f"{condition:<10}{method:<8}{compared:>6}  {figures[0]:<22}{figures[1]:<22}")
     return "\n".join(lines)
 
 
 @click.command()
 @click.argument("eyes", type=click.Path(path_type=Path, exists=True))
 @click.option("--model", type=click.Path(path_type=Path), help="Weights or run.  [default: those irisstn ships]")
+@click.option("--recognizer", type=click.Path(path_type=Path), help="The same for the CNN.")
 @click.option("--subjects", type=click.IntRange(2), help="Only the first so many subjects.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Also write the figures to this file.")
-def cli(eyes: Path, model: Path | None, subjects: int | None, out: Path | None) -> None:
+def cli(eyes: Path, model: Path | None, recognizer: Path | None, subjects: int | None, out: Path | None) -> None:
     """Compare rectified strips with plain ones, under stress and without."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)  # one picture is too little to share out: threads would wait for each other
-    rates = main(eyes, model=model, subjects=subjects)
+    rates = main(eyes, model=model, recognizer=recognizer, subjects=subjects)
     click.echo(table(rates))
     if out is not None:
         out.write_text(json.dumps(rates, indent=1), encoding="utf-8")

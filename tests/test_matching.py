@@ -1,6 +1,7 @@
 """From pictures to embeddings, scores and the page that compares runs: as functions and as commands."""
 
 import csv
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+import irisstn
 from irisstn import Rectifier, segment
 from irisstn.batch import run_batch
 from irisstn.batch.embed import EmbedConfig, EmbedJob, gather_embeddings
@@ -18,7 +20,7 @@ from irisstn.batch.rectify import RectifyConfig, RectifyJob
 from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, WeightsError
-from irisstn.evaluation import read_scores, read_templates, score_blocks, templates
+from irisstn.evaluation import read_scores, read_templates, score_blocks, scores_of, templates
 from irisstn.images import read_gray
 from irisstn.outputs import read_embedding, read_manifest, read_strip
 from irisstn.recognition import StripNet, StripNetConfig, distances
@@ -112,6 +114,25 @@ def test_a_run_without_weights_is_told(tmp_path: Path):
         EmbedJob.of(EmbedConfig(), tmp_path / "bad.safetensors").start(),
     ):
         pass
+
+
+def test_the_shipped_recogniser_knows_the_sample_eyes_again(tmp_path: Path):
+    sample = Path(__file__).parents[1] / "data" / "sample"
+    assert run_batch(EmbedJob.of(EmbedConfig()), find_images([sample]), tmp_path).done == 12
+    comparisons = scores_of(read_templates(tmp_path)).comparisons()
+    genuine, impostor = comparisons.genuine, comparisons.impostor
+    assert len(genuine) == 6 and len(impostor) == 60
+    assert np.median(genuine) < np.quantile(impostor, 0.01)
+    assert genuine.mean() < impostor.mean() - 3 * impostor.std()
+
+
+def test_shipped_weights_stay_small():
+    shipped = list((Path(irisstn.__file__).parent / "weights").glob("*.safetensors"))
+    assert {path.name for path in shipped} == {"rectifier.safetensors", "recognizer.safetensors"}
+    assert sum(path.stat().st_size for path in shipped) < 10e6
+    cards = "".join(path.read_text() for path in (shipped[0].parent).glob("CARD*.md"))
+    for path in shipped:  # the cards speak of these very files
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in cards
 
 
 def test_blocks_together_are_the_whole_matrix(rectified: Path, monkeypatch: pytest.MonkeyPatch):
