@@ -293,7 +293,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
         click.echo(f"  {count} x {reason}")
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
-    click.echo(f"Results and records in {summary.out}" + (f"; see {page}" if page is not None else ""))
+    click.echo(f"Results and records in {summary.out}" + (f"; open {page}" if page is not None else ""))
 
 
 @cli.command()
