@@ -22,6 +22,7 @@ from irisstn.segmentation.view import View
 
 _CLOSER_LOOKS = 2  # at most
 _FAINT = 15.0  # gray levels across the pupil's edge below which it is not traced
+_WIDEST_PUPIL = 0.9  # of the iris's radius
 _OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
 
 
@@ -68,6 +69,8 @@ def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
     trust = min(agreement(parts.pupil, pupil), agreement(parts.iris, limbus))
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
+    if pupil.mean_radius > _WIDEST_PUPIL * limbus.mean_radius:
+        raise SegmentationError("the pupil and the iris that were found are of one size")
     upper, lower = fit_opening(parts.opening, limbus)
     return _Eye(view.boundary(pupil), view.boundary(limbus), (view.eyelid(upper), view.eyelid(lower)))
 
