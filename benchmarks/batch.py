@@ -1,11 +1,11 @@
 """What the folder runner promises, at full size: nothing lost, nothing twice, bounded memory, little overhead.
 
-    irisstn synth -o /tmp/rendered --subjects 100 --shots 5 --seed 200       # 1,000 rendered eyes, for all below
-    python benchmarks/batch.py kills /tmp/rendered/eyes [--kills 100] [--workers 2]
-    python benchmarks/batch.py junk /tmp/rendered/eyes [--count 10000]
+    irisstn synth -o RENDERED --subjects 100 --shots 5 --seed 200       # 1,000 rendered eyes, for all below
+    python benchmarks/batch.py kills RENDERED/eyes [--kills 100] [--workers 2]
+    python benchmarks/batch.py junk RENDERED/eyes [--count 10000]
     python benchmarks/batch.py speed EYES [--repeats 3]
     python benchmarks/batch.py memory EYES
-    python benchmarks/batch.py ray /tmp/rendered/eyes
+    python benchmarks/batch.py ray RENDERED/eyes
 
 kills   SIGKILL at random moments of `irisstn segment`, resumed each time; then every file against an unbroken run.
 junk    files truncated, bit-flipped, with spliced or lying headers, in all formats, through `irisstn segment`.

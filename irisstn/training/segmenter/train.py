@@ -78,7 +78,7 @@ def train_segmenter(
     for step in range(first, config.steps):
         loss = _step(network, scenes, step, config)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
