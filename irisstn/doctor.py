@@ -7,7 +7,6 @@ import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from irisstn.normalization import normalize
 from irisstn.rectifier import Rectifier
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.weights import SHIPPED
 
 PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
 EXTRAS = ("ray",)  # for `--engine ray`
@@ -39,8 +39,7 @@ def describe() -> Iterator[tuple[str, str]]:
     devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
     yield "formats", " ".join(suffix for suffix in _SUFFIXES if _can_read(suffix))
-    shipped = Path(__file__).parent / "weights"
-    weights = sorted([*shipped.glob("*.onnx"), *shipped.glob("*.safetensors")])
+    weights = sorted([*SHIPPED.glob("*.onnx"), *SHIPPED.glob("*.safetensors")])
     for path in weights:
         yield path.name, f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     if not weights:

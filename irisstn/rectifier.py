@@ -10,24 +10,21 @@ Whole eyes are always segmented first: an STN that is fed whole eyes wanders to 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Self, overload
+from typing import Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
-from torch import Tensor, nn
+from pydantic import Field
+from torch import Tensor
 
 from irisstn.config import Strict
 from irisstn.context import CONTEXT_SIZE, PLANES, Context, context_of_eye, context_of_strip
 from irisstn.context_tensors import context_planes, moved_context
-from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, sample_ring
+from irisstn.recognition.iris_code import encode, roll_between
 from irisstn.segmentation.result import Segmentation
 from irisstn.stn import (
     Affine,
@@ -43,10 +40,9 @@ from irisstn.stn import (
     require_finite,
     sample,
 )
-from irisstn.weights_file import fill, pack_weights, read_weights
+from irisstn.weights import RECTIFIER
+from irisstn.weights_file import StoredModule
 
-KIND = "rectifier-1"
-_SHIPPED = Path(__file__).parent / "weights" / "rectifier.safetensors"
 _JITTER = 0.07  # standard deviation of a variant's parameters, as a share of a ring's bounds: 2 degrees of roll
 
 
@@ -105,7 +101,7 @@ class Rectified:
     grid: NDArray[np.floating]
 
 
-class Rectifier(nn.Module):
+class Rectifier(StoredModule):
     """Strips in, rectified strips of the same size out; it starts at the identity and changes nothing until trained.
 
     Convention: strips as in `irisstn.geometry`, 32x256, 64x512 or any other size. The localization net looks at the
@@ -113,9 +109,11 @@ class Rectifier(nn.Module):
     warp reads the strip or the photograph itself, once.
     """
 
+    KIND, FILE, CONFIG = "rectifier-1", RECTIFIER, RectifierConfig
+    config: RectifierConfig
+
     def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         transform = config.build_transform()
         localization = CircularLocalization(
             transform, CONTEXT_SIZE[0], channels=len(PLANES), width=config.width, position=config.position
@@ -204,6 +202,24 @@ class Rectifier(nn.Module):
         """
         return self._sample_eye(image, segmentation, self._theta_of_eye(image, segmentation), size)
 
+    def align(self, probe: Strip, reference: Strip, *, size: tuple[int, int] | None = None) -> Rectified:
+        """Rectify `probe` and turn it onto `reference`, which is rectified already: one comparison does for a search.
+
+        How far it is turned comes from `recognition.roll_between`, and the probe is sampled once, with both. For the
+        ring transform alone. A stranger's probe is turned to where it fits best, too, as in any search over shifts.
+        """
+        theta = self._theta(context_of_strip(probe))
+        theta = self._onto(self._sample_strip(probe, theta, probe.size), theta, reference)
+        return self._sample_strip(probe, theta, size or probe.size)
+
+    def align_eye(
+        self, image: Gray, segmentation: Segmentation, reference: Strip, size: tuple[int, int] = DEFAULT_SIZE
+    ) -> Rectified:
+        """Like `align`, from the photograph itself."""
+        theta = self._theta_of_eye(image, segmentation)
+        theta = self._onto(self._sample_eye(image, segmentation, theta, size), theta, reference)
+        return self._sample_eye(image, segmentation, theta, size)
+
     def variants(self, strip: Strip, k: int, seed: int, *, size: tuple[int, int] | None = None) -> list[Rectified]:
         """`k` plausible ways to rectify `strip`: the parameters found, each moved a little. The same for a `seed`."""
         thetas = self._jittered(self._theta(context_of_strip(strip)), k, seed) if k else []
@@ -215,36 +231,6 @@ class Rectifier(nn.Module):
         """Like `variants`, each sampled once, from the photograph."""
         thetas = self._jittered(self._theta_of_eye(image, segmentation), k, seed) if k else []
         return [self._sample_eye(image, segmentation, theta, size) for theta in thetas]
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> Self:
-        """The rectifier saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
-
-        Safe on files of unknown origin. Raises WeightsError with the reason.
-        """
-        file = _SHIPPED if path is None else path / _SHIPPED.name if path.is_dir() else path
-        values, state = read_weights(file, KIND)
-        try:
-            config = RectifierConfig.model_validate(values)
-        except ValidationError as error:
-            raise WeightsError(
-                f"{file} has an impossible config: {'; '.join(e['msg'] for e in error.errors())}"
-            ) from None
-        rectifier = cls(config)
-        fill(rectifier, state, file)
-        return rectifier.eval()
-
-    def save(self, path: Path) -> None:
-        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
-        write_bytes_atomic(path, self._packed())
-
-    @property
-    def weights_sha256(self) -> str:
-        """The SHA-256 of the file that `save` writes."""
-        return hashlib.sha256(self._packed()).hexdigest()
-
-    def _packed(self) -> bytes:
-        return pack_weights(self, KIND, self.config.model_dump(mode="json"))
 
     @torch.no_grad()
     def _theta(self, context: Context) -> Tensor:
@@ -258,6 +244,16 @@ class Rectifier(nn.Module):
             return theta
         share = segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
         return self.transform.with_pupil_share(theta, torch.tensor([share], device=theta.device))
+
+    @torch.no_grad()
+    def _onto(self, rectified: Rectified, theta: Tensor, reference: Strip) -> Tensor:
+        """`theta`, with which `rectified` was sampled, turned on so that it lies on `reference`."""
+        if not isinstance(self.transform, Ring):
+            raise ValueError(f"only a ring can be turned, not {type(self.transform).__name__}")
+        turn = self.transform.identity()[None].double()
+        turn[0, 0] = roll_between(encode(rectified.strip), encode(reference), max_roll_deg=self.config.max_roll_deg)
+        exact = theta.double().cpu()
+        return self.transform.compose(exact, self.transform.theta_of(turn)).to(theta.device)
 
     @torch.no_grad()
     def _sample_strip(self, strip: Strip, theta: Tensor, size: tuple[int, int]) -> Rectified:

@@ -7,18 +7,70 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from irisstn.config import Strict
 from irisstn.errors import WeightsError
+from irisstn.images import write_bytes_atomic
+from irisstn.weights import SHIPPED
 
 MAX_BYTES = 64 << 20
 _MAX_CONFIG = 1 << 16  # characters
 _KEY = "irisstn"  # one key only: safetensors writes several in any order, and the same weights should be the same bytes
+
+
+class StoredModule(nn.Module):
+    """A network that is built from its `config` alone, and kept in a file together with it.
+
+    A class derived from it names its `KIND`, the `FILE` in which irisstn ships it and a run leaves it, and the type of
+    its `CONFIG`.
+    """
+
+    KIND: ClassVar[str]
+    FILE: ClassVar[str]
+    CONFIG: ClassVar[type[Strict]]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The network saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
+
+        Safe on files of unknown origin. Raises WeightsError with the reason.
+        """
+        place = SHIPPED if path is None else path
+        file = place / cls.FILE if place.is_dir() else place
+        values, state = read_weights(file, cls.KIND)
+        try:
+            config = cls.CONFIG.model_validate(values)
+        except ValidationError as error:
+            reasons = "; ".join(problem["msg"] for problem in error.errors())
+            raise WeightsError(f"{file} has an impossible config: {reasons}") from None
+        network = cls(config)
+        fill(network, state, file)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
+        write_bytes_atomic(path, self._packed())
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the file that `save` writes."""
+        return sha256(self._packed()).hexdigest()
+
+    def _packed(self) -> bytes:
+        return pack_weights(self, self.KIND, self.config.model_dump(mode="json"))
 
 
 def pack_weights(module: nn.Module, kind: str, config: Mapping[str, object]) -> bytes:

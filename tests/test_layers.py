@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
-    {"errors", "geometry", "config", "processes"},
+    {"errors", "geometry", "config", "processes", "weights"},
     {"image_headers", "images", "datasets", "synthetic"},
     {"segmentation"},
     {"normalization", "context", "quality", "outputs"},

@@ -14,21 +14,20 @@ from pydantic import Field
 
 from irisstn.batch.job import Input, Process, Product, output_file, weights_digest
 from irisstn.batch.painted import segment_painted
-from irisstn.batch.rectify import WEIGHTS, kind_of, strip_mask
+from irisstn.batch.rectify import kind_of, strip_mask
 from irisstn.batch.segment import eye_product, with_strip
 from irisstn.config import Strict
 from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
 from irisstn.normalization import Strip, normalize
 from irisstn.outputs import Json, read_embedding, read_manifest
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
+from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
     from irisstn.recognition import StripNet
     from irisstn.rectifier import Rectifier
 
-RECOGNIZER = "recognizer.safetensors"
 EMBEDDINGS = "embeddings.npz"
-_SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 class EmbedConfig(Strict):
@@ -60,8 +59,8 @@ class EmbedJob:
         The folder of a run gives both networks, or the recogniser alone where it was trained alone; a file is a
         recogniser, behind the shipped rectifier. Raises WeightsError where there are none.
         """
-        run = _SHIPPED if model is None else model
-        recognizer, rectifier = (run / RECOGNIZER, run / WEIGHTS) if run.is_dir() else (run, _SHIPPED / WEIGHTS)
+        run = SHIPPED if model is None else model
+        recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
         used = rectifier if config.rectify and rectifier.exists() else None
         return cls(
             config,

@@ -23,11 +23,11 @@ from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
 from irisstn.outputs import Json, Record
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
+from irisstn.weights import RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
     from irisstn.rectifier import Rectified, Rectifier
 
-WEIGHTS = "rectifier.safetensors"
 STRIP_ASPECT = 4.0  # a picture so much wider than high is a strip: no photograph of an eye is
 
 
@@ -67,8 +67,8 @@ class RectifyJob:
 
         Raises WeightsError where there are none.
         """
-        path = Path(__file__).parents[1] / "weights" / WEIGHTS if model is None else model
-        path = path / WEIGHTS if path.is_dir() else path
+        path = SHIPPED / RECTIFIER if model is None else model
+        path = path / RECTIFIER if path.is_dir() else path
         return cls(config, path.absolute(), weights_digest(path))
 
     def settings(self) -> dict[str, Json]:

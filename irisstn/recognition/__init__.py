@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from irisstn.recognition.iris_code import IrisCode, distance, distances, encode
+from irisstn.recognition.iris_code import IrisCode, distance, distances, encode, roll_between
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig
 
-__all__ = ["IrisCode", "StripNet", "StripNetConfig", "distance", "distances", "encode"]
+__all__ = ["IrisCode", "StripNet", "StripNetConfig", "distance", "distances", "encode", "roll_between"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool
+from irisstn.geometry import TAU, Bool
 from irisstn.normalization import Strip
 
 ROWS = 8  # bands of the ring
@@ -109,6 +109,37 @@ def distances(
     for shift in range(-max_shift, max_shift + 1):
         np.minimum(best, _one_shift(bits, mask, other_bits, other_mask, shift), out=best)
     return best
+
+
+def roll_between(code: IrisCode, other: IrisCode, *, max_roll_deg: float = 30.0) -> float:
+    """How far, in radians, `code` has to be turned to lie on `other`: what it
+    shows at the angle t + roll, `other` has at t.
+
+    All shifts at once, by one circular correlation of the bits (the convolution theorem) in place of a search; finer
+    than a column by the parabola through the best shift and its neighbours. Never more than `max_roll_deg`; 0 where the
+    masks leave nothing to compare.
+    """
+    if not 0 < max_roll_deg <= 180:
+        raise ValueError(f"max_roll_deg must be above 0 and at most 180, got {max_roll_deg}")
+    bits, mask = _stack([code, other])
+    agreement, count = _correlate(bits[1], bits[0]), 2 * _correlate(mask[1], mask[0])
+    # As a distance: few bits that agree by chance do not outweigh many.
+    score = np.where(count > 0.5, agreement / np.sqrt(np.maximum(count, 1)), -np.inf)
+    columns = score.size
+    reach = min(int(max_roll_deg / 360 * columns), columns // 2)
+    near = np.arange(-reach, reach + 1)
+    best = int(near[np.argmax(score[near])])
+    low, top, high = (float(score[(best + step) % columns]) for step in (-1, 0, 1))
+    bend = low - 2 * top + high
+    part = 0.5 * (low - high) / bend if np.isfinite(bend) and bend < 0 else 0.0
+    limit = np.deg2rad(max_roll_deg)
+    return float(np.clip((best + part) * TAU / columns, -limit, limit)) if np.isfinite(top) else 0.0
+
+
+def _correlate(still: NDArray[np.float32], turned: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The sum (T,) over all but the last axis of still[t] turned[t + s], for each shift s."""
+    spectrum = np.fft.rfft(still, axis=-1).conj() * np.fft.rfft(turned, axis=-1)
+    return np.asarray(np.fft.irfft(spectrum.reshape(-1, spectrum.shape[-1]).sum(0), still.shape[-1]))
 
 
 def _stack(codes: Sequence[IrisCode]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -10,27 +10,21 @@ and an embedding holds how each differs from the mean around the ring.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from irisstn.config import Strict
-from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
 from irisstn.normalization import Strip
-from irisstn.weights_file import fill, pack_weights, read_weights
+from irisstn.weights import RECOGNIZER
+from irisstn.weights_file import StoredModule
 
-KIND = "recognizer-2"
-WEIGHTS = "recognizer.safetensors"
-_SHIPPED = Path(__file__).parents[1] / "weights" / WEIGHTS
 _FLOOR = 2e-4  # added to the variance of gray levels in 0..1: noise of 3.6 of 255 levels is not blown up
 _LIMIT = 3.0  # deviations beyond which a pixel is a lash or a glint that the mask has missed
 
@@ -84,15 +78,17 @@ class _Residual(nn.Module):
         return F.relu(features + self.second(self.first(features)))
 
 
-class StripNet(nn.Module):
+class StripNet(StoredModule):
     """Strips to embeddings of length 1; two strips are compared by the cosine of theirs.
 
     Strips of any size go in. They are brought to the one of the config, at which the network was trained.
     """
 
+    KIND, FILE, CONFIG = "recognizer-2", RECOGNIZER, StripNetConfig
+    config: StripNetConfig
+
     def __init__(self, config: StripNetConfig = StripNetConfig()) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         a, b, c, d = config.widths
         self.features = nn.Sequential(
             _block(1, a, (5, 7), (2, 2)),
@@ -147,35 +143,6 @@ class StripNet(nn.Module):
         image, usable = torch.from_numpy(planes).to(weight)[:, None, None]
         embedding: NDArray[np.float32] = self(image, usable)[0].float().cpu().numpy()
         return embedding
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> Self:
-        """The network saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
-
-        Safe on files of unknown origin. Raises WeightsError with the reason.
-        """
-        file = _SHIPPED if path is None else path / WEIGHTS if path.is_dir() else path
-        values, state = read_weights(file, KIND)
-        try:
-            config = StripNetConfig.model_validate(values)
-        except ValidationError as error:
-            reasons = "; ".join(problem["msg"] for problem in error.errors())
-            raise WeightsError(f"{file} has an impossible config: {reasons}") from None
-        network = cls(config)
-        fill(network, state, file)
-        return network.eval()
-
-    def save(self, path: Path) -> None:
-        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
-        write_bytes_atomic(path, self._packed())
-
-    @property
-    def weights_sha256(self) -> str:
-        """The SHA-256 of the file that `save` writes."""
-        return hashlib.sha256(self._packed()).hexdigest()
-
-    def _packed(self) -> bytes:
-        return pack_weights(self, KIND, self.config.model_dump(mode="json"))
 
 
 def _mean_around(places: Tensor, weight: Tensor) -> Tensor:

@@ -18,10 +18,11 @@ import numpy as np
 
 from irisstn.errors import WeightsError
 from irisstn.segmentation.polar import Float32, Gray
+from irisstn.weights import SEGMENTER, SHIPPED
 
 SIZE = (96, 128)  # (H, W) of a picture that the network takes
 IRIS_RADIUS = 30.0  # pixels of an iris's radius in the closer look
-WEIGHTS = Path(__file__).parents[1] / "weights" / "segmenter.onnx"
+_WEIGHTS = SHIPPED / SEGMENTER
 
 _loaded = threading.local()  # OpenCV's networks must not be shared by threads
 
@@ -63,17 +64,17 @@ def weights_hash() -> str:
     Raises WeightsError where they cannot be read.
     """
     try:
-        return sha256(WEIGHTS.read_bytes()).hexdigest()
+        return sha256(_WEIGHTS.read_bytes()).hexdigest()
     except OSError as error:
-        raise WeightsError(f"{WEIGHTS} cannot be read: {error.strerror}; install irisstn anew") from None
+        raise WeightsError(f"{_WEIGHTS} cannot be read: {error.strerror}; install irisstn anew") from None
 
 
 def _network() -> cv2.dnn.Net:
     if not hasattr(_loaded, "network"):
         try:
-            _loaded.network = read_network(WEIGHTS)
+            _loaded.network = read_network(_WEIGHTS)
         except (cv2.error, OSError) as error:
-            raise WeightsError(f"{WEIGHTS} cannot be read: {error}; install irisstn anew") from None
+            raise WeightsError(f"{_WEIGHTS} cannot be read: {error}; install irisstn anew") from None
     network: cv2.dnn.Net = _loaded.network
     return network
 

@@ -17,6 +17,7 @@ from irisstn.stn import side_by_side
 from irisstn.training.data import Batch
 from irisstn.training.module import RecognitionModule
 from irisstn.training.page import write_page
+from irisstn.weights import RECOGNIZER, RECTIFIER
 
 Tell = Callable[[str, int, int], None]
 
@@ -59,9 +60,9 @@ class Keeper(Callback):
         write_metrics(self.run, rows)
         if pl_module.figures["validation_loss"] < self.best:
             self.best = pl_module.figures["validation_loss"]
-            pl_module.averaged.save(self.run / "recognizer.safetensors")
+            pl_module.averaged.save(self.run / RECOGNIZER)
             if pl_module.rectifier is not None:
-                pl_module.rectifier.save(self.run / "rectifier.safetensors")
+                pl_module.rectifier.save(self.run / RECTIFIER)
         self._picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
         write_page(self.run, rows, samples)

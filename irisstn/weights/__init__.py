@@ -1,0 +1,10 @@
+"""The weights that irisstn ships, each with a card that says what it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SHIPPED = Path(__file__).parent
+SEGMENTER = "segmenter.onnx"
+RECTIFIER = "rectifier.safetensors"  # also in the folder of a training run
+RECOGNIZER = "recognizer.safetensors"  # the same

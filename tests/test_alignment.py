@@ -1,0 +1,93 @@
+"""One strip turned onto another: a single comparison that does for a search over shifts."""
+
+import numpy as np
+import pytest
+import torch
+
+from irisstn import Rectifier, RectifierConfig, Strip, normalize
+from irisstn.normalization import ring_grid, sample_ring
+from irisstn.recognition import distance, encode, roll_between
+from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
+
+COLUMN = 2 * np.pi / 256  # of an iris code
+
+
+def shot(identity: int, seed: int) -> RenderedEye:
+    return render(Identity.from_seed(identity), sample_shot(np.random.default_rng(seed), CAMERAS["ring-320x280"]))
+
+
+def seen_from(eye: RenderedEye, roll_rad: float) -> Strip:
+    radius, angle = ring_grid((64, 512))
+    return sample_ring(eye.image, eye.truth, (radius, angle + roll_rad))
+
+
+def stirred() -> Rectifier:
+    torch.manual_seed(1)
+    rectifier = Rectifier(RectifierConfig(width=8))
+    with torch.no_grad():
+        for parameter in rectifier.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return rectifier.eval()
+
+
+@pytest.fixture(scope="module")
+def eye() -> RenderedEye:
+    return shot(3, 1)
+
+
+@pytest.mark.parametrize("roll_rad", [-0.4, -0.0123, 0.0, 0.2, 0.5])
+def test_the_roll_is_found_to_a_fraction_of_a_column(eye, roll_rad):
+    found = roll_between(encode(normalize(eye.image, eye.truth)), encode(seen_from(eye, roll_rad)))
+    assert found == pytest.approx(roll_rad, abs=COLUMN / 4)
+
+
+def test_it_keeps_within_the_largest_roll(eye):
+    code, other = encode(normalize(eye.image, eye.truth)), encode(seen_from(eye, 0.5))
+    assert abs(roll_between(code, other, max_roll_deg=10)) <= np.deg2rad(10)
+    for wrong in (0.0, -3.0, 181.0):
+        with pytest.raises(ValueError, match="max_roll_deg"):
+            roll_between(code, other, max_roll_deg=wrong)
+
+
+def test_nothing_in_common_turns_nothing(eye):
+    plain = normalize(eye.image, eye.truth)
+    hidden = Strip(plain.image, np.zeros(plain.size, bool))
+    assert roll_between(encode(plain), encode(hidden)) == 0
+    assert Rectifier().align(plain, hidden).parameters["roll_rad"] == 0
+
+
+def test_an_aligned_eye_is_the_strip_that_begins_where_the_reference_does(eye):
+    found = Rectifier().align_eye(eye.image, eye.truth, seen_from(eye, 0.17))
+    exact = seen_from(eye, found.parameters["roll_rad"])
+    assert found.parameters["roll_rad"] == pytest.approx(0.17, abs=COLUMN / 4)
+    assert np.abs(found.strip.image.astype(int) - exact.image).max() <= 2, "sampled once, from the photograph"
+    assert (found.strip.usable == exact.usable).mean() > 0.99
+
+
+@pytest.mark.parametrize("rectifier", [Rectifier(), stirred()], ids=["untrained", "any weights"])
+def test_one_comparison_of_another_shot_is_as_good_as_a_search(rectifier):
+    for identity in range(3):
+        reference = rectifier.rectify_eye(*_pair(shot(identity, 10))).strip
+        probe = shot(identity, 11)
+        plain = rectifier.rectify_eye(*_pair(probe)).strip
+        aligned = rectifier.align_eye(*_pair(probe), reference)
+        searched = distance(encode(plain), encode(reference), max_shift=21)
+        assert distance(encode(aligned.strip), encode(reference)) < searched + 0.02 < 0.4
+        from_strip = rectifier.align(normalize(*_pair(probe)), reference)
+        assert distance(encode(from_strip.strip), encode(reference)) < 0.4, "a bare strip will do"
+
+
+def test_the_size_is_the_callers(eye):
+    plain = normalize(eye.image, eye.truth)
+    assert Rectifier().align(plain, plain, size=(32, 256)).strip.size == (32, 256)
+    assert Rectifier().align_eye(eye.image, eye.truth, plain, (16, 128)).strip.size == (16, 128)
+
+
+def test_only_a_ring_turns(eye):
+    plain = normalize(eye.image, eye.truth)
+    with pytest.raises(ValueError, match="only a ring"):
+        Rectifier(RectifierConfig(transform="affine", width=8)).align(plain, plain)
+
+
+def _pair(eye: RenderedEye):
+    return eye.image, eye.truth
