@@ -1,6 +1,6 @@
 """What rectification does for recognition: plain iris codes and the CNN on the same eyes, rectified and not.
 
-    python benchmarks/rectification.py EYES [--model RUN] [--recognizer RUN] [--subjects N] [--json FILE]
+    python benchmarks/rectification.py EYES [--model RUN] [--recognizer RUN] [--subjects N] [--align N] [--json FILE]
 
 EYES is a folder of eye pictures whose names or folders tell whose eye they show (`irisstn synth` makes one). Each
 picture is segmented by `irisstn.segment`; conditions are put on top of that, one draw per picture, seeded by its name:
@@ -14,6 +14,9 @@ Methods: `none` = the rubber sheet; `stn` = the rectifier, sampled once from the
 with the condition's own errors taken back exactly (the eye's natural roll stays). Plain codes
 are compared once, without a shift, and with a search over +-16 shifts of 1.4 degrees; embeddings of the CNN once.
 Pictures without a segmentation count as rejected.
+
+With --align N a third way of comparing plain codes is measured, `align`: the probe is turned onto its reference by
+`Rectifier.align_eye` and compared once; all genuine pairs, and N pairs of two eyes drawn at random.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -32,9 +35,9 @@ from numpy.typing import NDArray
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
 from irisstn.datasets import Label, Sample, find_images, label_of
-from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
+from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates, evaluate_codes, evaluate_embeddings
 from irisstn.normalization import ring_grid, sample_ring
-from irisstn.recognition import StripNet
+from irisstn.recognition import StripNet, distance, encode
 from irisstn.training.perturbation import Perturbation
 
 CONDITIONS = ("natural", "turned", "moved", "both")
@@ -54,10 +57,16 @@ class _Set:
     eyes: list[str] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    found: list[tuple[Gray, Segmentation]] = field(default_factory=list)  # the pictures and their rings, to be aligned
 
 
 def main(
-    eyes: Path, *, model: Path | None = None, recognizer: Path | None = None, subjects: int | None = None
+    eyes: Path,
+    *,
+    model: Path | None = None,
+    recognizer: Path | None = None,
+    subjects: int | None = None,
+    align: int = 0,
 ) -> dict[str, dict[str, float]]:
     """The error rates of each condition, method and comparison, named "natural/stn/±0"."""
     rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
@@ -66,12 +75,17 @@ def main(
     sets = {(condition, method): _Set() for condition in CONDITIONS for method in METHODS}
     for sample, label in samples:
         if label.subject in kept:
-            _add(sets, sample, label, rectifier)
-    return {
+            _add(sets, sample, label, rectifier, kept=align > 0)
+    rates = {
         f"{condition}/{method}/{compared}": _rates(part, compared, network).as_dict()
         for (condition, method), part in sets.items()
         for compared in COMPARED
     }
+    if align:
+        for condition in CONDITIONS:
+            comparisons = _aligned(sets[condition, "stn"], rectifier, align)
+            rates[f"{condition}/stn/align"] = error_rates(comparisons).as_dict()
+    return rates
 
 
 def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
@@ -82,7 +96,29 @@ def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
     return evaluate_codes(part.strips, part.eyes, max_shift=shift, subjects=part.subjects, failed=part.failed)
 
 
-def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectifier: Rectifier) -> None:
+def _aligned(part: _Set, rectifier: Rectifier, impostors: int) -> Comparisons:
+    """All genuine pairs of `part` and so many others, the second of each turned onto the first and compared once."""
+    n = len(part.eyes)
+    codes = [encode(strip) for strip in part.strips]
+    first, second = np.triu_indices(n, 1)
+    eye = np.unique(part.eyes, return_inverse=True)[1]
+    same = eye[first] == eye[second]
+    others = np.random.default_rng(0).permutation(np.flatnonzero(~same))[:impostors]
+    values = np.full((n, n), np.nan)
+    for pair in [*np.flatnonzero(same), *others]:
+        i, j = int(first[pair]), int(second[pair])
+        turned = rectifier.align_eye(*part.found[j], part.strips[i], SIZE).strip
+        values[i, j] = distance(codes[i], encode(turned))
+    everything = compare_all(values, part.eyes, subjects=part.subjects, failed=part.failed)
+    measured = ~np.isnan(everything.impostor)
+    return replace(
+        everything,
+        impostor=everything.impostor[measured],
+        impostor_subjects=everything.impostor_subjects[measured],
+    )
+
+
+def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectifier: Rectifier, *, kept: bool) -> None:
     image = read_gray(sample.path)
     seed = int.from_bytes(hashlib.sha256(sample.name.encode()).digest()[:8])
     for condition in CONDITIONS:
@@ -91,15 +127,20 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
         for method in METHODS:
             part = sets[condition, method]
             if method in made:
-                part.strips.append(made[method])
+                strip, ring = made[method]
+                part.strips.append(strip)
+                if kept and method == "stn":
+                    part.found.append(ring)
                 part.eyes.append(f"{label.subject}/{label.eye}")
                 part.subjects.append(label.subject)
             else:
                 part.failed.append(f"{label.subject}/{label.eye}")
 
 
-def _strips(image: Gray, condition: str, rng: np.random.Generator, rectifier: Rectifier) -> Iterator[tuple[str, Strip]]:
-    """(method, strip) of one picture under one condition; nothing where no iris is found."""
+def _strips(
+    image: Gray, condition: str, rng: np.random.Generator, rectifier: Rectifier
+) -> Iterator[tuple[str, tuple[Strip, tuple[Gray, Segmentation]]]]:
+    """By method, the strip of one picture under one condition and where it is from; nothing where no iris is found."""
     turn = TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "both") else 0.0
     shown = _turned(image, turn) if turn else image
     try:
@@ -107,10 +148,10 @@ def _strips(image: Gray, condition: str, rng: np.random.Generator, rectifier: Re
     except IrisError:
         return
     wrong = _moved(right, rng) if condition in ("moved", "both") else right
-    yield "none", normalize(shown, wrong, SIZE)
-    yield "stn", rectifier.rectify_eye(shown, wrong, SIZE).strip
+    yield "none", (normalize(shown, wrong, SIZE), (shown, wrong))
+    yield "stn", (rectifier.rectify_eye(shown, wrong, SIZE).strip, (shown, wrong))
     radius, angle = ring_grid(SIZE)
-    yield "undone", sample_ring(shown, right, (radius, angle + turn))
+    yield "undone", (sample_ring(shown, right, (radius, angle + turn)), (shown, right))
 
 
 def _turned(image: Gray, turn_rad: float) -> Gray:
@@ -151,12 +192,15 @@ def table(rates: dict[str, dict[str, float]]) -> str:
 @click.option("--model", type=click.Path(path_type=Path), help="Weights or run.  [default: those irisstn ships]")
 @click.option("--recognizer", type=click.Path(path_type=Path), help="The same for the CNN.")
 @click.option("--subjects", type=click.IntRange(2), help="Only the first so many subjects.")
+@click.option("--align", default=0, show_default=True, help="Also align so many pairs of two eyes, and all of one.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Also write the figures to this file.")
-def cli(eyes: Path, model: Path | None, recognizer: Path | None, subjects: int | None, out: Path | None) -> None:
+def cli(
+    eyes: Path, model: Path | None, recognizer: Path | None, subjects: int | None, align: int, out: Path | None
+) -> None:
     """Compare rectified strips with plain ones, under stress and without."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)  # one picture is too little to share out: threads would wait for each other
-    rates = main(eyes, model=model, recognizer=recognizer, subjects=subjects)
+    rates = main(eyes, model=model, recognizer=recognizer, subjects=subjects, align=align)
     click.echo(table(rates))
     if out is not None:
         out.write_text(json.dumps(rates, indent=1), encoding="utf-8")
