@@ -180,7 +180,7 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
         "shape": F.smooth_l1_loss(shape, torch.zeros_like(shape)),
     }
     still = (ring[:, 1] / 0.1).square().mean()
-    total = weights.roll * parts["roll"] + weights.agreement * parts["agreement"] + parts["shape"]
+    total = weights.shape * parts["shape"] + weights.roll * parts["roll"] + weights.agreement * parts["agreement"]
     aside = weights.dilation * still + weights.pupil_share * share.square().mean()
     return parts | {"ring": total + aside}
 
