@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_settings import NO_ERRORS, QUIET
+from training_settings import NO_ERRORS, QUIET, TOY
 
 from irisstn.normalization import Strip, normalize
 from irisstn.stn import Ring, sample
@@ -134,6 +134,13 @@ def test_views_of_one_photograph_share_a_group_where_upright_is_unknown(eyes_at_
     batch = batches[0, 0]
     assert len(set(batch.groups.tolist())) == 4 and len(set(batch.labels.tolist())) == 2
     assert all(batch.groups[i] == batch.groups[i + 1] for i in range(0, 8, 2))
+
+
+@pytest.mark.parametrize(("views", "upright", "photographs"), [(0, False, 2), (0, True, 4), (1, False, 4)])
+def test_a_run_shows_a_photograph_twice_where_upright_is_unknown(eyes_at_hand, views, upright, photographs):
+    eyes = Eyes(eyes_at_hand.eyes, eyes_at_hand.labels, upright=False)  # so that a group is a photograph
+    batch = Batches.of(TOY.model_copy(update={"views": views}), lambda epoch: eyes, upright=upright)[0, 0]
+    assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == photographs
 
 
 def test_a_strip_alone_is_that_of_the_sample(eyes_at_hand):
