@@ -48,7 +48,7 @@ from irisstn.images import write_bytes_atomic
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED
 from irisstn.training import TrainConfig
-from irisstn.training.augmentation import AugmentationConfig, augmentation
+from irisstn.training.augmentation import AugmentationConfig
 from irisstn.training.data import Batches, Eyes, Steps, to_strips, to_tensors
 from irisstn.training.folder import read_eyes
 from irisstn.training.module import RecognitionModule
@@ -101,19 +101,7 @@ def fit(network: str, eyes: Eyes, config: TrainConfig) -> RecognitionModule:
     """A recogniser of the kind `network`, trained on `eyes` for the steps of `config`."""
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, len(np.unique(eyes.labels)))
-    batches = Batches(
-        lambda epoch: eyes,
-        size=config.size,
-        identities=config.identities,
-        strips=config.strips,
-        views=1 if eyes.upright else 2,
-        perturbation=config.perturbation,
-        augment=augmentation(config.augmentation),
-        bare=config.bare,
-        seed=config.seed,
-        worn=config.augmentation.lids,
-        surroundings=config.rectifier is not None,
-    )
+    batches = Batches.of(config, lambda epoch: eyes, upright=eyes.upright)
     trainer = lightning.Trainer(
         accelerator=config.device,
         precision="bf16-mixed" if config.bfloat16 else "32-true",

@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from output_files import contents
-from test_batch import Shout, inputs
+from shouting import Shout, inputs
 
 import irisstn.batch.mirror
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
@@ -136,9 +136,10 @@ def test_killed_at_a_url_and_resumed(tmp_path: Path):
     inputs(tmp_path / "in", 40)
     out = tmp_path / "out"
     code = (
-        "import sys, irisstn.batch.mirror as mirror, test_batch as t\n"
+        "import sys, irisstn.batch.mirror as mirror\n"
+        "from irisstn.batch import run_batch; from shouting import Shout, find_images\n"
         "mirror.EVERY_S = 0.05\n"
-        "t.run_batch(t.Shout(pause_s=0.02), t.find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
+        "run_batch(Shout(pause_s=0.02), find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
     )
     for parts in (2, 4):
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
@@ -223,10 +224,11 @@ def test_ray_gives_the_bytes_and_the_records_of_one_machine(tmp_path: Path):
     pytest.importorskip("ray")
     samples = inputs(tmp_path / "in", 30, a="bad", b="bug", c="crash")
     code = (
-        "import sys, test_batch as t\nfrom pathlib import Path\nfrom irisstn.batch import Cluster\n"
-        "samples = t.find_images([sys.argv[1]])\n"
+        "import sys; from pathlib import Path; from irisstn.batch import Cluster, run_batch\n"
+        "from shouting import Shout, find_images\n"
+        "samples = find_images([sys.argv[1]])\n"
         "for expected in ((30, 0), (0, 30)):\n"
-        "    summary = t.run_batch(t.Shout(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
+        "    summary = run_batch(Shout(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
         "    assert (summary.done, summary.skipped, summary.failed) == (*expected, 3), summary\n"
     )
     done = run_python("-c", code, str(tmp_path / "in"), str(tmp_path / "ray"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save_file
-from test_training import TOY
+from training_settings import TOY
 
 import irisstn.training.run as training_run
 from irisstn.training.keeper import Keeper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from torch.utils.data import Dataset, Sampler
 
 from irisstn.context import Context, without_margin
 from irisstn.normalization import Strip
-from irisstn.training.augmentation import wear_masks
+from irisstn.training.augmentation import augmentation, wear_masks
+from irisstn.training.config import TrainConfig
 from irisstn.training.perturbation import TARGET_NAMES, PerturbationConfig, draw
 from irisstn.training.photographs import COLUMNS, Cuttable
 
@@ -104,6 +105,23 @@ class Batches(Dataset[Batch]):
         self._epoch, self._eyes = -1, None
 
     _eyes: Eyes | None
+
+    @classmethod
+    def of(cls, config: TrainConfig, eyes_of: Callable[[int], Eyes], *, upright: bool) -> Self:
+        """The batches of a run with `config`; `upright` is that of the eyes, see `Eyes`."""
+        return cls(
+            eyes_of,
+            size=config.size,
+            identities=config.identities,
+            strips=config.strips,
+            views=config.views or (1 if upright else 2),
+            perturbation=config.perturbation,
+            augment=augmentation(config.augmentation),
+            bare=config.bare,
+            seed=config.seed,
+            worn=config.augmentation.lids,
+            surroundings=config.rectifier is not None,
+        )
 
     def __getitem__(self, index: tuple[int, int]) -> Batch:
         epoch, step = index

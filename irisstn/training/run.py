@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
-from irisstn.training.augmentation import augmentation
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
 from irisstn.training.data import Batch, Batches, Eyes, Steps, cut_batch
@@ -136,19 +135,7 @@ def _trainer(config: TrainConfig, keeper: Keeper) -> lightning.Trainer:
 def _fit(trainer: lightning.Trainer, keeper: Keeper, source: _Source, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, source.identities)
-    batches = Batches(
-        source.training,
-        size=config.size,
-        identities=config.identities,
-        strips=config.strips,
-        views=config.views or (1 if source.validation.upright else 2),
-        perturbation=config.perturbation,
-        augment=augmentation(config.augmentation),
-        bare=config.bare,
-        seed=config.seed,
-        worn=config.augmentation.lids,
-        surroundings=config.rectifier is not None,
-    )
+    batches = Batches.of(config, source.training, upright=source.validation.upright)
     steps = Steps(config.steps, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size)
     with _quiet():
         trainer.fit(

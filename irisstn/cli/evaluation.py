@@ -1,0 +1,113 @@
+"""Commands that compare what the folder commands wrote, and measure how well that goes: match, evaluate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from irisstn.cli.messages import Misuse, told
+from irisstn.cli.options import by_option, labels_option, name_of, quiet_option
+
+
+@click.command()
+@click.argument("rows", metavar="A", type=click.Path(path_type=Path))
+@click.argument("columns", metavar="[B]", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: A's name and verb]")
+@by_option("A")
+@click.option("--shifts", default=0, show_default=True, type=click.IntRange(0, 128), help="Code columns to search.")
+@click.option("--pairs", is_flag=True, help="Also write pairs.csv, a line per pair.")
+@labels_option
+@quiet_option
+def match(
+    *,
+    rows: Path,
+    columns: Path | None,
+    out: Path | None,
+    by: Literal["code", "embedding"] | None,
+    shifts: int,
+    pairs: bool,
+    labels: Path | None,
+    quiet: bool,
+) -> None:
+    """Compare irises: all pairs of one output folder, or those of A with those of B.
+
+    A and B: outputs of `irisstn embed` (cosine of embeddings) or of `irisstn segment` and `rectify` (plain iris codes,
+    masked Hamming distance, the smallest over the shifts). Writes OUT/scores.npy, rows.csv and columns.csv; smaller
+    scores are more alike. Memory stays flat for any number of pairs.
+
+    \b
+    Examples:
+      irisstn match eyes-embedded
+      irisstn match eyes-rectified --shifts 16 --pairs
+      irisstn match probes gallery -o scores
+    """
+    from irisstn.batch.progress import Bar
+    from irisstn.datasets import read_labels
+    from irisstn.evaluation import read_templates, write_scores
+
+    with told():
+        known = read_labels(labels) if labels is not None else None
+        left = read_templates(rows, by, known)
+        right = read_templates(columns, by, known) if columns is not None else None
+        if right is not None and right.kind != left.kind:
+            raise Misuse(f"{rows} holds {left.kind}s, {columns} {right.kind}s: give --by code")
+        if shifts and left.kind == "embedding":
+            raise Misuse("--shifts is for codes: embeddings are compared once; give --by code")
+        folder = out or Path(f"{name_of(str(rows))}-matched")
+        about = {"a": str(rows), "b": str(columns) if columns is not None else None}
+        total = len(left.names) * len((right or left).names)
+        with Bar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
+            write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
+    if not quiet:
+        click.echo(f"{total:,} scores of {left.kind}s in {folder}")
+
+
+@click.command()
+@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", default="evaluation", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@by_option("OUT")
+@click.option("--shifts", default="0", show_default=True, metavar="N,...", help="Code columns to search, each a run.")
+@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="For the intervals.")
+@labels_option
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@quiet_option
+def evaluate(
+    *,
+    outs: tuple[Path, ...],
+    out: Path,
+    by: Literal["code", "embedding"] | None,
+    shifts: str,
+    resamples: int,
+    labels: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure recognition: error rates with intervals, DET curves, histograms, and a page with all runs side by side.
+
+    OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The first one is what the others are
+    compared with, image by image. Needs the extra: pip install 'irisstn[report]'.
+
+    \b
+    Examples:
+      irisstn evaluate eyes-segmented eyes-rectified --shifts 0,16
+      irisstn evaluate eyes-embedded -o evaluation --labels whose.csv
+    """
+    from irisstn.datasets import read_labels
+    from irisstn.report.evaluation import EvaluatedRun, rates_table, read_runs, write_evaluation
+
+    try:
+        searched = [int(part) for part in shifts.split(",")]
+    except ValueError:
+        raise Misuse(f"--shifts takes numbers such as 0,16; got {shifts}") from None
+    with told():
+        runs: list[EvaluatedRun] = read_runs(outs, by, searched, read_labels(labels) if labels is not None else None)
+        rates = write_evaluation(runs, out, resamples=resamples)
+    if as_json:
+        click.echo(json.dumps({name: one.as_dict() for name, one in rates.items()}))
+    elif not quiet:
+        click.echo(rates_table(rates))
+        click.echo(f"Figures and plots in {out}; open {out / 'evaluation.html'}")

@@ -1,0 +1,189 @@
+"""Commands that take a folder of pictures to a folder of outputs: segment, rectify, embed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from irisstn.cli.messages import SOME_FAILED, Misuse, told
+from irisstn.cli.options import (
+    Run,
+    cpus,
+    folder_command,
+    input_option,
+    model_option,
+    name_of,
+    overrides_of,
+    strip_command,
+)
+
+if TYPE_CHECKING:
+    from irisstn.batch import Summary
+    from irisstn.batch.inputs import Samples
+    from irisstn.batch.job import Job
+
+PAST = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}
+
+
+@click.command()
+@strip_command
+def segment(
+    *,
+    run: Run,
+    size: str | None,
+    overlays: bool,
+    config: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Find pupil, iris, eyelids, lashes and glints; write masks and strips.
+
+    SRC: folders, pictures, globs, lists (.txt, .csv) of pictures, or one URL. A run that was ended goes on where it
+    was: what is done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn segment ./eyes
+      irisstn segment ./eyes -o out --overlays --size 32x256
+      irisstn segment 'scans/*/L/*.png' --workers 2 --json
+      irisstn segment s3://bucket/eyes -o s3://bucket/strips --engine ray --ray-address head:6379
+    """
+    from irisstn.batch.segment import SegmentConfig, SegmentJob
+    from irisstn.config import load_config
+
+    with told():
+        flags = overrides_of(size=size, overlays=overlays or None)
+        job = SegmentJob(load_config(SegmentConfig, config, [*overrides, *flags]))
+        _run(job, run)
+
+
+@click.command()
+@strip_command
+@model_option
+@input_option
+@click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
+@click.option("--side-by-side", is_flag=True, help="Also draw input, with what was sampled outlined, beside output.")
+def rectify(
+    *,
+    run: Run,
+    size: str | None,
+    overlays: bool,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    model: Path | None,
+    kind: str | None,
+    augment: int | None,
+    side_by_side: bool,
+) -> None:
+    """Straighten irises: from photographs, painted rings or strips to rectified strips.
+
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`. A whole
+    eye is always segmented first. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn rectify ./eyes
+      irisstn rectify ./eyes -o out --model runs/shipped --augment 4
+      irisstn rectify ./eyes -o out --side-by-side      # look at OUT/side_by_side
+      irisstn rectify ./strips --input strip --size 32x256
+    """
+    from irisstn.batch.rectify import RectifyConfig, RectifyJob
+    from irisstn.config import load_config
+
+    with told():
+        pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
+        flags = overrides_of(size=size, input=kind, augment=augment, **pictures)
+        job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
+        _run(job, run)
+
+
+@click.command()
+@folder_command
+@model_option
+@input_option
+@click.option("--plain", is_flag=True, help="Do not straighten strips with the STN first.")
+def embed(
+    *,
+    run: Run,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    model: Path | None,
+    kind: str | None,
+    plain: bool,
+) -> None:
+    """Turn irises into embeddings: a few hundred numbers each, near for one eye and far for two.
+
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment` or
+    `irisstn rectify`, whose strips are taken as they are. Photographs are segmented and straightened first. All
+    embeddings are in OUT/embeddings.npz in the end. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+
+    \b
+    Examples:
+      irisstn embed ./eyes
+      irisstn embed ./eyes-rectified -o out
+      irisstn embed ./eyes --model runs/mine --plain
+    """
+    from irisstn.batch.embed import EmbedConfig, EmbedJob
+    from irisstn.config import load_config
+
+    with told():
+        flags = overrides_of(input=kind, rectify=False if plain else None)
+        job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
+        _run(job, run)
+
+
+def _run(job: Job, run: Run) -> None:
+    from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
+
+    if run.ray_address is not None and run.engine != "ray":
+        raise Misuse("--ray-address goes with --engine ray")
+    out = out_folder(run.out or f"{name_of(run.sources[0])}-{PAST[job.command]}")
+    samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out)
+    summary = run_batch(
+        job,
+        samples,
+        out,
+        workers=run.workers or cpus(),
+        cluster=Cluster(run.ray_address, run.workers) if run.engine == "ray" else None,
+        overwrite=run.overwrite,
+        fail_fast=run.fail_fast,
+        progress=not run.quiet and sys.stderr.isatty(),
+        limit_s=run.limit,
+    )
+    page = _written_page(out, samples, job) if isinstance(out, Path) else None
+    if run.as_json:
+        click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
+    elif not run.quiet:
+        _tell(summary, page)
+    if summary.stopped_by is not None:
+        sys.exit(128 + summary.stopped_by)
+    sys.exit(SOME_FAILED if summary.failed else 0)
+
+
+def _written_page(out: Path, samples: Samples, job: Job) -> Path:
+    """What is made of all outputs together, on disk: embeddings in one file, or a page to open in a browser."""
+    from irisstn.batch.embed import EmbedJob, gather_embeddings
+    from irisstn.datasets import Sample
+    from irisstn.report import write_report
+
+    if isinstance(job, EmbedJob):
+        return gather_embeddings(out)
+    return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
+
+
+def _tell(summary: Summary, page: Path | None) -> None:
+    parts = [f"{summary.done} done", f"{summary.failed} failed"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped} already done")
+    left = summary.total - summary.done - summary.failed - summary.skipped
+    if left:
+        parts.append(f"{left} left for the next run")
+    click.echo(f"{', '.join(parts)} in {summary.seconds:.1f} s ({summary.rate:.0f} pictures/s)")
+    for reason, count in summary.reasons.most_common(10):
+        click.echo(f"  {count} x {reason}")
+    if len(summary.reasons) > 10:
+        click.echo("  and other reasons")
+    click.echo(f"Results and records in {summary.out}" + (f"; open {page}" if page is not None else ""))

@@ -1,0 +1,63 @@
+"""The command that trains: train."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from irisstn.cli.messages import told
+from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_option
+
+
+@click.command()
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ and the config's name]"
+)
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings, such as one of configs/.")
+@set_option
+@labels_option
+@click.option("--devices", metavar="N", type=click.IntRange(1), help="Devices of each node, a process each.")
+@click.option("--nodes", metavar="M", type=click.IntRange(1), help="Machines; start the command on each.")
+@quiet_option
+def train(
+    *,
+    data: Path | None,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    labels: Path | None,
+    devices: int | None,
+    nodes: int | None,
+    quiet: bool,
+) -> None:
+    """Train the rectifier and the recognition network behind it, end to end.
+
+    DATA is a folder of eye pictures or the output folder of `irisstn segment`; identities come from names and
+    folders, or from --labels. Without DATA it trains on eyes that are rendered as it goes. A run that was ended goes
+    on where it was.
+
+    \b
+    Examples:
+      irisstn train ./eyes -o runs/mine --set epochs=20
+      irisstn train ./eyes --labels whose.csv
+      irisstn train --config configs/shipped.yaml
+      irisstn train ./eyes -o runs/mine --devices 2
+    """
+    from irisstn.batch.progress import Stages
+    from irisstn.config import load_config
+
+    with told():
+        from irisstn.training import TrainConfig
+        from irisstn.training import train as train_run
+
+        settings = load_config(TrainConfig, config, [*overrides, *overrides_of(devices=devices, nodes=nodes)])
+        run = out or Path("runs") / (config.stem if config is not None else "default")
+        watched = sys.stderr.isatty()
+        with Stages(bar=watched and not quiet, lines=not quiet) as stages:
+            train_run(data, run, settings, labels=labels, tell=stages.tell)
+    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # one of a node's processes is enough
+        click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")

@@ -1,0 +1,87 @@
+"""A small job for tests of the runner, its inputs, and a run of it in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from irisstn.batch.job import Input, Process, Product
+from irisstn.datasets import Sample, find_images
+from irisstn.errors import ImageError, WeightsError
+from irisstn.outputs import Json, read_manifest
+
+
+@dataclass(frozen=True)
+class Shout:
+    """Writes each input in capitals, slowly, or fails, crashes or hangs where the input says so."""
+
+    mark: str = "!"
+    pause_s: float = 0.0
+    command: str = "shout"
+
+    def settings(self) -> dict[str, Json]:
+        return {"config": {"mark": self.mark}}
+
+    @contextmanager
+    def start(self) -> Iterator[Process]:
+        if self.mark == "broken":
+            raise WeightsError("no such mark")
+        yield self._shout
+
+    def _shout(self, source: Input) -> Product:
+        time.sleep(self.pause_s)
+        text = source.data.decode()
+        if text == "bad":
+            raise ImageError("bad input")
+        if text == "bug":
+            raise KeyError("a bug")
+        if text == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if text == "hang":
+            time.sleep(60)
+        name = f"strips/{source.name}.png"
+        return Product({"strip": name}, {name: (text.upper() + self.mark).encode()})
+
+
+def inputs(root: Path, count: int = 20, **special: str) -> list[Sample]:
+    """`count` inputs of a line each below `root`, and those of `special`, a text by its name."""
+    root.mkdir(exist_ok=True)
+    for number in range(count):
+        (root / f"{number:04d}.png").write_text(f"text {number}")
+    for name, text in special.items():
+        (root / f"{name}.png").write_text(text)
+    return find_images([root])
+
+
+def statuses(out: Path) -> dict[str, Json]:
+    return {str(record["path"]): record["status"] for record in read_manifest(out)}
+
+
+def run_in_process(root: Path, out: Path, pause_s: float, workers: int) -> "subprocess.Popen[bytes]":
+    """Begin a run over `root` that ends with the exit code of the command line: 128 and the signal it was ended by."""
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from irisstn.batch import run_batch; from shouting import Shout, find_images\n"
+        "if __name__ == '__main__':\n"
+        "  s = run_batch(Shout(pause_s=float(sys.argv[4])), find_images([sys.argv[2]]), Path(sys.argv[3]),"
+        " workers=int(sys.argv[5]))\n"
+        "  sys.exit(128 + s.stopped_by if s.stopped_by else 0)\n"
+    )
+    script = root.parent / "run_it.py"
+    script.write_text(code)
+    arguments = [str(Path(__file__).parent), str(root), str(out), str(pause_s), str(workers)]
+    return subprocess.Popen([sys.executable, str(script), *arguments], stderr=subprocess.PIPE)
+
+
+def wait_for_records(out: Path, count: int) -> None:
+    """Until the manifest of a run that goes on elsewhere has so many lines."""
+    for _ in range(600):
+        if (out / "manifest.jsonl").exists() and (out / "manifest.jsonl").read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run does not get on")

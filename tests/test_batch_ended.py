@@ -1,0 +1,95 @@
+"""Runs that are killed, interrupted or in each other's way, and workers that die."""
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from output_files import contents
+from shouting import Shout, inputs, run_in_process, statuses, wait_for_records
+
+from irisstn.batch import run_batch
+from irisstn.errors import OutputError
+from irisstn.outputs import read_manifest
+
+
+def test_a_worker_that_dies_or_hangs_costs_its_input_only(tmp_path: Path):
+    samples = inputs(tmp_path / "in", 20, c="crash", h="hang")
+    summary = run_batch(Shout(), samples, tmp_path / "out", workers=2, limit_s=2)
+    assert (summary.done, summary.failed) == (20, 2)
+    reasons = {str(r["path"]): str(r.get("reason")) for r in read_manifest(tmp_path / "out") if r["status"] == "failed"}
+    assert "ended the worker process (exit code -9)" in reasons["c.png"]
+    assert "longer than 2 s" in reasons["h.png"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_and_resumed_is_like_never_broken(tmp_path: Path, workers: int):
+    samples = inputs(tmp_path / "in", 60, a="bad")
+    out = tmp_path / "out"
+    for done in (5, 30):
+        run = run_in_process(tmp_path / "in", out, 0.01, workers)
+        wait_for_records(out, done)
+        run.kill()
+        run.communicate()
+    before = len(list(read_manifest(out)))
+    assert 30 <= before < 61
+    summary = run_batch(Shout(), samples, out, workers=workers)
+    assert summary.skipped >= before - 1
+    run_batch(Shout(), samples, tmp_path / "unbroken")
+    assert contents(out) == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
+    def living() -> dict[int, int]:
+        """The parent of each process that lives: of none that is a zombie, which nobody has buried yet."""
+        parents = {}
+        for stat_file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, parent = stat_file.read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(stat_file.parent.name)] = int(parent)
+        return parents
+
+    inputs(tmp_path / "in", 60)
+    run = run_in_process(tmp_path / "in", tmp_path / "out", 0.5, 2)
+    wait_for_records(tmp_path / "out", 1)
+    team = {process for process, parent in living().items() if parent == run.pid}
+    assert len(team) >= 2
+    run.kill()
+    run.communicate()
+    for _ in range(100):
+        left = team & set(living())
+        if not left:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{left} live on")
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+def test_signals_end_a_run_in_order(tmp_path: Path, number: signal.Signals, workers: int):
+    inputs(tmp_path / "in", 60)
+    out = tmp_path / "out"
+    run = run_in_process(tmp_path / "in", out, 0.02, workers)
+    wait_for_records(out, 3)
+    run.send_signal(number)
+    _, errors = run.communicate(timeout=20)
+    assert run.returncode == 128 + number
+    assert errors == b""
+    found = statuses(out)
+    assert 3 <= len(found) < 60
+    assert set(found.values()) == {"ok"}
+    assert not (out / ".unfinished").exists()
+
+
+def test_two_runs_exclude_each_other(tmp_path: Path):
+    samples = inputs(tmp_path / "in", 60)
+    out = tmp_path / "out"
+    run = run_in_process(tmp_path / "in", out, 0.2, 1)
+    wait_for_records(out, 1)
+    with pytest.raises(OutputError, match=f"in use by another run .process {run.pid}"):
+        run_batch(Shout(), samples, out)
+    run.kill()
+    run.communicate()
+    assert run_batch(Shout(), samples, out).failed == 0
