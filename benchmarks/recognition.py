@@ -213,7 +213,8 @@ def main(out: Path, *, eyes: Path | None = None, seeds: int = 3, steps: int = 15
                 run.mkdir(parents=True, exist_ok=True)
                 if module.rectifier is not None:
                     module.rectifier.save(run / "rectifier.safetensors")
-                module.averaged.save(run / "recognizer.safetensors")
+                if module.averaged is not None:
+                    module.averaged.save(run / "recognizer.safetensors")
             found[f"{network}-{seed}"] = _kept(run / "rates.json", partial(rates_of, run, tests, owners))
             click.echo(f"{network}, seed {seed}: done", err=True)
     return found
@@ -242,8 +243,9 @@ def sizes() -> dict[str, int]:
     counts = {}
     for network in NETWORKS:
         config = config_of(network, 0, 1)
-        parts = [StripNet(config.recognizer), *([Rectifier(config.rectifier)] if config.rectifier else [])]
-        counts[network] = sum(p.numel() for part in parts for p in part.parameters())
+        parts = RecognitionModule(config, 2)
+        trained = (parts.recognizer, parts.rectifier)
+        counts[network] = sum(p.numel() for part in trained if part is not None for p in part.parameters())
     return counts
 
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from training_settings import NO_ERRORS, QUIET, TOY
 
 from irisstn.config import load_config
@@ -127,6 +128,17 @@ def test_a_folder_of_photographs_trains_without_an_stn_too(eyes, tmp_path):
     other = StripNet.load(train(eyes, tmp_path / "other", kept)).state_dict()
     averaged = StripNet.load(run).state_dict()
     assert any(not torch.equal(averaged[name], other[name]) for name in other)
+
+
+def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
+    run = train(eyes, tmp_path / "run", TOY.model_copy(update={"epochs": 2, "held_out": 0.5, "recognizer": None}))
+    rows = read_metrics(run)
+    assert len(rows) == 2 and all(np.isfinite(row["validation_loss"]) for row in rows)
+    assert "natural_cnn_eer" not in rows[0] and 0 <= rows[0]["natural_code_rectified_eer"] <= 1
+    assert (run / "rectifier.safetensors").exists() and not (run / "recognizer.safetensors").exists()
+    for useless in ({"rectifier": None}, {"rectifier": {"transform": "affine"}}):
+        with pytest.raises(ValidationError, match="recognizer"):
+            TrainConfig.model_validate({"recognizer": None, **useless})
 
 
 def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):

@@ -57,7 +57,7 @@ class TrainConfig(Strict):
     nodes: int = Field(1, ge=1)  # the command is started on each, with the environment that Lightning asks for
     bfloat16: bool = False  # twice as fast on GPUs and on CPUs that multiply in it (AMX), slow on others
     rectifier: RectifierConfig | None = RectifierConfig()  # null: the CNN alone, to compare with
-    recognizer: StripNetConfig = StripNetConfig()
+    recognizer: StripNetConfig | None = StripNetConfig()  # null: the STN alone, from its known ring
     metric: MetricLossConfig = MetricLossConfig()
     weights: LossWeights = LossWeights()
     perturbation: PerturbationConfig = PerturbationConfig()
@@ -65,7 +65,11 @@ class TrainConfig(Strict):
     rendered: RenderedConfig = RenderedConfig()
 
     @model_validator(mode="after")
-    def _shared_out(self) -> TrainConfig:
+    def _possible(self) -> TrainConfig:
+        if self.rectifier is None and self.recognizer is None:
+            raise ValueError("with neither a rectifier nor a recognizer there is nothing to train")
+        if self.recognizer is None and (self.rectifier is None or self.rectifier.transform != "ring"):
+            raise ValueError("only the ring learns without a recognizer: give one, or the transform 'ring'")
         if self.steps % (self.devices * self.nodes):
             raise ValueError(
                 f"steps ({self.steps}) must be a multiple of devices x nodes, for all have as many batches"

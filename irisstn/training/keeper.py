@@ -60,7 +60,8 @@ class Keeper(Callback):
         write_metrics(self.run, rows)
         if pl_module.figures["validation_loss"] < self.best:
             self.best = pl_module.figures["validation_loss"]
-            pl_module.averaged.save(self.run / RECOGNIZER)
+            if pl_module.averaged is not None:
+                pl_module.averaged.save(self.run / RECOGNIZER)
             if pl_module.rectifier is not None:
                 pl_module.rectifier.save(self.run / RECTIFIER)
         self._picture(trainer, pl_module, epoch)

@@ -28,7 +28,7 @@ CONDITIONS = ("natural", "stress")  # of the validation batches, in the order of
 class Found(NamedTuple):
     """What the networks make of a batch."""
 
-    embeddings: Tensor | None  # (B, D); None while the STN learns alone
+    embeddings: Tensor | None  # (B, D); None where the STN learns alone
     warped: Warped | None  # None without an STN
     ring: Tensor | None  # (B, 13), the ring's parameters; None for another transform
     openness: Tensor | None  # (B, 64), what the localization net makes of the lids; None without an STN
@@ -41,9 +41,12 @@ class RecognitionModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
-        self.recognizer = StripNet(config.recognizer)
-        self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
-        self.metric_loss = metric_loss(config.metric, identities=identities, embedding=self.recognizer.embedding_size)
+        self.recognizer = self.averaged = self.metric_loss = None
+        if config.recognizer is not None:
+            self.recognizer = StripNet(config.recognizer)
+            self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
+            embedding = self.recognizer.embedding_size
+            self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
         self.lids = LidReader(self.rectifier) if self.rectifier is not None else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
         self._sums: dict[str, list[float]] = defaultdict(list)
@@ -60,14 +63,15 @@ class RecognitionModule(lightning.LightningModule):
             openness = self.lids.read() if self.lids is not None else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
         recognizer = self.recognizer if self.training else self.averaged
-        return Found(recognizer(images, usable).float() if embed else None, warped, ring, openness)
+        embeddings = recognizer(images, usable).float() if embed and recognizer is not None else None
+        return Found(embeddings, warped, ring, openness)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
         """The loss and its parts, scalars."""
         weights = self.config.weights
         parts: dict[str, Tensor] = {}
         total = torch.zeros((), device=batch.images.device)
-        if metric and found.embeddings is not None:
+        if metric and found.embeddings is not None and self.metric_loss is not None:
             parts["metric"] = self.metric_loss(found.embeddings, batch.labels)
             total = total + weights.metric * parts["metric"]
         if found.warped is not None:
@@ -92,6 +96,8 @@ class RecognitionModule(lightning.LightningModule):
     @torch.no_grad()
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Follow the recogniser: steps that are single lucky or unlucky ones are averaged out (Polyak 1992)."""
+        if self.recognizer is None or self.averaged is None:
+            return
         step = self.trainer.global_step
         keep = min(self.config.average, (1 + step) / (10 + step))  # at first the average is young
         for average, now in zip(
@@ -125,11 +131,13 @@ class RecognitionModule(lightning.LightningModule):
     def measure(self, batches: list[Batch], found: list[Found]) -> dict[str, float]:
         """Loss, recognition in single comparisons, and roll errors in degrees, over all `batches` together."""
         whole = Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
-        embeddings = torch.cat([one.embeddings for one in found if one.embeddings is not None])
         losses = [self.losses(batch, one, metric=self._in_batch) for batch, one in zip(batches, found, strict=True)]
         figures = {name: float(np.mean([float(part[name].detach()) for part in losses])) for name in losses[0]}
         eyes = [str(label) for label in whole.labels.tolist()]
-        figures |= _rates("cnn", evaluate_embeddings(embeddings.detach().cpu().float().numpy(), eyes, resamples=0))
+        embeddings = [one.embeddings for one in found if one.embeddings is not None]
+        if embeddings:
+            vectors = torch.cat(embeddings).detach().cpu().float().numpy()
+            figures |= _rates("cnn", evaluate_embeddings(vectors, eyes, resamples=0))
         before = to_strips(whole.images, whole.usable)
         figures |= _rates("code", evaluate_codes(before, eyes, resamples=0))
         warped = [one.warped for one in found if one.warped is not None]

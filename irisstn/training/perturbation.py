@@ -45,9 +45,9 @@ class PerturbationConfig(Strict):
     large_shift: float = Field(0.04, ge=0)  # uniform, to either side
     large_radius: float = Field(0.04, ge=0)
     large_shape: float = Field(0.015, ge=0)
-    lid_height: float = Field(0.03, ge=0)  # of a lid, times Student's t of 2 degrees of freedom: a few are far off
-    lid_tilt_deg: float = Field(2.5, ge=0)  # the same
-    lid_missing: float = Field(0.4, ge=0, le=1)  # share of lids that the segmenter has not seen
+    lid_height: float = Field(0.012, ge=0)  # of a lid, times Student's t of 2 degrees of freedom: a few are far off
+    lid_tilt_deg: float = Field(1.0, ge=0)  # the same
+    lid_missing: float = Field(0.1, ge=0, le=1)  # share of lids that are not seen, besides those the segmenter missed
 
 
 @dataclass(frozen=True, slots=True)

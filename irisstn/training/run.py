@@ -45,9 +45,9 @@ def train(
 
     `data` is a folder of eye pictures, or the output of `irisstn segment`; identities come from `irisstn.datasets`'
     rules or from the CSV `labels`. None trains on eyes that are rendered as it goes. `out` gets config.yaml,
-    metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors. A
-    run that was killed goes on from its last whole epoch; a finished one is left as it is. `tell` hears (what, done,
-    of) as it goes.
+    metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors, or
+    the one that `config` has. A run that was killed goes on from its last whole epoch; a finished one is left as it is.
+    `tell` hears (what, done, of) as it goes.
 
     With several devices or nodes this function runs in a process for each. The first one starts those of its node, by
     the command line that it was started with, so call it from a script or from `irisstn train`. On several nodes, start
