@@ -108,7 +108,7 @@ def test_lids_over_much_of_the_iris_are_left_out() -> None:
     assert not found.iris_mask[found.upper_lid.above(image.shape)].any()
 
 
-def test_lids_that_do_not_reach_the_iris_are_none() -> None:
+def test_lids_that_do_not_reach_the_iris_are_found_or_none_and_hide_nothing() -> None:
     image, _ = eye_of("close-320x240", 2, lambda shot: replace(shot, upper_lid=1.45, lower_lid=1.35))
     found = segment(image)
     assert found.upper_lid is None or found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
@@ -287,3 +287,17 @@ def test_edges_that_run_away_from_the_centre_are_no_ring() -> None:
     with pytest.raises(SegmentationError, match="close to no ring"):
         trace(edge, grid, start, steps=[(1, 30.0)], stiffness=free)
     assert trace(np.zeros_like(edge), grid, start, steps=[(1, 30.0)], stiffness=free) == start
+
+
+def test_a_lid_just_off_the_iris_tells_how_the_head_is_turned() -> None:
+    """A rectifier reads the roll off the lids, also off those that hide nothing."""
+    tilts = []
+    for roll in (-0.15, 0.15):
+        image, _ = eye_of(
+            "close-320x240", 2, lambda shot, roll=roll: replace(shot, upper_lid=1.15, lower_lid=1.1, roll_rad=roll)
+        )
+        found = segment(image)
+        assert found.upper_lid is not None and found.lower_lid is not None
+        assert found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+        tilts.append(found.upper_lid.coefficients[1])
+    assert 0.1 < tilts[1] - tilts[0] < 0.3  # a bowed lid that is turned slopes less than it is turned

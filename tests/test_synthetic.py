@@ -138,10 +138,12 @@ def test_masks_agree_with_boundaries_and_lids(name, identities):
         assert truth.usable.sum() > 0.3 * truth.iris_mask.sum()
 
 
-def test_lids_are_none_where_they_do_not_touch(identities):
+def test_lids_are_known_whether_or_not_they_touch_the_iris(identities):
     truth = render(identities[0], plain_shot()).truth
-    assert truth.upper_lid is None
-    assert truth.lower_lid is None
+    assert truth.upper_lid is not None and truth.lower_lid is not None
+    iris = truth.limbus.mask(truth.image_size)
+    assert not (truth.upper_lid.above(truth.image_size) & iris).any()
+    assert truth.lower_lid.above(truth.image_size)[iris].all()
     low = render(identities[0], replace(plain_shot(), upper_lid=0.5, lower_lid=0.7)).truth
     assert low.upper_lid is not None
     assert low.lower_lid is not None

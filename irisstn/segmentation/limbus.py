@@ -6,6 +6,7 @@ import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Eyelid, Float
 from irisstn.segmentation.curves import Stiffness, trace
+from irisstn.segmentation.parts import Lids
 from irisstn.segmentation.polar import Float32, Gray, PolarGrid, directions, edge_map
 
 _COLUMNS = 96
@@ -13,9 +14,7 @@ _CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as 
 _SHAPE = 0.3  # how strongly it is drawn to the shape that the network saw, likewise
 
 
-def refine_limbus(
-    image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, *, lids: tuple[Eyelid, Eyelid]
-) -> Boundary:
+def refine_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, *, lids: Lids) -> Boundary:
     """The iris's outer boundary near the rough `limbus`, from all of its edge clear of the lids: nearly an ellipse."""
     radius = limbus.mean_radius
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.75 * radius), 1.25 * radius, radius / 100)
@@ -35,17 +34,19 @@ def _sign(polar: Float32, grid: PolarGrid, limbus: Boundary, weights: Float32) -
     return 1 if float((outer.mean(axis=0) - inner.mean(axis=0)) @ weights) >= 0 else -1
 
 
-def _clear_of(lids: tuple[Eyelid, Eyelid], limbus: Boundary) -> Float32:
+def _clear_of(lids: Lids, limbus: Boundary) -> Float32:
     """Weights (T,) of the limbus's points: 1 between the lids, 0 behind them, rising over a sixteenth of a radius."""
     angle, _, _ = directions(_COLUMNS)
     points = limbus.points(angle)
     weights = np.full(_COLUMNS, 1.0)
     for lid, side in zip(lids, (1, -1), strict=True):
-        weights *= np.clip((side * below(lid, points) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
+        if lid is None:
+            continue
+        weights *= np.clip((side * _below(lid, points) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
     return np.asarray(weights + 1e-3, np.float32)
 
 
-def below(lid: Eyelid, points: Float) -> Float:
+def _below(lid: Eyelid, points: Float) -> Float:
     """How far (N,) in pixels `points` (N, 2) lie below the lid's edge, across the eye."""
     dx, dy = points[:, 0] - lid.x, points[:, 1] - lid.y
     cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)

@@ -25,6 +25,9 @@ _SCALE = 0.3  # pixels off a curve that are no outlier
 # A film of tears lies along a lid's margin, in iris radii: the two people who marked eyes by hand left it out.
 _FILM_ABOVE, _FILM_BELOW = 0.02, 0.006
 _SPAN = 1.2  # a lid is looked at this far to both sides, in iris radii
+_LEAST_COLUMNS = 3.0  # of the map, in which a lid must be seen
+
+Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,10 @@ def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Bounda
     return Boundary(*centre, (curve.cosines[0], 0.0, *curve.cosines[2:]), (0.0, 0.0, *curve.sines[2:]))
 
 
-def fit_opening(opening: Float32, limbus: Boundary) -> tuple[Eyelid, Eyelid]:
+def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
     """The upper and the lower lid around `opening` (H, W), as parabolas about the centre of `limbus`.
+
+    None where a lid is not seen.
 
     In each column the map's sum above and below its middle is the lids' distance from there.
     """
@@ -91,10 +96,14 @@ def fit_opening(opening: Float32, limbus: Boundary) -> tuple[Eyelid, Eyelid]:
     open_here = np.clip(2 * np.take_along_axis(columns, row[None, :], axis=0)[0] - 1, 0, 1)
     open_here *= np.clip(total / (0.2 * radius), 0, 1) * np.where(np.abs(u) < 0.9 * radius, 1.0, 0.5)
     open_here *= (x >= 0) & (x <= width - 1)
-    lids = []
+    lids: list[Eyelid | None] = []
     for side, edge, film in ((1, middle - above, _FILM_ABOVE), (-1, middle + total - above, _FILM_BELOW)):
         inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2)
-        c0, c1, c2 = _fit_parabola(u / radius, edge / radius, open_here * inside, side * _BOW)
+        weights = open_here * inside
+        if float(weights.sum()) < _LEAST_COLUMNS:
+            lids.append(None)
+            continue
+        c0, c1, c2 = _fit_parabola(u / radius, edge / radius, weights, side * _BOW)
         c0 += side * film
         lids.append(Eyelid(limbus.x, limbus.y, 0.0, (c0 * radius, c1, c2 / radius)))
     return lids[0], lids[1]
@@ -107,9 +116,7 @@ def agreement(likely: Float32, curve: Boundary) -> float:
 
 
 def _fit_parabola(u: Float, v: Float, weights: Float, bow: float) -> tuple[float, float, float]:
-    """Coefficients of the robust parabola through (`u`, `v`) (N,) in iris radii; far out where nothing counts."""
-    if float(weights.sum()) < 3:
-        return (-1.6 if bow > 0 else 1.6), 0.0, bow
+    """Coefficients of the robust parabola through (`u`, `v`) (N,) in iris radii."""
     basis = np.stack([np.ones_like(u), u, u * u], axis=1)
     penalty = np.array([1e-6, 0.3 * _USUAL, _USUAL]) * len(u)
     c0, c1, c2 = robust_fit(

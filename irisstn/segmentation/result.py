@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Segmentation:
     """The iris ring of one eye picture.
 
-    `pupil` and `limbus` are the ring's inner and outer boundary. `upper_lid` and `lower_lid` are None where the lid
-    does not touch the iris. `iris_mask` (H, W) is True on the iris between the lids, lashes and glints left in;
-    `usable` (H, W) leaves those out too. Both masks are read-only copies.
+    `pupil` and `limbus` are the ring's inner and outer boundary. `upper_lid` and `lower_lid` are the edges of the lids,
+    which need not touch the iris; None where a lid is not seen. `iris_mask` (H, W) is True on the iris between the
+    lids, lashes and glints left in; `usable` (H, W) leaves those out too. Both masks are read-only copies.
     """
 
     pupil: Boundary

@@ -9,12 +9,12 @@ from typing import NoReturn
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Eyelid
+from irisstn.geometry import TAU, Bool, Boundary
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.limbus import below, refine_limbus
+from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.network import IRIS_RADIUS, SIZE, Parts, look
 from irisstn.segmentation.noise import find_glints, find_noise
-from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_disc, fit_opening
+from irisstn.segmentation.parts import Disc, Lids, agreement, find_disc, fit_disc, fit_opening
 from irisstn.segmentation.polar import Gray
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.result import Segmentation
@@ -41,8 +41,7 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    upper, lower = rough.lids
-    return Segmentation(pupil, limbus, _touching(upper, limbus, 1), _touching(lower, limbus, -1), iris, usable)
+    return Segmentation(pupil, limbus, *rough.lids, iris, usable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class _Eye:
 
     pupil: Boundary
     limbus: Boundary
-    lids: tuple[Eyelid, Eyelid]
+    lids: Lids
 
 
 def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
@@ -72,7 +71,8 @@ def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
     if pupil.mean_radius > _WIDEST_PUPIL * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     upper, lower = fit_opening(parts.opening, limbus)
-    return _Eye(view.boundary(pupil), view.boundary(limbus), (view.eyelid(upper), view.eyelid(lower)))
+    lids = upper and view.eyelid(upper), lower and view.eyelid(lower)
+    return _Eye(view.boundary(pupil), view.boundary(limbus), lids)
 
 
 def _first_look(image: Gray) -> tuple[View, Parts, Disc]:
@@ -114,12 +114,12 @@ def _trace_edges(image: Gray, rough: _Eye, config: SegmentationConfig) -> tuple[
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (view.eyelid_from_picture(lid) for lid in rough.lids)
+    upper, lower = (lid and view.eyelid_from_picture(lid) for lid in rough.lids)
     limbus = refine_limbus(view.image, glints, pupil, view.from_picture(rough.limbus), lids=(upper, lower))
     return view.boundary(pupil), view.boundary(limbus)
 
 
-def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid, Eyelid]) -> tuple[Bool, Bool]:
+def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: Lids) -> tuple[Bool, Bool]:
     """The iris between the lids and its usable part, both (H, W); worked out on the iris's bounding box alone."""
     height, width = image.shape
     points = limbus.points(TAU * np.arange(64) / 64)
@@ -127,17 +127,13 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: tuple[Eyelid, E
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     size = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (replace(lid, x=lid.x - left, y=lid.y - top) for lid in lids)
-    open_eye = ~upper.above(size) & lower.above(size)
+    upper, lower = (lid and replace(lid, x=lid.x - left, y=lid.y - top) for lid in lids)
+    open_eye = np.ones(size, np.bool_) if upper is None else ~upper.above(size)
+    if lower is not None:
+        open_eye &= lower.above(size)
     ring = outer.mask(size) & ~inner.mask(size) & open_eye
     noise = find_noise(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
     usable[top:bottom, left:right] = ring & ~noise
     return iris, usable
-
-
-def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
-    """`lid` where it reaches into the limbus, else None."""
-    inside = side * below(lid, limbus.points(TAU * np.arange(64) / 64))
-    return lid if bool((inside < 0).any()) else None

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float
+from irisstn.geometry import TAU, Float
 from irisstn.segmentation.result import Segmentation
 from irisstn.synthetic.eye import PlacedEye, RingField, eye_corners, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
@@ -219,22 +219,11 @@ def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Float, Float], layers
     return Segmentation(
         pupil=placed.pupil,
         limbus=placed.limbus,
-        upper_lid=_touching(placed.upper_lid, placed.limbus, -1),
-        lower_lid=_touching(placed.lower_lid, placed.limbus, 1),
+        upper_lid=placed.upper_lid,
+        lower_lid=placed.lower_lid,
         iris_mask=iris,
         usable=usable,
     )
-
-
-def _touching(lid: Eyelid, limbus: Boundary, side: int) -> Eyelid | None:
-    """`lid` where it hides a part of the iris; `side` -1 for the upper lid, 1 for the lower."""
-    points = limbus.points(TAU * np.arange(90) / 90) - (lid.x, lid.y)
-    cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
-    along = points[:, 0] * cosine + points[:, 1] * sine
-    across = points[:, 1] * cosine - points[:, 0] * sine
-    c0, c1, c2 = lid.coefficients
-    hidden = side * (across - (c0 + along * (c1 + c2 * along))) > 0
-    return lid if hidden.any() else None
 
 
 def _draw_contact_lens(rng: np.random.Generator, sclera: Float, shot: Shot) -> None:
