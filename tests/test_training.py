@@ -12,7 +12,7 @@ from training_settings import NO_ERRORS, QUIET, TOY
 
 from irisstn.config import load_config
 from irisstn.datasets import label_of
-from irisstn.errors import DatasetError, OutputError, WeightsError
+from irisstn.errors import ConfigError, DatasetError, OutputError, WeightsError
 from irisstn.recognition import StripNet
 from irisstn.rectifier import Rectifier
 from irisstn.training import TrainConfig, train
@@ -139,6 +139,16 @@ def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
     for useless in ({"rectifier": None}, {"rectifier": {"transform": "affine"}}):
         with pytest.raises(ValidationError, match="recognizer"):
             TrainConfig.model_validate({"recognizer": None, **useless})
+
+
+def test_an_stn_that_learns_nothing_ends_the_run(eyes, tmp_path):
+    weights = TOY.weights.model_copy(update={"ring": 0.0, "lids": 0.0})
+    config = TOY.model_copy(update={"epochs": 1, "held_out": 0.5, "weights": weights})  # without the CNN at first
+    with pytest.raises(ConfigError, match=r"learnt nothing in epoch 1: the gradient of \w+ is zero.*weights\.ring"):
+        train(eyes, tmp_path / "alone", config)
+    assert read_metrics(tmp_path / "alone") == []
+    train(eyes, tmp_path / "together", config.model_copy(update={"alone": 0}))
+    assert len(read_metrics(tmp_path / "together")) == 1
 
 
 def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):

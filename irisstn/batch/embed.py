@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.job import Input, Process, Product, output_file, weights_digest
+from irisstn.batch.job import Input, Process, Product, one_thread, output_file, weights_digest
 from irisstn.batch.painted import segment_painted
 from irisstn.batch.rectify import kind_of, strip_mask
 from irisstn.batch.segment import eye_product, with_strip
@@ -82,9 +82,7 @@ class EmbedJob:
     @contextmanager
     def start(self) -> Iterator[Process]:
         """Load the weights; gives the function that handles one picture."""
-        import torch  # noqa: PLC0415  (slow: only where it is used)
-
-        from irisstn.recognition import StripNet  # noqa: PLC0415
+        from irisstn.recognition import StripNet  # noqa: PLC0415  (with torch, slow: only where it is used)
         from irisstn.rectifier import Rectifier  # noqa: PLC0415
 
         weights_digest(self.recognizer, self.weights_sha256)
@@ -92,12 +90,8 @@ class EmbedJob:
             weights_digest(self.rectifier, self.rectifier_sha256)
         network = StripNet.load(self.recognizer)
         rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # pictures are done side by side, and sums keep their order
-        try:
+        with one_thread():
             yield lambda source: _embed(source, network, rectifier, self.config)
-        finally:
-            torch.set_num_threads(threads)
 
 
 def _embed(source: Input, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> Product:

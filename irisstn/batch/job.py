@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -80,3 +80,16 @@ def weights_digest(path: Path, expected: str | None = None) -> str:
     if expected is not None and digest != expected:
         raise WeightsError(f"{path} on {platform.node()} is not the file that this run began with")
     return digest
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread of this process: pictures are done side by side, and sums keep their order."""
+    import torch  # noqa: PLC0415  (slow: only where a network is used)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -21,8 +21,8 @@ def _progress() -> Progress:
     )
 
 
-class Bar:
-    """A bar over `total` pictures; when not `shown`, nothing at all."""
+class _Drawn:
+    """A context in which a bar is drawn; when not `shown`, nothing at all."""
 
     def __init__(self, label: str, total: int, *, shown: bool) -> None:
         self._progress = _progress() if shown else None
@@ -39,6 +39,10 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
+
+class Bar(_Drawn):
+    """A bar over `total` pictures; when not `shown`, nothing at all."""
+
     def advance(self, done: int, failed: int = 0) -> None:
         """So many pictures more are `done`; `failed` of all so far have failed."""
         if self._progress is not None and self._task is not None:
@@ -47,25 +51,13 @@ class Bar:
             self._progress.update(self._task, advance=done, words=words)
 
 
-class Stages:
+class Stages(_Drawn):
     """Stages that come one after the other, told as (what, done, of): a bar, or a line as each one ends."""
 
     def __init__(self, *, bar: bool, lines: bool) -> None:
-        self._progress = _progress() if bar else None
+        super().__init__("", 1, shown=bar)
         self._lines = lines and not bar
         self._console = Console(stderr=True, highlight=False)
-        self._task = self._progress.add_task("", total=1, words="") if self._progress is not None else None
-
-    def __enter__(self) -> Self:
-        if self._progress is not None:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def tell(self, what: str, done: int, of: int) -> None:
         """The stage `what` is at `done` of `of`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.job import Input, Process, Product, output_file, weights_digest
+from irisstn.batch.job import Input, Process, Product, one_thread, output_file, weights_digest
 from irisstn.batch.painted import is_painted, segment_painted
 from irisstn.batch.segment import Size, eye_product, with_strip
 from irisstn.batch.side_by_side import draw_eye_side_by_side, draw_side_by_side
@@ -82,18 +82,12 @@ class RectifyJob:
     @contextmanager
     def start(self) -> Iterator[Process]:
         """Load the weights; gives the function that handles one picture."""
-        import torch  # noqa: PLC0415  (slow: only where it is used)
-
-        from irisstn.rectifier import Rectifier  # noqa: PLC0415
+        from irisstn.rectifier import Rectifier  # noqa: PLC0415  (with torch, slow: only where it is used)
 
         weights_digest(self.model, self.weights_sha256)
         rectifier = Rectifier.load(self.model)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # pictures are done side by side, and sums keep their order
-        try:
+        with one_thread():
             yield lambda source: _rectify(source, rectifier, self.config)
-        finally:
-            torch.set_num_threads(threads)
 
 
 def kind_of(image: Gray) -> Literal["eye", "ring", "strip"]:

@@ -5,7 +5,8 @@ Credentials and endpoints are the driver's own affair: its environment variables
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -52,41 +53,32 @@ class RemotePlace:
     def read(self, name: str) -> bytes | None:
         """The content of the file `name`, None where there is none. Raises OSError."""
         system, root = _open(self.url)
-        try:
+        with _os_errors(), suppress(FileNotFoundError):
             data: bytes = system.cat_file(f"{root}/{name}")
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            raise _as_os_error(error) from error
-        return data
+            return data
+        return None
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`. Raises OSError."""
         system, root = _open(self.url)
-        try:
-            path = f"{root}/{name}"
+        path = f"{root}/{name}"
+        with _os_errors():
             if "/" in path.strip("/"):
                 system.makedirs(path.rpartition("/")[0], exist_ok=True)
             system.pipe_file(path, data)
-        except Exception as error:
-            raise _as_os_error(error) from error
 
     def send(self, source: Path, name: str) -> None:
         """Write the file `name` from the local file `source`, which need not fit into memory. Raises OSError."""
         system, root = _open(self.url)
-        try:
+        with _os_errors():
             system.put_file(str(source), f"{root}/{name}")
-        except Exception as error:
-            raise _as_os_error(error) from error
 
     def fetch(self, name: str, target: Path) -> None:
         """Copy the file `name`, if there is one, to the local file `target`. Raises OSError."""
         system, root = _open(self.url)
-        try:
+        with _os_errors():
             if system.isfile(f"{root}/{name}"):
                 system.get_file(f"{root}/{name}", str(target))
-        except Exception as error:
-            raise _as_os_error(error) from error
 
     def holds(self, name: str) -> bool:
         """Whether there is a file `name`."""
@@ -96,23 +88,16 @@ class RemotePlace:
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there. Raises OSError."""
         system, root = _open(self.url)
-        try:
+        with _os_errors(), suppress(FileNotFoundError):
             system.rm_file(f"{root}/{name}")
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise _as_os_error(error) from error
 
     def names(self, folder: str) -> list[str]:
         """The names of the files right in `folder`, sorted. Raises OSError."""
         system, root = _open(self.url)
         system.invalidate_cache()
-        try:
+        with _os_errors(), suppress(FileNotFoundError):
             return sorted(PurePosixPath(path).name for path in system.ls(f"{root}/{folder}", detail=False))
-        except FileNotFoundError:
-            return []
-        except Exception as error:
-            raise _as_os_error(error) from error
+        return []
 
 
 def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -179,8 +164,15 @@ def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
     return system, str(path).rstrip("/")
 
 
-def _as_os_error(error: Exception) -> OSError:
-    return error if isinstance(error, OSError) else OSError(_words(error))
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Every driver has errors of its own: all become OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(_words(error)) from error
 
 
 def _words(error: Exception) -> str:

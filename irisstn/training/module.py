@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
+from irisstn.errors import ConfigError
 from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
 from irisstn.recognition.losses import metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectifier import Rectifier
-from irisstn.stn import CircularLocalization, Ring, Warped, outside_penalty
+from irisstn.stn import CircularLocalization, Ring, Warped, outside_penalty, require_gradient
 from irisstn.training.config import LossWeights, TrainConfig
 from irisstn.training.data import Batch, to_strips
 
@@ -49,6 +50,7 @@ class RecognitionModule(lightning.LightningModule):
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
         self.lids = LidReader(self.rectifier) if self.rectifier is not None else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
+        self._learnt_in = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._seen: dict[str, list[tuple[Batch, Found]]] = defaultdict(list)
 
@@ -95,7 +97,11 @@ class RecognitionModule(lightning.LightningModule):
 
     @torch.no_grad()
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Follow the recogniser: steps that are single lucky or unlucky ones are averaged out (Polyak 1992)."""
+        """Follow the recogniser: steps that are single lucky or unlucky ones are averaged out (Polyak 1992).
+
+        Raises ConfigError at the end of an epoch in which the STN has learnt nothing.
+        """
+        self._require_learning(last=batch_idx + 1 == self.trainer.num_training_batches)
         if self.recognizer is None or self.averaged is None:
             return
         step = self.trainer.global_step
@@ -107,6 +113,24 @@ class RecognitionModule(lightning.LightningModule):
                 average.lerp_(now, 1 - keep)
             else:
                 average.copy_(now)
+
+    def _require_learning(self, *, last: bool) -> None:
+        """Look for a gradient in the STN until a batch of the epoch has brought it one; a single one may well not.
+
+        Raises ConfigError where not even the `last` one did.
+        """
+        if self.rectifier is None or self._learnt_in == self.current_epoch:
+            return
+        try:
+            require_gradient(self.rectifier.stn.localization)
+            self._learnt_in = self.current_epoch
+        except ValueError as error:
+            if last:
+                raise ConfigError(
+                    f"the STN learnt nothing in epoch {self.current_epoch + 1}: {error}. Give a loss that reaches it "
+                    "some weight (weights.ring, weights.lids, or weights.metric once it is not alone), or set "
+                    "rectifier to null"
+                ) from None
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Keep what the figures need."""

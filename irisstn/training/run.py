@@ -54,7 +54,8 @@ def train(
     it on each as Lightning's cluster environments ask for (torchrun, SLURM, or MASTER_ADDR and NODE_RANK), with `data`
     and `out` on storage that they share. Gradients are averaged over the processes' batches; the first one writes.
 
-    Raises OutputError where `out` holds a run with other settings, DatasetError where `data` cannot be used.
+    Raises OutputError where `out` holds a run with other settings, DatasetError where `data` cannot be used, and
+    ConfigError where no loss reached the STN in a whole epoch, so that it would stay where it is.
     """
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     with _quiet():
