@@ -4,6 +4,9 @@ How far a head is tilted shows in the lids more than in the iris, and a boundary
 just beyond it. So the net is given the ring and a margin: a quarter of the ring's width inside the pupil, three
 quarters outside the limbus. Where there is only a strip, the margin is marked as not present.
 
+The lids are given as distances from their edges, everywhere: a lid that is tilted by a degree moves a distance a little
+in all places, also where it is itself out of sight, while of a mask it moves a few pixels at its edge.
+
 Convention: a context (R, T) has the columns of a strip of T columns. Its rows are evenly spaced in the ring's radius
 from -1/4 to 7/4, so half of them are the ring's own: of 64 rows, 8 lie inside the pupil, 32 in the ring, 24 outside.
 """
@@ -16,32 +19,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Eyelid, Float, ring_points, strip_angles
+from irisstn.geometry import Bool, Eyelid, Float, Float32, ring_points, strip_angles
 from irisstn.normalization import Gray, Strip
 from irisstn.segmentation.result import Segmentation
 
 CONTEXT_SIZE = (64, 256)
-PLANES = ("gray", "usable", "open", "present")
+PLANES = ("gray", "usable", "below", "above", "present")
+LID_REACH = 1.5  # iris radii from a lid's edge beyond which it is out of mind, and what stands where no lid is known
 INSIDE, RING, OUTSIDE = 1, 4, 3  # eighths of the rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """A ring and its margin, all (R, T) and read-only: `image` uint8 and three masks of bool.
+    """A ring and its margin, all (R, T) and read-only: `image` uint8, two masks of bool, two distances of float32.
 
-    `usable` = usable iris, never in the margin; `open` = between the eyelids' edges, also in the margin (True where no
-    lid is known); `present` = inside the picture, and known.
+    `usable` = usable iris, never in the margin; `below` = how far below the upper lid's edge, `above` = how far above
+    the lower one's, in iris radii, at most `LID_REACH` either way; `present` = inside the picture, and known.
     """
 
     image: Gray
     usable: Bool
-    open: Bool
+    below: Float32
+    above: Float32
     present: Bool
 
     def __post_init__(self) -> None:
-        for name in ("image", "usable", "open", "present"):
+        kinds = {"image": np.uint8, "usable": np.bool_, "below": np.float32, "above": np.float32, "present": np.bool_}
+        for name, kind in kinds.items():
             plane = getattr(self, name)
-            kind = np.uint8 if name == "image" else np.bool_
             if plane.shape != self.image.shape or plane.ndim != 2 or plane.dtype != kind:
                 raise ValueError(f"a context's {name} must be {kind.__name__} of one shape (R, T), got {plane.shape}")
             copy = plane.copy()
@@ -49,12 +54,17 @@ class Context:
             object.__setattr__(self, name, copy)
 
     def planes(self) -> NDArray[np.float32]:
-        """The net's input (4, R, T) float32, see `PLANES`: gray of mean 0 and deviation 1 over the usable cells."""
+        """The net's input (5, R, T) float32, see `PLANES`: gray of mean 0 and deviation 1 over the usable cells."""
         gray = self.image.astype(np.float32)
         seen = gray[self.usable]
         mean, spread = (float(seen.mean()), float(seen.std())) if seen.size else (0.0, 1.0)
         gray = np.where(self.present, (gray - mean) / (spread + 1.0), 0)
-        return np.stack([gray, self.usable, self.open, self.present]).astype(np.float32)
+        return np.stack([gray, self.usable, self.below, self.above, self.present]).astype(np.float32)
+
+    @property
+    def open(self) -> Bool:
+        """Where (R, T) the eye is open: between the edges of both lids."""
+        return np.asarray((self.below >= 0) & (self.above >= 0))
 
 
 def ring_rows(rows: int) -> slice:
@@ -90,7 +100,9 @@ def context_of_eye(
     usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0).astype(np.bool_)
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
-    return Context(gray, usable & in_ring, _open(x, y, segmentation.upper_lid, segmentation.lower_lid), present)
+    unit = segmentation.limbus.mean_radius
+    below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
+    return Context(gray, usable & in_ring, below, above, present)
 
 
 def context_of_strip(strip: Strip, *, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
@@ -102,7 +114,8 @@ def context_of_strip(strip: Strip, *, size: tuple[int, int] = CONTEXT_SIZE) -> C
     image[ring] = cv2.resize(strip.image, shape, interpolation=cv2.INTER_AREA)
     usable[ring] = cv2.resize(strip.usable.view(np.uint8), shape, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     present[ring] = True
-    return Context(image, usable, np.ones(size, bool), present)
+    unknown = np.full(size, LID_REACH, np.float32)
+    return Context(image, usable, unknown, unknown, present)
 
 
 def without_margin(context: Context) -> Context:
@@ -110,14 +123,15 @@ def without_margin(context: Context) -> Context:
     ring = ring_rows(context.image.shape[0])
     kept = np.zeros(context.image.shape, bool)
     kept[ring] = True
-    return Context(np.where(kept, context.image, np.uint8(0)), context.usable & kept, np.ones_like(kept), kept)
+    unknown = np.full(context.image.shape, LID_REACH, np.float32)
+    return Context(np.where(kept, context.image, np.uint8(0)), context.usable & kept, unknown, unknown, kept)
 
 
-def _open(x: Float, y: Float, upper: Eyelid | None, lower: Eyelid | None) -> Bool:
-    """Where the points (`x`, `y`) (R, T) lie below the upper lid's edge and above the lower one's."""
-    between = np.ones(x.shape, bool)
-    if upper is not None:
-        between &= ~upper.is_above(x, y)
-    if lower is not None:
-        between &= lower.is_above(x, y)
-    return between
+def _off(lid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
+    """How far below the edge of `lid` the `points` (x, y), (R, T) each, lie in units of `unit`, within `LID_REACH`.
+
+    `unit` is the iris radius, negative for how far above.
+    """
+    if lid is None:
+        return np.full(points[0].shape, LID_REACH, np.float32)
+    return np.asarray(np.clip(lid.below(*points) / unit, -LID_REACH, LID_REACH), np.float32)

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from irisstn.context import CONTEXT_SIZE, ring_rows
+from irisstn.context import CONTEXT_SIZE, LID_REACH, ring_rows
 from irisstn.stn import Transform, sample, unit_points
 
 _FLAT = 1 / 255  # added to a strip's deviation, as in `Context.planes`: a flat strip is not blown up
 
 
 def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
-    """The context's planes (B, 4, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable, in the strips' dtype.
+    """The context's planes (B, 5, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable, in the strips' dtype.
 
     The same as `context_of_strip(strip).planes()`, but for rounding to 8 bits. Computed in float32 at least.
     """
@@ -28,12 +28,13 @@ def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
     deviation = ((centred.square() * mask).sum(dim=(2, 3), keepdim=True) / count + 1e-12).sqrt()
     margin = (0, 0, ring.start, rows - ring.stop)
     present = F.pad(torch.ones_like(gray), margin)
-    planes = [F.pad(centred / (deviation + _FLAT), margin), F.pad(mask, margin), torch.ones_like(present), present]
+    unknown = torch.full_like(present, LID_REACH)
+    planes = [F.pad(centred / (deviation + _FLAT), margin), F.pad(mask, margin), unknown, unknown, present]
     return torch.cat(planes, dim=1).to(images.dtype)
 
 
 def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tensor:
-    """`context` (B, 4, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin."""
+    """`context` (B, 5, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin."""
     rows, columns = context.shape[2:]
     ring = ring_rows(rows)
     share = (ring.stop - ring.start) / rows

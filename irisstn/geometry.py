@@ -19,6 +19,7 @@ The rubber sheet (Daugman 2004, "How iris recognition works", eq. 8-10) maps (ra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.floating]
+Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 TAU = 2.0 * np.pi
@@ -164,11 +166,15 @@ class Eyelid:
 
     def is_above(self, x: Float, y: Float) -> Bool:
         """Whether the points (`x`, `y`) in pixels, broadcast together, lie at v < parabola."""
-        x, y = x - np.float32(self.x), y - np.float32(self.y)
-        cosine, sine = np.float32(np.cos(self.angle_rad)), np.float32(np.sin(self.angle_rad))
+        return np.asarray(self.below(x, y) < 0)
+
+    def below(self, x: Float, y: Float) -> Float:
+        """How far below the edge, along v, the points (`x`, `y`) in pixels, broadcast together, lie; in their dtype."""
+        x, y = x - float(self.x), y - float(self.y)
+        cosine, sine = math.cos(self.angle_rad), math.sin(self.angle_rad)
         along, across = x * cosine + y * sine, y * cosine - x * sine
-        c0, c1, c2 = (np.float32(c) for c in self.coefficients)
-        return np.asarray(across < c0 + along * (c1 + c2 * along))
+        c0, c1, c2 = (float(c) for c in self.coefficients)
+        return np.asarray(across - (c0 + along * (c1 + c2 * along)))
 
 
 def _directions(angle_rad: ArrayLike) -> NDArray[np.complexfloating]:

@@ -109,7 +109,7 @@ class Rectifier(StoredModule):
     warp reads the strip or the photograph itself, once.
     """
 
-    KIND, FILE, CONFIG = "rectifier-1", RECTIFIER, RectifierConfig
+    KIND, FILE, CONFIG = "rectifier-2", RECTIFIER, RectifierConfig
     config: RectifierConfig
 
     def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
@@ -134,7 +134,7 @@ class Rectifier(StoredModule):
     ) -> Tensor:
         """Rectified strips (B, 1, R', T') of `images` (B, 1, R, T) in 0..1.
 
-        `usable` (B, 1, R, T) is 1 on usable cells, None = everywhere. `context` (B, 4, 64, 256) holds the planes of
+        `usable` (B, 1, R, T) is 1 on usable cells, None = everywhere. `context` (B, 5, 64, 256) holds the planes of
         `irisstn.context`; None makes them from the strips. `size` (R', T') is the input's unless given. Raises
         ValueError for other shapes, and where the weights or strips hold NaN.
         """
@@ -156,7 +156,7 @@ class Rectifier(StoredModule):
         return self.stn.warp(images, theta, usable, size)
 
     def theta_of_context(self, context: Tensor) -> Tensor:
-        """The theta (B, n) found in `context` (B, 4, 64, 256)."""
+        """The theta (B, n) found in `context` (B, 5, 64, 256)."""
         theta: Tensor = self.stn.localization(context)
         require_finite(theta)
         for _ in range(1, self.config.iterations):

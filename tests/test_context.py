@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from irisstn.context import PLANES, Context, context_of_eye, context_of_strip, context_radii, ring_rows, without_margin
+from irisstn.context import (
+    LID_REACH,
+    PLANES,
+    Context,
+    context_of_eye,
+    context_of_strip,
+    context_radii,
+    ring_rows,
+    without_margin,
+)
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.normalization import Strip, normalize
 from irisstn.segmentation.result import Segmentation
@@ -54,6 +63,10 @@ def test_lids_open_and_turn_with_the_eye() -> None:
     assert context.open[ring_rows(64)].mean() > 0.7
     turned = context_of_eye(picture(), eye(upper, lower), roll_rad=np.pi / 2)
     np.testing.assert_array_equal(turned.open, np.roll(context.open, -64, axis=1))
+    np.testing.assert_allclose(turned.below, np.roll(context.below, -64, axis=1), atol=1e-3)
+    edge = upper.points(np.linspace(-50, 50, 9))
+    assert np.abs(upper.below(edge[:, 0], edge[:, 1])).max() < 1e-9
+    assert context.below[ring_rows(64)].max() > 0.5 and context.above.min() >= -LID_REACH
     assert np.abs(turned.image.astype(int) - np.roll(context.image, -64, axis=1)).max() <= 2
 
 
@@ -80,7 +93,8 @@ def test_planes_are_standardised_over_the_usable_cells() -> None:
     assert abs(float(seen.mean())) < 1e-3
     assert 0.9 < float(seen.std()) <= 1
     assert (planes[0][~context.present] == 0).all()
-    assert set(np.unique(planes[1:])) == {0.0, 1.0}
+    assert set(np.unique(planes[[1, 4]])) == {0.0, 1.0}
+    assert (planes[[2, 3]] == LID_REACH).all(), "no lid is known here"
 
 
 def test_an_empty_mask_still_gives_finite_planes() -> None:
@@ -94,5 +108,6 @@ def test_misuse_is_refused() -> None:
         context_of_eye(picture()[1:], eye())
     with pytest.raises(ValueError, match="multiple of 8"):
         context_of_eye(picture(), eye(), size=(30, 256))
-    with pytest.raises(ValueError, match="context's open"):
-        Context(np.zeros((8, 8), np.uint8), np.ones((8, 8), bool), np.ones((8, 7), bool), np.ones((8, 8), bool))
+    mask, far = np.ones((8, 8), bool), np.ones((8, 8), np.float32)
+    with pytest.raises(ValueError, match="context's above"):
+        Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask)

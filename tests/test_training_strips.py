@@ -120,7 +120,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(eyes_at_hand):
     assert not torch.equal(one.images, other.images)
     assert not torch.equal(one.images, batches(0)[3, 2].images)
     assert (
-        one.images.shape == (4, 1, 32, 256) and one.contexts.shape == (4, 4, 64, 256) and one.targets.shape == (4, 12)
+        one.images.shape == (4, 1, 32, 256) and one.contexts.shape == (4, 5, 64, 256) and one.targets.shape == (4, 12)
     )
     assert sorted(one.labels.tolist()) == [0, 0, 1, 1]
 

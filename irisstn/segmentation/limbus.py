@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Eyelid, Float
+from irisstn.geometry import Bool, Boundary
 from irisstn.segmentation.curves import Stiffness, trace
 from irisstn.segmentation.parts import Lids
 from irisstn.segmentation.polar import Float32, Gray, PolarGrid, directions, edge_map
@@ -42,14 +42,5 @@ def _clear_of(lids: Lids, limbus: Boundary) -> Float32:
     for lid, side in zip(lids, (1, -1), strict=True):
         if lid is None:
             continue
-        weights *= np.clip((side * _below(lid, points) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
+        weights *= np.clip((side * lid.below(points[:, 0], points[:, 1]) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
     return np.asarray(weights + 1e-3, np.float32)
-
-
-def _below(lid: Eyelid, points: Float) -> Float:
-    """How far (N,) in pixels `points` (N, 2) lie below the lid's edge, across the eye."""
-    dx, dy = points[:, 0] - lid.x, points[:, 1] - lid.y
-    cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
-    along, across = dx * cosine + dy * sine, dy * cosine - dx * sine
-    c0, c1, c2 = lid.coefficients
-    return np.asarray(across - (c0 + along * (c1 + along * c2)))

@@ -12,6 +12,8 @@ from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import wrap_columns
 from irisstn.stn.transform import Transform
 
+_BANDS = 4  # of rows, in which a head that sees the angle reads its input's own Fourier coefficients
+
 
 def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
     """Set a last layer so that it gives the transform's identity for any input: zero weights, the identity as bias."""
@@ -88,12 +90,16 @@ class CircularLocalization(nn.Module):
         )
         self.ring = transform if isinstance(transform, Ring) else None
         if self.ring is None:
-            self.head: nn.Module = _PlacedHead(2 * width, transform, position)
+            self.head: nn.Module = _PlacedHead(2 * width, transform, position, channels)
         else:
             self.boundaries = nn.Conv1d(2 * width, 4, 1)
             for parameter in self.boundaries.parameters():
                 nn.init.zeros_(parameter)
-            self.head = nn.Conv1d(2 * width, 1, 1) if self.ring.full_circle else _PlacedHead(2 * width, None, position)
+            self.head = (
+                nn.Conv1d(2 * width, 1, 1)
+                if self.ring.full_circle
+                else _PlacedHead(2 * width, None, position, channels)
+            )
 
     def forward(self, strips: Tensor) -> Tensor:
         """Theta (B, n) for `strips` (B, C, R, T)."""
@@ -101,7 +107,7 @@ class CircularLocalization(nn.Module):
             wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
             raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
         features = self.trunk(strips).squeeze(2)
-        read: Tensor = self.head(features)
+        read: Tensor = self.head(features, strips) if isinstance(self.head, _PlacedHead) else self.head(features)
         if self.ring is None:
             return read
         roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
@@ -160,25 +166,34 @@ class _Around(nn.Module):
 
 
 class _PlacedHead(nn.Module):
-    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie."""
+    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie.
 
-    def __init__(self, width: int, transform: Transform | None, position: bool) -> None:
+    With `position` it also sees the strips' own Fourier coefficients, in `_BANDS` bands of rows: what a plane says in
+    numbers, such as the distance from a lid, the features' norms would take away.
+    """
+
+    def __init__(self, width: int, transform: Transform | None, position: bool, channels: int) -> None:
         super().__init__()
         self.position = position
         self.look = nn.Conv1d(width + 4 * position, width, 1)
-        self.hidden = nn.Linear(5 * width, width)
+        self.hidden = nn.Linear(5 * width + 5 * _BANDS * channels * position, width)
         self.last = nn.Linear(width, 1 if transform is None else transform.n_params)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         if transform is not None:
             start_at_identity(self.last, transform)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, strips: Tensor) -> Tensor:
         if self.position:
             waves = _waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
             features = torch.cat([features, waves], dim=1)
-        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
-        return _precise(self.last, torch.relu(self.hidden(moments)))
+        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1)
+        if self.position:
+            bands = (
+                strips.reshape(*strips.shape[:2], _BANDS, -1, strips.shape[3]).mean(dim=3).flatten(1, 2)
+            )  # (B, C _BANDS, T)
+            moments = torch.cat([moments, _fourier(bands, 2).flatten(1).to(moments.dtype)], dim=1)
+        return _precise(self.last, torch.relu(_precise(self.hidden, moments)))
 
 
 def _waves(like: Tensor, order: int) -> Tensor:

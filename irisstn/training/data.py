@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # (B, 1, R, T) in 0..1
     usable: Tensor  # (B, 1, R, T) in 0..1
-    contexts: Tensor  # (B, 4, 64, 256), see irisstn.context
+    contexts: Tensor  # (B, 5, 64, 256), see irisstn.context
     labels: Tensor  # (B,) identities
     groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
     targets: Tensor  # (B, 12), see irisstn.training.perturbation.TARGET_NAMES
