@@ -164,9 +164,10 @@ class Eyelid:
 
     def is_above(self, x: Float, y: Float) -> Bool:
         """Whether the points (`x`, `y`) in pixels, broadcast together, lie at v < parabola."""
-        x, y = x - np.float32(self.x), y - np.float32(self.y)
-        cosine, sine = np.float32(np.cos(self.angle_rad)), np.float32(np.sin(self.angle_rad))
-        along, across = x * cosine + y * sine, y * cosine - x * sine
+        along, across = x - np.float32(self.x), y - np.float32(self.y)
+        if self.angle_rad != 0:  # else a row and a column stay what they are, which is several times faster
+            cosine, sine = np.float32(np.cos(self.angle_rad)), np.float32(np.sin(self.angle_rad))
+            along, across = along * cosine + across * sine, across * cosine - along * sine
         c0, c1, c2 = (np.float32(c) for c in self.coefficients)
         return np.asarray(across < c0 + along * (c1 + c2 * along))
 
@@ -194,8 +195,15 @@ def ring_points(pupil: Boundary, limbus: Boundary, radius: ArrayLike, angle_rad:
 
     A radius below 0 or above 1 goes on beyond the boundary in a straight line. Source: Daugman 2004, eq. 8-10.
     """
-    share = np.asarray(radius, float)[..., None]
-    return (1.0 - share) * pupil.points(angle_rad) + share * limbus.points(angle_rad)
+    return np.stack(ring_places(pupil, limbus, radius, angle_rad), axis=-1)
+
+
+def ring_places(pupil: Boundary, limbus: Boundary, radius: ArrayLike, angle_rad: ArrayLike) -> tuple[Float, Float]:
+    """x and y (...) of `ring_points`, each for itself: what OpenCV takes, and faster."""
+    share = np.asarray(radius, float)
+    inner, outer = pupil.points(angle_rad), limbus.points(angle_rad)
+    x, y = (inner[..., i] + share * (outer[..., i] - inner[..., i]) for i in (0, 1))
+    return x, y
 
 
 def to_unit(points: ArrayLike, image_size: tuple[int, int]) -> Float:

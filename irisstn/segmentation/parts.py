@@ -41,18 +41,19 @@ class Disc:
 
 def find_disc(likely: Float32) -> Disc | None:
     """The patch of `likely` (H, W) that has most of it; None where it is nowhere more likely than not."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((likely > 0.5).view(np.uint8), connectivity=4)
-    if count < 2:
+    inside = (likely > 0.5).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(inside)
+    if width == 0:
         return None
-    total = np.bincount(labels.ravel(), likely.ravel(), minlength=count)
-    best = 1 + int(np.argmax(total[1:]))
-    left, top, width, height = stats[best, :4].tolist()
     box = slice(top, top + height), slice(left, left + width)
-    patch = np.where(labels[box] == best, likely[box], 0).astype(np.float64)
-    amount = float(patch.sum())
-    x = float(patch.sum(axis=0) @ np.arange(left, left + width)) / amount
-    y = float(patch.sum(axis=1) @ np.arange(top, top + height)) / amount
-    return Disc(x, y, float(np.sqrt(amount / np.pi)))
+    likely = likely[box]
+    count, labels = cv2.connectedComponents(inside[box], connectivity=4)
+    best = 1
+    if count > 2:
+        best += int(np.argmax(np.bincount(labels.ravel(), likely.ravel())[1:]))
+    sums = cv2.moments(np.where(labels == best, likely, np.float32(0)))
+    amount = sums["m00"]
+    return Disc(left + sums["m10"] / amount, top + sums["m01"] / amount, float(np.sqrt(amount / np.pi)))
 
 
 def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Boundary:
