@@ -25,8 +25,10 @@ MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels 
 MAX_BYTES = 256 << 20
 _ROWS_AT_ONCE = 512  # of a picture, where intermediate results take several times its memory
 # On iris strips run-length coding is as small as the default strategy and a third faster.
-_PNG_GRAY = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+_PNG_GRAY: tuple[int, ...] = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 _PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: twice as fast as a choice for each, and 6 % larger
+    _PNG_GRAY += (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
 
 
 def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Float, ring_points, strip_angles, strip_radii
+from irisstn.geometry import Bool, Float, ring_places, strip_angles, strip_radii
 from irisstn.segmentation.result import Segmentation
 
 Gray = NDArray[np.uint8]
@@ -66,7 +66,7 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
     if image.dtype != np.uint8:
         raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
-    x, y = cv2.split(ring_points(segmentation.pupil, segmentation.limbus, *ring).astype(np.float32))
+    x, y = (place.astype(np.float32) for place in ring_places(segmentation.pupil, segmentation.limbus, *ring))
     strip = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = segmentation.usable.view(np.uint8)
     usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

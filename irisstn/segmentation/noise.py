@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,10 @@ def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
     glints = cv2.dilate(bright, _disc(0.025 * radius))
     kernel = _disc(0.06 * radius)
     thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel) - image
-    dark = ((image < 0.8 * level) & (thin > 0.08 * level)) | (image < min(0.6 * level, level - 2.2 * spread - 4))
+    # Whole numbers as limits: numpy turns the picture into float64 to compare it with anything else.
+    thin_level, rise = math.ceil(0.8 * level), math.floor(0.08 * level)
+    wide_level = math.ceil(min(0.6 * level, level - 2.2 * spread - 4))
+    dark = ((image < thin_level) & (thin > rise)) | (image < wide_level)
     dark &= iris
     reach = max(1.0, 0.08 * radius)
     near_lid = cv2.dilate((~open_eye).view(np.uint8), np.ones((2 * round(reach) + 1, 1), np.uint8)).view(np.bool_)
@@ -51,7 +56,7 @@ def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDA
     """1 where `image` is above `level` and more than `rise` above all that is wider than `size` pixels."""
     kernel = np.ones((max(5, round(size) | 1),) * 2, np.uint8)
     above = cv2.subtract(image, cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel))
-    return ((above > rise) & (image > level)).view(np.uint8)
+    return ((above > rise) & (image > math.floor(level))).view(np.uint8)
 
 
 def _level(image: Gray, iris: Bool) -> tuple[float, float]:

@@ -16,14 +16,14 @@ from irisstn.segmentation.network import IRIS_RADIUS
 from irisstn.segmentation.polar import Float32, PolarGrid, directions
 
 _COLUMNS = 64
-_STEP = 0.5  # pixels between the places along a ray or a column
+_STEP = 0.5  # pixels between the places along a ray
 _ORDER = 2  # of the discs' Fourier series
 _ROUND = 0.1  # how strongly a disc's curve is drawn to a circle, as a share of the measurements
 _BOW = 0.19  # the usual bow of a lid: how much it rises in one iris radius, in iris radii
 _USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a share of the measurements
 _SCALE = 0.3  # pixels off a curve that are no outlier
 # A film of tears lies along a lid's margin, in iris radii: the two people who marked eyes by hand left it out.
-_FILM_ABOVE, _FILM_BELOW = 0.02, 0.006
+_FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
 _SPAN = 1.2  # a lid is looked at this far to both sides, in iris radii
 _LEAST_COLUMNS = 3.0  # of the map, in which a lid must be seen
 
@@ -41,18 +41,19 @@ class Disc:
 
 def find_disc(likely: Float32) -> Disc | None:
     """The patch of `likely` (H, W) that has most of it; None where it is nowhere more likely than not."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((likely > 0.5).view(np.uint8), connectivity=4)
-    if count < 2:
+    inside = (likely > 0.5).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(inside)
+    if width == 0:
         return None
-    total = np.bincount(labels.ravel(), likely.ravel(), minlength=count)
-    best = 1 + int(np.argmax(total[1:]))
-    left, top, width, height = stats[best, :4].tolist()
     box = slice(top, top + height), slice(left, left + width)
-    patch = np.where(labels[box] == best, likely[box], 0).astype(np.float64)
-    amount = float(patch.sum())
-    x = float(patch.sum(axis=0) @ np.arange(left, left + width)) / amount
-    y = float(patch.sum(axis=1) @ np.arange(top, top + height)) / amount
-    return Disc(x, y, float(np.sqrt(amount / np.pi)))
+    likely = likely[box]
+    count, labels = cv2.connectedComponents(inside[box], connectivity=4)
+    best = 1
+    if count > 2:
+        best += int(np.argmax(np.bincount(labels.ravel(), likely.ravel())[1:]))
+    sums = cv2.moments(np.where(labels == best, likely, np.float32(0)))
+    amount = sums["m00"]
+    return Disc(left + sums["m10"] / amount, top + sums["m01"] / amount, float(np.sqrt(amount / np.pi)))
 
 
 def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Boundary:
@@ -85,19 +86,19 @@ def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
     In each column the map's sum above and below its middle is the lids' distance from there.
     """
     radius = limbus.mean_radius
-    u, v = np.arange(-_SPAN * radius, _SPAN * radius, 1.0), np.arange(-1.5 * radius, 1.5 * radius, _STEP)
+    u, v = np.arange(-_SPAN * radius, _SPAN * radius), np.arange(-1.5 * radius, 1.5 * radius)
     x, y = limbus.x + u, limbus.y + v
     height, width = opening.shape
-    columns = _read(opening, *np.broadcast_arrays(x[None, :], y[:, None]))
-    total = _STEP * columns.sum(axis=0)
-    middle = _STEP * (v @ columns) / np.maximum(total, 1e-6)
-    row = np.clip(np.rint((middle - v[0]) / _STEP).astype(int), 0, len(v) - 1)
-    above = _STEP * np.take_along_axis(np.cumsum(columns, axis=0), row[None, :], axis=0)[0]
-    open_here = np.clip(2 * np.take_along_axis(columns, row[None, :], axis=0)[0] - 1, 0, 1)
+    columns = _read(opening, *np.meshgrid(x, y))
+    total = columns.sum(axis=0)
+    row = np.clip(np.rint((v @ columns) / np.maximum(total, 1e-6) - v[0]).astype(int), 0, len(v) - 1)
+    above = (columns * (np.arange(len(v))[:, None] <= row)).sum(axis=0)
+    split = v[row] + 0.5  # where the row that was counted last ends
+    open_here = np.clip(2 * columns[row, np.arange(len(u))] - 1, 0, 1)
     open_here *= np.clip(total / (0.2 * radius), 0, 1) * np.where(np.abs(u) < 0.9 * radius, 1.0, 0.5)
     open_here *= (x >= 0) & (x <= width - 1)
     lids: list[Eyelid | None] = []
-    for side, edge, film in ((1, middle - above, _FILM_ABOVE), (-1, middle + total - above, _FILM_BELOW)):
+    for side, edge, film in ((1, split - above, _FILM_ABOVE), (-1, split + total - above, _FILM_BELOW)):
         inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2)
         weights = open_here * inside
         if float(weights.sum()) < _LEAST_COLUMNS:
@@ -112,7 +113,8 @@ def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
 def agreement(likely: Float32, curve: Boundary) -> float:
     """How well `likely` (H, W) is the inside of `curve`: shared over joint area, 0..1, within the map."""
     inside = curve.mask((likely.shape[0], likely.shape[1]))
-    return float(likely[inside].sum() / (np.count_nonzero(inside) + likely[~inside].sum() + 1e-6))
+    shared = float(likely.ravel() @ inside.ravel())
+    return shared / (np.count_nonzero(inside) + float(likely.sum()) - shared + 1e-6)
 
 
 def _fit_parabola(u: Float, v: Float, weights: Float, bow: float) -> tuple[float, float, float]:

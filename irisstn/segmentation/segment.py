@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NoReturn
@@ -12,7 +13,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.limbus import refine_limbus
-from irisstn.segmentation.network import IRIS_RADIUS, SIZE, Parts, look
+from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, Parts, look
 from irisstn.segmentation.noise import find_glints, find_noise
 from irisstn.segmentation.parts import Disc, Lids, agreement, find_disc, fit_disc, fit_opening
 from irisstn.segmentation.polar import Gray
@@ -21,6 +22,7 @@ from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View
 
 _CLOSER_LOOKS = 2  # at most
+_CLOSER_SIZE = (96, 112)  # (H, W) of what is looked at then: 1.6 by 1.9 iris radii to each side
 _FAINT = 15.0  # gray levels across the pupil's edge below which it is not traced
 _WIDEST_PUPIL = 0.9  # of the iris's radius
 _OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
@@ -57,10 +59,10 @@ def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
     """The eye in `image`: looked at closer until its iris has the size that the network knows best."""
     view, parts, iris = _first_look(image)
     for _ in range(_CLOSER_LOOKS):
-        if _well_framed(iris):
+        if _well_framed(iris, view.image.shape):
             break
         x, y = view.to_picture(iris.x, iris.y)
-        view = View.framed(image, x, y, view.factor * iris.radius / IRIS_RADIUS, SIZE)
+        view = View.framed(image, x, y, view.factor * iris.radius / IRIS_RADIUS, _CLOSER_SIZE)
         parts = look(view.image)
         iris = find_disc(parts.iris) or _nothing("the picture", "an iris")
     disc = find_disc(parts.pupil) or _nothing("the iris", "a pupil")
@@ -79,10 +81,11 @@ def _first_look(image: Gray) -> tuple[View, Parts, Disc]:
     """The whole picture, what is seen in it and its largest iris; where there is none, the same of its quarters."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
+    rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
     for share, places in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
         seen: list[tuple[View, Parts, Disc]] = []
         for x, y in product(places, places):
-            view = View.framed(image, x * width - 0.5, y * height - 0.5, share * factor, SIZE)
+            view = View.framed(image, x * width - 0.5, y * height - 0.5, share * factor, (rows, columns))
             parts = look(view.image)
             if iris := find_disc(parts.iris):
                 seen.append((view, parts, iris))
@@ -95,8 +98,8 @@ def _nothing(where: str, what: str) -> NoReturn:
     raise SegmentationError(f"nothing in {where} looks like {what}")
 
 
-def _well_framed(iris: Disc) -> bool:
-    off = np.hypot(iris.x - (SIZE[1] - 1) / 2, iris.y - (SIZE[0] - 1) / 2) / IRIS_RADIUS
+def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
+    off = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
     return bool(off < _OFF_CENTRE and abs(np.log(iris.radius / IRIS_RADIUS)) < _OFF_SIZE)
 
 
