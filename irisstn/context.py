@@ -61,11 +61,6 @@ class Context:
         gray = np.where(self.present, (gray - mean) / (spread + 1.0), 0)
         return np.stack([gray, self.usable, self.below, self.above, self.present]).astype(np.float32)
 
-    @property
-    def open(self) -> Bool:
-        """Where (R, T) the eye is open: between the edges of both lids."""
-        return np.asarray((self.below >= 0) & (self.above >= 0))
-
 
 def ring_rows(rows: int) -> slice:
     """The rows of a context of `rows` rows (a multiple of 8) that are the ring itself."""

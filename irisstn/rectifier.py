@@ -25,6 +25,7 @@ from irisstn.context import CONTEXT_SIZE, PLANES, Context, context_of_eye, conte
 from irisstn.context_tensors import context_planes, moved_context
 from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, sample_ring
 from irisstn.recognition.iris_code import encode, roll_between
+from irisstn.roll import RollReader
 from irisstn.segmentation.result import Segmentation
 from irisstn.stn import (
     Affine,
@@ -55,7 +56,7 @@ class RectifierConfig(Strict):
 
     transform: Literal["ring", "translation", "affine", "projective", "tps"] = "ring"
     width: int = Field(32, ge=8, le=128, multiple_of=8)  # channels of the localization net
-    position: bool = True  # it sees the absolute angle: lids lie above and below
+    position: bool = True  # it sees the absolute angle: a ring's roll is read off the lids, which lie above and below
     iterations: int = Field(1, ge=1, le=16)  # looks, each through what the ones before found
     full_circle: bool = False  # any roll, turning with the strip, in place of a small one about the upright eye
     max_roll_deg: float = Field(30.0, gt=0, le=180)
@@ -115,8 +116,14 @@ class Rectifier(StoredModule):
     def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
         super().__init__(config)
         transform = config.build_transform()
+        by_lids = isinstance(transform, Ring) and config.position and not config.full_circle
         localization = CircularLocalization(
-            transform, CONTEXT_SIZE[0], channels=len(PLANES), width=config.width, position=config.position
+            transform,
+            CONTEXT_SIZE[0],
+            channels=len(PLANES),
+            width=config.width,
+            position=config.position,
+            roll=RollReader() if by_lids else None,
         )
         self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
 

@@ -33,6 +33,11 @@ def eye(upper: Eyelid | None = None, lower: Eyelid | None = None) -> Segmentatio
     return Segmentation(PUPIL, LIMBUS, upper, lower, ring, ring)
 
 
+def opening(context: Context) -> np.ndarray:
+    """Where the eye is open: between the edges of both lids."""
+    return (context.below >= 0) & (context.above >= 0)
+
+
 def test_the_ring_rows_are_the_strip() -> None:
     context = context_of_eye(picture(), eye())
     strip = normalize(picture(), eye(), (32, 256))
@@ -57,12 +62,12 @@ def test_the_margin_shows_pupil_and_sclera() -> None:
 def test_lids_open_and_turn_with_the_eye() -> None:
     upper, lower = Eyelid(160, 120, 0.0, (-60.0, 0.0, 0.004)), Eyelid(160, 120, 0.0, (70.0, 0.0, -0.003))
     context = context_of_eye(picture(), eye(upper, lower))
-    assert context.open[ring_rows(64), 0].all()
-    assert not context.open[-1, 0]  # beyond the corner of the eye the lids meet
-    assert not context.open[-1, [64, 192]].any()
-    assert context.open[ring_rows(64)].mean() > 0.7
+    assert opening(context)[ring_rows(64), 0].all()
+    assert not opening(context)[-1, 0]  # beyond the corner of the eye the lids meet
+    assert not opening(context)[-1, [64, 192]].any()
+    assert opening(context)[ring_rows(64)].mean() > 0.7
     turned = context_of_eye(picture(), eye(upper, lower), roll_rad=np.pi / 2)
-    np.testing.assert_array_equal(turned.open, np.roll(context.open, -64, axis=1))
+    np.testing.assert_array_equal(opening(turned), np.roll(opening(context), -64, axis=1))
     np.testing.assert_allclose(turned.below, np.roll(context.below, -64, axis=1), atol=1e-3)
     edge = upper.points(np.linspace(-50, 50, 9))
     assert np.abs(upper.below(edge[:, 0], edge[:, 1])).max() < 1e-9
@@ -77,7 +82,7 @@ def test_a_strip_has_no_margin() -> None:
     assert (context.image[ring] == 90).all()
     assert context.present[ring].all()
     assert context.present.sum() == 32 * 256
-    assert context.open.all()
+    assert (context.below == LID_REACH).all() and (context.above == LID_REACH).all()
     dropped = without_margin(context_of_eye(picture(), eye()))
     assert dropped.present.sum() == 32 * 256
     assert dropped.image[ring].any()

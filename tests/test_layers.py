@@ -12,7 +12,7 @@ LAYERS = [
     {"segmentation"},
     {"normalization", "context", "quality", "outputs"},
     {"stn"},
-    {"context_tensors", "weights_file", "rectifier", "recognition"},
+    {"context_tensors", "weights_file", "roll", "rectifier", "recognition"},
     {"training", "evaluation"},
     {"batch"},
     {"report", "export", "doctor"},

@@ -12,8 +12,6 @@ from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import wrap_columns
 from irisstn.stn.transform import Transform
 
-_BANDS = 4  # of rows, in which a head that sees the angle reads its input's own Fourier coefficients
-
 
 def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
     """Set a last layer so that it gives the transform's identity for any input: zero weights, the identity as bias."""
@@ -62,6 +60,8 @@ class CircularLocalization(nn.Module):
       below (`position=False` hides it), through the mean and the first two Fourier coefficients of its features.
 
     Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`.
+    `roll`, a module from the strips to the roll (B, 1) in radians, takes the place of the net's own reading for a small
+    roll.
     """
 
     STRIDE = 4
@@ -74,8 +74,11 @@ class CircularLocalization(nn.Module):
         channels: int = 1,
         width: int = 32,
         position: bool = True,
+        roll: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        if roll is not None and (not isinstance(transform, Ring) or transform.full_circle):
+            raise ValueError("only a ring's small roll can be read by another module")
         if rows < 8 or rows % 8:
             raise ValueError(f"the strip's rows must be a multiple of 8, got {rows}")
         if width < 8 or width % 8:
@@ -90,16 +93,14 @@ class CircularLocalization(nn.Module):
         )
         self.ring = transform if isinstance(transform, Ring) else None
         if self.ring is None:
-            self.head: nn.Module = _PlacedHead(2 * width, transform, position, channels)
+            self.head: nn.Module = _PlacedHead(2 * width, transform, position)
         else:
             self.boundaries = nn.Conv1d(2 * width, 4, 1)
             for parameter in self.boundaries.parameters():
                 nn.init.zeros_(parameter)
-            self.head = (
-                nn.Conv1d(2 * width, 1, 1)
-                if self.ring.full_circle
-                else _PlacedHead(2 * width, None, position, channels)
-            )
+            own = nn.Conv1d(2 * width, 1, 1) if self.ring.full_circle else _PlacedHead(2 * width, None, position)
+            self.head = own if roll is None else roll
+        self._roll_of_strips = roll is not None
 
     def forward(self, strips: Tensor) -> Tensor:
         """Theta (B, n) for `strips` (B, C, R, T)."""
@@ -107,10 +108,12 @@ class CircularLocalization(nn.Module):
             wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
             raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
         features = self.trunk(strips).squeeze(2)
-        read: Tensor = self.head(features, strips) if isinstance(self.head, _PlacedHead) else self.head(features)
+        read: Tensor = self.head(strips if self._roll_of_strips else features)
         if self.ring is None:
             return read
-        roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
+        roll = read
+        if not self._roll_of_strips:
+            roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
         corrections = _fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
         rest = [corrections[:, 0, :1], corrections[:, 1], corrections[:, 2], corrections[:, 3, :1]]
         offset = torch.cat(rest, dim=1) * self.ring.limits[1:].to(corrections)
@@ -166,34 +169,25 @@ class _Around(nn.Module):
 
 
 class _PlacedHead(nn.Module):
-    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie.
+    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie."""
 
-    With `position` it also sees the strips' own Fourier coefficients, in `_BANDS` bands of rows: what a plane says in
-    numbers, such as the distance from a lid, the features' norms would take away.
-    """
-
-    def __init__(self, width: int, transform: Transform | None, position: bool, channels: int) -> None:
+    def __init__(self, width: int, transform: Transform | None, position: bool) -> None:
         super().__init__()
         self.position = position
         self.look = nn.Conv1d(width + 4 * position, width, 1)
-        self.hidden = nn.Linear(5 * width + 5 * _BANDS * channels * position, width)
+        self.hidden = nn.Linear(5 * width, width)
         self.last = nn.Linear(width, 1 if transform is None else transform.n_params)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         if transform is not None:
             start_at_identity(self.last, transform)
 
-    def forward(self, features: Tensor, strips: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         if self.position:
             waves = _waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
             features = torch.cat([features, waves], dim=1)
-        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1)
-        if self.position:
-            bands = (
-                strips.reshape(*strips.shape[:2], _BANDS, -1, strips.shape[3]).mean(dim=3).flatten(1, 2)
-            )  # (B, C _BANDS, T)
-            moments = torch.cat([moments, _fourier(bands, 2).flatten(1).to(moments.dtype)], dim=1)
-        return _precise(self.last, torch.relu(_precise(self.hidden, moments)))
+        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
+        return _precise(self.last, torch.relu(self.hidden(moments)))
 
 
 def _waves(like: Tensor, order: int) -> Tensor:

@@ -26,7 +26,6 @@ class LossWeights(Strict):
     shape: float = Field(5.0, ge=0)
     roll: float = Field(0.3, ge=0)
     agreement: float = Field(0.3, ge=0)  # that shots of one eye are turned alike, whatever upright is
-    lids: float = Field(0.1, ge=0)  # what the STN sees of the lids, beside the ring
     dilation: float = Field(0.1, ge=0)  # towards 0
     pupil_share: float = Field(0.1, ge=0)
     roll_scale_deg: float = Field(2.0, gt=0)

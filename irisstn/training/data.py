@@ -17,12 +17,12 @@ from irisstn.normalization import Strip
 from irisstn.training.augmentation import augmentation, wear_masks
 from irisstn.training.config import TrainConfig
 from irisstn.training.perturbation import TARGET_NAMES, PerturbationConfig, draw
-from irisstn.training.photographs import COLUMNS, Cuttable
+from irisstn.training.photographs import Cuttable
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
 
-_NO_TARGET, _NO_OPENNESS = np.full(len(TARGET_NAMES), np.nan), np.full(COLUMNS, np.nan)
+_NO_TARGET = np.full(len(TARGET_NAMES), np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Eyes:
 class Batch(NamedTuple):
     """Strips with errors on them, and the ring parameters that undo these.
 
-    What only an STN needs is empty where there is none: contexts (B, 0), targets NaN, openness NaN.
+    What only an STN needs is empty where there is none: contexts (B, 0), targets NaN.
     """
 
     images: Tensor  # (B, 1, R, T) in 0..1
@@ -54,7 +54,6 @@ class Batch(NamedTuple):
     labels: Tensor  # (B,) identities
     groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
     targets: Tensor  # (B, 12), see irisstn.training.perturbation.TARGET_NAMES
-    openness: Tensor  # (B, 64), see irisstn.training.photographs.Sample
 
 
 class Steps(Sampler[tuple[int, int]]):
@@ -165,14 +164,13 @@ def cut_batch(
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
-    openness: list[NDArray[np.floating]] = []
     for index in where:
         errors = draw(rng, perturbation)
         context: Context | None = None
         if surroundings:
-            strip, context, target, opening = eyes.eyes[index].sample(errors, size)
+            strip, context, target = eyes.eyes[index].sample(errors, size)
         else:
-            strip, target, opening = eyes.eyes[index].strip(errors, size), _NO_TARGET, _NO_OPENNESS
+            strip, target = eyes.eyes[index].strip(errors, size), _NO_TARGET
         if augment is not None:
             strip, context = augment(strip, context, rng)
         if surroundings and rng.random() < bare and context is not None:
@@ -180,7 +178,6 @@ def cut_batch(
         strips.append(strip)
         contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
         targets.append(target)
-        openness.append(opening)
     labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))
     images, usable = to_tensors(strips)
     return Batch(
@@ -190,7 +187,6 @@ def cut_batch(
         labels=labels,
         groups=labels if eyes.upright else torch.tensor(list(where)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),
-        openness=torch.from_numpy(np.stack(openness).astype(np.float32)),
     )
 
 

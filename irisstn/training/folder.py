@@ -81,7 +81,7 @@ def _photographs(data: Path) -> list[Source]:
     def reader(path: Path) -> Callable[[], Cuttable]:
         def read() -> Cuttable:
             image = read_gray(path)
-            return photograph(image, segment(image), lids_known=False)
+            return photograph(image, segment(image))
 
         return read
 

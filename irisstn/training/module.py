@@ -12,14 +12,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from irisstn.errors import ConfigError
 from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
 from irisstn.recognition.losses import metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectifier import Rectifier
-from irisstn.stn import CircularLocalization, Ring, Warped, outside_penalty, require_gradient
+from irisstn.stn import Ring, Warped, outside_penalty, require_gradient
 from irisstn.training.config import LossWeights, TrainConfig
 from irisstn.training.data import Batch, to_strips
 
@@ -32,7 +32,6 @@ class Found(NamedTuple):
     embeddings: Tensor | None  # (B, D); None where the STN learns alone
     warped: Warped | None  # None without an STN
     ring: Tensor | None  # (B, 13), the ring's parameters; None for another transform
-    openness: Tensor | None  # (B, 64), what the localization net makes of the lids; None without an STN
 
 
 class RecognitionModule(lightning.LightningModule):
@@ -48,7 +47,6 @@ class RecognitionModule(lightning.LightningModule):
             self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
             embedding = self.recognizer.embedding_size
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
-        self.lids = LidReader(self.rectifier) if self.rectifier is not None else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
         self._learnt_in = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
@@ -57,16 +55,15 @@ class RecognitionModule(lightning.LightningModule):
     def look(self, batch: Batch, *, embed: bool = True) -> Found:
         """Rectify a batch and, with `embed`, embed it."""
         images, usable = batch.images, batch.usable
-        warped = ring = openness = None
+        warped = ring = None
         if self.rectifier is not None:
             warped = self.rectifier.warp(images, usable, batch.contexts)
             transform = self.rectifier.transform
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
-            openness = self.lids.read() if self.lids is not None else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
         recognizer = self.recognizer if self.training else self.averaged
         embeddings = recognizer(images, usable).float() if embed and recognizer is not None else None
-        return Found(embeddings, warped, ring, openness)
+        return Found(embeddings, warped, ring)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
         """The loss and its parts, scalars."""
@@ -82,9 +79,6 @@ class RecognitionModule(lightning.LightningModule):
         if found.ring is not None:
             parts |= ring_losses(found.ring, batch, weights)
             total = total + weights.ring * parts["ring"]
-        if found.openness is not None:
-            parts["lids"] = lid_loss(found.openness, batch.openness)
-            total = total + weights.lids * parts["lids"]
         return parts | {"loss": total}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -128,8 +122,7 @@ class RecognitionModule(lightning.LightningModule):
             if last:
                 raise ConfigError(
                     f"the STN learnt nothing in epoch {self.current_epoch + 1}: {error}. Give a loss that reaches it "
-                    "some weight (weights.ring, weights.lids, or weights.metric once it is not alone), or set "
-                    "rectifier to null"
+                    "some weight (weights.ring, or weights.metric once it is not alone), or set rectifier to null"
                 ) from None
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -215,41 +208,6 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
     total = weights.shape * parts["shape"] + weights.roll * parts["roll"] + weights.agreement * parts["agreement"]
     aside = weights.dilation * still + weights.pupil_share * share.square().mean()
     return parts | {"ring": total + aside}
-
-
-class LidReader(nn.Module):
-    """Reads the lids off the localization net's features.
-
-    The lids tell the roll, and 64 numbers a strip teach the net to see them faster than one angle does. It belongs to
-    training: the rectifier works without it.
-    """
-
-    def __init__(self, rectifier: Rectifier) -> None:
-        super().__init__()
-        localization = rectifier.stn.localization
-        if not isinstance(localization, CircularLocalization):
-            raise ValueError(f"a circular localization net is wanted, got {type(localization).__name__}")
-        self.head = nn.Conv1d(2 * rectifier.config.width, 1, 1)
-        self._features: Tensor | None = None
-        localization.trunk.register_forward_hook(self._keep)
-
-    def _keep(self, module: nn.Module, given: object, features: Tensor) -> None:
-        self._features = features
-
-    def read(self) -> Tensor:
-        """The openness (B, 64) seen in what the net looked at last."""
-        if self._features is None:
-            raise ValueError("the rectifier has not looked at anything yet")
-        read: Tensor = self.head(self._features.squeeze(2)).squeeze(1).float()
-        self._features = None
-        return read
-
-
-def lid_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """How far the openness `found` (B, 64) is from the `truth` (B, 64) where that is known, in tenths."""
-    known = torch.isfinite(truth)
-    error = F.smooth_l1_loss(10 * found, 10 * truth.nan_to_num(), reduction="none")
-    return (error * known).sum() / known.sum().clamp_min(1)
 
 
 def group_means(values: Tensor, groups: Tensor) -> Tensor:

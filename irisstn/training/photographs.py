@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -18,23 +18,15 @@ _MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context
 _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
 
 
-COLUMNS = 64  # angles at which `Sample.openness` is known
-
-
 Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
 
 
 class Sample(NamedTuple):
-    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors.
-
-    `openness` (COLUMNS,) is the share of each direction of the context that lies between the true lids, NaN where
-    nobody knows.
-    """
+    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors."""
 
     strip: Strip
     context: Context
     target: Float
-    openness: Float
 
 
 class Cuttable(Protocol):
@@ -52,8 +44,7 @@ class Photograph:
     """The surroundings of an iris, cut out of a picture, with its true boundaries and how far the eye is turned in it.
 
     `used` is the ring along which strips are cut, `packed` its usable mask, eight pixels a byte: the truth, or what the
-    segmenter found, so that its errors are the real ones. `lids` are the upper and the lower one, in the same way;
-    `true_lids` the true ones, None where they are not known.
+    segmenter found, so that its errors are the real ones. `lids` are the upper and the lower one, in the same way.
     """
 
     image: Gray
@@ -61,7 +52,6 @@ class Photograph:
     truth: tuple[Boundary, Boundary]
     used: tuple[Boundary, Boundary]
     lids: Lids
-    true_lids: Lids
     roll_rad: float
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -70,7 +60,7 @@ class Photograph:
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
         target = undoing(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
         strip = cut(self.image, wrong, errors.roll_rad, size)
-        return Sample(strip, context, target, self._openness(wrong, errors.roll_rad))
+        return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
         """The strip of `sample` alone."""
@@ -81,16 +71,6 @@ class Photograph:
         wrong = errors.apply(Segmentation(*self.used, *self.lids, iris_mask=mask, usable=mask))
         return wrong if errors.lids is None else errors.lids.apply(wrong)
 
-    def _openness(self, ring: Segmentation, roll_rad: float) -> Float:
-        if self.true_lids == (None, None):
-            return np.full(COLUMNS, np.nan)
-        upper, lower = self.true_lids
-        truth = replace(ring, upper_lid=upper, lower_lid=lower)
-        openness = context_of_eye(self.image, truth, roll_rad=roll_rad, size=(32, COLUMNS)).open.mean(axis=0)
-        up = np.sin(strip_angles(COLUMNS) + roll_rad) < 0
-        openness[up if upper is None else ~up if lower is None else np.zeros(COLUMNS, bool)] = np.nan
-        return np.asarray(openness)
-
 
 def photograph(
     image: Gray,
@@ -98,12 +78,10 @@ def photograph(
     roll_rad: float = 0.0,
     *,
     found: Segmentation | None = None,
-    lids_known: bool = True,
 ) -> Photograph:
     """Cut the iris with its surroundings out of `image` (H, W) and make it smaller where it is large.
 
     `roll_rad` is how far the eye is turned. With `found`, strips are cut along that ring instead of the true one.
-    `lids_known` says that the lids of `truth` are true.
     """
     used = truth if found is None else found
     limbus = truth.limbus
@@ -125,7 +103,6 @@ def photograph(
         truth=(place.edge(truth.pupil), place.edge(truth.limbus)),
         used=(place.edge(used.pupil), place.edge(used.limbus)),
         lids=(place.lid(used.upper_lid), place.lid(used.lower_lid)),
-        true_lids=(place.lid(truth.upper_lid), place.lid(truth.lower_lid)) if lids_known else (None, None),
         roll_rad=float(roll_rad),
     )
 
@@ -173,7 +150,7 @@ class FlatIris:
         """A strip of `size` (R, T) with `errors` on it."""
         strip = self.strip(errors, size)
         target = np.concatenate([[-errors.roll_rad], *self._undo(errors), [self.pupil_share]])
-        return Sample(strip, context_of_strip(strip), target, np.full(COLUMNS, np.nan))
+        return Sample(strip, context_of_strip(strip), target)
 
     def _undo(self, errors: Perturbation) -> list[Float]:
         # A boundary drawn too far out by d lets the true one appear at -d in the strip.

@@ -173,7 +173,7 @@ def _render_chunk(file: Path, first: int, count: int, seed: int, config: Rendere
         masks=np.concatenate([eye.packed for eye in eyes]),
         rolls=np.array([eye.roll_rad for eye in eyes]),
         edges=np.stack([[_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
-        lids=np.stack([[_lid_row(lid) for lid in (*eye.lids, *eye.true_lids)] for eye in eyes]),
+        lids=np.stack([[_lid_row(lid) for lid in eye.lids] for eye in eyes]),
     )
     write_bytes_atomic(file, content.getvalue())
 
@@ -186,7 +186,7 @@ def _read(file: Path) -> tuple[list[Photograph], list[int]]:
     for i, (height, width) in enumerate(held["sizes"].tolist()):
         size, packed = height * width, -(-height * width // 8)
         pupil, limbus, used_pupil, used_limbus = (_edge(row) for row in held["edges"][i])
-        upper, lower, true_upper, true_lower = (_lid(row) for row in held["lids"][i])
+        upper, lower = (_lid(row) for row in held["lids"][i][:2])
         eyes.append(
             Photograph(
                 image=held["images"][pixel : pixel + size].reshape(height, width),
@@ -194,7 +194,6 @@ def _read(file: Path) -> tuple[list[Photograph], list[int]]:
                 truth=(pupil, limbus),
                 used=(used_pupil, used_limbus),
                 lids=(upper, lower),
-                true_lids=(true_upper, true_lower),
                 roll_rad=float(held["rolls"][i]),
             )
         )
