@@ -82,7 +82,8 @@ def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Bounda
 def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
     """The upper and the lower lid around `opening` (H, W), as parabolas about the centre of `limbus`.
 
-    None where a lid is not seen. In each column the map's sum above and below its middle is the lids' distance from there.
+    None where a lid is not seen. In each column the map's sum above and below its middle is the lids' distance from
+    there.
     """
     radius = limbus.mean_radius
     u, v = np.arange(-_SPAN * radius, _SPAN * radius), np.arange(-_REACH * radius, _REACH * radius)
