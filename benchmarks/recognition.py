@@ -55,6 +55,7 @@ from irisstn.training.module import RecognitionModule
 from irisstn.training.perturbation import NONE, Perturbation, PerturbationConfig
 from irisstn.training.photographs import Photograph
 from irisstn.training.rendered import RenderedConfig, RenderedEyes
+from irisstn.weights import RECOGNIZER, RECTIFIER
 
 CONDITIONS = ("natural", "centres", "radii", "roll", "dilation", "all")
 NETWORKS = ("none", "affine", "tps", "ring")
@@ -171,7 +172,7 @@ def seen_by(rectifier: Rectifier | None, test: Tested) -> list[Strip]:
 def rates_of(run: Path, tests: dict[str, Tested], eyes: list[str]) -> Rates:
     """Error rates of the recogniser in the folder `run`, and of plain codes behind its STN, by "condition/method"."""
     network = StripNet.load(run)
-    rectifier = Rectifier.load(run) if (run / "rectifier.safetensors").exists() else None
+    rectifier = Rectifier.load(run) if (run / RECTIFIER).exists() else None
     rates: Rates = {}
     for condition, test in tests.items():
         strips = seen_by(rectifier, test)
@@ -208,13 +209,13 @@ def main(out: Path, *, eyes: Path | None = None, seeds: int = 3, steps: int = 15
     for seed in range(seeds):
         for network in NETWORKS:
             run = out / f"{network}-{seed}-{steps}"
-            if not (run / "recognizer.safetensors").exists():
+            if not (run / RECOGNIZER).exists():
                 module = fit(network, training, config_of(network, seed, steps))
                 run.mkdir(parents=True, exist_ok=True)
                 if module.rectifier is not None:
-                    module.rectifier.save(run / "rectifier.safetensors")
+                    module.rectifier.save(run / RECTIFIER)
                 if module.averaged is not None:
-                    module.averaged.save(run / "recognizer.safetensors")
+                    module.averaged.save(run / RECOGNIZER)
             found[f"{network}-{seed}"] = _kept(run / "rates.json", partial(rates_of, run, tests, owners))
             click.echo(f"{network}, seed {seed}: done", err=True)
     return found

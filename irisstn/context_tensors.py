@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from irisstn.context import CONTEXT_SIZE, LID_REACH, ring_rows
+from irisstn.context import CONTEXT_SIZE, LID_REACH, PLANES, ring_rows
 from irisstn.stn import Transform, sample, unit_points
 
 _FLAT = 1 / 255  # added to a strip's deviation, as in `Context.planes`: a flat strip is not blown up
@@ -34,7 +34,10 @@ def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
 
 
 def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tensor:
-    """`context` (B, 5, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin."""
+    """`context` (B, 5, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin.
+
+    What comes from beyond the context is not present, and `LID_REACH` from both lids.
+    """
     rows, columns = context.shape[2:]
     ring = ring_rows(rows)
     share = (ring.stop - ring.start) / rows
@@ -44,4 +47,7 @@ def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tenso
     moved = transform.move(theta, torch.stack([x, (y - middle) / share], dim=-1))
     x, y = moved.unbind(-1)
     grid = torch.stack([x, y * share + middle], dim=-1).reshape(-1, rows, columns, 2)
-    return sample(context, grid, wrap=True)
+    # Sampled as what differs from the unknown, which is 0: so the unknown stays what it is, to the bit and everywhere.
+    unknown = torch.zeros_like(context[:1, :, :1, :1])
+    unknown[:, PLANES.index("below") : PLANES.index("above") + 1] = LID_REACH
+    return sample(context - unknown, grid, wrap=True) + unknown

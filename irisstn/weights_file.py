@@ -74,7 +74,7 @@ class StoredModule(nn.Module):
 
 
 def pack_weights(module: nn.Module, kind: str, config: Mapping[str, object]) -> bytes:
-    """The file of `module`'s state, of a `kind` such as "rectifier-1", with the `config` to build it by.
+    """The file of `module`'s state, of a `kind` such as "rectifier-2", with the `config` to build it by.
 
     The same weights and config always make the same bytes.
     """

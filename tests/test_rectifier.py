@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from irisstn.config import load_config
-from irisstn.context import context_of_eye, context_of_strip
+from irisstn.context import LID_REACH, PLANES, context_of_eye, context_of_strip
 from irisstn.context_tensors import context_planes, moved_context
 from irisstn.errors import ConfigError, WeightsError
 from irisstn.geometry import Boundary, strip_angles, strip_radii
@@ -205,7 +205,7 @@ def test_misuse_is_refused(strip):
     with pytest.raises(ValueError, match="mask"):
         rectifier(torch.rand(2, 1, 8, 8), torch.ones(1, 1, 8, 8))
     with pytest.raises(ValueError, match="64"):
-        rectifier(torch.rand(2, 1, 8, 8), context=torch.rand(2, 4, 32, 256))
+        rectifier(torch.rand(2, 1, 8, 8), context=torch.rand(2, 5, 32, 256))
     with pytest.raises(ValueError, match="negative"):
         rectifier.variants(strip, -1, 0)
 
@@ -306,6 +306,17 @@ def test_a_context_is_seen_through_the_transform(eye):
     turned = moved_context(context, ring.theta_of(theta), ring)
     expected = torch.roll(context, -9, dims=-1)
     torch.testing.assert_close(turned[..., 1:-1, :], expected[..., 1:-1, :], atol=2e-2, rtol=0)
+
+
+def test_lids_that_are_not_known_stay_so_at_a_second_look(strip):
+    ring = Ring()
+    physical = ring.identity()[None].clone()
+    for name, value in (("roll_rad", 0.123), ("pupil_0", -0.1), ("limbus_0", 0.15)):
+        physical[0, ring.names.index(name)] = value
+    context = torch.from_numpy(context_of_strip(strip).planes())[None]
+    moved = moved_context(context, ring.theta_of(physical), ring)
+    lids = slice(PLANES.index("below"), PLANES.index("above") + 1)
+    assert not torch.equal(moved, context) and (moved[:, lids] == LID_REACH).all()
 
 
 def test_a_second_look_sees_the_ring_put_right(eye):

@@ -14,6 +14,7 @@ from irisstn.geometry import TAU, Boundary, Eyelid
 from irisstn.images import to_gray
 from irisstn.segmentation import Segmentation, SegmentationConfig, segment
 from irisstn.segmentation.curves import Stiffness, trace
+from irisstn.segmentation.parts import find_disc, fit_opening
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
 
@@ -301,3 +302,24 @@ def test_a_lid_just_off_the_iris_tells_how_the_head_is_turned() -> None:
         assert found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
         tilts.append(found.upper_lid.coefficients[1])
     assert 0.1 < tilts[1] - tilts[0] < 0.3  # a bowed lid that is turned slopes less than it is turned
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_patch_has_its_place_however_narrow(width: int) -> None:
+    likely = np.zeros((96, 128), np.float32)
+    likely[40:60, 50 : 50 + width] = 0.9
+    disc = find_disc(likely)
+    assert disc is not None
+    assert (disc.x, disc.y) == pytest.approx((50 + (width - 1) / 2, 49.5))
+    assert disc.radius == pytest.approx(np.sqrt(0.9 * 20 * width / np.pi))
+
+
+@pytest.mark.parametrize("radius", [25.0, 36.0])
+def test_an_opening_without_end_has_no_lids(radius: float) -> None:
+    limbus = Boundary.circle(55.5, 47.5, radius)
+    assert fit_opening(np.ones((96, 112), np.float32), limbus) == (None, None)
+    between = np.zeros((96, 112), np.float32)
+    between[30:66] = 1
+    upper, lower = fit_opening(between, limbus)
+    assert upper is not None and abs(upper.points(0)[1] - 29.5) < 1.5
+    assert lower is not None and abs(lower.points(0)[1] - 65.5) < 1.5

@@ -112,8 +112,9 @@ def distances(
 
 
 def roll_between(code: IrisCode, other: IrisCode, *, max_roll_deg: float = 30.0) -> float:
-    """How far, in radians, `code` has to be turned to lie on `other`: what it
-    shows at the angle t + roll, `other` has at t.
+    """How far, in radians, `code` has to be turned to lie on `other`.
+
+    What `code` shows at the angle t + roll, `other` shows at t.
 
     All shifts at once, by one circular correlation of the bits (the convolution theorem) in place of a search; finer
     than a column by the parabola through the best shift and its neighbours. Never more than `max_roll_deg`; 0 where the

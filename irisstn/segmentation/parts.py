@@ -24,7 +24,7 @@ _USUAL = 0.02  # how strongly a lid is drawn to that bow, and to no tilt, as a s
 _SCALE = 0.3  # pixels off a curve that are no outlier
 # A film of tears lies along a lid's margin, in iris radii: the two people who marked eyes by hand left it out.
 _FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
-_SPAN = 1.2  # a lid is looked at this far to both sides, in iris radii
+_SPAN, _REACH = 1.2, 1.5  # a lid is looked at this far to both sides, and so far up and down, in iris radii
 _LEAST_COLUMNS = 3.0  # of the map, in which a lid must be seen
 
 Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
@@ -51,7 +51,8 @@ def find_disc(likely: Float32) -> Disc | None:
     best = 1
     if count > 2:
         best += int(np.argmax(np.bincount(labels.ravel(), likely.ravel())[1:]))
-    sums = cv2.moments(np.where(labels == best, likely, np.float32(0)))
+    # In float64: OpenCV takes float32 of two columns for a contour's points.
+    sums = cv2.moments(np.where(labels == best, likely, np.float64(0)))
     amount = sums["m00"]
     return Disc(left + sums["m10"] / amount, top + sums["m01"] / amount, float(np.sqrt(amount / np.pi)))
 
@@ -81,12 +82,11 @@ def fit_disc(likely: Float32, disc: Disc, seen: Float32 | None = None) -> Bounda
 def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
     """The upper and the lower lid around `opening` (H, W), as parabolas about the centre of `limbus`.
 
-    None where a lid is not seen.
-
-    In each column the map's sum above and below its middle is the lids' distance from there.
+    None where a lid is not seen. In each column the map's sum above and below its middle is the lids' distance from
+    there.
     """
     radius = limbus.mean_radius
-    u, v = np.arange(-_SPAN * radius, _SPAN * radius), np.arange(-1.5 * radius, 1.5 * radius)
+    u, v = np.arange(-_SPAN * radius, _SPAN * radius), np.arange(-_REACH * radius, _REACH * radius)
     x, y = limbus.x + u, limbus.y + v
     height, width = opening.shape
     columns = _read(opening, *np.meshgrid(x, y))
@@ -99,7 +99,8 @@ def fit_opening(opening: Float32, limbus: Boundary) -> Lids:
     open_here *= (x >= 0) & (x <= width - 1)
     lids: list[Eyelid | None] = []
     for side, edge, film in ((1, split - above, _FILM_ABOVE), (-1, split + total - above, _FILM_BELOW)):
-        inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2)
+        # An opening that goes on to the end of what is looked at, or of the map, ends at no lid.
+        inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2) & (np.abs(edge) < _REACH * radius - 1)
         weights = open_here * inside
         if float(weights.sum()) < _LEAST_COLUMNS:
             lids.append(None)
