@@ -73,7 +73,7 @@ def run_osiris(binary: Path, paths: Sequence[Path]) -> tuple[list[OsirisIris | N
 
 
 def _read(folder: Path, name: str) -> OsirisIris | None:
-    if not (folder / f"{name}_mask.bmp").exists():
+    if not all((folder / f"{name}{suffix}").exists() for suffix in ("_mask.bmp", "_para.txt")):
         return None
     numbers = np.array((folder / f"{name}_para.txt").read_text().split(), np.float64)
     points = numbers[2:].reshape(-1, 3)[:, :2]  # x, y, angle; the pupil's first, as many as the first number says

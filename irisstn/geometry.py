@@ -178,6 +178,9 @@ class Eyelid:
         return np.asarray(across - (c0 + along * (c1 + c2 * along)))
 
 
+Lids = tuple[Eyelid | None, Eyelid | None]  # upper and lower; None where one is not known
+
+
 def _directions(angle_rad: ArrayLike) -> NDArray[np.complexfloating]:
     """exp(i t) (...) for the angles t (...)."""
     angle = np.asarray(angle_rad, float)

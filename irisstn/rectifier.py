@@ -212,8 +212,9 @@ class Rectifier(StoredModule):
     def align(self, probe: Strip, reference: Strip, *, size: tuple[int, int] | None = None) -> Rectified:
         """Rectify `probe` and turn it onto `reference`, which is rectified already: one comparison does for a search.
 
-        How far it is turned comes from `recognition.roll_between`, and the probe is sampled once, with both. For the
-        ring transform alone. A stranger's probe is turned to where it fits best, too, as in any search over shifts.
+        How far it is turned comes from `recognition.roll_between`, and the probe is sampled once, with both; in all it
+        is turned by `max_roll_deg` of the config at most. A stranger's probe is turned to where it fits best, too, as
+        in any search over shifts. Raises ValueError where the transform is no ring.
         """
         theta = self._theta(context_of_strip(probe))
         theta = self._onto(self._sample_strip(probe, theta, probe.size), theta, reference)
@@ -222,9 +223,9 @@ class Rectifier(StoredModule):
     def align_eye(
         self, image: Gray, segmentation: Segmentation, reference: Strip, size: tuple[int, int] = DEFAULT_SIZE
     ) -> Rectified:
-        """Like `align`, from the photograph itself."""
+        """Like `align`, sampled from the photograph itself."""
         theta = self._theta_of_eye(image, segmentation)
-        theta = self._onto(self._sample_eye(image, segmentation, theta, size), theta, reference)
+        theta = self._onto(self._sample_eye(image, segmentation, theta, DEFAULT_SIZE), theta, reference)
         return self._sample_eye(image, segmentation, theta, size)
 
     def variants(self, strip: Strip, k: int, seed: int, *, size: tuple[int, int] | None = None) -> list[Rectified]:
@@ -260,7 +261,7 @@ class Rectifier(StoredModule):
         turn = self.transform.identity()[None].double()
         turn[0, 0] = roll_between(encode(rectified.strip), encode(reference), max_roll_deg=self.config.max_roll_deg)
         exact = theta.double().cpu()
-        return self.transform.compose(exact, self.transform.theta_of(turn)).to(theta.device)
+        return self.transform.compose(exact, self.transform.theta_of(turn)).to(theta)
 
     @torch.no_grad()
     def _sample_strip(self, strip: Strip, theta: Tensor, size: tuple[int, int]) -> Rectified:

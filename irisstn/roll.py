@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from irisstn.context import LID_REACH, PLANES, ring_rows
+from irisstn.stn.localization import fourier
 
 _BANDS = 4  # of rows, from the pupil outward
+_LEAST_SEEN = 0.1  # share of the context that must lie within reach of a lid for it to tell anything
 _USABLE, _BELOW, _ABOVE = (PLANES.index(name) for name in ("usable", "below", "above"))
 
 
@@ -19,8 +21,8 @@ class RollReader(nn.Module):
     """The roll (B, 1) in radians, unbounded, of contexts (B, 5, R, T); see `irisstn.context`.
 
     Linear in the first Fourier coefficients, around the circle, of the distances from both lids: those are how far the
-    lids are tilted. Where no lid is known, as in a bare strip, linear in the first two of the usable mask. It starts at
-    0.
+    lids are tilted. One that is known alone counts for both. Where none is, as in a bare strip, the roll is linear in
+    the first two coefficients of the usable mask. It starts at 0.
     """
 
     def __init__(self) -> None:
@@ -32,18 +34,16 @@ class RollReader(nn.Module):
         """The roll (B, 1), in float32 at least."""
         exact = context.to(torch.promote_types(context.dtype, torch.float32))
         distances = exact[:, _BELOW : _ABOVE + 1]
-        known = (distances < LID_REACH).flatten(1).any(dim=1)
+        known = (distances < LID_REACH).flatten(2).float().mean(dim=2) > _LEAST_SEEN  # (B, 2)
         ring = exact[:, _USABLE : _USABLE + 1, ring_rows(context.shape[2])]
         # Products and sums rather than matrix products: autocast would round those to three digits.
-        by_lids = (_coefficients(distances, 1) * self.lids).sum(dim=1)
+        each = (_coefficients(distances, 1) * self.lids).reshape(-1, 2, 2 * _BANDS).sum(dim=2) * known
+        by_lids = each.sum(dim=1) * 2 / known.sum(dim=1).clamp(min=1)
         by_mask = (_coefficients(ring, 2) * self.mask).sum(dim=1)
-        return torch.where(known, by_lids, by_mask)[:, None]
+        return torch.where(known.any(dim=1), by_lids, by_mask)[:, None]
 
 
 def _coefficients(planes: Tensor, order: int) -> Tensor:
     """Fourier coefficients (B, N), cos and sin up to `order`, of `planes` (B, C, R, T) in `_BANDS` bands of rows."""
-    columns = planes.shape[3]
-    angle = 2 * torch.pi * (torch.arange(columns, device=planes.device, dtype=torch.float64) + 0.5) / columns
-    waves = torch.stack([f(k * angle) for k in range(1, order + 1) for f in (torch.cos, torch.sin)]).to(planes.dtype)
-    bands = planes.reshape(*planes.shape[:2], _BANDS, -1, columns).mean(dim=3)
-    return (2 * bands[..., None, :] * waves).mean(dim=-1).flatten(1)
+    bands = planes.reshape(planes.shape[0], planes.shape[1] * _BANDS, -1, planes.shape[3]).mean(dim=2)
+    return fourier(bands, order)[..., 1:].flatten(1)

@@ -116,6 +116,13 @@ def test_a_run_without_weights_is_told(tmp_path: Path):
         pass
 
 
+def test_a_run_that_trained_the_rectifier_alone_goes_before_the_shipped_recogniser(tmp_path: Path):
+    Rectifier().save(tmp_path / "rectifier.safetensors")
+    job, shipped = EmbedJob.of(EmbedConfig(), tmp_path), EmbedJob.of(EmbedConfig())
+    assert job.weights_sha256 == shipped.weights_sha256
+    assert job.rectifier == tmp_path / "rectifier.safetensors" and job.rectifier_sha256 != shipped.rectifier_sha256
+
+
 def test_the_shipped_recogniser_knows_the_sample_eyes_again(tmp_path: Path):
     sample = Path(__file__).parents[1] / "data" / "sample"
     assert run_batch(EmbedJob.of(EmbedConfig()), find_images([sample]), tmp_path).done == 12

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from irisstn.context import context_of_eye, context_of_strip
+from irisstn.context import LID_REACH, context_of_eye, context_of_strip
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.normalization import Strip
 from irisstn.roll import RollReader
@@ -45,6 +45,14 @@ def test_it_grows_with_the_tilt_of_the_lids_and_falls_as_the_strip_turns_along()
     assert abs(tilts[2]) < 1e-3
     together = float(read(seen(tilt_rad=0.2, roll_rad=0.2)).detach())
     assert abs(together) < 0.1 * tilts[4], "a strip that begins where the lids say shows them level"
+
+
+def test_one_lid_alone_counts_for_both():
+    read, both = reader(), seen(tilt_rad=0.1)
+    for plane in (2, 3):
+        alone = both.clone()
+        alone[:, plane] = LID_REACH
+        assert float(read(alone).detach()) == pytest.approx(float(read(both).detach()), rel=0.2)
 
 
 def test_both_lids_far_away_or_unknown_tell_nothing():

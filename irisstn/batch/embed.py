@@ -56,11 +56,14 @@ class EmbedJob:
     def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
         """The job with the weights of `model`; None: those that irisstn ships.
 
-        The folder of a run gives both networks, or the recogniser alone where it was trained alone; a file is a
-        recogniser, behind the shipped rectifier. Raises WeightsError where there are none.
+        The folder of a run gives both networks, or the recogniser alone where it was trained alone, or the rectifier,
+        before the shipped recogniser, where that was; a file is a recogniser, behind the shipped rectifier. Raises
+        WeightsError where there are none.
         """
         run = SHIPPED if model is None else model
         recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
+        if run.is_dir() and not recognizer.exists() and rectifier.exists():
+            recognizer = SHIPPED / RECOGNIZER
         used = rectifier if config.rectify and rectifier.exists() else None
         return cls(
             config,

@@ -34,7 +34,7 @@ def train(
     nodes: int | None,
     quiet: bool,
 ) -> None:
-    """Train the rectifier and the recognition network behind it, end to end.
+    """Train the rectifier and the recognition network behind it, end to end, or the one that the config names.
 
     DATA is a folder of eye pictures or the output folder of `irisstn segment`; identities come from names and
     folders, or from --labels. Without DATA it trains on eyes that are rendered as it goes. A run that was ended goes

@@ -132,7 +132,7 @@ def roll_between(code: IrisCode, other: IrisCode, *, max_roll_deg: float = 30.0)
     best = int(near[np.argmax(score[near])])
     low, top, high = (float(score[(best + step) % columns]) for step in (-1, 0, 1))
     bend = low - 2 * top + high
-    part = 0.5 * (low - high) / bend if np.isfinite(bend) and bend < 0 else 0.0
+    part = float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5)) if np.isfinite(bend) and bend < 0 else 0.0
     limit = np.deg2rad(max_roll_deg)
     return float(np.clip((best + part) * TAU / columns, -limit, limit)) if np.isfinite(top) else 0.0
 

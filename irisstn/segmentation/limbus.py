@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary
+from irisstn.geometry import Bool, Boundary, Lids
 from irisstn.segmentation.curves import Stiffness, trace
-from irisstn.segmentation.parts import Lids
 from irisstn.segmentation.polar import Float32, Gray, PolarGrid, directions, edge_map
 
 _COLUMNS = 96

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid, Float
+from irisstn.geometry import Boundary, Eyelid, Float, Lids
 from irisstn.segmentation.curves import closed_curve, robust_fit, waves
 from irisstn.segmentation.network import IRIS_RADIUS
 from irisstn.segmentation.polar import Float32, PolarGrid, directions
@@ -26,8 +26,6 @@ _SCALE = 0.3  # pixels off a curve that are no outlier
 _FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
 _SPAN, _REACH = 1.2, 1.5  # a lid is looked at this far to both sides, and so far up and down, in iris radii
 _LEAST_COLUMNS = 3.0  # of the map, in which a lid must be seen
-
-Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class CircularLocalization(nn.Module):
         roll = read
         if not self._roll_of_strips:
             roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
-        corrections = _fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
+        corrections = fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
         rest = [corrections[:, 0, :1], corrections[:, 1], corrections[:, 2], corrections[:, 3, :1]]
         offset = torch.cat(rest, dim=1) * self.ring.limits[1:].to(corrections)
         return torch.cat([roll, offset + self.ring.identity()[1:].to(offset)], dim=1)
@@ -186,7 +186,7 @@ class _PlacedHead(nn.Module):
         if self.position:
             waves = _waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
             features = torch.cat([features, waves], dim=1)
-        moments = _fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
+        moments = fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
         return _precise(self.last, torch.relu(self.hidden(moments)))
 
 
@@ -200,7 +200,7 @@ def _waves(like: Tensor, order: int) -> Tensor:
     return torch.stack(waves).to(like.dtype)
 
 
-def _fourier(values: Tensor, order: int) -> Tensor:
+def fourier(values: Tensor, order: int) -> Tensor:
     """Fourier coefficients (B, C, 1 + 2 order) of `values` (B, C, T) around the circle, in float32 at least."""
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     means = (values[:, :, None, :] * _waves(values, order)).mean(dim=-1)

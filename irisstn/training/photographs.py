@@ -9,16 +9,13 @@ import cv2
 import numpy as np
 
 from irisstn.context import Context, context_of_eye, context_of_strip
-from irisstn.geometry import TAU, Boundary, Eyelid, Float, strip_angles, strip_radii
+from irisstn.geometry import TAU, Boundary, Eyelid, Float, Lids, strip_angles, strip_radii
 from irisstn.normalization import Gray, Strip
 from irisstn.segmentation.result import Segmentation
 from irisstn.training.perturbation import ORDER, Perturbation, cut, undoing
 
 _MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context of a ring reaches
 _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
-
-
-Lids = tuple[Eyelid | None, Eyelid | None]  # upper, lower
 
 
 class Sample(NamedTuple):
