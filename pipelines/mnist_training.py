@@ -38,7 +38,7 @@ class MnistConfig(Strict):
     reference: Percent  # of error, to compare with
     target: Percent  # of error, to reach
     network: Network = Network()
-    epochs: Annotated[int, Field(ge=1)] = 15  # what two CPU cores have time for
+    epochs: Annotated[int, Field(ge=1)] = 5  # what two CPU cores have time for
     batch: Annotated[int, Field(ge=2)] = 128
     rate: Rate = 0.006  # AdamW's, at its peak
     localization_share: Rate = 0.1  # of that rate, for the localization net
