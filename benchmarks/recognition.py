@@ -61,7 +61,7 @@ CONDITIONS = ("natural", "centres", "radii", "roll", "dilation", "all")
 NETWORKS = ("none", "affine", "tps", "ring")
 SIZE = (32, 256)
 LENGTH, ROLL_RAD, DILATION = 0.04, np.deg2rad(15.0), 0.3
-# So that all have 84,188 to 86,244 parameters; `sizes` counts them. The ring's STN is smaller: its roll takes 32 weights.
+# All have 84,188 to 86,244 parameters; `sizes` counts them. The ring's STN is smaller: its roll takes 32 weights.
 _BEHIND = {"none": (16, 26, 38, 48), "affine": (12, 20, 29, 38), "tps": (12, 20, 29, 38), "ring": (12, 21, 31, 40)}
 _STN_WIDTH = 16
 _TESTED = 400  # pictures
