@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,6 +29,9 @@ from irisstn.training.segmenter.pictures import draw_batch
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
 Tell = Callable[[str, int, int], None]
+# Torch gives these no types.
+_averaged: Callable[..., AveragedModel] = AveragedModel
+_exponentially: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
 
 
 class SegmenterConfig(Strict):
@@ -65,13 +69,15 @@ def train_segmenter(
     scenes = render_scenes(
         config.scenes, config.seed, workers=config.workers, tick=lambda done, of: tell("rendering", done, of)
     )
-    network = PartsNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)  # type: ignore[no-untyped-call]
+    network = PartsNet()
+    _lay_out(network, torch.channels_last)
+    averaged = _averaged(network, multi_avg_fn=_exponentially(config.average), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.1
     )
-    parts = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
+    parts: dict[str, Stateful] = {"network": network, "averaged": averaged, "optimizer": optimizer}
+    parts["schedule"] = schedule
     file = out / "checkpoint.safetensors"
     first = _restore(file, parts)
     began, recent = time.monotonic(), 0.0
@@ -89,6 +95,13 @@ def train_segmenter(
             _log(out, step=step + 1, loss=recent, seconds=time.monotonic() - began)
         tell(f"training, loss {recent:.3f}", step + 1, config.steps)
     return export(averaged.module, out / "segmenter.onnx")
+
+
+def _lay_out(network: torch.nn.Module, order: torch.memory_format) -> None:
+    """Lay the convolutions' weights out in this `order` of memory; a vector has but one."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.clone(memory_format=order)
 
 
 def _step(network: PartsNet, scenes: list[Scene], step: int, config: SegmenterConfig) -> Tensor:
@@ -115,7 +128,7 @@ def parts_loss(logits: Tensor, parts: Tensor, *, near: float, dice: float) -> Te
 
 def export(network: torch.nn.Module, path: Path) -> Path:
     """Write `network` as ONNX to `path`, atomically, after a check that OpenCV computes what torch does."""
-    network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    _lay_out(network.eval(), torch.contiguous_format)
     example = torch.randn(1, 1, *SIZE, generator=torch.Generator().manual_seed(0))
     beside = path.with_suffix(".new.onnx")
     with warnings.catch_warnings(), torch.no_grad():
@@ -154,10 +167,10 @@ def _restore(file: Path, parts: dict[str, Stateful]) -> int:
     """The step to go on from; 0 where there is no checkpoint."""
     if not file.exists():
         return 0
-    state = SafetensorsCheckpoint().load_checkpoint(file)
+    state: dict[str, Any] = SafetensorsCheckpoint().load_checkpoint(file)
     for name, part in parts.items():
-        part.load_state_dict(state[name])  # type: ignore[arg-type]
-    return int(str(state["step"]))
+        part.load_state_dict(state[name])
+    return int(state["step"])
 
 
 def _log(out: Path, **figures: float) -> None:
