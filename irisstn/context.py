@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Eyelid, Float, Float32, ring_points, strip_angles
+from irisstn.geometry import Bool, Eyelid, Float, Float32, ring_places, strip_angles
 from irisstn.normalization import Gray, Strip
 from irisstn.segmentation.result import Segmentation
 
@@ -83,8 +83,8 @@ def context_of_eye(
         raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
     rows, columns = size
     radius, angle = context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad
-    points = ring_points(segmentation.pupil, segmentation.limbus, radius, angle)
-    x, y = (np.ascontiguousarray(axis, np.float32) for axis in np.moveaxis(points, -1, 0))
+    places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
+    x, y = (place.astype(np.float32) for place in places)
     height, width = image.shape
     present = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
     # The photograph is several times finer than the context: smooth it to the context's own scale first.

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Float
-from irisstn.segmentation.polar import Float32, PolarGrid, directions
+from irisstn.geometry import TAU, Boundary, Float, Float32
+from irisstn.segmentation.polar import PolarGrid, directions
 
 _TOO_LITTLE = 1e-3  # mean strength of the edges below which they cannot move a curve
 _ROUNDS = 3  # of reweighting

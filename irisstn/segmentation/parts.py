@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid, Float, Lids
+from irisstn.geometry import Boundary, Eyelid, Float, Float32, Lids
 from irisstn.segmentation.curves import closed_curve, robust_fit, waves
 from irisstn.segmentation.network import IRIS_RADIUS
-from irisstn.segmentation.polar import Float32, PolarGrid, directions
+from irisstn.segmentation.polar import PolarGrid, directions
 
 _COLUMNS = 64
 _STEP = 0.5  # pixels between the places along a ray

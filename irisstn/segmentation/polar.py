@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Float
+from irisstn.geometry import TAU, Bool, Float, Float32
 
-Float32 = NDArray[np.float32]
 Gray = NDArray[np.uint8]
 
 

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Eyelid, Float
+from irisstn.geometry import TAU, Bool, Eyelid, Float, Float32
 from irisstn.segmentation.network import SIZE
-from irisstn.segmentation.polar import Float32
 from irisstn.synthetic.camera import Range
 from irisstn.training.segmenter.layout import Layout
 

@@ -8,9 +8,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float
+from irisstn.geometry import TAU, Boundary, Eyelid, Float, Float32
 from irisstn.segmentation.network import IRIS_RADIUS, SIZE
-from irisstn.segmentation.polar import Float32
 from irisstn.training.segmenter.scenes import Scene
 
 _TABLE = 256  # angles at which a boundary is looked up

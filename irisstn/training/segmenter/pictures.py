@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from irisstn.geometry import Float32
 from irisstn.segmentation.network import SIZE
-from irisstn.segmentation.polar import Float32
 from irisstn.training.segmenter import dressing
 from irisstn.training.segmenter.layout import Layout, close_up, elsewhere, whole_picture
 from irisstn.training.segmenter.scenes import Scene
