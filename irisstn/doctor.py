@@ -21,7 +21,7 @@ from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.weights import SHIPPED
 
 PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
-EXTRAS = ("ray",)  # for `--engine ray`
+EXTRAS = ("ray", "onnxruntime")  # for `--engine ray` and `export`
 _SUFFIXES = (".png", ".jpg", ".jp2", ".tiff", ".bmp", ".gif", ".webp", ".ppm")
 
 

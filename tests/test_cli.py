@@ -15,7 +15,7 @@ from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.outputs import read_manifest
 
-COMMANDS = ["segment", "rectify", "synth", "train", "doctor"]
+COMMANDS = ["segment", "rectify", "synth", "train", "export", "doctor"]
 
 
 def run(*arguments: str | Path) -> Result:

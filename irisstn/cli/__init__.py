@@ -3,6 +3,7 @@
 folders.py      segment, rectify, embed: a folder of pictures in, a folder of outputs out
 evaluation.py   match, evaluate: what was embedded or rectified, compared and measured
 training.py     train
+export.py       export
 synthetic.py    synth
 doctor.py       doctor
 options.py      the options that several commands have
@@ -17,6 +18,7 @@ import click
 
 from irisstn.cli.doctor import doctor
 from irisstn.cli.evaluation import evaluate, match
+from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
 from irisstn.cli.synthetic import synth
 from irisstn.cli.training import train
@@ -30,7 +32,7 @@ def cli() -> None:
     """Eye photographs in, straight iris strips out."""
 
 
-for command in (segment, rectify, embed, match, evaluate, synth, train, doctor):
+for command in (segment, rectify, embed, match, evaluate, synth, train, export, doctor):
     cli.add_command(command)
 
 

@@ -132,7 +132,7 @@ def export(network: torch.nn.Module, path: Path) -> Path:
     example = torch.randn(1, 1, *SIZE, generator=torch.Generator().manual_seed(0))
     beside = path.with_suffix(".new.onnx")
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter wants two more packages
+        warnings.simplefilter("ignore", DeprecationWarning)  # the older exporter wrote the shipped weights
         torch.onnx.export(network, (example,), beside, dynamo=False, opset_version=17, input_names=["picture"])
         expected = network(example).numpy()
     opened = read_network(beside)

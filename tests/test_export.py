@@ -1,0 +1,93 @@
+"""The rectifier as an ONNX file: it computes what PyTorch does, says what it is, and is whole or not there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+
+from irisstn import OutputError, Rectifier, RectifierConfig, export
+from irisstn.cli import cli
+from irisstn.normalization import normalize
+from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+
+SIZE = (20, 100)  # neither a multiple nor a part of the localization net's
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "deep" / "rectifier.onnx"
+    done = CliRunner().invoke(cli, ["export", "-o", str(path), "--size", f"{SIZE[0]}x{SIZE[1]}"])
+    assert done.exit_code == 0, done.output
+    assert "strips of 20x100" in done.output
+    return path
+
+
+def test_it_computes_what_the_rectifier_does(written: Path) -> None:
+    eyes = [
+        render(Identity.from_seed(k), sample_shot(np.random.default_rng(k), CAMERAS["ring-320x280"])) for k in (1, 2)
+    ]
+    strips = [normalize(eye.image, eye.truth, SIZE) for eye in eyes]
+    images = np.stack([strip.image for strip in strips])[:, None].astype(np.float32) / 255
+    usable = np.stack([strip.usable for strip in strips])[:, None].astype(np.float32)
+    session = onnxruntime.InferenceSession(written, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    assert names == ["rectified", "rectified_usable", "grid", "parameters"]
+    rectifier = Rectifier.load()
+    for count in (1, 2):
+        found = dict(zip(names, session.run(names, {"strip": images[:count], "usable": usable[:count]}), strict=True))
+        assert found["rectified"].shape == (count, 1, *SIZE)
+        assert np.abs(found["rectified"] - images[:count]).max() > 0.1  # it was moved
+        with torch.no_grad():
+            warped = rectifier.warp(torch.from_numpy(images[:count]), torch.from_numpy(usable[:count]))
+        assert np.abs(found["rectified"] - warped.image.numpy()).max() < 1e-3
+        assert np.abs(found["rectified_usable"] - warped.usable.numpy()).max() < 1e-3
+        assert np.abs(found["grid"] - warped.grid.numpy()).max() < 1e-4
+        named = rectifier.transform.parameters_by_name(warped.theta)
+        for name, column in zip(named, found["parameters"].T, strict=True):
+            assert np.allclose(column, named[name].numpy(), atol=1e-4), name
+
+
+def test_it_says_what_it_is_and_nothing_of_this_machine(written: Path) -> None:
+    model = onnx.load(written)
+    onnx.checker.check_model(model)
+    about = {each.key: each.value for each in model.metadata_props}
+    rectifier = Rectifier.load()
+    assert about["weights_sha256"] == rectifier.weights_sha256
+    assert about["kind"] == Rectifier.KIND
+    assert json.loads(about["parameters"]) == list(rectifier.transform.names)
+    assert RectifierConfig.model_validate_json(about["config"]) == rectifier.config
+    content = written.read_bytes()
+    assert b".py" not in content
+    assert str(Path(export.__file__).parents[1]).encode() not in content
+    assert [path.name for path in written.parent.iterdir()] == ["rectifier.onnx"]
+
+
+def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MOST_APART", -1.0)
+    rectifier = Rectifier(RectifierConfig(transform="translation", width=8)).train()
+    with pytest.raises(RuntimeError, match="something else than PyTorch"):
+        export.export_rectifier(rectifier, tmp_path / "rectifier.onnx", size=(8, 33))
+    assert not list(tmp_path.iterdir())
+    assert rectifier.training  # it was left as it was
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    with pytest.raises(OutputError, match=r"needs onnxruntime: pip install 'irisstn\[onnx\]'"):
+        export.export_rectifier(Rectifier.load(), tmp_path / "rectifier.onnx")
+
+
+def test_impossible_sizes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="0x512"):
+        export.export_rectifier(Rectifier.load(), tmp_path / "rectifier.onnx", size=(0, 512))
+    done = CliRunner().invoke(cli, ["export", "-o", str(tmp_path / "x.onnx"), "--size", "64"])
+    assert done.exit_code == 2
+    assert "like 64x512" in done.output
+    done = CliRunner().invoke(cli, ["export", "-o", str(tmp_path / "x.onnx"), "--model", str(tmp_path / "none")])
+    assert done.exit_code == 2
+    assert not list(tmp_path.iterdir())
