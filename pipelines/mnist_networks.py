@@ -29,11 +29,10 @@ class Network(Strict):
 
     transform: Literal["translation", "rotation", "scale", "attention", "affine", "projective", "tps"] = "affine"
     output_side: Count = 24  # pixels of what the transformer hands on
-    start: Annotated[float, Field(gt=0, le=1)] = (
-        24 / 28
-    )  # share of the image's sides that it shows before it has learnt
+    # the share of the image's sides that it shows before it has learnt, in all its looks together
+    start: Annotated[float, Field(gt=0, le=1)] = 24 / 28
     antialias: bool = False  # average over each output cell: for an image much larger than the output
-    iterations: Count = 1
+    iterations: Count = 1  # looks, each through what the ones before found
     look: Count = 2  # the localization net sees the mean of so many pixels squared
     localization_width: Count = 16
     width: Count = 16  # channels of the first layer behind the transformer
@@ -112,7 +111,8 @@ class TransformedCnn(nn.Module):
         transform = TRANSFORMS[network.transform]()
         localization = Localization(transform, side, width=network.localization_width, look=network.look)
         if network.start < 1:
-            _start_at(localization.last, transform, network.start)
+            # Each look shows a part of what the ones before it show.
+            _start_at(localization.last, transform, network.start ** (1 / network.iterations))
         self.transformer = SpatialTransformer(
             localization,
             transform,
