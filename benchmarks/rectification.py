@@ -32,11 +32,11 @@ import click
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
 from irisstn.datasets import Label, Sample, find_images, label_of
 from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates, evaluate_codes, evaluate_embeddings
+from irisstn.geometry import Gray
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import StripNet, distance, encode
 from irisstn.training.perturbation import Perturbation
@@ -47,8 +47,6 @@ METHODS = ("none", "stn", "undone")
 COMPARED = ("±0", "±16", "cnn")  # plain codes with their shifts, and the CNN
 SIZE = (64, 512)
 TURN_RAD, MOVED = np.deg2rad(15.0), 0.04
-
-Gray = NDArray[np.uint8]
 
 
 @dataclass

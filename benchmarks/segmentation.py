@@ -37,12 +37,12 @@ from osiris import run_osiris
 from irisstn import SegmentationError, read_gray, segment
 from irisstn.batch.job import Input
 from irisstn.batch.segment import SegmentConfig, SegmentJob
+from irisstn.geometry import Gray
 from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.segmentation import Segmentation
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
 Bool = NDArray[np.bool_]
-Gray = NDArray[np.uint8]
 Circle = tuple[float, float, float]
 OSIRIS_PICTURES = 43  # to a process: its start is then a small part of its time
 

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Eyelid, Float, Float32, ring_places, strip_angles
-from irisstn.normalization import Gray, Strip
+from irisstn.geometry import Bool, Eyelid, Float, Float32, Gray, ring_places, strip_angles
+from irisstn.normalization import Strip
 from irisstn.segmentation.result import Segmentation
 
 CONTEXT_SIZE = (64, 256)

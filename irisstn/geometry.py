@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.floating]
+Gray = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import ImageError
+from irisstn.geometry import Gray
 from irisstn.image_headers import Header, picture_header
-
-Gray = NDArray[np.uint8]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpc", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp"}

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Float, ring_places, strip_angles, strip_radii
+from irisstn.geometry import Bool, Float, Gray, ring_places, strip_angles, strip_radii
 from irisstn.segmentation.result import Segmentation
 
-Gray = NDArray[np.uint8]
 DEFAULT_SIZE = (64, 512)
 
 

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Bool, Boundary, Float, ring_points
-from irisstn.normalization import Gray
+from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, ring_points
 from irisstn.segmentation.result import Segmentation
 
 RECOMMENDED: dict[str, tuple[float, float]] = {

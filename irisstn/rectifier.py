@@ -23,7 +23,8 @@ from torch import Tensor
 from irisstn.config import Strict
 from irisstn.context import CONTEXT_SIZE, PLANES, Context, context_of_eye, context_of_strip
 from irisstn.context_tensors import context_planes, moved_context
-from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, sample_ring
+from irisstn.geometry import Gray
+from irisstn.normalization import DEFAULT_SIZE, Strip, sample_ring
 from irisstn.recognition.iris_code import encode, roll_between
 from irisstn.roll import RollReader
 from irisstn.segmentation.result import Segmentation

@@ -10,7 +10,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Eyelid
+from irisstn.geometry import TAU, Boundary, Eyelid, Gray
 from irisstn.images import to_gray
 from irisstn.segmentation import Segmentation, SegmentationConfig, segment
 from irisstn.segmentation.curves import Stiffness, trace
@@ -18,7 +18,6 @@ from irisstn.segmentation.parts import find_disc, fit_opening
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
 
-Gray = NDArray[np.uint8]
 SHOTS = 8
 
 

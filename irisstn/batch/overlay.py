@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float
-from irisstn.normalization import Gray
+from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray
 from irisstn.segmentation.result import Segmentation
 
 # BGR

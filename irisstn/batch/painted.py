@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Float
-from irisstn.normalization import Gray
+from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Float, Gray
 from irisstn.segmentation import Segmentation
 
 Kind = TypeVar("Kind", bound=np.generic)

@@ -18,9 +18,9 @@ from irisstn.batch.segment import Size, eye_product, with_strip
 from irisstn.batch.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.config import Strict
 from irisstn.errors import ImageError
-from irisstn.geometry import Bool
+from irisstn.geometry import Bool, Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
-from irisstn.normalization import DEFAULT_SIZE, Gray, Strip
+from irisstn.normalization import DEFAULT_SIZE, Strip
 from irisstn.outputs import Json, Record
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
 from irisstn.weights import RECTIFIER, SHIPPED

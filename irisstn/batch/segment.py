@@ -12,8 +12,9 @@ from irisstn.batch.job import Input, Process, Product, output_file
 from irisstn.batch.overlay import draw_overlay
 from irisstn.batch.records import ring_fields
 from irisstn.config import Strict
+from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
-from irisstn.normalization import DEFAULT_SIZE, Gray, Strip, normalize
+from irisstn.normalization import DEFAULT_SIZE, Strip, normalize
 from irisstn.outputs import Json, Record
 from irisstn.quality import measure_quality
 from irisstn.segmentation import Segmentation, SegmentationConfig, segment, weights_hash

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.batch.overlay import draw_overlay
-from irisstn.geometry import TAU, ring_points, to_unit
-from irisstn.normalization import Gray, Strip, normalize
+from irisstn.geometry import TAU, Gray, ring_points, to_unit
+from irisstn.normalization import Strip, normalize
 from irisstn.segmentation.result import Segmentation
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from irisstn.batch.overlay import draw_overlay
 from irisstn.batch.records import read_segmentation
 from irisstn.errors import IrisError
+from irisstn.geometry import Gray
 from irisstn.images import encode_jpeg, read_gray
-from irisstn.normalization import Gray, normalize
+from irisstn.normalization import normalize
 from irisstn.outputs import Json, Record, read_picture
 from irisstn.segmentation import Segmentation
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Float32, Lids
+from irisstn.geometry import Bool, Boundary, Float32, Gray, Lids
 from irisstn.segmentation.curves import Stiffness, trace
-from irisstn.segmentation.polar import Gray, PolarGrid, directions, edge_map
+from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 96
 _CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements

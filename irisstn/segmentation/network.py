@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 
 from irisstn.errors import WeightsError
-from irisstn.geometry import Float32
-from irisstn.segmentation.polar import Gray
+from irisstn.geometry import Float32, Gray
 from irisstn.weights import SEGMENTER, SHIPPED
 
 SIZE = (96, 128)  # (H, W) of the pictures that the network was trained on

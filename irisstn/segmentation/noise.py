@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary
-from irisstn.segmentation.polar import Gray, PolarGrid
+from irisstn.geometry import Bool, Boundary, Gray
+from irisstn.segmentation.polar import PolarGrid
 
 
 def find_glints(image: Gray, circle: Boundary) -> Bool:

@@ -10,11 +10,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Float, Float32
-
-Gray = NDArray[np.uint8]
+from irisstn.geometry import TAU, Bool, Float, Float32, Gray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

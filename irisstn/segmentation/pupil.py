@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary
+from irisstn.geometry import Bool, Boundary, Gray
 from irisstn.segmentation.curves import Stiffness, trace
-from irisstn.segmentation.polar import Gray, PolarGrid, directions, edge_map
+from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
 _STIFFNESS = Stiffness(shape=0.05)

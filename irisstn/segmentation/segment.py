@@ -10,13 +10,12 @@ from typing import NoReturn
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Lids
+from irisstn.geometry import TAU, Bool, Boundary, Gray, Lids
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, Parts, look
 from irisstn.segmentation.noise import find_glints, find_noise
 from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_disc, fit_opening
-from irisstn.segmentation.polar import Gray
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.result import Segmentation
 from irisstn.segmentation.view import View

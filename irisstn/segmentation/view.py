@@ -8,8 +8,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid
-from irisstn.segmentation.polar import Gray
+from irisstn.geometry import Boundary, Eyelid, Gray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from irisstn.config import Strict
 from irisstn.context import Context, ring_rows
-from irisstn.geometry import Bool
-from irisstn.normalization import Gray, Strip
+from irisstn.geometry import Bool, Gray
+from irisstn.normalization import Strip
 
 _LEAST_LEFT = 0.35  # share of a strip that stays usable
 

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.geometry import Bool, Boundary, Eyelid, Float, strip_angles
-from irisstn.normalization import Gray, Strip, ring_grid, sample_ring
+from irisstn.geometry import Bool, Boundary, Eyelid, Float, Gray, strip_angles
+from irisstn.normalization import Strip, ring_grid, sample_ring
 from irisstn.segmentation.result import Segmentation
 
 ORDER = 2  # Fourier order of the boundary corrections

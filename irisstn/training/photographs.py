@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from irisstn.context import Context, context_of_eye, context_of_strip
-from irisstn.geometry import TAU, Boundary, Eyelid, Float, Lids, strip_angles, strip_radii
-from irisstn.normalization import Gray, Strip
+from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray, Lids, strip_angles, strip_radii
+from irisstn.normalization import Strip
 from irisstn.segmentation.result import Segmentation
 from irisstn.training.perturbation import ORDER, Perturbation, cut, undoing
 

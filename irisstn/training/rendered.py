@@ -20,9 +20,8 @@ from pydantic import Field
 
 from irisstn.config import Strict
 from irisstn.errors import IrisError, OutputError
-from irisstn.geometry import Boundary, Eyelid
+from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.images import to_gray, write_bytes_atomic
-from irisstn.normalization import Gray
 from irisstn.processes import end_with_parent
 from irisstn.segmentation import segment
 from irisstn.segmentation.result import Segmentation

@@ -11,8 +11,7 @@ from multiprocessing import get_context
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid
-from irisstn.segmentation.polar import Gray
+from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.segmentation.view import View
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_shot
 from irisstn.synthetic.camera import Range
