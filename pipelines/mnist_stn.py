@@ -4,8 +4,8 @@
     python pipelines/mnist_table.py OUT
     python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o FULL --set epochs=150 --device cuda
 
-The second prints the table. The configs hold what two CPU cores finish in a few minutes a run; the papers train a
-hundred times as long, which the third does on a GPU.
+The second prints the table. A config is what two CPU cores finish within an hour, six runs of it; the papers train
+longer, which the third does on a GPU.
 
 Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the
 last checkpoint and pictures of what the transformer does. The first seed of everything comes first. Finished runs are
