@@ -3,7 +3,7 @@
     from irisstn.export import export_rectifier
     export_rectifier(irisstn.Rectifier.load(), Path("rectifier.onnx"))
 
-The file computes what `Rectifier.warp` does with strips; it was compared with it in ONNX Runtime before it is written.
+The file computes what `Rectifier.warp` does with strips; the two are compared in ONNX Runtime before it is written.
 """
 
 from __future__ import annotations

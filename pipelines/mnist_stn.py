@@ -4,7 +4,7 @@
     python pipelines/mnist_table.py OUT
     python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o FULL --set epochs=150 --device cuda
 
-The second prints the table. A config is what two CPU cores finish within an hour, six runs of it; the papers train
+The second prints the table. A config's six runs are what two CPU cores finish in about an hour; the papers train
 longer, which the third does on a GPU.
 
 Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the
