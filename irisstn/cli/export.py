@@ -15,9 +15,9 @@ from irisstn.cli.options import model_option, quiet_option
 @click.option(
     "-o", "--out", default="rectifier.onnx", show_default=True, type=click.Path(path_type=Path), help="File to write."
 )
-@click.option("--size", default="64x512", show_default=True, metavar="RxC", help="Rows x columns of the strips.")
+@click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512.")
 @quiet_option
-def export(*, model: Path | None, out: Path, size: str, quiet: bool) -> None:
+def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> None:
     """Write the rectifier as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
 
     Strips and their masks go in, in batches of any length; rectified strips, their masks, sampling grids and parameters
@@ -31,10 +31,11 @@ def export(*, model: Path | None, out: Path, size: str, quiet: bool) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from irisstn.batch.segment import Size
+    from irisstn.normalization import DEFAULT_SIZE
 
     with told():
         try:
-            rows, columns = TypeAdapter(Size).validate_python(size)
+            rows, columns = DEFAULT_SIZE if size is None else TypeAdapter(Size).validate_python(size)
         except ValidationError:
             raise Misuse(f"--size must be rows x columns of 1 to 4096 each, like 64x512, not {size}") from None
         from irisstn.export import export_rectifier
