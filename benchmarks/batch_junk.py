@@ -11,7 +11,7 @@ from batch_runs import Row, run
 
 from irisstn.datasets import find_images
 from irisstn.images import read_gray
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 FORMATS = (".png", ".jpg", ".bmp", ".tiff", ".jp2", ".webp", ".gif", ".pgm", ".ppm")
 

@@ -11,7 +11,7 @@ import numpy as np
 from batch_runs import ENVIRONMENT, IRISSTN, Row, differences, files_of, run
 
 from irisstn.datasets import find_images
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 
 def kill_and_resume(eyes: Path, scratch: Path, *, kills: int, workers: int, seed: int) -> Row:

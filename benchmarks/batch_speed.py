@@ -13,10 +13,10 @@ import numpy as np
 from batch_runs import Row, run
 
 from irisstn.batch import SegmentConfig, SegmentJob
-from irisstn.batch.job import Input
+from irisstn.batch.jobs.job import Input
 from irisstn.datasets import find_images
 from irisstn.images import encode_png, read_gray
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 
 def floor_ms(pictures: Sequence[Path], scratch: Path) -> float:

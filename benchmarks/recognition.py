@@ -48,13 +48,13 @@ from irisstn.images import write_bytes_atomic
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED
 from irisstn.training import TrainConfig
-from irisstn.training.augmentation import AugmentationConfig
-from irisstn.training.data import Batches, Eyes, Steps, to_strips, to_tensors
-from irisstn.training.folder import read_eyes
-from irisstn.training.module import RecognitionModule
-from irisstn.training.perturbation import NONE, Perturbation, PerturbationConfig
-from irisstn.training.photographs import Photograph
-from irisstn.training.rendered import RenderedConfig, RenderedEyes
+from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.batches import Batches, Eyes, Steps, to_strips, to_tensors
+from irisstn.training.data.boundary_errors import NONE, Perturbation, PerturbationConfig
+from irisstn.training.data.eye_crops import Photograph
+from irisstn.training.data.image_folder import read_eyes
+from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
+from irisstn.training.lightning_module import RecognitionModule
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
 CONDITIONS = ("natural", "centres", "radii", "roll", "dilation", "all")

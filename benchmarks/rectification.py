@@ -39,7 +39,7 @@ from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates
 from irisstn.geometry import Gray
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import StripNet, distance, encode
-from irisstn.training.perturbation import Perturbation
+from irisstn.training.data.boundary_errors import Perturbation
 
 CONDITIONS = ("natural", "turned", "moved", "both")
 ALIGNED = ("natural", "both")

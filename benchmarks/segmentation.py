@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from osiris import run_osiris
 
 from irisstn import SegmentationError, read_gray, segment
-from irisstn.batch.job import Input
-from irisstn.batch.segment import SegmentConfig, SegmentJob
+from irisstn.batch.jobs.job import Input
+from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 from irisstn.geometry import Gray
 from irisstn.images import to_gray, write_bytes_atomic
-from irisstn.segmentation import Segmentation
+from irisstn.results import Segmentation
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
 Bool = NDArray[np.bool_]

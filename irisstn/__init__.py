@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     )
     from irisstn.geometry import Boundary, Ellipse, Eyelid
     from irisstn.images import read_gray, to_gray
-    from irisstn.normalization import Strip, normalize
+    from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
-    from irisstn.rectifier import Rectified, Rectifier, RectifierConfig
-    from irisstn.segmentation import Segmentation, SegmentationConfig, segment
+    from irisstn.rectification.rectifier import Rectified, Rectifier, RectifierConfig
+    from irisstn.results import Segmentation, Strip
+    from irisstn.segmentation import SegmentationConfig, segment
 
 __all__ = [
     "Boundary",
@@ -58,10 +59,11 @@ _HOMES = {
     "irisstn.errors": "ConfigError DatasetError ImageError IrisError OutputError SegmentationError WeightsError",
     "irisstn.geometry": "Boundary Ellipse Eyelid",
     "irisstn.images": "read_gray to_gray",
-    "irisstn.normalization": "Strip normalize",
+    "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
-    "irisstn.rectifier": "Rectified Rectifier RectifierConfig",
-    "irisstn.segmentation": "Segmentation SegmentationConfig segment",
+    "irisstn.rectification.rectifier": "Rectified Rectifier RectifierConfig",
+    "irisstn.results": "Segmentation Strip",
+    "irisstn.segmentation": "SegmentationConfig segment",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

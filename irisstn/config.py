@@ -10,10 +10,10 @@ import difflib
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Annotated, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from irisstn.errors import ConfigError
 
@@ -155,3 +155,14 @@ def _is_model(kind: type) -> bool:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_size(size: object) -> object:
+    """`"64x512"` as (64, 512); anything else as it is, for the model to judge."""
+    if isinstance(size, str) and size.count("x") == 1:
+        return tuple(size.split("x"))
+    return size
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(parse_size)]

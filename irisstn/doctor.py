@@ -15,7 +15,7 @@ import torch
 from irisstn.errors import ImageError, IrisError
 from irisstn.images import decode_gray
 from irisstn.normalization import normalize
-from irisstn.rectifier import Rectifier
+from irisstn.rectification.rectifier import Rectifier
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.weights import SHIPPED

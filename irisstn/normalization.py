@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Float, Gray, ring_places, strip_angles, strip_radii
-from irisstn.segmentation.result import Segmentation
+from irisstn.geometry import Float, Gray, ring_places, strip_angles, strip_radii
+from irisstn.results import Segmentation, Strip
 
 DEFAULT_SIZE = (64, 512)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strip:
-    """A normalized iris: `image` (R, T) 8-bit gray and `usable` (R, T) bool, both read-only copies."""
-
-    image: Gray
-    usable: Bool
-
-    def __post_init__(self) -> None:
-        if self.image.ndim != 2 or self.image.dtype != np.uint8:
-            raise ValueError(f"a strip's image must be (R, T) of uint8, got {self.image.shape} of {self.image.dtype}")
-        if self.usable.shape != self.image.shape or self.usable.dtype != np.bool_:
-            raise ValueError(f"a strip's mask must be bool like its image {self.image.shape}, got {self.usable.shape}")
-        for name in ("image", "usable"):
-            copy = getattr(self, name).copy()
-            copy.flags.writeable = False
-            object.__setattr__(self, name, copy)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(R, T): rows from the pupil to the limbus, columns around the circle."""
-        rows, columns = self.image.shape
-        return int(rows), int(columns)
 
 
 def normalize(image: Gray, segmentation: Segmentation, size: tuple[int, int] = DEFAULT_SIZE) -> Strip:

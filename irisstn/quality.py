@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, ring_points
-from irisstn.segmentation.result import Segmentation
+from irisstn.results import Segmentation
 
 RECOMMENDED: dict[str, tuple[float, float]] = {
     "usable_iris_area": (70.0, 100.0),

@@ -24,9 +24,9 @@ from mnist_digits import read_digits
 from mnist_networks import MODELS
 from mnist_training import MnistConfig, run
 
-from irisstn.batch.lock import locked
 from irisstn.config import load_config
 from irisstn.errors import IrisError, OutputError
+from irisstn.storage.lock import locked
 
 
 def main(

@@ -18,8 +18,9 @@ from torch import Generator, Tensor
 from irisstn.config import Strict
 from irisstn.errors import DatasetError, OutputError
 from irisstn.images import write_bytes_atomic, write_png
-from irisstn.stn import area_outside, require_gradient, side_by_side
+from irisstn.stn import area_outside, require_gradient
 from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.visualization.grids import side_by_side
 
 Distortion = Literal["upright", "jitter", "rotated", "placed", "projective", "elastic", "cluttered"]
 Percent = Annotated[float, Field(gt=0, lt=100)]

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn import Rectifier, normalize, segment
-from irisstn.batch.overlay import draw_overlay
 from irisstn.images import to_gray, write_png
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.visualization.overlay import draw_overlay
 
 CAMERA, IDENTITY, SHOTS = "tilted-640x480", 12, (6, 10, 5)
 HEIGHT, GAP, WHITE = 210, 10, 255

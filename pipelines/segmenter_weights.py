@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from irisstn.batch.progress import Stages
 from irisstn.config import load_config
+from irisstn.progress import Stages
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from irisstn.batch import SegmentConfig, SegmentJob, run_batch
-from irisstn.batch.rectify import RectifyConfig, RectifyJob
+from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.config import load_config
 from irisstn.datasets import find_images
 from irisstn.evaluation import ErrorRates, evaluate_folder

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from irisstn.batch.job import Input, Process, Product
+from irisstn.batch.jobs.job import Input, Process, Product
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import ImageError, WeightsError
-from irisstn.outputs import Json, read_manifest
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.records import Json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from shouting import Shout, inputs, statuses
 
 from irisstn.batch import run_batch
 from irisstn.errors import OutputError, WeightsError
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 
 def test_records_files_and_counts(tmp_path: Path):

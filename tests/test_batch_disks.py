@@ -14,7 +14,9 @@ from shouting import Shout, inputs
 from irisstn.batch import run_batch
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, OutputError
-from irisstn.outputs import Json, Record, read_manifest, safe_name
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.records import Json, Record
+from irisstn.storage.file_names import safe_name
 
 
 def test_an_output_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

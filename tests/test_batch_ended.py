@@ -11,7 +11,7 @@ from shouting import Shout, inputs, run_in_process, statuses, wait_for_records
 
 from irisstn.batch import run_batch
 from irisstn.errors import OutputError
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 
 def test_a_worker_that_dies_or_hangs_costs_its_input_only(tmp_path: Path):

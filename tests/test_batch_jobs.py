@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from output_files import contents
 
-from irisstn.batch import SegmentConfig, SegmentJob, read_segmentation, run_batch
+from irisstn.batch import SegmentConfig, SegmentJob, run_batch
 from irisstn.batch.inputs import find_inputs
-from irisstn.batch.painted import is_painted, segment_painted
-from irisstn.batch.rectify import RectifyConfig, RectifyJob, kind_of
+from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob, kind_of
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, SegmentationError, WeightsError
 from irisstn.images import encode_png, read_gray, write_png
 from irisstn.normalization import normalize
-from irisstn.outputs import Record, read_manifest
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_segmentation
+from irisstn.outputs.records import Record
 from irisstn.segmentation import segment
+from irisstn.segmentation.masked_image import is_painted, segment_painted
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_pictures_that_are_no_eyes(tmp_path: Path, eyes: Path):
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rectifier that changes nothing."""
     torch = pytest.importorskip("torch")
-    from irisstn.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
+    from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "rectifier.safetensors"

@@ -9,18 +9,18 @@ import uuid
 from pathlib import Path
 
 import fsspec
+import irisstn.outputs.remote_manifest
 import pytest
 from output_files import contents
 from shouting import Shout, inputs
 
-import irisstn.batch.mirror
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
-from irisstn.batch.job import identity
-from irisstn.batch.place import LocalPlace
-from irisstn.batch.ray_cluster import _RayWorker
+from irisstn.batch.jobs.job import identity
+from irisstn.batch.ray_engine import _RayWorker
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
+from irisstn.storage.local import LocalPlace
 
 MEMORY = fsspec.filesystem("memory")
 
@@ -117,7 +117,7 @@ def test_the_lock_at_a_url(url: str, tmp_path: Path, holder: dict[str, object], 
 
 
 def test_a_run_that_lost_its_lock_ends(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(irisstn.batch.mirror, "EVERY_S", 0.0)
+    monkeypatch.setattr(irisstn.outputs.remote_manifest, "EVERY_S", 0.0)
     samples = inputs(tmp_path / "in", 4)
 
     class Thief(Shout):
@@ -136,7 +136,7 @@ def test_killed_at_a_url_and_resumed(tmp_path: Path):
     inputs(tmp_path / "in", 40)
     out = tmp_path / "out"
     code = (
-        "import sys, irisstn.batch.mirror as mirror\n"
+        "import sys, irisstn.outputs.remote_manifest as mirror\n"
         "from irisstn.batch import run_batch; from shouting import Shout, find_images\n"
         "mirror.EVERY_S = 0.05\n"
         "run_batch(Shout(pause_s=0.02), find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
@@ -200,7 +200,7 @@ def test_hostile_keys_of_a_store_write_nothing_outside(url: str, tmp_path: Path,
 
 
 def test_a_large_or_missing_file_at_a_url(url: str, monkeypatch: pytest.MonkeyPatch):
-    from irisstn.batch.remote import read_url  # noqa: PLC0415
+    from irisstn.storage.remote import read_url  # noqa: PLC0415
 
     MEMORY.pipe_file(f"{url}/a.png", bytes(100))
     assert read_url(f"{url}/a.png") == bytes(100)

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from irisstn import Rectifier, Strip, normalize, read_gray, segment
-from irisstn.batch.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.cli import cli
-from irisstn.outputs import read_manifest
-from irisstn.rectifier import Rectified
+from irisstn.outputs.manifest import read_manifest
+from irisstn.rectification.rectifier import Rectified
+from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 
 YELLOW = (0, 255, 255)
 

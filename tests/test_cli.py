@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 import irisstn
 from irisstn.cli import cli
 from irisstn.datasets import find_images
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 COMMANDS = ["segment", "rectify", "synth", "train", "export", "doctor"]
 
@@ -149,7 +149,7 @@ def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
 def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
     result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--shots", 1, "--seed", 3, "--workers", 1)
     assert "2 pictures" in result.output
-    from irisstn.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
+    from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
 
     Rectifier().save(tmp_path / "run/rectifier.safetensors")
     out = tmp_path / "out"

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from irisstn.context import (
+from irisstn.geometry import Boundary, Eyelid
+from irisstn.normalization import normalize
+from irisstn.rectification.ring_context import (
     LID_REACH,
     PLANES,
     Context,
@@ -13,9 +15,7 @@ from irisstn.context import (
     ring_rows,
     without_margin,
 )
-from irisstn.geometry import Boundary, Eyelid
-from irisstn.normalization import Strip, normalize
-from irisstn.segmentation.result import Segmentation
+from irisstn.results import Segmentation, Strip
 
 SHAPE = (240, 320)
 PUPIL, LIMBUS = Boundary.circle(160, 120, 30), Boundary.circle(160, 120, 90)

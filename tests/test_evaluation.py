@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from irisstn.evaluation import compare_all, error_rates, evaluate_codes, evaluate_embeddings
 from irisstn.evaluation.comparisons import Comparisons
-from irisstn.normalization import Strip
+from irisstn.results import Strip
 
 
 def comparisons(genuine, impostor, failed=0, samples=10):

@@ -14,15 +14,16 @@ from click.testing import CliRunner, Result
 import irisstn
 from irisstn import Rectifier, segment
 from irisstn.batch import run_batch
-from irisstn.batch.embed import EmbedConfig, EmbedJob, gather_embeddings
 from irisstn.batch.inputs import find_inputs
-from irisstn.batch.rectify import RectifyConfig, RectifyJob
+from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob, gather_embeddings
+from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, WeightsError
 from irisstn.evaluation import read_scores, read_templates, score_blocks, scores_of, templates
 from irisstn.images import read_gray
-from irisstn.outputs import read_embedding, read_manifest, read_strip
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_embedding, read_strip
 from irisstn.recognition import StripNet, StripNetConfig, distances
 from irisstn.report.comparison import changes
 

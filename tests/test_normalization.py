@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from irisstn.geometry import Boundary, strip_angles, strip_radii
-from irisstn.normalization import Strip, normalize, ring_grid, sample_ring
-from irisstn.segmentation.result import Segmentation
+from irisstn.normalization import normalize, ring_grid, sample_ring
+from irisstn.results import Segmentation, Strip
 
 SHAPE = (240, 320)
 PUPIL, LIMBUS = Boundary.circle(150, 118, 30), Boundary.circle(154, 116, 90)

@@ -10,7 +10,8 @@ import pytest
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError
 from irisstn.evaluation import evaluate_folder, read_templates
-from irisstn.outputs import read_manifest, read_strip
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_strip
 
 SIZE = (32, 256)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from irisstn.evaluation import read_templates
-from irisstn.outputs import read_manifest
+from irisstn.outputs.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 

@@ -66,7 +66,7 @@ def test_every_public_function_and_class_has_a_docstring(path: Path):
         "import irisstn",
         "from irisstn import segment, normalize, Segmentation, Strip, IrisError, read_gray, measure_quality",
         "import irisstn.cli",
-        "import irisstn.batch, irisstn.batch.rectify, irisstn.report",
+        "import irisstn.batch, irisstn.batch.jobs.rectify, irisstn.report",
         "import irisstn.synthetic.folder",
     ],
 )

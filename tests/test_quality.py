@@ -9,7 +9,7 @@ import pytest
 import irisstn.quality
 from irisstn.geometry import Boundary, Ellipse, Eyelid
 from irisstn.quality import RECOMMENDED, Quality, measure_quality
-from irisstn.segmentation.result import Segmentation
+from irisstn.results import Segmentation
 
 SHAPE = (480, 640)
 PUPIL, LIMBUS = Boundary.circle(320, 240, 40), Boundary.circle(320, 240, 100)

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irisstn.errors import WeightsError
-from irisstn.normalization import Strip
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
 from irisstn.recognition.losses import MetricLossConfig, metric_loss
 from irisstn.recognition.network import standardize
+from irisstn.results import Strip
 
 SMALL = StripNetConfig(widths=(8, 8, 8, 8), channels=4)
 

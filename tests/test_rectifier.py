@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from irisstn.config import load_config
-from irisstn.context import LID_REACH, PLANES, context_of_eye, context_of_strip
-from irisstn.context_tensors import context_planes, moved_context
 from irisstn.errors import ConfigError, WeightsError
 from irisstn.geometry import Boundary, strip_angles, strip_radii
-from irisstn.normalization import Strip, normalize, sample_ring
-from irisstn.rectifier import Rectifier, RectifierConfig
-from irisstn.segmentation.result import Segmentation
+from irisstn.normalization import normalize, sample_ring
+from irisstn.rectification.context_tensors import context_planes, moved_context
+from irisstn.rectification.rectifier import Rectifier, RectifierConfig
+from irisstn.rectification.ring_context import LID_REACH, PLANES, context_of_eye, context_of_strip
+from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring, require_gradient
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
 

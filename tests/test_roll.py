@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from irisstn.context import LID_REACH, context_of_eye, context_of_strip
 from irisstn.geometry import Boundary, Eyelid
-from irisstn.normalization import Strip
-from irisstn.roll import RollReader
-from irisstn.segmentation.result import Segmentation
+from irisstn.rectification.ring_context import LID_REACH, context_of_eye, context_of_strip
+from irisstn.rectification.roll import RollReader
+from irisstn.results import Segmentation, Strip
 
 SHAPE = (240, 320)
 # Both lids count alike: the first cosines of the distances, that of the upper lid with the other sign.

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Boundary, Eyelid, Gray
 from irisstn.images import to_gray
-from irisstn.segmentation import Segmentation, SegmentationConfig, segment
-from irisstn.segmentation.curves import Stiffness, trace
-from irisstn.segmentation.parts import find_disc, fit_opening
+from irisstn.results import Segmentation
+from irisstn.segmentation import SegmentationConfig, segment
+from irisstn.segmentation.contour_tracing import Stiffness, trace
+from irisstn.segmentation.map_fitting import find_disc, fit_opening
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
 

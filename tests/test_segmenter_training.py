@@ -10,9 +10,9 @@ import torch
 from irisstn.errors import OutputError
 from irisstn.segmentation.network import SIZE
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
-from irisstn.training.segmenter.layout import close_up, whole_picture
+from irisstn.training.segmenter.examples import draw_batch, draw_picture
+from irisstn.training.segmenter.framing import close_up, whole_picture
 from irisstn.training.segmenter.network import PartsNet
-from irisstn.training.segmenter.pictures import draw_batch, draw_picture
 from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
 from irisstn.training.segmenter.train import parts_loss
 

@@ -4,15 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from irisstn.stn import (
-    TRANSFORMS,
-    Affine,
-    CircularLocalization,
-    Ring,
-    Translation,
-    TutorialLocalization,
-    start_at_identity,
-)
+from irisstn.rectification.localization import CircularLocalization
+from irisstn.stn import TRANSFORMS, Affine, Ring, Translation, TutorialLocalization, start_at_identity
 
 STRIDE = CircularLocalization.STRIDE
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from irisstn.stn import Attention, Ring, SpatialTransformer, Translation, Warped, draw_outline, side_by_side
+from irisstn.stn import Attention, Ring, SpatialTransformer, Translation, Warped
 from irisstn.stn.localization import TutorialLocalization
+from irisstn.visualization.grids import draw_outline, side_by_side
 
 
 def warped_by(images: torch.Tensor, transform: torch.nn.Module, *theta: float, wrap: bool = False) -> Warped:

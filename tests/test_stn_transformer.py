@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from irisstn.rectification.localization import CircularLocalization
 from irisstn.stn import (
     TRANSFORMS,
     Affine,
     Attention,
-    CircularLocalization,
     Ring,
     Rotation,
     SpatialTransformer,

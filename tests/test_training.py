@@ -14,12 +14,12 @@ from irisstn.config import load_config
 from irisstn.datasets import label_of
 from irisstn.errors import ConfigError, DatasetError, OutputError, WeightsError
 from irisstn.recognition import StripNet
-from irisstn.rectifier import Rectifier
+from irisstn.rectification.rectifier import Rectifier
 from irisstn.training import TrainConfig, train
 from irisstn.training.checkpoints import SafetensorsCheckpoint
-from irisstn.training.folder import read_eyes
-from irisstn.training.keeper import read_metrics
-from irisstn.training.rendered import RenderedConfig, RenderedEyes
+from irisstn.training.data.image_folder import read_eyes
+from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
+from irisstn.training.run_folder import read_metrics
 
 
 def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from irisstn.config import load_config
 from irisstn.errors import ConfigError
-from irisstn.rectifier import Rectifier
+from irisstn.rectification.rectifier import Rectifier
 from irisstn.training import TrainConfig
-from irisstn.training.data import Steps
-from irisstn.training.keeper import read_metrics
+from irisstn.training.data.batches import Steps
+from irisstn.training.run_folder import read_metrics
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 

@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_settings import NO_ERRORS, QUIET, TOY
 
-from irisstn.normalization import Strip, normalize
+from irisstn.normalization import normalize
+from irisstn.results import Strip
 from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training import TrainConfig
-from irisstn.training.augmentation import AugmentationConfig, augmentation, strip_augmentation, wear_masks
-from irisstn.training.data import Batches, Eyes, cut_batch, to_strips, to_tensors
-from irisstn.training.module import ring_losses
-from irisstn.training.perturbation import TARGET_NAMES, Perturbation, PerturbationConfig, draw
-from irisstn.training.photographs import FlatIris, photograph
+from irisstn.training.data.augmentation import AugmentationConfig, augmentation, strip_augmentation, wear_masks
+from irisstn.training.data.batches import Batches, Eyes, cut_batch, to_strips, to_tensors
+from irisstn.training.data.boundary_errors import TARGET_NAMES, Perturbation, PerturbationConfig, draw
+from irisstn.training.data.eye_crops import FlatIris, photograph
+from irisstn.training.lightning_module import ring_losses
 
 
 @pytest.fixture(scope="module")

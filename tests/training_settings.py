@@ -3,8 +3,8 @@
 import numpy as np
 
 from irisstn.training import TrainConfig
-from irisstn.training.augmentation import AugmentationConfig
-from irisstn.training.perturbation import Perturbation
+from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.boundary_errors import Perturbation
 
 NO_ERRORS = Perturbation(0.0, np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)))
 QUIET = AugmentationConfig(blur=0, noise=0, light=0, marks=0, gaps=0, shades=0, blind=0)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from training_settings import TOY
 
 import irisstn.training.run as training_run
-from irisstn.training.keeper import Keeper
+from irisstn.training.run_folder import Keeper
 
 
 class Notes(Callback):

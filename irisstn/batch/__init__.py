@@ -1,10 +1,9 @@
 """Folders of pictures: one runner for every folder command, with a manifest, resume and workers."""
 
 from irisstn.batch.inputs import find_inputs, out_folder
-from irisstn.batch.ray_cluster import Cluster
-from irisstn.batch.records import read_segmentation
-from irisstn.batch.run import Summary, run_batch
-from irisstn.batch.segment import SegmentConfig, SegmentJob
+from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
+from irisstn.batch.ray_engine import Cluster
+from irisstn.batch.runner import Summary, run_batch
 
 __all__ = [
     "Cluster",
@@ -13,6 +12,5 @@ __all__ = [
     "Summary",
     "find_inputs",
     "out_folder",
-    "read_segmentation",
     "run_batch",
 ]

@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from irisstn.batch.job import output_file
-from irisstn.batch.remote import RemotePlace, RemoteSample, find_remote, is_url, without_file_scheme
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
-from irisstn.outputs import MANIFEST, read_manifest, safe_name
+from irisstn.outputs.manifest import MANIFEST, read_manifest
+from irisstn.outputs.records import output_file
+from irisstn.storage.file_names import safe_name
+from irisstn.storage.remote import RemotePlace, RemoteSample, find_remote, is_url, without_file_scheme
 
 Samples = Sequence[Sample] | Sequence[RemoteSample]
 

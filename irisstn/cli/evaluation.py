@@ -45,9 +45,9 @@ def match(
       irisstn match eyes-rectified --shifts 16 --pairs
       irisstn match probes gallery -o scores
     """
-    from irisstn.batch.progress import Bar
     from irisstn.datasets import read_labels
     from irisstn.evaluation import read_templates, write_scores
+    from irisstn.progress import Bar
 
     with told():
         known = read_labels(labels) if labels is not None else None

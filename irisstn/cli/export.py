@@ -30,7 +30,7 @@ def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> N
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from irisstn.batch.segment import Size
+    from irisstn.config import Size
     from irisstn.normalization import DEFAULT_SIZE
 
     with told():
@@ -38,8 +38,8 @@ def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> N
             rows, columns = DEFAULT_SIZE if size is None else TypeAdapter(Size).validate_python(size)
         except ValidationError:
             raise Misuse(f"--size must be rows x columns of 1 to 4096 each, like 64x512, not {size}") from None
-        from irisstn.export import export_rectifier
-        from irisstn.rectifier import Rectifier
+        from irisstn.rectification.onnx_export import export_rectifier
+        from irisstn.rectification.rectifier import Rectifier
 
         apart = export_rectifier(Rectifier.load(model), out, size=(rows, columns))
     if not quiet:

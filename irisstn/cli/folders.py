@@ -24,7 +24,7 @@ from irisstn.cli.options import (
 if TYPE_CHECKING:
     from irisstn.batch import Summary
     from irisstn.batch.inputs import Samples
-    from irisstn.batch.job import Job
+    from irisstn.batch.jobs.job import Job
 
 PAST = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}
 
@@ -51,7 +51,7 @@ def segment(
       irisstn segment 'scans/*/L/*.png' --workers 2 --json
       irisstn segment s3://bucket/eyes -o s3://bucket/strips --engine ray --ray-address head:6379
     """
-    from irisstn.batch.segment import SegmentConfig, SegmentJob
+    from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
     from irisstn.config import load_config
 
     with told():
@@ -90,7 +90,7 @@ def rectify(
       irisstn rectify ./eyes -o out --side-by-side      # look at OUT/side_by_side
       irisstn rectify ./strips --input strip --size 32x256
     """
-    from irisstn.batch.rectify import RectifyConfig, RectifyJob
+    from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
     from irisstn.config import load_config
 
     with told():
@@ -126,7 +126,7 @@ def embed(
       irisstn embed ./eyes-rectified -o out
       irisstn embed ./eyes --model runs/mine --plain
     """
-    from irisstn.batch.embed import EmbedConfig, EmbedJob
+    from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
     from irisstn.config import load_config
 
     with told():
@@ -165,7 +165,7 @@ def _run(job: Job, run: Run) -> None:
 
 def _written_page(out: Path, samples: Samples, job: Job) -> Path:
     """What is made of all outputs together, on disk: embeddings in one file, or a page to open in a browser."""
-    from irisstn.batch.embed import EmbedJob, gather_embeddings
+    from irisstn.batch.jobs.embed import EmbedJob, gather_embeddings
     from irisstn.datasets import Sample
     from irisstn.report import write_report
 

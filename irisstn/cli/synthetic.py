@@ -29,7 +29,7 @@ def synth(
       irisstn synth -o eyes --subjects 10 --shots 5
       irisstn synth -o tilted --camera tilted-640x480 --seed 3
     """
-    from irisstn.batch.progress import Bar
+    from irisstn.progress import Bar
     from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
 
     try:

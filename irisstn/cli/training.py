@@ -47,8 +47,8 @@ def train(
       irisstn train --config configs/shipped.yaml
       irisstn train ./eyes -o runs/mine --devices 2
     """
-    from irisstn.batch.progress import Stages
     from irisstn.config import load_config
+    from irisstn.progress import Stages
 
     with told():
         from irisstn.training import TrainConfig

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from irisstn.evaluation.comparisons import compare_all
 from irisstn.evaluation.error_rates import ErrorRates, error_rates
-from irisstn.normalization import Strip
-from irisstn.recognition.iris_code import distances, encode
+from irisstn.iris_code import distances, encode
+from irisstn.results import Strip
 
 
 def evaluate_codes(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from irisstn.datasets import Label, label_of
 from irisstn.errors import DatasetError
-from irisstn.outputs import Record, read_embedding, read_manifest, read_strip
-from irisstn.recognition.iris_code import IrisCode, distances, encode
+from irisstn.iris_code import IrisCode, distances, encode
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_embedding, read_strip
+from irisstn.outputs.records import Record
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # templates on either side that are compared at a time

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from irisstn.recognition.iris_code import IrisCode, distance, distances, encode, roll_between
+from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig

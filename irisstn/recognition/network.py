@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from irisstn.config import Strict
-from irisstn.normalization import Strip
+from irisstn.results import Strip
+from irisstn.stn.circular import CircularConv
 from irisstn.weights import RECOGNIZER
 from irisstn.weights_file import StoredModule
 
@@ -45,21 +46,6 @@ class StripNetConfig(Strict):
         if any(side % 2 == 0 or side < 1 or side > limit for side, limit in zip(self.window, self.size, strict=True)):
             raise ValueError(f"a window of two odd sides within the size {self.size} is needed, got {self.window}")
         return self
-
-
-class CircularConv(nn.Module):
-    """Convolution of strips (B, C, R, T), wrapped around the angle T, zero beyond pupil and limbus; no bias."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> None:
-        super().__init__()
-        self.wrap = kernel[1] // 2
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel[0] // 2, 0), bias=False)
-
-    def forward(self, strips: Tensor) -> Tensor:
-        """(B, C, R, T) to (B, C', R / stride, T / stride), rounded up."""
-        wrapped = torch.cat([strips[..., -self.wrap :], strips, strips[..., : self.wrap]], dim=-1)
-        out: Tensor = self.conv(wrapped)
-        return out
 
 
 def _block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Sequential:

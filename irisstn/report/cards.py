@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.batch.overlay import draw_overlay
-from irisstn.batch.records import read_segmentation
 from irisstn.errors import IrisError
 from irisstn.geometry import Gray
 from irisstn.images import encode_jpeg, read_gray
 from irisstn.normalization import normalize
-from irisstn.outputs import Json, Record, read_picture
-from irisstn.segmentation import Segmentation
+from irisstn.outputs.reader import read_picture, read_segmentation
+from irisstn.outputs.records import Json, Record
+from irisstn.results import Segmentation
+from irisstn.visualization.overlay import draw_overlay
 
 _IRIS_RADIUS = 100.0  # pixels in the close-up
 _FIGURES = ("usable_iris_area", "sharpness", "iris_radius")  # of the quality, on a card; the table has all

@@ -13,7 +13,8 @@ from irisstn.evaluation import ErrorRates, Estimate, Scores, error_rates, read_s
 from irisstn.evaluation.scores import ABOUT
 from irisstn.evaluation.templates import Kind
 from irisstn.images import write_bytes_atomic
-from irisstn.outputs import read_manifest, read_picture
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, changes, ends
 from irisstn.report.plots import det_plot, histogram_plot, require_report_extra

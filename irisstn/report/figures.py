@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from irisstn.outputs import Record
+from irisstn.outputs.records import Record
 
 _BINS, _WIDTH, _HEIGHT = 24, 144, 24
 

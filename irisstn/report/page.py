@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
-from irisstn.batch.output import RUN
 from irisstn.datasets import Sample
 from irisstn.images import write_bytes_atomic
-from irisstn.outputs import Record, read_manifest
+from irisstn.outputs.folder import RUN
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.records import Record
 from irisstn.report.cards import card, failure_row
 from irisstn.report.figures import Figures
 

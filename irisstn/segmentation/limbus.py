@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Float32, Gray, Lids
-from irisstn.segmentation.curves import Stiffness, trace
+from irisstn.segmentation.contour_tracing import Stiffness, trace
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 96

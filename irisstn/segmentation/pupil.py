@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Gray
-from irisstn.segmentation.curves import Stiffness, trace
+from irisstn.segmentation.contour_tracing import Stiffness, trace
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72

@@ -11,14 +11,14 @@ import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Gray, Lids
+from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.crop import View
 from irisstn.segmentation.limbus import refine_limbus
+from irisstn.segmentation.map_fitting import Disc, agreement, find_disc, fit_disc, fit_opening
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, Parts, look
-from irisstn.segmentation.noise import find_glints, find_noise
-from irisstn.segmentation.parts import Disc, agreement, find_disc, fit_disc, fit_opening
+from irisstn.segmentation.occlusions import find_glints, find_noise
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
-from irisstn.segmentation.result import Segmentation
-from irisstn.segmentation.view import View
 
 _CLOSER_LOOKS = 2  # at most
 _CLOSER_SIZE = (96, 112)  # (H, W) of what is looked at then: 1.6 by 1.9 iris radii to each side

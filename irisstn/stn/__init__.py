@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from irisstn.stn.affine import Affine, Attention, MatrixTransform, Rotation, Scale, Translation
 from irisstn.stn.guards import require_finite, require_gradient
-from irisstn.stn.localization import CircularLocalization, TutorialLocalization, start_at_identity
-from irisstn.stn.pictures import draw_outline, side_by_side
+from irisstn.stn.localization import TutorialLocalization, start_at_identity
 from irisstn.stn.projective import Projective
 from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
@@ -35,7 +34,6 @@ __all__ = [
     "TRANSFORMS",
     "Affine",
     "Attention",
-    "CircularLocalization",
     "MatrixTransform",
     "Projective",
     "Ring",
@@ -48,12 +46,10 @@ __all__ = [
     "TutorialLocalization",
     "Warped",
     "area_outside",
-    "draw_outline",
     "outside_penalty",
     "require_finite",
     "require_gradient",
     "sample",
-    "side_by_side",
     "start_at_identity",
     "unit_points",
     "wrap_columns",

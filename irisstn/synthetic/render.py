@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Float
-from irisstn.segmentation.result import Segmentation
+from irisstn.results import Segmentation
 from irisstn.synthetic.eye import PlacedEye, RingField, eye_corners, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot

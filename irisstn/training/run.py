@@ -23,11 +23,11 @@ from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
-from irisstn.training.data import Batch, Batches, Eyes, Steps, cut_batch
-from irisstn.training.folder import read_eyes
-from irisstn.training.keeper import Keeper, Tell
-from irisstn.training.module import CONDITIONS, RecognitionModule
-from irisstn.training.rendered import RenderedEyes
+from irisstn.training.data.batches import Batch, Batches, Eyes, Steps, cut_batch
+from irisstn.training.data.image_folder import read_eyes
+from irisstn.training.data.rendered_eyes import RenderedEyes
+from irisstn.training.lightning_module import CONDITIONS, RecognitionModule
+from irisstn.training.run_folder import Keeper, Tell
 
 _VALIDATION_BATCH = 96  # strips
 Settings = Mapping[str, object]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Gray
-from irisstn.segmentation.view import View
+from irisstn.segmentation.crop import View
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_shot
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye

@@ -24,8 +24,8 @@ from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
 from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.training.segmenter.examples import draw_batch
 from irisstn.training.segmenter.network import PartsNet
-from irisstn.training.segmenter.pictures import draw_batch
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
 Tell = Callable[[str, int, int], None]

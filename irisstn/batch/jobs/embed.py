@@ -1,0 +1,136 @@
+"""`irisstn embed`: a photograph, a painted ring or a strip to its embedding by the recognition network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from irisstn.batch.jobs.job import Input, Process, Product, one_thread, weights_digest
+from irisstn.batch.jobs.rectify import kind_of, strip_mask
+from irisstn.batch.jobs.segment import eye_product, with_strip
+from irisstn.config import Strict
+from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
+from irisstn.normalization import normalize
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.reader import read_embedding
+from irisstn.outputs.records import Json, output_file
+from irisstn.results import Strip
+from irisstn.segmentation import SegmentationConfig, segment, weights_hash
+from irisstn.segmentation.masked_image import segment_painted
+from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
+
+if TYPE_CHECKING:
+    from irisstn.recognition import StripNet
+    from irisstn.rectification.rectifier import Rectifier
+
+EMBEDDINGS = "embeddings.npz"
+
+
+class EmbedConfig(Strict):
+    """Settings of `irisstn embed`."""
+
+    input: Literal["auto", "eye", "ring", "strip"] = Field(
+        default="auto", description="what the pictures are, as for `rectify`; strips are embedded as they are"
+    )
+    rectify: bool = Field(default=True, description="straighten the strips of eyes and rings before they are embedded")
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    segmentation: SegmentationConfig = SegmentationConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedJob:
+    """`irisstn embed` with its `config` and weights files; `rectifier` None embeds plain strips."""
+
+    config: EmbedConfig
+    recognizer: Path
+    rectifier: Path | None
+    weights_sha256: str
+    rectifier_sha256: str | None
+    command: str = "embed"
+
+    @classmethod
+    def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
+        """The job with the weights of `model`; None: those that irisstn ships.
+
+        The folder of a run gives both networks, or the recogniser alone where it was trained alone, or the rectifier,
+        before the shipped recogniser, where that was; a file is a recogniser, behind the shipped rectifier. Raises
+        WeightsError where there are none.
+        """
+        run = SHIPPED if model is None else model
+        recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
+        if run.is_dir() and not recognizer.exists() and rectifier.exists():
+            recognizer = SHIPPED / RECOGNIZER
+        used = rectifier if config.rectify and rectifier.exists() else None
+        return cls(
+            config,
+            recognizer.absolute(),
+            used.absolute() if used is not None else None,
+            weights_digest(recognizer),
+            weights_digest(used) if used is not None else None,
+        )
+
+    def settings(self) -> dict[str, Json]:
+        """Everything that the output's bytes depend on."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "weights_sha256": self.weights_sha256,
+            "rectifier_sha256": self.rectifier_sha256,
+            "segmenter_sha256": weights_hash(),
+        }
+
+    @contextmanager
+    def start(self) -> Iterator[Process]:
+        """Load the weights; gives the function that handles one picture."""
+        from irisstn.recognition import StripNet  # noqa: PLC0415  (with torch, slow: only where it is used)
+        from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415
+
+        weights_digest(self.recognizer, self.weights_sha256)
+        if self.rectifier is not None:
+            weights_digest(self.rectifier, self.rectifier_sha256)
+        network = StripNet.load(self.recognizer)
+        rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
+        with one_thread():
+            yield lambda source: _embed(source, network, rectifier, self.config)
+
+
+def _embed(source: Input, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> Product:
+    image = decode_gray(source.data, max_pixels=config.max_pixels)
+    kind = kind_of(image) if config.input == "auto" else config.input
+    if kind == "strip":
+        strip = Strip(image, strip_mask(source, image, config.max_pixels))
+        product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
+    else:
+        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_painted(image)
+        if rectifier is None:
+            strip = normalize(image, segmentation)
+        else:
+            strip = rectifier.rectify_eye(image, segmentation).strip
+        product = with_strip(eye_product(source.name, image, segmentation, overlay=False), source.name, strip)
+    content = io.BytesIO()
+    np.save(content, network.embed(strip), allow_pickle=False)
+    name = output_file("embedding", source.name)
+    fields = {**product.fields, "input": kind, "embedding": name}
+    return Product(fields, product.files | {name: content.getvalue()})
+
+
+def gather_embeddings(out: Path) -> Path:
+    """Write OUT/embeddings.npz, the `names` (N,) and `embeddings` (N, D) of all inputs that went well, and return it.
+
+    Raises DatasetError where a file is missing or damaged.
+    """
+    names, embeddings = [], []
+    for record in read_manifest(out):
+        if record.get("status") == "ok":
+            names.append(str(record["path"]))
+            embeddings.append(read_embedding(out, record))
+    content = io.BytesIO()
+    np.savez(content, names=np.array(names, str), embeddings=np.array(embeddings, np.float32))
+    write_bytes_atomic(out / EMBEDDINGS, content.getvalue())
+    return out / EMBEDDINGS

@@ -1,0 +1,1 @@
+"""What training batches are made of: rendered eyes or image folders, boundary errors, augmentation."""

@@ -1,0 +1,115 @@
+"""Training pictures: scenes framed, dressed and lit by chance, with what the network is to see in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from irisstn.geometry import Float32
+from irisstn.segmentation.network import SIZE
+from irisstn.training.segmenter import appearance
+from irisstn.training.segmenter.framing import Layout, close_up, elsewhere, whole_picture
+from irisstn.training.segmenter.scenes import Scene
+
+_WHOLE, _CLOSE = 0.42, 0.49  # shares of first looks, of closer ones; the rest shows no open eye
+_Y, _X = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
+
+
+def draw_batch(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> tuple[Float32, Float32]:
+    """`count` pictures (B, 1, H, W), standardized, and their parts (B, 3, H, W) in 0..1: pupil, iris, opening."""
+    pairs = [draw_picture(scenes[int(rng.integers(len(scenes)))], rng) for _ in range(count)]
+    return np.stack([picture[None] for picture, _ in pairs]), np.stack([parts for _, parts in pairs])
+
+
+def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float32]:
+    """One picture (H, W) of `scene` and its parts (3, H, W), see `draw_batch`."""
+    kind = rng.random()
+    if kind < _WHOLE + _CLOSE:
+        layout = (whole_picture if kind < _WHOLE else close_up)(rng, scene)
+        picture, parts = _dressed(rng, _seen(layout), layout)
+    else:
+        picture, parts = _no_eye(rng, scene)
+    if rng.random() < 0.15:
+        picture = appearance.lamps(rng, picture)
+    return _standardized(_lit(rng, picture)), parts
+
+
+def _seen(layout: Layout) -> Float32:
+    """The scene as `layout` frames it; its border goes on beyond it."""
+    image = layout.scene.image
+    if layout.scale < 0.7:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.45 / layout.scale), np.uint8)
+    size = (SIZE[1], SIZE[0])
+    cut = cv2.warpAffine(image, layout.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cut.astype(np.float32)
+
+
+def _dressed(rng: np.random.Generator, picture: Float32, layout: Layout) -> tuple[Float32, Float32]:
+    below_upper, above_lower = layout.below_upper, layout.above_lower
+    scene = layout.scene
+    if rng.random() < 0.9:
+        picture, width = appearance.lid_margin(rng, picture, layout, below_upper, (0.02, 0.22))
+        below_upper = below_upper - width
+    if rng.random() < 0.65:
+        picture, width = appearance.lid_margin(rng, picture, layout, above_lower, (0.0, 0.13))
+        above_lower = above_lower - width
+    if rng.random() < 0.12:
+        picture = appearance.faint_pupil(rng, picture, layout)
+    if rng.random() < 0.08:
+        picture = appearance.faint_limbus(rng, picture, layout)
+    if rng.random() < 0.35:
+        picture = appearance.lashes(rng, picture, layout, scene.upper, -1 if rng.random() < 0.75 else 1)
+    if rng.random() < 0.12:
+        picture = appearance.lashes(rng, picture, layout, scene.lower, 1)
+    if rng.random() < 0.2:
+        picture = appearance.mirrored(rng, picture, layout)
+    if rng.random() < 0.25:
+        picture = appearance.liner(rng, picture, layout, layout.below_upper)
+    if rng.random() < 0.1:
+        picture = appearance.liner(rng, picture, layout, layout.above_lower)
+    if rng.random() < 0.06:
+        picture = appearance.hairs(rng, picture)
+    if rng.random() < 0.3:
+        picture = appearance.shade(rng, picture, below_upper, layout.radius)
+    opening = layout.soft(np.minimum(below_upper, above_lower))
+    return picture, np.stack([layout.pupil, layout.iris, opening])
+
+
+def _no_eye(rng: np.random.Generator, scene: Scene) -> tuple[Float32, Float32]:
+    """A place beside the eye, an eye that is shut, or nothing at all; its parts are all 0."""
+    kind = rng.random()
+    none = np.zeros((3, *SIZE), np.float32)
+    if kind < 0.35:
+        layout = elsewhere(rng, scene)
+        while layout.iris.any():
+            layout = elsewhere(rng, scene)
+        return _seen(layout), none
+    if kind < 0.75:
+        layout = (close_up if rng.random() < 0.5 else whole_picture)(rng, scene)
+        return appearance.closed(rng, _seen(layout), layout), none
+    return appearance.clouds(rng), none
+
+
+def _lit(rng: np.random.Generator, picture: Float32) -> Float32:
+    """Another exposure, light and lens; 0..1 about."""
+    picture = np.clip(picture / 255, 0, 1)
+    if rng.random() < 0.8:
+        picture = picture ** np.float32(np.exp(rng.normal(0, 0.35)))
+    if rng.random() < 0.5:
+        right, down = rng.normal(0, 0.35, 2).astype(np.float32)
+        picture = picture * (1 + right * (_X / SIZE[1] - 0.5) + down * (_Y / SIZE[0] - 0.5))
+    if rng.random() < 0.3:
+        darkest, brightest = np.quantile(picture, [rng.uniform(0, 0.03), 1 - rng.uniform(0, 0.1)])
+        picture = np.clip(picture, darkest, brightest)
+    if rng.random() < 0.4:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3)), np.float32)
+    if rng.random() < 0.5:
+        grain = np.float32(4 * rng.uniform(0, 0.05) * picture.std())
+        picture = picture + grain * rng.standard_normal(picture.shape, np.float32)
+    return np.asarray(picture, np.float32)
+
+
+def _standardized(picture: Float32) -> Float32:
+    return np.asarray((picture - picture.mean()) / (picture.std() + np.float32(0.02)), np.float32)
