@@ -32,7 +32,7 @@ from batch_runs import Row
 from batch_speed import measure_memory, measure_speed
 
 
-def tell(rows: Sequence[Row]) -> None:
+def progress(rows: Sequence[Row]) -> None:
     """Print rows as a table, a column for each."""
     for name in rows[0]:
         click.echo(f"{name:<40}" + "".join(f"{row.get(name, '')!s:>14}" for row in rows))
@@ -56,7 +56,7 @@ SEED = click.option("--seed", default=0, show_default=True)
 @SEED
 def _kills(*, eyes: Path, kills: int, workers: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        tell([kill_and_resume(eyes, Path(scratch), kills=kills, workers=workers, seed=seed)])
+        progress([kill_and_resume(eyes, Path(scratch), kills=kills, workers=workers, seed=seed)])
 
 
 @main.command("junk")
@@ -66,7 +66,7 @@ def _kills(*, eyes: Path, kills: int, workers: int, seed: int) -> None:
 @SEED
 def _junk(*, eyes: Path, count: int, workers: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        tell([segment_junk(eyes, Path(scratch), count=count, workers=workers, seed=seed)])
+        progress([segment_junk(eyes, Path(scratch), count=count, workers=workers, seed=seed)])
 
 
 @main.command("speed")
@@ -74,7 +74,7 @@ def _junk(*, eyes: Path, count: int, workers: int, seed: int) -> None:
 @click.option("--repeats", default=3, show_default=True)
 def _speed(*, eyes: Path, repeats: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        tell(measure_speed(eyes, Path(scratch), repeats=repeats))
+        progress(measure_speed(eyes, Path(scratch), repeats=repeats))
 
 
 @main.command("memory")
@@ -83,7 +83,7 @@ def _speed(*, eyes: Path, repeats: int) -> None:
 @WORKERS
 def _memory(*, eyes: Path, sizes: tuple[int, ...], workers: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        tell(measure_memory(eyes, Path(scratch), sizes=sizes, workers=workers))
+        progress(measure_memory(eyes, Path(scratch), sizes=sizes, workers=workers))
 
 
 @main.command("ray")
@@ -91,7 +91,7 @@ def _memory(*, eyes: Path, sizes: tuple[int, ...], workers: int) -> None:
 @WORKERS
 def _ray(*, eyes: Path, workers: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        tell([compare_ray(eyes, Path(scratch), workers=workers)])
+        progress([compare_ray(eyes, Path(scratch), workers=workers)])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from batch_runs import ENVIRONMENT, IRISSTN, Row, differences, files_of, run
+from batch_runs import ENVIRONMENT, IRISSTN, Row, differences, output_files, run
 
 from irisstn.datasets import find_images
 from irisstn.outputs.manifest import read_manifest
@@ -57,7 +57,7 @@ def kill_and_resume(eyes: Path, scratch: Path, *, kills: int, workers: int, seed
         "lines in the manifest": lines,
         "inputs lost": len({sample.name for sample in find_images([eyes])} - set(map(str, names))),
         "inputs twice": lines - len(set(names)),
-        "files compared": len(files_of(unbroken)),
+        "files compared": len(output_files(unbroken)),
         "files that differ": len(differences(broken, unbroken)),
         "leftovers": len(leftovers),
     }

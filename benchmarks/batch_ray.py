@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batch_runs import Row, differences, files_of, run
+from batch_runs import Row, differences, output_files, run
 
 
 def compare_ray(eyes: Path, scratch: Path, *, workers: int) -> Row:
@@ -15,7 +15,7 @@ def compare_ray(eyes: Path, scratch: Path, *, workers: int) -> Row:
     return {
         "inputs": two.summary["total"],
         "done": two.summary["done"],
-        "files compared": len(files_of(local)),
+        "files compared": len(output_files(local)),
         "files that differ": len(differences(far, local)),
         "local, s": round(one.seconds, 1),
         "ray, s": round(two.seconds, 1),

@@ -49,7 +49,7 @@ def run(*arguments: object, timeout_s: float = 7200) -> Run:
     return Run(process.returncode, summary, time.monotonic() - started, cpu_s, usage.ru_maxrss / 1024)
 
 
-def files_of(out: Path) -> dict[str, bytes]:
+def output_files(out: Path) -> dict[str, bytes]:
     """All files of an output folder, without what may differ: times, and where the page found the pictures."""
     files = {}
     for path in sorted(out.rglob("*")):
@@ -63,5 +63,5 @@ def files_of(out: Path) -> dict[str, bytes]:
 
 def differences(got: Path, expected: Path) -> list[str]:
     """The names of the files that differ between two output folders, or that only one of them has."""
-    one, other = files_of(got), files_of(expected)
+    one, other = output_files(got), output_files(expected)
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))

@@ -13,7 +13,7 @@ import numpy as np
 from batch_runs import Row, run
 
 from irisstn.batch import SegmentConfig, SegmentJob
-from irisstn.batch.jobs.job import Input
+from irisstn.batch.jobs.job import JobInput
 from irisstn.datasets import find_images
 from irisstn.images import encode_png, read_gray
 from irisstn.outputs.manifest import read_manifest
@@ -39,7 +39,7 @@ def floor_ms(pictures: Sequence[Path], scratch: Path) -> float:
 def job_ms(pictures: Sequence[Path]) -> float:
     """CPU milliseconds a picture for `segment`'s per-picture function alone: no runner, nothing read or written."""
     with SegmentJob(SegmentConfig()).start() as process:
-        inputs = [Input(path.name, path.read_bytes()) for path in pictures]
+        inputs = [JobInput(path.name, path.read_bytes()) for path in pictures]
         started = time.process_time()
         for source in inputs:
             try:

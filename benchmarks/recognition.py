@@ -3,7 +3,7 @@
     python benchmarks/recognition.py -o RUNS [--eyes FOLDER] [--seeds 3] [--steps N] [--json FILE]
 
 Without --eyes it trains on rendered eyes and tests on rendered identities that it has not seen. With --eyes (names or
-folders tell whose eye it is) it trains on half of the subjects and tests on the others: keep RUNS, which then holds
+folders progress whose eye it is) it trains on half of the subjects and tests on the others: keep RUNS, which then holds
 networks trained on real eyes, to yourself.
 
 Four recognisers are trained from scratch for each seed, on the same batches, for as many steps: `none`, the CNN alone,
@@ -51,7 +51,7 @@ from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import AugmentationConfig
 from irisstn.training.data.batches import Batches, Eyes, Steps, to_strips, to_tensors
 from irisstn.training.data.boundary_errors import NONE, Perturbation, PerturbationConfig
-from irisstn.training.data.eye_crops import Photograph
+from irisstn.training.data.eye_crops import EyeCrop
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
 from irisstn.training.lightning_module import RecognitionModule
@@ -122,7 +122,7 @@ def tested(eyes: Eyes, condition: str) -> Tested:
     """Strips of `eyes` under `condition`, one draw of errors per picture."""
     strips, contexts, undone = [], [], []
     for number, eye in enumerate(eyes.eyes):
-        if not isinstance(eye, Photograph):
+        if not isinstance(eye, EyeCrop):
             raise click.UsageError("photographs are needed, not strips")
         rng = np.random.default_rng((number, CONDITIONS.index(condition)))
         wrong = Perturbation(
@@ -139,7 +139,7 @@ def tested(eyes: Eyes, condition: str) -> Tested:
     return Tested(strips, np.stack(contexts), undone)
 
 
-def stretched(eye: Photograph, amount: float) -> Photograph:
+def stretched(eye: EyeCrop, amount: float) -> EyeCrop:
     """`eye` with its iris stretched: what is at the radius r + amount r (1 - r) of the ring comes to lie at r."""
     pupil, limbus = eye.used
     y, x = np.mgrid[: eye.image.shape[0], : eye.image.shape[1]].astype(float)
@@ -225,7 +225,7 @@ def main(out: Path, *, eyes: Path | None = None, seeds: int = 3, steps: int = 15
 def _eyes(folder: Path | None, out: Path) -> tuple[Eyes, Eyes]:
     """Eyes to train on, and eyes of other people to test with."""
     if folder is not None:
-        order = read_eyes(folder, labels=None, held_out=0.5, seed=0, tell=lambda what, done, of: None)
+        order = read_eyes(folder, labels=None, held_out=0.5, seed=0, progress=lambda what, done, of: None)
         return order[0], order[1]
     config = RenderedConfig(identities=512, cameras=NEAR_INFRARED, segmented=0.8, keep=out.parent / "pool")
     with RenderedEyes(config, 0, config.folder(0, out)) as rendered:
@@ -255,7 +255,7 @@ def table(found: dict[str, Rates]) -> str:
     """FNMR at FMR 1e-3 in %, a line per method, a column per condition."""
     first = found["plain"]["natural/code ±0"]
     lines = [
-        f"{first['genuine']:.0f} genuine, {first['impostor']:.0f} impostor comparisons, {first['subjects']:.0f} eyes",
+        f"{first['mated']:.0f} mated, {first['non_mated']:.0f} non_mated comparisons, {first['subjects']:.0f} eyes",
         f"{'method':<22}" + "".join(f"{condition:<22}" for condition in CONDITIONS),
     ]
     for name in ("code ±0", "code ±16", "oracle ±0", "oracle ±16"):

@@ -2,7 +2,7 @@
 
     python benchmarks/rectification.py EYES [--model RUN] [--recognizer RUN] [--subjects N] [--align N] [--json FILE]
 
-EYES is a folder of eye pictures whose names or folders tell whose eye they show (`irisstn synth` makes one). Each
+EYES is a folder of eye pictures whose names or folders progress whose eye they show (`irisstn synth` makes one). Each
 picture is segmented by `irisstn.segment`; conditions are put on top of that, one draw per picture, seeded by its name:
 
     natural     the picture as it is
@@ -16,7 +16,7 @@ are compared once, without a shift, and with a search over +-16 shifts of 1.4 de
 Pictures without a segmentation count as rejected.
 
 With --align N a third way of comparing plain codes is measured, `align`: the probe is turned onto its reference by
-`Rectifier.align_eye` and compared once; all genuine pairs, and N pairs of two eyes drawn at random. That is slow, so it
+`Rectifier.align_eye` and compared once; all mated pairs, and N pairs of two eyes drawn at random. That is slow, so it
 is done for `natural` and `both` alone.
 """
 
@@ -96,25 +96,25 @@ def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
     return evaluate_codes(part.strips, part.eyes, max_shift=shift, subjects=part.subjects, failed=part.failed)
 
 
-def _aligned(part: _Set, rectifier: Rectifier, impostors: int) -> Comparisons:
-    """All genuine pairs of `part` and so many others, the second of each turned onto the first and compared once."""
+def _aligned(part: _Set, rectifier: Rectifier, non_mated: int) -> Comparisons:
+    """All mated pairs of `part` and so many others, the second of each turned onto the first and compared once."""
     n = len(part.eyes)
     codes = [encode(strip) for strip in part.strips]
     first, second = np.triu_indices(n, 1)
     eye = np.unique(part.eyes, return_inverse=True)[1]
     same = eye[first] == eye[second]
-    others = np.random.default_rng(0).permutation(np.flatnonzero(~same))[:impostors]
+    others = np.random.default_rng(0).permutation(np.flatnonzero(~same))[:non_mated]
     values = np.full((n, n), np.nan)
     for pair in [*np.flatnonzero(same), *others]:
         i, j = int(first[pair]), int(second[pair])
         turned = rectifier.align_eye(*part.found[j], part.strips[i], SIZE).strip
         values[i, j] = distance(codes[i], encode(turned))
     everything = compare_all(values, part.eyes, subjects=part.subjects, failed=part.failed)
-    measured = ~np.isnan(everything.impostor)
+    measured = ~np.isnan(everything.non_mated)
     return replace(
         everything,
-        impostor=everything.impostor[measured],
-        impostor_subjects=everything.impostor_subjects[measured],
+        non_mated=everything.non_mated[measured],
+        non_mated_subjects=everything.non_mated_subjects[measured],
     )
 
 
@@ -173,7 +173,7 @@ def table(rates: dict[str, dict[str, float]]) -> str:
     """The rates as text, in percent with 95 % intervals."""
     first = next(iter(rates.values()))
     lines = [
-        f"{first['genuine']:.0f} genuine and {first['impostor']:.0f} impostor comparisons of {first['subjects']:.0f} "
+        f"{first['mated']:.0f} mated and {first['non_mated']:.0f} non_mated comparisons of {first['subjects']:.0f} "
         f"subjects, {100 * first['failure_to_enrol']:.2f} % not enrolled; in % [95 % interval]",
         f"{'condition':<10}{'method':<8}{'':>6}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
     ]

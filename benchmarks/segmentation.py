@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from osiris import run_osiris
 
 from irisstn import SegmentationError, read_gray, segment
-from irisstn.batch.jobs.job import Input
+from irisstn.batch.jobs.job import JobInput
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 from irisstn.geometry import Gray
 from irisstn.images import to_gray, write_bytes_atomic
@@ -140,10 +140,10 @@ def timed_files(path: Path) -> tuple[float, float]:
     """Milliseconds from the file to all that `irisstn segment` writes for it, record and quality too: core and wall."""
     start, wall = time.process_time(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, SegmentJob(SegmentConfig()).start() as process:
-        product = process(Input(path.name, path.read_bytes()))
-        for name, content in product.files.items():
+        result = process(JobInput(path.name, path.read_bytes()))
+        for name, content in result.files.items():
             write_bytes_atomic(Path(folder) / name, content)
-        json.dumps(product.fields)
+        json.dumps(result.fields)
     return 1000 * (time.process_time() - start), 1000 * (time.perf_counter() - wall)
 
 

@@ -8,7 +8,7 @@
     ├── WeightsError          a weights file or run is missing, damaged or does not fit the model
     └── OutputError           the output folder cannot be used: locked, read-only, or made by other settings
 
-Misuse of a function (a wrong shape, an impossible size) raises ValueError instead. Stages raise; only the batch
+Misuse of a function (a wrong shape, an impossible size) raises ValueError instead. StageProgress raise; only the batch
 runner catches, and writes the record.
 """
 

@@ -21,7 +21,7 @@ def _progress() -> Progress:
     )
 
 
-class _Drawn:
+class _Progress:
     """A context in which a bar is drawn; when not `shown`, nothing at all."""
 
     def __init__(self, label: str, total: int, *, shown: bool) -> None:
@@ -40,7 +40,7 @@ class _Drawn:
             self._progress.stop()
 
 
-class Bar(_Drawn):
+class ProgressBar(_Progress):
     """A bar over `total` pictures; when not `shown`, nothing at all."""
 
     def advance(self, done: int, failed: int = 0) -> None:
@@ -51,8 +51,8 @@ class Bar(_Drawn):
             self._progress.update(self._task, advance=done, words=words)
 
 
-class Stages(_Drawn):
-    """Stages that come one after the other, told as (what, done, of): a bar, or a line as each one ends."""
+class StageProgress(_Progress):
+    """StageProgress that come one after the other, told as (what, done, of): a bar, or a line as each one ends."""
 
     def __init__(self, *, bar: bool, lines: bool) -> None:
         super().__init__("", 1, shown=bar)

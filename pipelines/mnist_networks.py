@@ -75,7 +75,7 @@ class Cnn(nn.Module):
 class Localization(nn.Module):
     """Four convolutions and two linear layers, from images (B, 1, `side`, `side`) to theta (B, n).
 
-    Its last map is not averaged before the linear layers: where the digit lies is what they are to tell.
+    Its last map is not averaged before the linear layers: where the digit lies is what they are to progress.
     """
 
     def __init__(self, transform: Transform, side: int, *, width: int, look: int) -> None:

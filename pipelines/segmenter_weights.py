@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from irisstn.config import load_config
-from irisstn.progress import Stages
+from irisstn.progress import StageProgress
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 
 
@@ -24,8 +24,8 @@ from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 def main(out: Path, config: Path | None, overrides: tuple[str, ...]) -> None:
     """Train and export."""
     settings = load_config(SegmenterConfig, config, overrides)
-    with Stages(bar=sys.stderr.isatty(), lines=True) as stages:
-        path = train_segmenter(out, settings, tell=stages.tell)
+    with StageProgress(bar=sys.stderr.isatty(), lines=True) as stages:
+        path = train_segmenter(out, settings, progress=stages.tell)
     click.echo(f"{path}: copy it to irisstn/weights/ to ship it")
 
 

@@ -45,7 +45,7 @@ def _row(name: str, shift: int, rates: ErrorRates) -> str:
     eer, fnmr = (f"{100 * f.value:6.2f} [{100 * f.low:.2f}, {100 * f.high:.2f}]" for f in figures)
     return (
         f"{name:<12}{'±' + str(shift):>7}  {eer}   {fnmr}   "
-        f"{rates.genuine} genuine, {rates.impostor} impostor, {100 * rates.failure_to_enrol:.1f} % not enrolled"
+        f"{rates.mated} mated, {rates.non_mated} non_mated, {100 * rates.failure_to_enrol:.1f} % not enrolled"
     )
 
 

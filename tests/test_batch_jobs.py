@@ -19,7 +19,7 @@ from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_segmentation
 from irisstn.outputs.records import Record
 from irisstn.segmentation import segment
-from irisstn.segmentation.masked_image import is_painted, segment_painted
+from irisstn.segmentation.masked_image import is_masked_image, segment_masked_image
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +181,9 @@ def test_a_painted_ring_is_found_under_lids_and_on_any_flat_colour(eyes: Path):
         found = segment(image)
         for level in (0, 128, 255):
             painted = np.where(found.iris_mask, image, np.uint8(level))
-            assert is_painted(painted)
-            assert not is_painted(image)
-            ring = segment_painted(painted)
+            assert is_masked_image(painted)
+            assert not is_masked_image(image)
+            ring = segment_masked_image(painted)
             limit = 0.03 * found.limbus.mean_radius
             for got, true in ((ring.limbus, found.limbus), (ring.pupil, found.pupil)):
                 assert np.hypot(got.x - true.x, got.y - true.y) < limit
@@ -202,7 +202,7 @@ def test_no_ring(case: str):
     if case == "square":
         picture[60:140, 60:140] = noise[60:140, 60:140]
     with pytest.raises(SegmentationError, match="no ring"):
-        segment_painted(picture)
+        segment_masked_image(picture)
 
 
 def test_kinds_by_shape():

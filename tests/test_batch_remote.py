@@ -9,18 +9,18 @@ import uuid
 from pathlib import Path
 
 import fsspec
-import irisstn.outputs.remote_manifest
 import pytest
 from output_files import contents
 from shouting import Shout, inputs
 
+import irisstn.outputs.remote_manifest
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
 from irisstn.batch.jobs.job import identity
 from irisstn.batch.ray_engine import _RayWorker
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs.manifest import read_manifest
-from irisstn.storage.local import LocalPlace
+from irisstn.storage.local import LocalStorage
 
 MEMORY = fsspec.filesystem("memory")
 
@@ -258,7 +258,7 @@ def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
 
 def test_a_node_with_another_program_ends_the_run(tmp_path: Path):
     (tmp_path / "in.png").write_text("text")
-    place = LocalPlace(tmp_path / "out", tmp_path)
+    place = LocalStorage(tmp_path / "out", tmp_path)
     rows = {"task": [json.dumps({"name": "in.png", "path": str(tmp_path / "in.png")}).encode()]}
     same = _RayWorker(Shout(), place, 60.0, identity(Shout()))
     (row,) = same(rows)

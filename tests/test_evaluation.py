@@ -11,29 +11,29 @@ from irisstn.evaluation.comparisons import Comparisons
 from irisstn.results import Strip
 
 
-def comparisons(genuine, impostor, failed=0, samples=10):
-    genuine, impostor = np.asarray(genuine, float), np.asarray(impostor, float)
-    subjects = np.arange(len(genuine)) % 5
-    pairs = np.stack([np.arange(len(impostor)) % 5, (np.arange(len(impostor)) + 1) % 5], axis=1)
-    return Comparisons(genuine, impostor, subjects, pairs, samples, failed)
+def comparisons(mated, non_mated, failed=0, samples=10):
+    mated, non_mated = np.asarray(mated, float), np.asarray(non_mated, float)
+    subjects = np.arange(len(mated)) % 5
+    pairs = np.stack([np.arange(len(non_mated)) % 5, (np.arange(len(non_mated)) + 1) % 5], axis=1)
+    return Comparisons(mated, non_mated, subjects, pairs, samples, failed)
 
 
-def plain_figures(genuine, impostor, level):
+def plain_figures(mated, non_mated, level):
     """FNMR at FMR <= level and EER by trying every threshold."""
-    thresholds = np.unique(np.concatenate([genuine, impostor, [np.inf]]))
-    fmr = np.array([(impostor < t).mean() for t in thresholds])
-    fnmr = np.array([(genuine >= t).mean() for t in thresholds])
+    thresholds = np.unique(np.concatenate([mated, non_mated, [np.inf]]))
+    fmr = np.array([(non_mated < t).mean() for t in thresholds])
+    fnmr = np.array([(mated >= t).mean() for t in thresholds])
     return fnmr[fmr <= level].min(), np.minimum(fmr, fnmr).max()
 
 
 def test_error_rates_of_a_case_worked_by_hand():
-    genuine = [0.1, 0.2, 0.3, 0.45]
-    impostor = [0.4, 0.5, 0.5, 0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.9]
-    rates = error_rates(comparisons(genuine, impostor), fmr_levels=(0.1, 0.05), resamples=0)
-    assert rates.fnmr_at[0.1].value == 0.0  # a threshold of 0.5 accepts one impostor in ten and all genuine
+    mated = [0.1, 0.2, 0.3, 0.45]
+    non_mated = [0.4, 0.5, 0.5, 0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.9]
+    rates = error_rates(comparisons(mated, non_mated), fmr_levels=(0.1, 0.05), resamples=0)
+    assert rates.fnmr_at[0.1].value == 0.0  # a threshold of 0.5 accepts one non_mated in ten and all mated
     assert rates.fnmr_at[0.05].value == 0.25  # none may be accepted: below 0.4
     assert rates.eer.value == pytest.approx(0.1)
-    assert rates.genuine == 4 and rates.impostor == 10 and rates.subjects == 5
+    assert rates.mated == 4 and rates.non_mated == 10 and rates.subjects == 5
     assert rates.smallest_fmr == pytest.approx(0.3)
 
 
@@ -41,11 +41,11 @@ def test_error_rates_of_a_case_worked_by_hand():
 @given(st.integers(0, 10**6), st.integers(2, 60), st.integers(5, 200), st.sampled_from([0.0, 0.5, 2.0]), st.booleans())
 def test_error_rates_agree_with_trying_every_threshold(seed, n, m, separation, rounded):
     rng = np.random.default_rng(seed)
-    genuine, impostor = rng.normal(0, 1, n), rng.normal(separation, 1, m)
+    mated, non_mated = rng.normal(0, 1, n), rng.normal(separation, 1, m)
     if rounded:  # ties within either kind
-        genuine, impostor = genuine.round() + 0.25, impostor.round()
-    rates = error_rates(comparisons(genuine, impostor), fmr_levels=(0.1,), resamples=0)
-    fnmr, eer = plain_figures(genuine, impostor, 0.1)
+        mated, non_mated = mated.round() + 0.25, non_mated.round()
+    rates = error_rates(comparisons(mated, non_mated), fmr_levels=(0.1,), resamples=0)
+    fnmr, eer = plain_figures(mated, non_mated, 0.1)
     assert rates.fnmr_at[0.1].value == pytest.approx(fnmr)
     assert rates.eer.value == pytest.approx(eer)
 
@@ -56,9 +56,9 @@ def test_failures_to_enrol_count_as_rejected():
     eyes = ["a", "a", "b", "b"]
     whole = compare_all(distances, eyes)
     lost = compare_all(distances, eyes, failed=["a", "c", "c"])
-    assert len(whole.genuine) == 2 and len(whole.impostor) == 4
+    assert len(whole.mated) == 2 and len(whole.non_mated) == 4
     # Two pairs of the lost picture of "a" with the two enrolled ones; one pair of the two lost pictures of "c".
-    assert np.isinf(lost.genuine).sum() == 3 and len(lost.genuine) == 5
+    assert np.isinf(lost.mated).sum() == 3 and len(lost.mated) == 5
     rates = error_rates(lost, fmr_levels=(0.01,), resamples=0)
     assert rates.fnmr_at[0.01].value == pytest.approx(3 / 5)
     assert rates.failure_to_enrol == pytest.approx(3 / 7)
@@ -67,8 +67,8 @@ def test_failures_to_enrol_count_as_rejected():
 
 def test_lost_eyes_without_an_enrolled_picture_are_people_of_their_own():
     lost = compare_all(np.zeros((2, 2)), ["a", "b"], failed=["c", "c", "d", "d"])
-    assert len(set(lost.genuine_subjects.tolist())) == 2
-    assert not set(lost.genuine_subjects.tolist()) & set(lost.impostor_subjects.ravel().tolist())
+    assert len(set(lost.mated_subjects.tolist())) == 2
+    assert not set(lost.mated_subjects.tolist()) & set(lost.non_mated_subjects.ravel().tolist())
 
 
 def test_intervals_hold_the_value_widen_with_fewer_subjects_and_repeat():
@@ -94,16 +94,16 @@ def test_no_error_seen_is_not_no_error():
     assert rates.fnmr_at[1e-3].value == 0.0 and rates.fnmr_at[1e-3].high == pytest.approx(3 / 50)
 
 
-def test_two_eyes_of_one_person_are_impostors_of_one_subject():
+def test_two_eyes_of_one_person_are_non_mateds_of_one_subject():
     held = compare_all(np.full((3, 3), 0.5), ["1L", "1R", "2L"], subjects=["1", "1", "2"])
-    assert len(held.genuine) == 0
-    assert sorted(map(tuple, held.impostor_subjects.tolist())) == [(0, 0), (0, 1), (0, 1)]
+    assert len(held.mated) == 0
+    assert sorted(map(tuple, held.non_mated_subjects.tolist())) == [(0, 0), (0, 1), (0, 1)]
 
 
-@pytest.mark.parametrize(("genuine", "impostor"), [([], [0.5]), ([0.5], []), ([np.nan], [0.5])])
-def test_impossible_comparisons_are_misuse(genuine, impostor):
+@pytest.mark.parametrize(("mated", "non_mated"), [([], [0.5]), ([0.5], []), ([np.nan], [0.5])])
+def test_impossible_comparisons_are_misuse(mated, non_mated):
     with pytest.raises(ValueError, match=r"comparison|number"):
-        error_rates(comparisons(genuine, impostor))
+        error_rates(comparisons(mated, non_mated))
 
 
 def test_lengths_that_differ_are_misuse():

@@ -128,10 +128,10 @@ def test_the_shipped_recogniser_knows_the_sample_eyes_again(tmp_path: Path):
     sample = Path(__file__).parents[1] / "data" / "sample"
     assert run_batch(EmbedJob.of(EmbedConfig()), find_images([sample]), tmp_path).done == 12
     comparisons = scores_of(read_templates(tmp_path)).comparisons()
-    genuine, impostor = comparisons.genuine, comparisons.impostor
-    assert len(genuine) == 6 and len(impostor) == 60
-    assert np.median(genuine) < np.quantile(impostor, 0.01)
-    assert genuine.mean() < impostor.mean() - 3 * impostor.std()
+    mated, non_mated = comparisons.mated, comparisons.non_mated
+    assert len(mated) == 6 and len(non_mated) == 60
+    assert np.median(mated) < np.quantile(non_mated, 0.01)
+    assert mated.mean() < non_mated.mean() - 3 * non_mated.std()
 
 
 def test_shipped_weights_stay_small():
@@ -170,7 +170,7 @@ def test_match_writes_scores_names_and_pairs(embedded: Path, tmp_path: Path):
     n = len(held.names)
     assert len(pairs) == n * (n - 1) // 2
     comparisons = scores.comparisons()
-    assert sum(row["genuine"] == "1" for row in pairs) == np.isfinite(comparisons.genuine).sum() > 0
+    assert sum(row["mated"] == "1" for row in pairs) == np.isfinite(comparisons.mated).sum() > 0
     i, j = 1, n - 1
     (row,) = [row for row in pairs if (row["a"], row["b"]) == (held.names[i], held.names[j])]
     assert float(row["distance"]) == pytest.approx(float(scores.distances[i, j]), abs=1e-5)

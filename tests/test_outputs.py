@@ -78,8 +78,8 @@ def test_a_torn_last_line_is_passed_over(out: Path) -> None:
 
 def test_the_same_eyes_match_and_others_do_not(out: Path) -> None:
     rates = evaluate_folder(out, resamples=50)
-    assert rates.genuine == 5 * 3
-    assert rates.impostor == 15 * 14 // 2 - 15
+    assert rates.mated == 5 * 3
+    assert rates.non_mated == 15 * 14 // 2 - 15
     assert rates.subjects == 5
     assert rates.eer.value == 0
     assert rates.d_prime > 3
@@ -95,7 +95,7 @@ def test_a_failure_to_enrol_counts_as_rejected(tmp_path: Path) -> None:
     assert len(templates.codes) == len(templates.names) == 14
     assert templates.failed == {"001/L/001L00.png": Label("001", "L")}
     rates = evaluate_folder(out, resamples=50)
-    assert rates.genuine == 15
+    assert rates.mated == 15
     assert rates.fnmr_at[1e-2].value == pytest.approx(2 / 15)
     assert rates.failure_to_enrol == pytest.approx(1 / 15)
 

@@ -14,7 +14,7 @@ from irisstn.geometry import TAU, Boundary, Eyelid, Gray
 from irisstn.images import to_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
-from irisstn.segmentation.contour_tracing import Stiffness, trace
+from irisstn.segmentation.contour_tracing import CurvePrior, trace
 from irisstn.segmentation.map_fitting import find_disc, fit_opening
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
@@ -284,7 +284,7 @@ def test_edges_that_run_away_from_the_centre_are_no_ring() -> None:
     edge = np.zeros((60, 64), np.float32)
     for column in range(17):  # a quarter of a turn, from radius 5 to 50 and back: bent away from the centre
         edge[50 - round(45 * abs(column / 8 - 1)), column] = 10
-    start, free = Boundary.circle(0, 0, 30), Stiffness(0.0)
+    start, free = Boundary.circle(0, 0, 30), CurvePrior(0.0)
     with pytest.raises(SegmentationError, match="close to no ring"):
         trace(edge, grid, start, steps=[(1, 30.0)], stiffness=free)
     assert trace(np.zeros_like(edge), grid, start, steps=[(1, 30.0)], stiffness=free) == start

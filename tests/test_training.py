@@ -91,12 +91,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train(None, tmp_path / "killed", TOY, tell=kill)
+        train(None, tmp_path / "killed", TOY, progress=kill)
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
     with pytest.raises(OutputError, match="other settings"):
         train(None, tmp_path / "killed", TOY.model_copy(update={"seed": 1}))
     told = []
-    resumed = train(None, tmp_path / "killed", TOY, tell=lambda *news: told.append(news))
+    resumed = train(None, tmp_path / "killed", TOY, progress=lambda *news: told.append(news))
     assert not [what for what, _, _ in told if what.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     assert "epoch_003.png" in page and "<svg" in page
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     told.clear()
-    train(None, whole, TOY, tell=lambda *news: told.append(news))
+    train(None, whole, TOY, progress=lambda *news: told.append(news))
     assert told == [("finished already", 1, 1)]
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
@@ -157,7 +157,7 @@ def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):
     picture = next(path for path in sorted(data.rglob("*")) if path.is_file() and label_of(path.name) is not None)
     picture.write_bytes(b"no picture")
     told = []
-    training, validation = read_eyes(data, labels=None, held_out=0.5, seed=0, tell=lambda *news: told.append(news))
+    training, validation = read_eyes(data, labels=None, held_out=0.5, seed=0, progress=lambda *news: told.append(news))
     assert not training.upright and len(training.eyes) + len(validation.eyes) <= 11
     left_out = [news for news in told if "left out" in news[0]]
     assert left_out and left_out[0][1] >= 1
@@ -179,7 +179,7 @@ def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):
     lines.append({"path": "009L00.png", "status": "failed", "stage": "segment", "reason": "closed"})
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
-    quiet = {"labels": None, "held_out": 0.5, "seed": 0, "tell": lambda *news: None}
+    quiet = {"labels": None, "held_out": 0.5, "seed": 0, "progress": lambda *news: None}
     training, validation = read_eyes(tmp_path, **quiet)
     assert len(training.eyes) == len(validation.eyes) == 4
     assert training.eyes[0].pupil_share == pytest.approx(0.4)
@@ -195,7 +195,7 @@ def test_folders_that_cannot_be_trained_on_say_why(tmp_path, content):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(DatasetError, match="picture"):
-        read_eyes(tmp_path, labels=None, held_out=0.5, seed=0, tell=lambda *news: None)
+        read_eyes(tmp_path, labels=None, held_out=0.5, seed=0, progress=lambda *news: None)
 
 
 def test_a_folder_of_other_things_is_no_place_for_a_run(tmp_path):

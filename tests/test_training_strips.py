@@ -12,10 +12,10 @@ from irisstn.results import Strip
 from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training import TrainConfig
-from irisstn.training.data.augmentation import AugmentationConfig, augmentation, strip_augmentation, wear_masks
-from irisstn.training.data.batches import Batches, Eyes, cut_batch, to_strips, to_tensors
+from irisstn.training.data.augmentation import AugmentationConfig, augmentation, combine_masks, strip_augmentation
+from irisstn.training.data.batches import Batches, Eyes, make_batch, to_strips, to_tensors
 from irisstn.training.data.boundary_errors import TARGET_NAMES, Perturbation, PerturbationConfig, draw
-from irisstn.training.data.eye_crops import FlatIris, photograph
+from irisstn.training.data.eye_crops import NormalizedIris, photograph
 from irisstn.training.lightning_module import ring_losses
 
 
@@ -83,7 +83,7 @@ def test_errors_of_a_strip_without_its_photograph_are_undone_too(seed):
     rng = np.random.default_rng(seed)
     wave = np.sin(np.linspace(0, 2 * np.pi * 9, 512))[None] + np.cos(np.linspace(0, 9, 64))[:, None]
     smooth = (wave * 50 + 128).astype(np.uint8)
-    flat = FlatIris(Strip(smooth, np.ones((64, 512), bool)))
+    flat = NormalizedIris(Strip(smooth, np.ones((64, 512), bool)))
     errors = draw(rng, PerturbationConfig(stress=1.0, large_shift=0.03, large_radius=0.03))
     strip, _, target = flat.sample(errors, (64, 512))
     unturned = dict(zip(TARGET_NAMES, target, strict=True))
@@ -140,7 +140,7 @@ def test_a_run_shows_a_photograph_twice_where_upright_is_unknown(eyes_at_hand, v
 
 def test_a_strip_alone_is_that_of_the_sample(eyes_at_hand):
     photo = eyes_at_hand.eyes[0]
-    flat = FlatIris(photo.strip(NO_ERRORS, (64, 512)))
+    flat = NormalizedIris(photo.strip(NO_ERRORS, (64, 512)))
     errors = draw(np.random.default_rng(1), PerturbationConfig(stress=1.0))
     for eye in (photo, flat):
         alone, with_all = eye.strip(errors, (32, 256)), eye.sample(errors, (32, 256)).strip
@@ -158,14 +158,14 @@ def test_masks_of_others_are_worn_where_enough_is_left():
     usable = torch.ones(40, 1, 8, 16)
     for i in range(40):
         usable[i, :, :, i % 16] = 0
-    worn = wear_masks(usable, 0.5, np.random.default_rng(0))
+    worn = combine_masks(usable, 0.5, np.random.default_rng(0))
     assert not ((worn > 0) & (usable == 0)).any()
     changed = (worn != usable).flatten(1).any(dim=1)
     assert 10 <= int(changed.sum()) <= 30
-    assert torch.equal(wear_masks(usable, 0.0, np.random.default_rng(0)), usable)
+    assert torch.equal(combine_masks(usable, 0.0, np.random.default_rng(0)), usable)
     halves = torch.zeros(2, 1, 8, 16)
     halves[0, ..., :8] = halves[1, ..., 8:] = 1
-    assert torch.equal(wear_masks(halves, 1.0, np.random.default_rng(0)), halves)  # nothing would be left
+    assert torch.equal(combine_masks(halves, 1.0, np.random.default_rng(0)), halves)  # nothing would be left
 
 
 def test_random_filters_change_how_texture_looks_and_wrap(eyes_at_hand):
@@ -178,7 +178,7 @@ def test_random_filters_change_how_texture_looks_and_wrap(eyes_at_hand):
 
 
 def test_the_ring_loss_is_zero_at_the_truth_and_agreement_forgives_a_common_turn(eyes_at_hand):
-    batch = cut_batch(
+    batch = make_batch(
         eyes_at_hand, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
     )
     weights = TrainConfig().weights

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from training_settings import TOY
 
 import irisstn.training.run as training_run
-from irisstn.training.run_folder import Keeper
+from irisstn.training.run_folder import RunFolderCallback
 
 
 class Notes(Callback):
@@ -55,7 +55,7 @@ def main():
     torch.set_num_threads(1)
     made = training_run._trainer
 
-    def with_notes(config, keeper: Keeper):
+    def with_notes(config, keeper: RunFolderCallback):
         trainer = made(config, keeper)
         trainer.callbacks.append(Notes(run, stop))
         return trainer

@@ -11,7 +11,7 @@ from irisstn.errors import DatasetError
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.records import output_file
 from irisstn.storage.file_names import safe_name
-from irisstn.storage.remote import RemotePlace, RemoteSample, find_remote, is_url, without_file_scheme
+from irisstn.storage.remote import RemoteSample, RemoteStorage, find_remote, is_url, without_file_scheme
 
 Samples = Sequence[Sample] | Sequence[RemoteSample]
 
@@ -49,7 +49,7 @@ def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            RemotePlace(url).fetch(MANIFEST, folder / MANIFEST)
+            RemoteStorage(url).fetch(MANIFEST, folder / MANIFEST)
         except OSError as error:
             raise DatasetError(f"{url} cannot be read: {error}") from None
         if not (folder / MANIFEST).exists():

@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection, wait
 import cv2
 
 from irisstn.batch.jobs.job import Job
-from irisstn.batch.task import Outcome, Task, do_task, remove_outputs
+from irisstn.batch.task import Outcome, Task, remove_outputs, run_task
 from irisstn.errors import IrisError
 from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent
-from irisstn.storage.local import Place
+from irisstn.storage.local import Storage
 
-_AHEAD = 2  # tasks a worker holds: the one it does and the next, so that it never waits for us
+_QUEUED_PER_WORKER = 2  # tasks a worker holds: the one it does and the next, so that it never waits for us
 
 
 @dataclass
@@ -51,13 +51,13 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_here(tasks: Iterator[Task], job: Job, place: Place, stop: Stop) -> Iterator[Outcome]:
+def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop) -> Iterator[Outcome]:
     """Do `tasks` in this process, on one thread, until `stop`."""
     with one_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
                 return
-            yield do_task(task, process, place)
+            yield run_task(task, process, storage)
 
 
 @contextmanager
@@ -87,13 +87,13 @@ class _Worker:
         return time.monotonic() - self.since if self.ready and self.pending else 0.0
 
 
-class Team:
+class WorkerPool:
     """Processes that do tasks of one `job`. An input whose process dies, or takes longer than `limit_s` seconds, fails;
     a new process takes over.
     """
 
-    def __init__(self, job: Job, place: Place, *, workers: int, limit_s: float) -> None:
-        self._job, self._place, self._limit_s = job, place, limit_s
+    def __init__(self, job: Job, storage: Storage, *, workers: int, limit_s: float) -> None:
+        self._job, self._storage, self._limit_s = job, storage, limit_s
         # Not fork: a copy of a process whose libraries run threads may hang. Spawn is what every system has.
         self._context = multiprocessing.get_context("spawn")
         self._again: deque[Task] = deque()
@@ -127,15 +127,15 @@ class Team:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._job, self._place), daemon=True)
+        process = self._context.Process(target=_work, args=(theirs, self._job, self._storage), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
     def _hand_out(self, tasks: Iterator[Task], stop: Stop) -> None:
-        for _ in range(_AHEAD):
+        for _ in range(_QUEUED_PER_WORKER):
             for worker in self._workers:
-                if stop.wanted or len(worker.pending) >= _AHEAD:
+                if stop.wanted or len(worker.pending) >= _QUEUED_PER_WORKER:
                     continue
                 task = self._again.popleft() if self._again else next(tasks, None)
                 if task is None:
@@ -171,12 +171,12 @@ class Team:
         self._again.extend(worker.pending)
         worker.connection.close()
         self._workers[self._workers.index(worker)] = self._start()
-        remove_outputs(task, self._place)
+        remove_outputs(task, self._storage)
         record: Record = {"path": task.name, "status": "failed", "stage": "process", "reason": reason}
         return Outcome(task.name, ({**record, "seconds": seconds},))
 
 
-def _work(connection: Connection, job: Job, place: Place) -> None:
+def _work(connection: Connection, job: Job, storage: Storage) -> None:
     """A worker's life: start, then a task at a time until the other end is closed."""
     # The terminal sends Ctrl-C to all of us; the parent alone decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -188,7 +188,7 @@ def _work(connection: Connection, job: Job, place: Place) -> None:
             # The decoders' C libraries remark on damaged files there, and name none: the records do.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             while True:
-                connection.send(do_task(connection.recv(), process, place))
+                connection.send(run_task(connection.recv(), process, storage))
     except IrisError as error:
         connection.send(error)
     except (EOFError, OSError):

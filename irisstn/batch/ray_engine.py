@@ -24,11 +24,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from irisstn.batch.jobs.job import Job, identity
-from irisstn.batch.process_pool import Stop, Team
+from irisstn.batch.process_pool import Stop, WorkerPool
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import DatasetError, IrisError
 from irisstn.outputs.records import Record
-from irisstn.storage.local import Place
+from irisstn.storage.local import Storage
 
 if TYPE_CHECKING:
     import ray.data
@@ -52,7 +52,7 @@ class Cluster:
 
 
 def run_on_ray(
-    tasks: Iterator[Task], job: Job, place: Place, stop: Stop, *, cluster: Cluster, limit_s: float
+    tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, *, cluster: Cluster, limit_s: float
 ) -> Iterator[Outcome]:
     """Do `tasks` on `cluster` until `stop`; outcomes come as they are ready.
 
@@ -63,13 +63,13 @@ def run_on_ray(
     with _connected(cluster) as cpus:
         workers = cluster.workers or cpus
         while chunk := list(islice(tasks, _CHUNK * workers)):
-            for row in _dataset(chunk, (job, place, limit_s, identity(job)), workers).iter_rows():
+            for row in _dataset(chunk, (job, storage, limit_s, identity(job)), workers).iter_rows():
                 yield _outcome(row["outcome"])
                 if stop.wanted:
                     return
 
 
-def _dataset(chunk: list[Task], setup: tuple[Job, Place, float, Record], workers: int) -> ray.data.Dataset:
+def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Record], workers: int) -> ray.data.Dataset:
     import ray.data  # noqa: PLC0415
 
     # JSON: a file name may hold bytes that are no text, which Arrow would not take.
@@ -88,10 +88,10 @@ def _dataset(chunk: list[Task], setup: tuple[Job, Place, float, Record], workers
 class _RayWorker:
     """What Ray keeps in each of its processes: one worker of ours, if it is the same program as in the driver's."""
 
-    def __init__(self, job: Job, place: Place, limit_s: float, expected: Record) -> None:
+    def __init__(self, job: Job, storage: Storage, limit_s: float, expected: Record) -> None:
         own = identity(job)
         self._differs = [name for name in {*own, *expected} if own.get(name) != expected.get(name)]
-        self._team = Team(job, place, workers=0 if self._differs else 1, limit_s=limit_s)
+        self._team = WorkerPool(job, storage, workers=0 if self._differs else 1, limit_s=limit_s)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
         if self._differs:
@@ -129,7 +129,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         raise DatasetError("--engine ray needs Ray: pip install 'irisstn[ray]'") from None
     here = cluster.address is None
     try:
-        _knock(cluster.address)
+        _require_reachable(cluster.address)
         ray.init(
             cluster.address or "local",  # a RAY_ADDRESS in the environment is not meant
             num_cpus=cluster.workers if here else None,
@@ -150,7 +150,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         ray.shutdown()
 
 
-def _knock(address: str | None) -> None:
+def _require_reachable(address: str | None) -> None:
     """Raise OSError where nobody listens at `address`: Ray would try for minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():

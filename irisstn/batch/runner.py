@@ -12,15 +12,15 @@ from pathlib import Path
 
 from irisstn.batch.inputs import Samples
 from irisstn.batch.jobs.job import Job, identity
-from irisstn.batch.process_pool import Stop, Team, run_here, stop_on_signals
+from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signals
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
-from irisstn.outputs.folder import Output, opened
+from irisstn.outputs.folder import OutputFolder, open_output_folder
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Json
-from irisstn.progress import Bar
-from irisstn.storage.local import LocalPlace, Place
+from irisstn.progress import ProgressBar
+from irisstn.storage.local import LocalStorage, Storage
 
 PER_WORKER = 8  # pictures below which one more process is not worth its start
 LIMIT_S = 300.0
@@ -104,17 +104,17 @@ def run_batch(
     summary = Summary(out, len(samples))
     started = time.monotonic()
     stop = Stop()
-    who = _Who(min(workers, max(1, len(samples) // PER_WORKER)), cluster, limit_s)
-    with opened(out, identity(job), overwrite=overwrite) as output:
+    who = _Execution(min(workers, max(1, len(samples) // PER_WORKER)), cluster, limit_s)
+    with open_output_folder(out, identity(job), overwrite=overwrite) as output:
         try:
             with (
                 Manifest(output.folder) as manifest,
                 stop_on_signals(stop),
-                Bar(job.command, len(samples), shown=progress) as bar,
+                ProgressBar(job.command, len(samples), shown=progress) as bar,
             ):
-                output.describe({}, finished=False)
-                tasks = _tasks(samples, manifest, _twins(samples, output))
-                with closing(_outcomes(tasks, job, output.place, stop, who)) as outcomes:
+                output.write_run_json({}, finished=False)
+                tasks = _tasks(samples, manifest, _case_collisions(samples, output))
+                with closing(_outcomes(tasks, job, output.storage, stop, who)) as outcomes:
                     for outcome in outcomes:
                         if outcome.fatal is not None:
                             raise OutputError(outcome.fatal, stage="write")
@@ -127,14 +127,16 @@ def run_batch(
                 manifest.sort(output.scratch)
             summary.seconds = time.monotonic() - started
             summary.stopped_by = stop.signal
-            output.describe(summary.counts(), finished=summary.done + summary.skipped + summary.failed == summary.total)
+            output.write_run_json(
+                summary.counts(), finished=summary.done + summary.skipped + summary.failed == summary.total
+            )
         except OSError as error:
             raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from error
     return summary
 
 
 @dataclass(frozen=True, slots=True)
-class _Who:
+class _Execution:
     """Who does the work."""
 
     workers: int
@@ -142,13 +144,13 @@ class _Who:
     limit_s: float
 
 
-def _outcomes(tasks: Iterator[Task], job: Job, place: Place, stop: Stop, who: _Who) -> Generator[Outcome]:
+def _outcomes(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, who: _Execution) -> Generator[Outcome]:
     if who.cluster is not None:
-        yield from run_on_ray(tasks, job, place, stop, cluster=who.cluster, limit_s=who.limit_s)
+        yield from run_on_ray(tasks, job, storage, stop, cluster=who.cluster, limit_s=who.limit_s)
     elif who.workers == 1:
-        yield from run_here(tasks, job, place, stop)
+        yield from run_here(tasks, job, storage, stop)
     else:
-        with closing(Team(job, place, workers=who.workers, limit_s=who.limit_s)) as team:
+        with closing(WorkerPool(job, storage, workers=who.workers, limit_s=who.limit_s)) as team:
             yield from team.do(tasks, stop)
 
 
@@ -159,10 +161,10 @@ def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> 
         yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason)
 
 
-def _twins(samples: Samples, output: Output) -> dict[str, str]:
+def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
     """Samples whose files would overwrite those of another, where the file system takes A.png and a.png for one."""
     (output.scratch / "case").touch()
-    if not isinstance(output.place, LocalPlace) or not (output.scratch / "CASE").exists():
+    if not isinstance(output.storage, LocalStorage) or not (output.scratch / "CASE").exists():
         return {}
     first: dict[str, str] = {}
     twins = {}

@@ -7,7 +7,7 @@ export.py       export
 synthetic.py    synth
 doctor.py       doctor
 options.py      the options that several commands have
-messages.py     what is told when something is wrong, and the exit codes
+messages.py     what is report_errors when something is wrong, and the exit codes
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from irisstn.cli.messages import Misuse, told
+from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import by_option, labels_option, name_of, quiet_option
 
 
@@ -47,9 +47,9 @@ def match(
     """
     from irisstn.datasets import read_labels
     from irisstn.evaluation import read_templates, write_scores
-    from irisstn.progress import Bar
+    from irisstn.progress import ProgressBar
 
-    with told():
+    with report_errors():
         known = read_labels(labels) if labels is not None else None
         left = read_templates(rows, by, known)
         right = read_templates(columns, by, known) if columns is not None else None
@@ -60,7 +60,7 @@ def match(
         folder = out or Path(f"{name_of(str(rows))}-matched")
         about = {"a": str(rows), "b": str(columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
-        with Bar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
+        with ProgressBar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
             write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
     if not quiet:
         click.echo(f"{total:,} scores of {left.kind}s in {folder}")
@@ -103,7 +103,7 @@ def evaluate(
         searched = [int(part) for part in shifts.split(",")]
     except ValueError:
         raise Misuse(f"--shifts takes numbers such as 0,16; got {shifts}") from None
-    with told():
+    with report_errors():
         runs: list[EvaluatedRun] = read_runs(outs, by, searched, read_labels(labels) if labels is not None else None)
         rates = write_evaluation(runs, out, resamples=resamples)
     if as_json:

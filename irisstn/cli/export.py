@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from irisstn.cli.messages import Misuse, told
+from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import model_option, quiet_option
 
 
@@ -33,7 +33,7 @@ def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> N
     from irisstn.config import Size
     from irisstn.normalization import DEFAULT_SIZE
 
-    with told():
+    with report_errors():
         try:
             rows, columns = DEFAULT_SIZE if size is None else TypeAdapter(Size).validate_python(size)
         except ValidationError:

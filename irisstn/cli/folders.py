@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from irisstn.cli.messages import SOME_FAILED, Misuse, told
+from irisstn.cli.messages import SOME_FAILED, Misuse, report_errors
 from irisstn.cli.options import (
     Run,
     cpus,
@@ -54,7 +54,7 @@ def segment(
     from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
     from irisstn.config import load_config
 
-    with told():
+    with report_errors():
         flags = overrides_of(size=size, overlays=overlays or None)
         job = SegmentJob(load_config(SegmentConfig, config, [*overrides, *flags]))
         _run(job, run)
@@ -93,7 +93,7 @@ def rectify(
     from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
     from irisstn.config import load_config
 
-    with told():
+    with report_errors():
         pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
         flags = overrides_of(size=size, input=kind, augment=augment, **pictures)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
@@ -129,7 +129,7 @@ def embed(
     from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
     from irisstn.config import load_config
 
-    with told():
+    with report_errors():
         flags = overrides_of(input=kind, rectify=False if plain else None)
         job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
         _run(job, run)
@@ -157,7 +157,7 @@ def _run(job: Job, run: Run) -> None:
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
     elif not run.quiet:
-        _tell(summary, page)
+        _print_summary(summary, page)
     if summary.stopped_by is not None:
         sys.exit(128 + summary.stopped_by)
     sys.exit(SOME_FAILED if summary.failed else 0)
@@ -174,7 +174,7 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
     return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
 
 
-def _tell(summary: Summary, page: Path | None) -> None:
+def _print_summary(summary: Summary, page: Path | None) -> None:
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
     if summary.skipped:
         parts.append(f"{summary.skipped} already done")

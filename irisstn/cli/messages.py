@@ -25,8 +25,8 @@ class Crash(click.ClickException):
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Bad data, settings and folders are told in a line: misuse, but for a disk that fails under way."""
+def report_errors() -> Iterator[None]:
+    """Bad data, settings and folders are report_errors in a line: misuse, but for a disk that fails under way."""
     try:
         yield
     except IrisError as error:

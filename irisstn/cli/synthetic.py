@@ -29,11 +29,11 @@ def synth(
       irisstn synth -o eyes --subjects 10 --shots 5
       irisstn synth -o tilted --camera tilted-640x480 --seed 3
     """
-    from irisstn.progress import Bar
+    from irisstn.progress import ProgressBar
     from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
 
     try:
-        with Bar("synth", 2 * subjects * shots, shown=not quiet and sys.stderr.isatty()) as bar:
+        with ProgressBar("synth", 2 * subjects * shots, shown=not quiet and sys.stderr.isatty()) as bar:
             eyes = write_eyes(
                 out,
                 subjects=subjects,

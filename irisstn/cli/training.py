@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from irisstn.cli.messages import told
+from irisstn.cli.messages import report_errors
 from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_option
 
 
@@ -48,16 +48,16 @@ def train(
       irisstn train ./eyes -o runs/mine --devices 2
     """
     from irisstn.config import load_config
-    from irisstn.progress import Stages
+    from irisstn.progress import StageProgress
 
-    with told():
+    with report_errors():
         from irisstn.training import TrainConfig
         from irisstn.training import train as train_run
 
         settings = load_config(TrainConfig, config, [*overrides, *overrides_of(devices=devices, nodes=nodes)])
         run = out or Path("runs") / (config.stem if config is not None else "default")
         watched = sys.stderr.isatty()
-        with Stages(bar=watched and not quiet, lines=not quiet) as stages:
-            train_run(data, run, settings, labels=labels, tell=stages.tell)
+        with StageProgress(bar=watched and not quiet, lines=not quiet) as stages:
+            train_run(data, run, settings, labels=labels, progress=stages.tell)
     if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # one of a node's processes is enough
         click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")

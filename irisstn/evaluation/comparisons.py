@@ -1,4 +1,4 @@
-"""Genuine and impostor comparisons of a set of samples, all pairs once."""
+"""Genuine and non_mated comparisons of a set of samples, all pairs once."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Ints = NDArray[np.intp]
 class Comparisons:
     """Distances of all pairs, smaller = more alike; inf where a sample could not be enrolled.
 
-    `genuine` (G,) with the subject's number `genuine_subjects` (G,); `impostor` (I,) with the two subjects' numbers
-    `impostor_subjects` (I, 2), equal where two eyes of one person met. `samples` counts all samples, `failed` those of
-    them that could not be enrolled: each of their genuine comparisons is in `genuine` as inf (ISO/IEC 19795-1 calls
-    the result generalised error rates); as impostors they are never accepted, and left out.
+    `mated` (G,) with the subject's number `mated_subjects` (G,); `non_mated` (I,) with the two subjects' numbers
+    `non_mated_subjects` (I, 2), equal where two eyes of one person met. `samples` counts all samples, `failed` those of
+    them that could not be enrolled: each of their mated comparisons is in `mated` as inf (ISO/IEC 19795-1 calls
+    the result generalised error rates); as non_mated they are never accepted, and left out.
     """
 
-    genuine: Float
-    impostor: Float
-    genuine_subjects: Ints
-    impostor_subjects: Ints
+    mated: Float
+    non_mated: Float
+    mated_subjects: Ints
+    non_mated_subjects: Ints
     samples: int
     failed: int
 
     def __post_init__(self) -> None:
-        if self.genuine_subjects.shape != self.genuine.shape or self.impostor_subjects.shape != (len(self.impostor), 2):
-            raise ValueError("each comparison needs its subjects: genuine (G,), impostor (I, 2)")
+        if self.mated_subjects.shape != self.mated.shape or self.non_mated_subjects.shape != (len(self.non_mated), 2):
+            raise ValueError("each comparison needs its subjects: mated (G,), non_mated (I, 2)")
 
 
 def compare_all(
@@ -45,7 +45,7 @@ def compare_all(
 ) -> Comparisons:
     """The comparisons in a symmetric matrix of `distances` (N, N) between samples of the given `eyes` (N).
 
-    Two samples of the same eye are a genuine pair. `subjects` (N) names each sample's person (default: every eye its
+    Two samples of the same eye are a mated pair. `subjects` (N) names each sample's person (default: every eye its
     own person); `failed` names the eye of each sample that could not be enrolled. Raises ValueError where the lengths
     differ.
     """
@@ -59,7 +59,7 @@ def compare_all(
     same = eye[first] == eye[second]
     values = np.asarray(distances, float)[first, second]
 
-    lost: list[int] = []  # the subject of each genuine pair that a failure to enrol takes away
+    lost: list[int] = []  # the subject of each mated pair that a failure to enrol takes away
     owner = dict(zip(names.tolist(), (int(person[np.argmax(eye == i)]) for i in range(len(names))), strict=True))
     for name, missing in sorted(Counter(failed).items()):
         present = int(np.count_nonzero(np.asarray(eyes, dtype=str) == name))
@@ -68,10 +68,10 @@ def compare_all(
             number = owner[name] = max([int(person.max(initial=-1)), *owner.values()]) + 1
         lost += [number] * (present * missing + missing * (missing - 1) // 2)
     return Comparisons(
-        genuine=np.concatenate([values[same], np.full(len(lost), np.inf)]),
-        impostor=values[~same],
-        genuine_subjects=np.concatenate([person[first[same]], np.asarray(lost, np.intp)]).astype(np.intp),
-        impostor_subjects=np.stack([person[first[~same]], person[second[~same]]], axis=1).astype(np.intp),
+        mated=np.concatenate([values[same], np.full(len(lost), np.inf)]),
+        non_mated=values[~same],
+        mated_subjects=np.concatenate([person[first[same]], np.asarray(lost, np.intp)]).astype(np.intp),
+        non_mated_subjects=np.stack([person[first[~same]], person[second[~same]]], axis=1).astype(np.intp),
         samples=n + len(failed),
         failed=len(failed),
     )

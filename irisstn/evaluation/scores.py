@@ -4,7 +4,7 @@ OUT/scores.npy       (N, M) float32: the distance of row i to column j, smaller 
 OUT/rows.csv         path, subject, eye of each row; subject is empty where nobody knows
 OUT/columns.csv      the same of each column; not there where rows were compared among themselves
 OUT/failed.csv       the same of what could not be enrolled, rows first
-OUT/pairs.csv        where it is wanted: a, b, distance, genuine (1, 0, or empty), each pair once
+OUT/pairs.csv        where it is wanted: a, b, distance, mated (1, 0, or empty), each pair once
 OUT/match.json       what was compared, and how
 """
 
@@ -42,7 +42,7 @@ class Scores:
     failed: tuple[Label, ...]
 
     def comparisons(self) -> Comparisons:
-        """All pairs once, genuine and impostor, failures counted in."""
+        """All pairs once, mated and non_mated, failures counted in."""
         return compare_all(
             self.distances,
             [_eye(label) for label in self.labels],
@@ -149,7 +149,7 @@ def _read_names(path: Path) -> tuple[tuple[str, ...], tuple[Label | None, ...]]:
 def _write_pairs(rows: Templates, columns: Templates | None, matrix: NDArray[np.float32], path: Path) -> None:
     others = rows if columns is None else columns
     with _Written(path) as write:
-        write(["a", "b", "distance", "genuine"])
+        write(["a", "b", "distance", "mated"])
         for i, (name, label) in enumerate(zip(rows.names, rows.labels, strict=True)):
             first = i + 1 if columns is None else 0
             for j, distance in enumerate(matrix[i, first:].tolist(), start=first):

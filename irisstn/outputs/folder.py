@@ -13,32 +13,32 @@ from pathlib import Path
 
 from irisstn.errors import DatasetError, OutputError
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.records import Json, files_of
-from irisstn.outputs.remote_manifest import mirrored
+from irisstn.outputs.records import Json, output_files
+from irisstn.outputs.remote_manifest import mirrored_manifest
 from irisstn.storage import lock
-from irisstn.storage.local import LocalPlace, Place
-from irisstn.storage.remote import RemotePlace
+from irisstn.storage.local import LocalStorage, Storage
+from irisstn.storage.remote import RemoteStorage
 
 RUN = "run.json"
 _SCRATCH = ".unfinished"
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputFolder:
     """An output folder that this run holds the lock of.
 
-    Results go to `place`; the manifest is kept in `folder` on disk, which for a local run is the same folder, and
+    Results go to `storage`; the manifest is kept in `folder` on disk, which for a local run is the same folder, and
     unfinished files in `scratch`. `settings` are those that the outputs depend on.
     """
 
-    place: Place
+    storage: Storage
     folder: Path
     scratch: Path
     settings: dict[str, Json]
     started: str
     save: Callable[[], None]  # to be called now and then: puts the manifest where it belongs
 
-    def describe(self, counts: dict[str, Json], *, finished: bool) -> None:
+    def write_run_json(self, counts: dict[str, Json], *, finished: bool) -> None:
         """Write run.json."""
         about = {
             **self.settings,
@@ -47,26 +47,26 @@ class Output:
             "finished": _now() if finished else None,
             "counts": counts,
         }
-        self.place.write(RUN, json.dumps(about, indent=2).encode("ascii") + b"\n")
+        self.storage.write(RUN, json.dumps(about, indent=2).encode("ascii") + b"\n")
 
 
 @contextmanager
-def opened(out: Path | str, settings: dict[str, Json], *, overwrite: bool) -> Iterator[Output]:
+def open_output_folder(out: Path | str, settings: dict[str, Json], *, overwrite: bool) -> Iterator[OutputFolder]:
     """Make and lock the folder `out`, on disk or at a URL, for a run with `settings`.
 
     `settings` is everything that the bytes of the outputs depend on beside the inputs. A folder that was made by other
     settings is refused, since its strips must not be mixed with new ones; `overwrite`
     begins it anew. Raises OutputError.
     """
-    with _remote(out) if isinstance(out, str) else _local(out) as (place, folder, scratch, save):
+    with _remote(out) if isinstance(out, str) else _local(out) as (storage, folder, scratch, save):
         if overwrite:
-            _empty(folder, place)
+            _empty(folder, storage)
         else:
             _refuse_other_settings(folder, settings, str(out))
-        yield Output(place, folder, scratch, settings, _now(), save)
+        yield OutputFolder(storage, folder, scratch, settings, _now(), save)
 
 
-_Opened = tuple[Place, Path, Path, Callable[[], None]]
+_Opened = tuple[Storage, Path, Path, Callable[[], None]]
 
 
 @contextmanager
@@ -80,18 +80,18 @@ def _local(out: Path) -> Iterator[_Opened]:
         try:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(exist_ok=True)
-            yield LocalPlace(out, scratch), out, scratch, lambda: None
+            yield LocalStorage(out, scratch), out, scratch, lambda: None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
 def _remote(out: str) -> Iterator[_Opened]:
-    place = RemotePlace(out.rstrip("/"))
-    with mirrored(place, (MANIFEST, RUN)) as (folder, save):
+    storage = RemoteStorage(out.rstrip("/"))
+    with mirrored_manifest(storage, (MANIFEST, RUN)) as (folder, save):
         scratch = folder / _SCRATCH
         scratch.mkdir()
-        yield place, folder, scratch, save
+        yield storage, folder, scratch, save
 
 
 def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) -> None:
@@ -121,18 +121,18 @@ def _changes(before: Json, now: Json, name: str = "") -> list[str]:
     return [] if before == now else [f"{label} {json.dumps(before)} (now {json.dumps(now)})"]
 
 
-def _empty(folder: Path, place: Place) -> None:
+def _empty(folder: Path, storage: Storage) -> None:
     """Remove what the manifest lists, then the manifest: nothing that this program did not write."""
     for record in read_manifest(folder):
         with suppress(DatasetError):
-            for name in files_of(record):
+            for name in output_files(record):
                 with suppress(OSError):
-                    place.remove(name)
-                    if isinstance(place, LocalPlace):
+                    storage.remove(name)
+                    if isinstance(storage, LocalStorage):
                         for parent in list(Path(name).parents)[:-1]:
                             (folder / parent).rmdir()  # the first that is not empty ends this
     for name in (MANIFEST, RUN, "report.html"):
-        place.remove(name)
+        storage.remove(name)
         (folder / name).unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
 """The manifest of an output folder: one JSON object a line, of which the last one of an input holds.
 
 While a run lasts, lines are only added, each in one write, so that a kill at any byte costs at most the last line. At
-the end the file is replaced by a sorted one that holds each input once. Memory grows by a name and a place per input.
+the end the file is replaced by a sorted one that holds each input once. Memory grows by a name and a span per input.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Self
 from irisstn.outputs.records import Record, parse_record
 
 MANIFEST = "manifest.jsonl"
-Place = tuple[int, int]  # where a line begins, and its length, in bytes
+LineSpan = tuple[int, int]  # where a line begins, and its length, in bytes
 
 
 class Manifest:
@@ -25,7 +25,7 @@ class Manifest:
     def __init__(self, out: Path) -> None:
         self._path = out / MANIFEST
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        self._places = index_records(self._path)
+        self._spans = index_records(self._path)
         # A torn last line goes: the next record must begin on a line of its own.
         self._end = _end_of_last_line(self._file)
         os.ftruncate(self._file, self._end)
@@ -39,12 +39,12 @@ class Manifest:
         os.close(self._file)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._spans)
 
     def get(self, name: str) -> Record | None:
         """The record that holds for the input `name`."""
-        place = self._places.get(name)
-        return parse_record(read_line(self._file, place)) if place is not None else None
+        span = self._spans.get(name)
+        return parse_record(read_line(self._file, span)) if span is not None else None
 
     def add(self, records: Sequence[Record]) -> None:
         """Write `records`, which belong together, in one go."""
@@ -54,21 +54,21 @@ class Manifest:
         while data:
             data = data[os.write(self._file, data) :]
         for record, line in zip(records, lines, strict=True):
-            self._places[str(record["path"])] = (self._end, len(line))
+            self._spans[str(record["path"])] = (self._end, len(line))
             self._end += len(line)
 
     def sort(self, scratch: Path) -> None:
         """Replace the file by one that is sorted by path and holds each input once."""
         unfinished = scratch / MANIFEST
         with unfinished.open("wb") as file:
-            for name in sorted(self._places):
-                file.write(read_line(self._file, self._places[name]))
+            for name in sorted(self._spans):
+                file.write(read_line(self._file, self._spans[name]))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(self._path)
         os.close(self._file)
         self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        self._places = index_records(self._path)
+        self._spans = index_records(self._path)
 
 
 def read_manifest(out: Path) -> Iterator[Record]:
@@ -77,30 +77,30 @@ def read_manifest(out: Path) -> Iterator[Record]:
     if not path.is_file():
         return
     with path.open("rb") as file:
-        places = index_records(path)
-        for name in sorted(places):
-            record = parse_record(read_line(file.fileno(), places[name]))
+        spans = index_records(path)
+        for name in sorted(spans):
+            record = parse_record(read_line(file.fileno(), spans[name]))
             if record is not None:
                 yield record
 
 
-def index_records(path: Path) -> dict[str, Place]:
+def index_records(path: Path) -> dict[str, LineSpan]:
     """Where in the manifest file `path` the record that holds for each input lies."""
-    places: dict[str, Place] = {}
+    spans: dict[str, LineSpan] = {}
     at = 0
     with path.open("rb") as lines:
         for line in lines:
             record = parse_record(line) if line.endswith(b"\n") else None
             if record is not None:
-                places[str(record["path"])] = (at, len(line))
+                spans[str(record["path"])] = (at, len(line))
             at += len(line)
-    return places
+    return spans
 
 
-def read_line(file: int, place: Place) -> bytes:
-    """The line at `place` of the open manifest `file`."""
-    os.lseek(file, place[0], os.SEEK_SET)
-    return os.read(file, place[1])
+def read_line(file: int, span: LineSpan) -> bytes:
+    """The line at `span` of the open manifest `file`."""
+    os.lseek(file, span[0], os.SEEK_SET)
+    return os.read(file, span[1])
 
 
 def _dump(record: Record) -> bytes:

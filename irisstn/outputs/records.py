@@ -33,7 +33,7 @@ FILES = {
 _DECIMALS = 4
 
 
-def ring_fields(segmentation: Segmentation) -> Record:
+def segmentation_fields(segmentation: Segmentation) -> Record:
     """The fields `pupil`, `iris` (fitted ellipses and boundary curves, pixels and radians) and `eyelids`."""
     return {
         "pupil": _boundary_fields(segmentation.pupil),
@@ -95,7 +95,7 @@ def output_file(kind: str, name: str) -> str:
     return f"{FILES[kind]}/{name}{_SUFFIXES.get(kind, '.png')}"
 
 
-def files_of(record: Record) -> list[str]:
+def output_files(record: Record) -> list[str]:
     """The files below OUT that `record` names, its variants' included. Raises DatasetError on a path that leads out."""
     names: list[Json] = [record[kind] for kind in FILES if kind in record]
     variants = record.get("variants")

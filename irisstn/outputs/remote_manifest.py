@@ -24,7 +24,7 @@ from pathlib import Path
 
 from irisstn.errors import OutputError
 from irisstn.outputs.manifest import MANIFEST
-from irisstn.storage.remote import RemotePlace
+from irisstn.storage.remote import RemoteStorage
 
 PARTS = "manifest-parts"
 LOCK = "lock.json"
@@ -33,24 +33,24 @@ STALE_S = 900.0  # well above the longest that one input may take
 
 
 @contextmanager
-def mirrored(place: RemotePlace, names: Sequence[str]) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A temporary folder with the files `names` of `place` and the parts, and the function that saves what is new.
+def mirrored_manifest(storage: RemoteStorage, names: Sequence[str]) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A temporary folder with the files `names` of `storage` and the parts, and the function that saves what is new.
 
-    At the end the manifest in it is written to `place`. Raises OutputError where another run is at it.
+    At the end the manifest in it is written to `storage`. Raises OutputError where another run is at it.
     """
     with tempfile.TemporaryDirectory(prefix="irisstn-") as name:
         folder = Path(name)
-        lock = _Lock(place)
+        lock = _Lock(storage)
         try:
             lock.renew()
             for file in names:
-                place.fetch(file, folder / file)
-            for part in place.names(PARTS):
+                storage.fetch(file, folder / file)
+            for part in storage.names(PARTS):
                 with (folder / MANIFEST).open("ab") as manifest:
-                    manifest.write(place.read(f"{PARTS}/{part}") or b"")
+                    manifest.write(storage.read(f"{PARTS}/{part}") or b"")
         except OSError as error:
-            raise OutputError(f"{place} cannot be used: {error}") from None
-        mirror = _Mirror(place, folder / MANIFEST, lock)
+            raise OutputError(f"{storage} cannot be used: {error}") from None
+        mirror = _Mirror(storage, folder / MANIFEST, lock)
         try:
             yield folder, mirror.save
             mirror.finish()
@@ -64,10 +64,10 @@ def mirrored(place: RemotePlace, names: Sequence[str]) -> Iterator[tuple[Path, C
 
 
 class _Mirror:
-    """The manifest, a file on this machine, and how much of it is at `place` already."""
+    """The manifest, a file on this machine, and how much of it is at `storage` already."""
 
-    def __init__(self, place: RemotePlace, manifest: Path, lock: _Lock) -> None:
-        self._place, self._manifest, self._lock = place, manifest, lock
+    def __init__(self, storage: RemoteStorage, manifest: Path, lock: _Lock) -> None:
+        self._storage, self._manifest, self._lock = storage, manifest, lock
         self._saved_at = time.monotonic()
         self._sent = manifest.stat().st_size if manifest.exists() else 0
 
@@ -80,7 +80,7 @@ class _Mirror:
             file.seek(self._sent)
             new = file.read()
         if new:
-            self._place.write(f"{PARTS}/{self._sent:015d}.jsonl", new)
+            self._storage.write(f"{PARTS}/{self._sent:015d}.jsonl", new)
         self._sent += len(new)
         self._saved_at = time.monotonic()
 
@@ -88,39 +88,39 @@ class _Mirror:
         """Write the whole manifest and remove the parts. Raises OutputError."""
         try:
             self._lock.renew()
-            self._place.send(self._manifest, MANIFEST)
-            for part in self._place.names(PARTS):
-                self._place.remove(f"{PARTS}/{part}")
+            self._storage.send(self._manifest, MANIFEST)
+            for part in self._storage.names(PARTS):
+                self._storage.remove(f"{PARTS}/{part}")
         except OSError as error:
-            raise OutputError(f"{self._place} cannot be written to: {error}", stage="write") from None
+            raise OutputError(f"{self._storage} cannot be written to: {error}", stage="write") from None
 
 
 class _Lock:
-    """The lock of `place`, in the name of this process."""
+    """The lock of `storage`, in the name of this process."""
 
-    def __init__(self, place: RemotePlace) -> None:
-        self._place, self._host = place, socket.gethostname()
+    def __init__(self, storage: RemoteStorage) -> None:
+        self._storage, self._host = storage, socket.gethostname()
 
     def renew(self) -> None:
         """Take the lock, or keep it. Raises OutputError where another run has it, OSError."""
         host, process, age_s = self._holder()
         if (host, process) != (self._host, os.getpid()) and age_s < STALE_S and not self._gone(host, process):
             raise OutputError(
-                f"{self._place} is in use by another run (process {process} on {host}, heard of {age_s:.0f} s ago); "
-                f"if that is over, remove {self._place}/{LOCK}"
+                f"{self._storage} is in use by another run (process {process} on {host}, heard of {age_s:.0f} s ago); "
+                f"if that is over, remove {self._storage}/{LOCK}"
             )
         about = {"host": self._host, "process": os.getpid(), "time": time.time()}
-        self._place.write(LOCK, json.dumps(about).encode())
+        self._storage.write(LOCK, json.dumps(about).encode())
 
     def release(self) -> None:
         """Let go of the lock, if it is ours. Raises OSError."""
         if self._holder()[:2] == (self._host, os.getpid()):
-            self._place.remove(LOCK)
+            self._storage.remove(LOCK)
 
     def _holder(self) -> tuple[str, int, float]:
         """Host, process and the seconds since they were heard of; those of nobody are long gone."""
         try:
-            about = json.loads(self._place.read(LOCK) or b"{}")
+            about = json.loads(self._storage.read(LOCK) or b"{}")
             return str(about["host"]), int(about["process"]), time.time() - float(about["time"])
         except (ValueError, TypeError, KeyError):
             return "", 0, STALE_S

@@ -1,4 +1,4 @@
-"""Which images one run recognises better than another: the change of each image's genuine distances."""
+"""Which images one run recognises better than another: the change of each image's mated distances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from irisstn.evaluation import Scores
 class Change:
     """How far an image `name` is from the other images of its eye, in two runs.
 
-    `before` and `after` are means of distances in standard deviations of the impostor distances below their mean, so
+    `before` and `after` are means of distances in standard deviations of the non_mated distances below their mean, so
     that runs with different kinds of distances can be told apart: the larger, the safer it is recognised.
     """
 
@@ -30,7 +30,7 @@ class Change:
 
 
 def changes(before: Scores, after: Scores) -> list[Change]:
-    """The images that both runs have and that have a genuine pair in both, best gain first."""
+    """The images that both runs have and that have a mated pair in both, best gain first."""
     first, second = _safety(before), _safety(after)
     found = [Change(name, first[name], second[name]) for name in sorted(first.keys() & second.keys())]
     return sorted(found, key=lambda change: -change.gain)
@@ -45,7 +45,7 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
 
 def _safety(scores: Scores) -> dict[str, float]:
     labels = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
-    mean, spread = _impostors(scores.distances, labels)
+    mean, spread = _non_mated(scores.distances, labels)
     safety = {}
     for i, name in enumerate(scores.names):
         same = np.flatnonzero(labels == labels[i])
@@ -55,8 +55,8 @@ def _safety(scores: Scores) -> dict[str, float]:
     return safety
 
 
-def _impostors(distances: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
-    """Mean and deviation of the impostor distances, row by row, so that the matrix may lie on disk."""
+def _non_mated(distances: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
+    """Mean and deviation of the non_mated distances, row by row, so that the matrix may lie on disk."""
     parts: Iterable[NDArray[np.float32]] = (row[labels != label] for row, label in zip(distances, labels, strict=True))
     sums = np.array([(len(part), part.sum(dtype=float), np.square(part, dtype=float).sum()) for part in parts])
     count, total, squares = sums.sum(axis=0)

@@ -75,12 +75,12 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
     """Write evaluation.json, det.png, histograms.png and evaluation.html to the folder `out`; the rates by run's name.
 
     The first run is what the others are compared with, image by image. Raises IrisError where the extra `report` is
-    missing, DatasetError where a run has no genuine or no impostor pair, OutputError.
+    missing, DatasetError where a run has no mated or no non_mated pair, OutputError.
     """
     require_report_extra()
     compared = {run.name: run.scores.comparisons() for run in runs}
     for name, comparisons in compared.items():
-        if not len(comparisons.genuine) or not len(comparisons.impostor):
+        if not len(comparisons.mated) or not len(comparisons.non_mated):
             raise DatasetError(f"{name} needs two pictures of one eye and pictures of two eyes")
     rates = {name: error_rates(comparisons, resamples=resamples) for name, comparisons in compared.items()}
     found = {run.name: changes(runs[0].scores, run.scores) for run in runs[1:]}
@@ -150,8 +150,8 @@ def _row(name: str, rates: ErrorRates) -> _Row:
     cells |= {
         "d′": f"{rates.d_prime:.2f}",
         "not enrolled": f"{100 * rates.failure_to_enrol:.2f}",
-        "genuine": f"{rates.genuine:,}",
-        "impostor": f"{rates.impostor:,}",
+        "mated": f"{rates.mated:,}",
+        "non_mated": f"{rates.non_mated:,}",
         "subjects": f"{rates.subjects:,}",
     }
     return _Row(name, cells)

@@ -46,28 +46,28 @@ def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
 
 def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(FMR, FNMR) at `points` thresholds or fewer, spread so that small rates of either kind are resolved."""
-    genuine, impostor = np.sort(comparisons.genuine), np.sort(comparisons.impostor)
-    places = np.unique(np.geomspace(1, len(impostor), points).astype(int)) - 1
-    tail = np.unique(np.geomspace(1, len(genuine), points).astype(int))
-    finite = genuine[-tail][np.isfinite(genuine[-tail])]
-    thresholds = np.unique(np.concatenate([impostor[places], finite]))
-    fmr = np.searchsorted(impostor, thresholds, "left") / len(impostor)
-    fnmr = 1 - np.searchsorted(genuine, thresholds, "left") / len(genuine)
+    mated, non_mated = np.sort(comparisons.mated), np.sort(comparisons.non_mated)
+    places = np.unique(np.geomspace(1, len(non_mated), points).astype(int)) - 1
+    tail = np.unique(np.geomspace(1, len(mated), points).astype(int))
+    finite = mated[-tail][np.isfinite(mated[-tail])]
+    thresholds = np.unique(np.concatenate([non_mated[places], finite]))
+    fmr = np.searchsorted(non_mated, thresholds, "left") / len(non_mated)
+    fnmr = 1 - np.searchsorted(mated, thresholds, "left") / len(mated)
     return fmr, fnmr
 
 
 def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
-    """For each run the distances of genuine and of impostor comparisons, each kind's bars of area 1."""
+    """For each run the distances of mated and of non_mated comparisons, each kind's bars of area 1."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(6.4, 1.9 * len(runs) + 0.4), layout="constrained")
     for number, (name, comparisons) in enumerate(runs.items(), start=1):
         axes = figure.add_subplot(len(runs), 1, number, title=name, yticks=[])
-        genuine = comparisons.genuine[np.isfinite(comparisons.genuine)]
-        both = np.concatenate([genuine, comparisons.impostor])
+        mated = comparisons.mated[np.isfinite(comparisons.mated)]
+        both = np.concatenate([mated, comparisons.non_mated])
         bins = np.linspace(float(both.min()), float(np.quantile(both, 0.9999)), 80).tolist()
-        axes.hist(genuine, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="genuine")
-        axes.hist(comparisons.impostor, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="impostor")
+        axes.hist(mated, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="mated")
+        axes.hist(comparisons.non_mated, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="non_mated")
         axes.legend(fontsize="small")
     axes.set_xlabel("distance")
     return _png(figure)

@@ -17,7 +17,7 @@ _ROUNDS = 3  # of reweighting
 
 
 @dataclass(frozen=True, slots=True)
-class Stiffness:
+class CurvePrior:
     """What a curve is drawn to where its edge is faint: the shape that it had, and a centre (`x`, `y`) in pixels.
 
     Strengths are shares of all the measurements: 1 weighs as much as they do. `shape` acts on the second harmonic, and
@@ -36,7 +36,7 @@ def trace(
     curve: Boundary,
     *,
     steps: Sequence[tuple[int, float]],
-    stiffness: Stiffness,
+    stiffness: CurvePrior,
     weights: Float32 | None = None,
 ) -> Boundary:
     """The curve through the strongest edges near `curve`, which lies around the centre of `grid`.
@@ -121,7 +121,7 @@ def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> t
     return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
 
 
-def _drawn(grid: PolarGrid, curve: Boundary, order: int, stiffness: Stiffness, unit: float) -> tuple[Float, Float]:
+def _drawn(grid: PolarGrid, curve: Boundary, order: int, stiffness: CurvePrior, unit: float) -> tuple[Float, Float]:
     """Penalty and target (2 `order` + 1,) of a curve's coefficients."""
     penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
     if order >= 1:

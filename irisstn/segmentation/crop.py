@@ -12,7 +12,7 @@ from irisstn.geometry import Boundary, Eyelid, Gray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class Crop:
     """A reduced cut-out `image` (h, w) of a picture.
 
     Its pixel (x, y) lies at `left` + (x + 0.5) `factor_x` - 0.5, `top` + (y + 0.5) `factor_y` - 0.5 in the picture.
@@ -31,10 +31,10 @@ class View:
         size = reach * curve.mean_radius + 8
         left, top = (int(np.clip(c - size, 0, n - 1)) for c, n in ((curve.x, width), (curve.y, height)))
         right, bottom = (int(np.clip(c + size + 1, 1, n)) for c, n in ((curve.x, width), (curve.y, height)))
-        view = cls.reduced(
+        crop = cls.reduced(
             image[top : max(bottom, top + 1), left : max(right, left + 1)], max(1.0, curve.mean_radius / radius)
         )
-        return cls(view.image, left, top, view.factor_x, view.factor_y)
+        return cls(crop.image, left, top, crop.factor_x, crop.factor_y)
 
     @classmethod
     def reduced(cls, image: Gray, factor: float) -> Self:
@@ -70,34 +70,34 @@ class View:
 
     @property
     def factor(self) -> float:
-        """How many pixels of the picture one of the view is wide (both ways, within a rounding)."""
+        """How many pixels of the picture one of the crop is wide (both ways, within a rounding)."""
         return float(np.sqrt(self.factor_x * self.factor_y))
 
     def boundary(self, curve: Boundary) -> Boundary:
-        """A boundary of the view in the picture's pixels."""
+        """A boundary of the crop in the picture's pixels."""
         x, y = self.to_picture(curve.x, curve.y)
         return _scaled(curve, x, y, self.factor)
 
     def from_picture(self, curve: Boundary) -> Boundary:
-        """A boundary of the picture in the view's pixels."""
+        """A boundary of the picture in the crop's pixels."""
         x = (curve.x - self.left + 0.5) / self.factor_x - 0.5
         y = (curve.y - self.top + 0.5) / self.factor_y - 0.5
         return _scaled(curve, x, y, 1 / self.factor)
 
     def eyelid(self, lid: Eyelid) -> Eyelid:
-        """An eyelid of the view in the picture's pixels."""
+        """An eyelid of the crop in the picture's pixels."""
         x, y = self.to_picture(lid.x, lid.y)
         c0, c1, c2 = lid.coefficients
         return Eyelid(x, y, lid.angle_rad, (c0 * self.factor, c1, c2 / self.factor))
 
     def eyelid_from_picture(self, lid: Eyelid) -> Eyelid:
-        """An eyelid of the picture in the view's pixels."""
+        """An eyelid of the picture in the crop's pixels."""
         x, y = (lid.x - self.left + 0.5) / self.factor_x - 0.5, (lid.y - self.top + 0.5) / self.factor_y - 0.5
         c0, c1, c2 = lid.coefficients
         return Eyelid(x, y, lid.angle_rad, (c0 / self.factor, c1, c2 * self.factor))
 
     def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """A place of the view in the picture's pixels."""
+        """A place of the crop in the picture's pixels."""
         return self.left + (x + 0.5) * self.factor_x - 0.5, self.top + (y + 0.5) * self.factor_y - 0.5
 
 

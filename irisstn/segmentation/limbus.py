@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Float32, Gray, Lids
-from irisstn.segmentation.contour_tracing import Stiffness, trace
+from irisstn.segmentation.contour_tracing import CurvePrior, trace
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 96
@@ -21,7 +21,7 @@ def refine_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, 
     polar = grid.unroll(image)
     weights = _clear_of(lids, limbus)
     edge = edge_map(polar, grid.unroll_mask(glints), 5, sign=_sign(polar, grid, limbus, weights))
-    stiffness = Stiffness(_SHAPE, pupil.x, pupil.y, _CONCENTRIC)
+    stiffness = CurvePrior(_SHAPE, pupil.x, pupil.y, _CONCENTRIC)
     steps = [(order, share * radius) for order, share in ((1, 0.08), (2, 0.05))]
     return trace(edge, grid, limbus, steps=steps, stiffness=stiffness, weights=weights)
 

@@ -20,7 +20,7 @@ _TRIES = 3000
 _SPECK = 12  # pixels; an iris may hold the flat's own gray by chance
 
 
-def is_painted(image: Gray) -> bool:
+def is_masked_image(image: Gray) -> bool:
     """Whether `image` (H, W) looks painted over: one gray fills most of its frame and a good part of the picture."""
     flat, exact = _flat(image)
     frame = _frame(flat)
@@ -28,7 +28,7 @@ def is_painted(image: Gray) -> bool:
     return bool(frame.mean() >= _FRAME_SHARE and flat.mean() >= _PICTURE_SHARE and exact.mean() >= 0.8 * flat.mean())
 
 
-def segment_painted(image: Gray) -> Segmentation:
+def segment_masked_image(image: Gray) -> Segmentation:
     """The ring of `image` (H, W) uint8, in which all but the iris is painted over, lids and noise, too, if need be.
 
     The limbus is the circle through the outer edge that holds the whole iris, the pupil the circle through the hole's

@@ -22,14 +22,14 @@ from irisstn.weights import SEGMENTER, SHIPPED
 
 SIZE = (96, 128)  # (H, W) of the pictures that the network was trained on
 GRID = 16  # what the sides of a picture that it takes are multiples of
-IRIS_RADIUS = 30.0  # pixels of an iris's radius in the closer look
+IRIS_RADIUS = 30.0  # pixels of an iris's radius in the closer predict_part_maps
 _WEIGHTS = SHIPPED / SEGMENTER
 
 _loaded = threading.local()  # OpenCV's networks must not be shared by threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class PartMaps:
     """How likely each pixel belongs to a part of the eye: maps (H, W), 0..1.
 
     `pupil` and `iris` are the whole discs, the iris's with the pupil, both with what lids and glints hide; `opening` is
@@ -41,7 +41,7 @@ class Parts:
     opening: Float32
 
 
-def look(picture: Gray) -> Parts:
+def predict_part_maps(picture: Gray) -> PartMaps:
     """The parts of the eye in `picture` (H, W), with sides that are multiples of `GRID`.
 
     Raises WeightsError where the weights cannot be read.
@@ -55,7 +55,7 @@ def look(picture: Gray) -> Parts:
     likely = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     # Channels of four are the pixels of 2 x 2: numpy lays them out five times as fast as the network's last layer.
     cells = likely.reshape(-1, 2, 2, height // 2, width // 2)
-    return Parts(*cells.transpose(0, 3, 1, 4, 2).reshape(-1, height, width))
+    return PartMaps(*cells.transpose(0, 3, 1, 4, 2).reshape(-1, height, width))
 
 
 def standardized(picture: Gray) -> Float32:

@@ -25,7 +25,7 @@ def find_glints(image: Gray, circle: Boundary) -> Bool:
     return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)
 
 
-def find_noise(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
+def find_occlusions(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> Bool:
     """Glints, lashes and shadows (H, W) on the `iris` (H, W) of `radius` pixels; `open_eye` (H, W) is between the lids.
 
     A glint is much brighter than the iris around it. A lash or a shadow is much darker, and hangs together with a lid:

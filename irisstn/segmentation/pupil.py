@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Gray
-from irisstn.segmentation.contour_tracing import Stiffness, trace
+from irisstn.segmentation.contour_tracing import CurvePrior, trace
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
-_STIFFNESS = Stiffness(shape=0.05)
+_STIFFNESS = CurvePrior(shape=0.05)
 
 
 def fit_pupil(image: Gray, glints: Bool, rough: Boundary) -> Boundary:

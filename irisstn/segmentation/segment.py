@@ -13,16 +13,16 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Gray, Lids
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.crop import View
+from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, agreement, find_disc, fit_disc, fit_opening
-from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, Parts, look
-from irisstn.segmentation.occlusions import find_glints, find_noise
+from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
+from irisstn.segmentation.occlusions import find_glints, find_occlusions
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 
-_CLOSER_LOOKS = 2  # at most
-_CLOSER_SIZE = (96, 112)  # (H, W) of what is looked at then: 1.6 by 1.9 iris radii to each side
-_FAINT = 15.0  # gray levels across the pupil's edge below which it is not traced
+_MAX_CLOSER_CROPS = 2  # at most
+_CLOSER_CROP_SIZE = (96, 112)  # (H, W) of what is looked at then: 1.6 by 1.9 iris radii to each side
+_MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _WIDEST_PUPIL = 0.9  # of the iris's radius
 _OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
 
@@ -36,7 +36,7 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
-    rough = _see_eye(image, config)
+    rough = _locate_eye(image, config)
     pupil, limbus = _trace_edges(image, rough, config)
     iris, usable = _masks(image, pupil, limbus, rough.lids)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
@@ -46,7 +46,7 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
 
 
 @dataclass(frozen=True, slots=True)
-class _Eye:
+class _RoughEye:
     """An eye as the network sees it, in the picture's pixels, before its edges are traced."""
 
     pupil: Boundary
@@ -54,17 +54,17 @@ class _Eye:
     lids: Lids
 
 
-def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
+def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     """The eye in `image`: looked at closer until its iris has the size that the network knows best."""
-    view, parts, iris = _first_look(image)
-    for _ in range(_CLOSER_LOOKS):
-        if _well_framed(iris, view.image.shape):
+    crop, parts, iris = _search_picture(image)
+    for _ in range(_MAX_CLOSER_CROPS):
+        if _well_framed(iris, crop.image.shape):
             break
-        x, y = view.to_picture(iris.x, iris.y)
-        view = View.framed(image, x, y, view.factor * iris.radius / IRIS_RADIUS, _CLOSER_SIZE)
-        parts = look(view.image)
-        iris = find_disc(parts.iris) or _nothing("the picture", "an iris")
-    disc = find_disc(parts.pupil) or _nothing("the iris", "a pupil")
+        x, y = crop.to_picture(iris.x, iris.y)
+        crop = Crop.framed(image, x, y, crop.factor * iris.radius / IRIS_RADIUS, _CLOSER_CROP_SIZE)
+        parts = predict_part_maps(crop.image)
+        iris = find_disc(parts.iris) or _not_found("the picture", "an iris")
+    disc = find_disc(parts.pupil) or _not_found("the iris", "a pupil")
     pupil, limbus = fit_disc(parts.pupil, disc), fit_disc(parts.iris, iris, parts.opening)
     trust = min(agreement(parts.pupil, pupil), agreement(parts.iris, limbus))
     if trust < config.min_trust:
@@ -72,28 +72,28 @@ def _see_eye(image: Gray, config: SegmentationConfig) -> _Eye:
     if pupil.mean_radius > _WIDEST_PUPIL * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     upper, lower = fit_opening(parts.opening, limbus)
-    lids = upper and view.eyelid(upper), lower and view.eyelid(lower)
-    return _Eye(view.boundary(pupil), view.boundary(limbus), lids)
+    lids = upper and crop.eyelid(upper), lower and crop.eyelid(lower)
+    return _RoughEye(crop.boundary(pupil), crop.boundary(limbus), lids)
 
 
-def _first_look(image: Gray) -> tuple[View, Parts, Disc]:
+def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
     """The whole picture, what is seen in it and its largest iris; where there is none, the same of its quarters."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
     for share, places in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
-        seen: list[tuple[View, Parts, Disc]] = []
+        seen: list[tuple[Crop, PartMaps, Disc]] = []
         for x, y in product(places, places):
-            view = View.framed(image, x * width - 0.5, y * height - 0.5, share * factor, (rows, columns))
-            parts = look(view.image)
+            crop = Crop.framed(image, x * width - 0.5, y * height - 0.5, share * factor, (rows, columns))
+            parts = predict_part_maps(crop.image)
             if iris := find_disc(parts.iris):
-                seen.append((view, parts, iris))
+                seen.append((crop, parts, iris))
         if seen:
             return max(seen, key=lambda one: one[2].radius)
-    _nothing("the picture", "an iris")
+    _not_found("the picture", "an iris")
 
 
-def _nothing(where: str, what: str) -> NoReturn:
+def _not_found(where: str, what: str) -> NoReturn:
     raise SegmentationError(f"nothing in {where} looks like {what}")
 
 
@@ -102,23 +102,23 @@ def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
     return bool(off < _OFF_CENTRE and abs(np.log(iris.radius / IRIS_RADIUS)) < _OFF_SIZE)
 
 
-def _trace_edges(image: Gray, rough: _Eye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
+def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
     """The edges of pupil and limbus near their rough curves. Raises SegmentationError where they are too blurred.
 
     In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is better.
     """
-    view = View.around(image, rough.limbus, 1.4, config.working_radius)
-    inner = view.from_picture(rough.pupil)
-    glints = find_glints(view.image, inner)
-    pupil = fit_pupil(view.image, glints, inner)
-    contrast, sharpness = edge_clarity(view.image, glints, pupil)
-    if contrast < _FAINT:
+    crop = Crop.around(image, rough.limbus, 1.4, config.working_radius)
+    inner = crop.from_picture(rough.pupil)
+    glints = find_glints(crop.image, inner)
+    pupil = fit_pupil(crop.image, glints, inner)
+    contrast, sharpness = edge_clarity(crop.image, glints, pupil)
+    if contrast < _MIN_PUPIL_CONTRAST:
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (lid and view.eyelid_from_picture(lid) for lid in rough.lids)
-    limbus = refine_limbus(view.image, glints, pupil, view.from_picture(rough.limbus), lids=(upper, lower))
-    return view.boundary(pupil), view.boundary(limbus)
+    upper, lower = (lid and crop.eyelid_from_picture(lid) for lid in rough.lids)
+    limbus = refine_limbus(crop.image, glints, pupil, crop.from_picture(rough.limbus), lids=(upper, lower))
+    return crop.boundary(pupil), crop.boundary(limbus)
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: Lids) -> tuple[Bool, Bool]:
@@ -134,7 +134,7 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: Lids) -> tuple[
     if lower is not None:
         open_eye &= lower.above(size)
     ring = outer.mask(size) & ~inner.mask(size) & open_eye
-    noise = find_noise(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
+    noise = find_occlusions(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
     usable[top:bottom, left:right] = ring & ~noise

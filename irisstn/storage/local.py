@@ -9,7 +9,7 @@ from typing import Protocol
 from irisstn.images import write_bytes_atomic
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """An output folder as a worker sees it. It is sent to the worker processes, so it holds no open file."""
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalPlace:
+class LocalStorage:
     """The folder `root` on disk; unfinished files lie in `scratch`, a folder of the same file system."""
 
     root: Path

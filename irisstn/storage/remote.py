@@ -19,14 +19,14 @@ from irisstn.storage.file_names import safe_name
 LOCAL = "file://"
 
 
-def is_url(place: str | Path) -> bool:
-    """Whether `place` is a URL, and no path on this machine."""
-    return isinstance(place, str) and "://" in place and not place.startswith(LOCAL)
+def is_url(storage: str | Path) -> bool:
+    """Whether `storage` is a URL, and no path on this machine."""
+    return isinstance(storage, str) and "://" in storage and not storage.startswith(LOCAL)
 
 
-def without_file_scheme(place: str) -> str:
+def without_file_scheme(storage: str) -> str:
     """`file:///folder` as the path that it stands for; anything else as it is."""
-    return place.removeprefix(LOCAL)
+    return storage.removeprefix(LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RemoteSample:
 
 
 @dataclass(frozen=True, slots=True)
-class RemotePlace:
+class RemoteStorage:
     """The output folder at `url`. Object stores write a file whole or not at all; where a driver does not (HDFS), a
     kill may leave half a file, which no record names and the next run writes again.
     """
@@ -155,7 +155,7 @@ def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
     """The file system and the path in it that `url` names."""
     import fsspec.core  # noqa: PLC0415  (half the start of `segment`, which mostly needs no URL)
 
-    if "::" in url:  # which a file's name may hold: fsspec would take what follows for another place to read
+    if "::" in url:  # which a file's name may hold: fsspec would take what follows for another storage to read
         raise DatasetError(f"{url} cannot be opened: it holds ::")
     try:
         system, path = fsspec.core.url_to_fs(url)

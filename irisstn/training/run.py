@@ -23,11 +23,11 @@ from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
-from irisstn.training.data.batches import Batch, Batches, Eyes, Steps, cut_batch
+from irisstn.training.data.batches import Batch, Batches, Eyes, Steps, make_batch
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.lightning_module import CONDITIONS, RecognitionModule
-from irisstn.training.run_folder import Keeper, Tell
+from irisstn.training.run_folder import ProgressCallback, RunFolderCallback
 
 _VALIDATION_BATCH = 96  # strips
 Settings = Mapping[str, object]
@@ -39,7 +39,7 @@ def train(
     config: TrainConfig = TrainConfig(),
     *,
     labels: Path | None = None,
-    tell: Tell = lambda what, done, of: None,
+    progress: ProgressCallback = lambda what, done, of: None,
 ) -> Path:
     """Train the STN and the recognition CNN behind it, end to end; returns `out`, the run's folder.
 
@@ -47,7 +47,7 @@ def train(
     rules or from the CSV `labels`. None trains on eyes that are rendered as it goes. `out` gets config.yaml,
     metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors, or
     the one that `config` has. A run that was killed goes on from its last whole epoch; a finished one is left as it is.
-    `tell` hears (what, done, of) as it goes.
+    `progress` hears (what, done, of) as it goes.
 
     With several devices or nodes this function runs in a process for each. The first one starts those of its node, by
     the command line that it was started with, so call it from a script or from `irisstn train`. On several nodes, start
@@ -59,26 +59,26 @@ def train(
     """
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     with _quiet():
-        keeper = Keeper(out, tell)
+        keeper = RunFolderCallback(out, progress)
         trainer = _trainer(config, keeper)
     first = trainer.is_global_zero
     if _finished(out, settings, first=first):
-        tell("finished already", 1, 1)
+        progress("finished already", 1, 1)
         return out
     if first:
         out.mkdir(parents=True, exist_ok=True)
         _write_state(out, settings, finished=False)
         write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
     else:
-        keeper.tell = tell = lambda what, done, of: None
+        keeper.progress = progress = lambda what, done, of: None
     if config.threads:
         torch.set_num_threads(config.threads)
-    with _source(data, labels, out, config, tell, first=first) as source:
+    with _source(data, labels, out, config, progress, first=first) as source:
         _fit(trainer, keeper, source, config)
     if first:
         _write_state(out, settings, finished=True)
         shutil.rmtree(out / "eyes", ignore_errors=True)
-    tell("finished", 1, 1)
+    progress("finished", 1, 1)
     return out
 
 
@@ -93,23 +93,25 @@ class _Source:
 
 @contextmanager
 def _source(
-    data: Path | None, labels: Path | None, out: Path, config: TrainConfig, tell: Tell, *, first: bool
+    data: Path | None, labels: Path | None, out: Path, config: TrainConfig, progress: ProgressCallback, *, first: bool
 ) -> Iterator[_Source]:
     if data is not None:
-        training, validation = read_eyes(data, labels=labels, held_out=config.held_out, seed=config.seed, tell=tell)
+        training, validation = read_eyes(
+            data, labels=labels, held_out=config.held_out, seed=config.seed, progress=progress
+        )
         yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
     folder = config.rendered.folder(config.seed, out)
     with RenderedEyes(config.rendered, config.seed, folder, first=first) as rendered:
 
         def of_epoch(epoch: int) -> Eyes:
-            return Eyes(*rendered.training(epoch, lambda done, of: tell("rendering", done, of)), upright=True)
+            return Eyes(*rendered.training(epoch, lambda done, of: progress("rendering", done, of)), upright=True)
 
-        held_out = Eyes(*rendered.validation(lambda done, of: tell("rendering", done, of)), upright=True)
+        held_out = Eyes(*rendered.validation(lambda done, of: progress("rendering", done, of)), upright=True)
         yield _Source(of_epoch, held_out, config.rendered.identities)
 
 
-def _trainer(config: TrainConfig, keeper: Keeper) -> lightning.Trainer:
+def _trainer(config: TrainConfig, keeper: RunFolderCallback) -> lightning.Trainer:
     """The trainer; with several processes it knows which one this is, and `fit` starts the others of this node."""
     # While the STN learns alone, the recognizer's weights have no part in the loss.
     several = DDPStrategy(find_unused_parameters=config.alone > 0) if config.devices * config.nodes > 1 else "auto"
@@ -133,7 +135,7 @@ def _trainer(config: TrainConfig, keeper: Keeper) -> lightning.Trainer:
     )
 
 
-def _fit(trainer: lightning.Trainer, keeper: Keeper, source: _Source, config: TrainConfig) -> None:
+def _fit(trainer: lightning.Trainer, keeper: RunFolderCallback, source: _Source, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, source.identities)
     batches = Batches.of(config, source.training, upright=source.validation.upright)
@@ -169,7 +171,7 @@ def _validation(eyes: Eyes, config: TrainConfig) -> list[_Kept]:
         order = np.argsort(eyes.labels, kind="stable")
         step = _VALIDATION_BATCH
         batches = [
-            cut_batch(
+            make_batch(
                 eyes,
                 order[i : i + step].tolist(),
                 rng,

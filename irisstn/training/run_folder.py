@@ -19,17 +19,17 @@ from irisstn.training.page import write_page
 from irisstn.visualization.grids import side_by_side
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
-Tell = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
-class Keeper(Callback):
+class RunFolderCallback(Callback):
     """Writes after each epoch; everything that it needs to go on is in the checkpoint and metrics.csv.
 
     Of several processes the first alone writes.
     """
 
-    def __init__(self, run: Path, tell: Tell) -> None:
-        self.run, self.tell = run, tell
+    def __init__(self, run: Path, progress: ProgressCallback) -> None:
+        self.run, self.progress = run, progress
         self.checkpoint = run / "checkpoints" / "last.safetensors"
         self.best = float("inf")
 
@@ -42,9 +42,9 @@ class Keeper(Callback):
         self.best = state_dict["best"]
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *rest: object) -> None:
-        """Tell how far the epoch is."""
+        """ProgressCallback how far the epoch is."""
         steps = int(trainer.num_training_batches)
-        self.tell(
+        self.progress(
             f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}", trainer.global_step % steps or steps, steps
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.jobs.job import Input, Process, Product, one_thread, weights_digest
+from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_thread, weights_digest
 from irisstn.batch.jobs.rectify import kind_of, strip_mask
 from irisstn.batch.jobs.segment import eye_product, with_strip
 from irisstn.config import Strict
@@ -23,7 +23,7 @@ from irisstn.outputs.reader import read_embedding
 from irisstn.outputs.records import Json, output_file
 from irisstn.results import Strip
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
-from irisstn.segmentation.masked_image import segment_painted
+from irisstn.segmentation.masked_image import segment_masked_image
 from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
@@ -100,24 +100,24 @@ class EmbedJob:
             yield lambda source: _embed(source, network, rectifier, self.config)
 
 
-def _embed(source: Input, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> Product:
+def _embed(source: JobInput, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> JobResult:
     image = decode_gray(source.data, max_pixels=config.max_pixels)
     kind = kind_of(image) if config.input == "auto" else config.input
     if kind == "strip":
         strip = Strip(image, strip_mask(source, image, config.max_pixels))
-        product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
+        result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
     else:
-        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_painted(image)
+        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_masked_image(image)
         if rectifier is None:
             strip = normalize(image, segmentation)
         else:
             strip = rectifier.rectify_eye(image, segmentation).strip
-        product = with_strip(eye_product(source.name, image, segmentation, overlay=False), source.name, strip)
+        result = with_strip(eye_product(source.name, image, segmentation, overlay=False), source.name, strip)
     content = io.BytesIO()
     np.save(content, network.embed(strip), allow_pickle=False)
     name = output_file("embedding", source.name)
-    fields = {**product.fields, "input": kind, "embedding": name}
-    return Product(fields, product.files | {name: content.getvalue()})
+    fields = {**result.fields, "input": kind, "embedding": name}
+    return JobResult(fields, result.files | {name: content.getvalue()})
 
 
 def gather_embeddings(out: Path) -> Path:

@@ -16,7 +16,7 @@ from irisstn.outputs.records import Json, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class JobInput:
     """One input as read: its `name`, the file's `data`, and that of the mask beside it, for a strip that has one."""
 
     name: str
@@ -25,7 +25,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class JobResult:
     """What an input came to: `fields` of its record, and the content of its `files` by their path below OUT.
 
     `variants` are whole records of further pictures made from the same input.
@@ -36,7 +36,7 @@ class Product:
     variants: list[Record] = field(default_factory=list)
 
 
-Process = Callable[[Input], Product]
+Process = Callable[[JobInput], JobResult]
 
 
 class Job(Protocol):

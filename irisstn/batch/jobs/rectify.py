@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.jobs.job import Input, Process, Product, one_thread, weights_digest
+from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_thread, weights_digest
 from irisstn.batch.jobs.segment import eye_product, with_strip
 from irisstn.config import Size, Strict
 from irisstn.errors import ImageError
@@ -22,7 +22,7 @@ from irisstn.normalization import DEFAULT_SIZE
 from irisstn.outputs.records import Json, Record, output_file
 from irisstn.results import Strip
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
-from irisstn.segmentation.masked_image import is_painted, segment_painted
+from irisstn.segmentation.masked_image import is_masked_image, segment_masked_image
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.weights import RECTIFIER, SHIPPED
 
@@ -96,10 +96,10 @@ def kind_of(image: Gray) -> Literal["eye", "ring", "strip"]:
     height, width = image.shape
     if width >= STRIP_ASPECT * height:
         return "strip"
-    return "ring" if is_painted(image) else "eye"
+    return "ring" if is_masked_image(image) else "eye"
 
 
-def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Product:
+def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> JobResult:
     image = decode_gray(source.data, max_pixels=config.max_pixels)
     kind = kind_of(image) if config.input == "auto" else config.input
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
@@ -107,24 +107,24 @@ def _rectify(source: Input, rectifier: Rectifier, config: RectifyConfig) -> Prod
         strip = Strip(image, strip_mask(source, image, config.max_pixels))
         rectified = rectifier.rectify(strip, size=config.size)
         variants = rectifier.variants(strip, config.augment, seed, size=config.size)
-        product = Product({"width": image.shape[1], "height": image.shape[0]}, {})
+        result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
         shown = draw_side_by_side(strip, rectified) if config.side_by_side else None
     else:
         size = config.size or DEFAULT_SIZE
-        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_painted(image)
+        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_masked_image(image)
         rectified = rectifier.rectify_eye(image, segmentation, size)
         variants = rectifier.variants_of_eye(image, segmentation, config.augment, seed, size)
-        product = eye_product(source.name, image, segmentation, overlay=config.overlays)
+        result = eye_product(source.name, image, segmentation, overlay=config.overlays)
         shown = draw_eye_side_by_side(image, segmentation, rectified) if config.side_by_side else None
-    product = _with_rectified(product, source.name, rectified)
-    product.fields["input"] = kind
+    result = _with_rectified(result, source.name, rectified)
+    result.fields["input"] = kind
     if shown is not None:
-        product.fields["side_by_side"] = output_file("side_by_side", source.name)
-        product.files[output_file("side_by_side", source.name)] = encode_jpeg(shown)
-    return _with_variants(product, source, variants)
+        result.fields["side_by_side"] = output_file("side_by_side", source.name)
+        result.files[output_file("side_by_side", source.name)] = encode_jpeg(shown)
+    return _with_variants(result, source, variants)
 
 
-def strip_mask(source: Input, image: Gray, max_pixels: int) -> Bool:
+def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
     """The mask (R, T) beside the strip `image`; True everywhere where there is none."""
     if source.mask is None:
         return np.ones(image.shape, bool)
@@ -134,23 +134,23 @@ def strip_mask(source: Input, image: Gray, max_pixels: int) -> Bool:
     return np.asarray(mask > 127)
 
 
-def _with_rectified(product: Product, name: str, rectified: Rectified) -> Product:
-    whole = with_strip(product, name, rectified.strip)
+def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobResult:
+    whole = with_strip(result, name, rectified.strip)
     found: Record = {parameter: round(value, 6) for parameter, value in rectified.parameters.items()}
     return replace(whole, fields={**whole.fields, "rectification": found, "outside": round(rectified.outside, 6)})
 
 
-def _with_variants(product: Product, source: Input, variants: list[Rectified]) -> Product:
-    """`product` with each variant as a strip and a record of its own, under the input's name and .v1, .v2, ..."""
+def _with_variants(result: JobResult, source: JobInput, variants: list[Rectified]) -> JobResult:
+    """`result` with each variant as a strip and a record of its own, under the input's name and .v1, .v2, ..."""
     names: list[Json] = []
-    files, records = dict(product.files), []
+    files, records = dict(result.files), []
     for number, variant in enumerate(variants, start=1):
         name = f"{source.name}.v{number}"
-        made = _with_rectified(Product({}, {}), name, variant)
+        made = _with_rectified(JobResult({}, {}), name, variant)
         about: Record = {"path": name, "variant_of": source.name, "status": "ok"}
         about["sha256"] = hashlib.sha256(source.data).hexdigest()
         records.append({**about, **made.fields})
         files |= made.files
         names.append(name)
-    fields = {**product.fields, "variants": names} if names else product.fields
-    return Product(fields, files, records)
+    fields = {**result.fields, "variants": names} if names else result.fields
+    return JobResult(fields, files, records)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from irisstn.batch.jobs.job import Input, Process, Product
+from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.config import Size, Strict
 from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE, normalize
-from irisstn.outputs.records import Json, Record, output_file, ring_fields
+from irisstn.outputs.records import Json, Record, output_file, segmentation_fields
 from irisstn.quality import measure_quality
 from irisstn.results import Segmentation, Strip
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
@@ -43,7 +43,7 @@ class SegmentJob:
         """Gives the function that handles one photograph; there is nothing to load."""
         return nullcontext(self._process)
 
-    def _process(self, source: Input) -> Product:
+    def _process(self, source: JobInput) -> JobResult:
         config = self.config
         image = decode_gray(source.data, max_pixels=config.max_pixels)
         segmentation = segment(image, config.segmentation)
@@ -52,10 +52,10 @@ class SegmentJob:
         return with_strip(eye, source.name, strip)
 
 
-def eye_product(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> Product:
+def eye_product(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> JobResult:
     """The record's fields and the image-sized files of a segmented photograph; its strip comes on top."""
     height, width = image.shape
-    fields: Record = {"width": width, "height": height, **ring_fields(segmentation)}
+    fields: Record = {"width": width, "height": height, **segmentation_fields(segmentation)}
     fields["quality"] = {
         figure: round(float(value), 4) for figure, value in measure_quality(image, segmentation).as_dict().items()
     }
@@ -67,12 +67,12 @@ def eye_product(name: str, image: Gray, segmentation: Segmentation, *, overlay: 
     if overlay:
         fields["overlay"] = output_file("overlay", name)
         files[output_file("overlay", name)] = encode_jpeg(draw_overlay(image, segmentation))
-    return Product(fields, files)
+    return JobResult(fields, files)
 
 
-def with_strip(product: Product, name: str, strip: Strip) -> Product:
-    """`product` with the files of `strip`, and their fields."""
+def with_strip(result: JobResult, name: str, strip: Strip) -> JobResult:
+    """`result` with the files of `strip`, and their fields."""
     kinds = {"strip": strip.image, "strip_mask": strip.usable}
     files = {output_file(kind, name): encode_png(picture) for kind, picture in kinds.items()}
     fields: Record = {kind: output_file(kind, name) for kind in kinds}
-    return Product(product.fields | fields, product.files | files, product.variants)
+    return JobResult(result.fields | fields, result.files | files, result.variants)

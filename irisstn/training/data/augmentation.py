@@ -44,7 +44,7 @@ class AugmentationConfig(Strict):
 
 def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Strip]:
     """A function (strip, seed) -> strip of the same size; equal seeds give equal strips."""
-    # It asks its home for news when imported; training should not depend on a network, nor tell who trains.
+    # It asks its home for news when imported; training should not depend on a network, nor progress who trains.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations as A  # noqa: PLC0415  (two seconds, only for those who augment)
 
@@ -135,10 +135,10 @@ def _filtered(rng: np.random.Generator, image: Gray) -> Gray:
     return np.clip(128 + share * centred + (1 - share) * answer, 0, 255).astype(np.uint8)
 
 
-def wear_masks(usable: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+def combine_masks(usable: Tensor, share: float, rng: np.random.Generator) -> Tensor:
     """`usable` (B, 1, R, T) of a batch, where about `share` of the strips also hide what another strip hides.
 
-    The outline of lids must not tell whose eye it is. A strip of which too little would be left keeps its own mask.
+    The outline of lids must not progress whose eye it is. A strip of which too little would be left keeps its own mask.
     """
     both = usable * usable[torch.from_numpy(rng.permutation(len(usable)))]
     chosen = torch.from_numpy(rng.random(len(usable)) < share) & (both.mean((1, 2, 3)) > _LEAST_LEFT)

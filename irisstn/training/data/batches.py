@@ -15,9 +15,9 @@ from torch.utils.data import Dataset, Sampler
 from irisstn.rectification.ring_context import Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
-from irisstn.training.data.augmentation import augmentation, wear_masks
+from irisstn.training.data.augmentation import augmentation, combine_masks
 from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, draw
-from irisstn.training.data.eye_crops import Cuttable
+from irisstn.training.data.eye_crops import StripSource
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
@@ -33,7 +33,7 @@ class Eyes:
     roll to each other.
     """
 
-    eyes: Sequence[Cuttable]
+    eyes: Sequence[StripSource]
     labels: NDArray[np.intp]
     upright: bool
 
@@ -136,7 +136,7 @@ class Batches(Dataset[Batch]):
             count = -(-self._strips // self._views)
             picked = rng.choice(shots, count, replace=count > len(shots))
             where += np.repeat(picked, self._views)[: self._strips].tolist()
-        batch = cut_batch(
+        batch = make_batch(
             eyes,
             where,
             rng,
@@ -146,10 +146,10 @@ class Batches(Dataset[Batch]):
             bare=self._bare,
             surroundings=self._surroundings,
         )
-        return batch._replace(usable=wear_masks(batch.usable, self._worn, rng)) if self._worn else batch
+        return batch._replace(usable=combine_masks(batch.usable, self._worn, rng)) if self._worn else batch
 
 
-def cut_batch(
+def make_batch(
     eyes: Eyes,
     where: Sequence[int],
     rng: np.random.Generator,

@@ -140,7 +140,7 @@ def cut(image: Gray, ring: Segmentation, roll_rad: float, size: tuple[int, int])
 Edges = tuple[Boundary, Boundary]  # pupil, limbus
 
 
-def undoing(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: float) -> Float:
+def correction_parameters(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: float) -> Float:
     """The ring parameters (12,), named `TARGET_NAMES`, that find the true ring in a strip cut with a wrong one.
 
     `truth_roll_rad` is how far the eye is turned in the picture, `used_roll_rad` the angle at which the strip begins.

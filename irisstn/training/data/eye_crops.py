@@ -11,7 +11,7 @@ import numpy as np
 from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray, Lids, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, cut, undoing
+from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, cut
 
 _MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context of a ring reaches
 _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
@@ -25,7 +25,7 @@ class Sample(NamedTuple):
     target: Float
 
 
-class Cuttable(Protocol):
+class StripSource(Protocol):
     """What samples are cut from."""
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -36,7 +36,7 @@ class Cuttable(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Photograph:
+class EyeCrop:
     """The surroundings of an iris, cut out of a picture, with its true boundaries and how far the eye is turned in it.
 
     `used` is the ring along which strips are cut, `packed` its usable mask, eight pixels a byte: the truth, or what the
@@ -54,7 +54,7 @@ class Photograph:
         """A strip of `size` (R, T) with `errors` on it, besides those of the ring `used`."""
         wrong = self._wrong(errors)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
-        target = undoing(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
+        target = correction_parameters(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
         strip = cut(self.image, wrong, errors.roll_rad, size)
         return Sample(strip, context, target)
 
@@ -74,7 +74,7 @@ def photograph(
     roll_rad: float = 0.0,
     *,
     found: Segmentation | None = None,
-) -> Photograph:
+) -> EyeCrop:
     """Cut the iris with its surroundings out of `image` (H, W) and make it smaller where it is large.
 
     `roll_rad` is how far the eye is turned. With `found`, strips are cut along that ring instead of the true one.
@@ -93,7 +93,7 @@ def photograph(
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
     place = _Place(left, top, small.shape[1] / (right - left), small.shape[0] / (bottom - top))
-    return Photograph(
+    return EyeCrop(
         image=np.ascontiguousarray(small),
         packed=np.packbits(mask),
         truth=(place.edge(truth.pupil), place.edge(truth.limbus)),
@@ -133,7 +133,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlatIris:
+class NormalizedIris:
     """A strip whose photograph is not at hand: errors are put on by sampling it once more.
 
     Errors that reach beyond pupil or limbus find nothing there: such cells are not usable.

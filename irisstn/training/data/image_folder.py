@@ -16,19 +16,21 @@ from irisstn.outputs.reader import read_strip
 from irisstn.outputs.records import Record
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
-from irisstn.training.data.eye_crops import Cuttable, FlatIris, photograph
+from irisstn.training.data.eye_crops import NormalizedIris, StripSource, photograph
 
-Tell = Callable[[str, int, int], None]
-_PUPIL_SHARE = 0.4  # of a strip whose record does not tell
+ProgressCallback = Callable[[str, int, int], None]
+_PUPIL_SHARE = 0.4  # of a strip whose record does not progress
 
 
-def read_eyes(data: Path, *, labels: Path | None, held_out: float, seed: int, tell: Tell) -> tuple[Eyes, Eyes]:
+def read_eyes(
+    data: Path, *, labels: Path | None, held_out: float, seed: int, progress: ProgressCallback
+) -> tuple[Eyes, Eyes]:
     """Eyes to train and to validate on, no subject in both.
 
     `data` is a folder of eye pictures, which are segmented here, or an output of `irisstn segment`, whose strips are
     used. Identities come from the CSV `labels`, or from names and folders by `irisstn.datasets.label_of`. About
-    `held_out` of the subjects validate. Pictures that cannot be read or segmented are left out, and `tell` hears how
-    many. Raises DatasetError where identities are not known or too few to train and validate.
+    `held_out` of the subjects validate. Pictures that cannot be read or segmented are left out, and counted by
+    `progress`. Raises DatasetError where identities are not known or too few to train and validate.
     """
     if not data.is_dir():
         raise DatasetError(f"{data} is no folder")
@@ -36,11 +38,11 @@ def read_eyes(data: Path, *, labels: Path | None, held_out: float, seed: int, te
     found = _strips(data) if (data / MANIFEST).exists() else _photographs(data)
     names = [name for name, _ in found]
     owners = _labels(names, known)
-    eyes: list[Cuttable] = []
+    eyes: list[StripSource] = []
     kept: list[Label] = []
     failed = 0
     for done, ((_, read), label) in enumerate(zip(found, owners, strict=True)):
-        tell("reading eyes", done + 1, len(found))
+        progress("reading eyes", done + 1, len(found))
         try:
             eyes.append(read())
         except IrisError:
@@ -48,7 +50,7 @@ def read_eyes(data: Path, *, labels: Path | None, held_out: float, seed: int, te
         else:
             kept.append(label)
     if failed:
-        tell("eyes left out, as no iris was found", failed, len(found))
+        progress("eyes left out, as no iris was found", failed, len(found))
     if not kept:
         raise DatasetError(f"no iris was found in any of {len(found)} pictures in {data}")
     train, validation = split_by_subject(kept, held_out, seed)
@@ -59,12 +61,12 @@ def _labels(names: Sequence[str], known: dict[str, Label] | None) -> list[Label]
     labels = [label_of(name) if known is None else known.get(name) for name in names]
     unknown = [name for name, label in zip(names, labels, strict=True) if label is None]
     if unknown:
-        where = "its name and folder do not tell" if known is None else "the CSV does not name it"
+        where = "its name and folder do not progress" if known is None else "the CSV does not name it"
         raise DatasetError(f"whose eye is {unknown[0]}? {where} ({len(unknown)} of {len(names)} such pictures)")
     return [label for label in labels if label is not None]
 
 
-def _eyes(eyes: Sequence[Cuttable], labels: Sequence[Label], where: Sequence[int], part: str) -> Eyes:
+def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], where: Sequence[int], part: str) -> Eyes:
     owners = sorted({labels[i] for i in where})
     counts = Counter(labels[i] for i in where)
     if len(owners) < 2 or max(counts.values()) < 2:
@@ -76,12 +78,12 @@ def _eyes(eyes: Sequence[Cuttable], labels: Sequence[Label], where: Sequence[int
     return Eyes([eyes[i] for i in where], np.array([numbers[labels[i]] for i in where], np.intp), upright=False)
 
 
-Source = tuple[str, Callable[[], Cuttable]]  # a picture's name and how to read it
+Source = tuple[str, Callable[[], StripSource]]  # a picture's name and how to read it
 
 
 def _photographs(data: Path) -> list[Source]:
-    def reader(path: Path) -> Callable[[], Cuttable]:
-        def read() -> Cuttable:
+    def reader(path: Path) -> Callable[[], StripSource]:
+        def read() -> StripSource:
             image = read_gray(path)
             return photograph(image, segment(image))
 
@@ -91,8 +93,8 @@ def _photographs(data: Path) -> list[Source]:
 
 
 def _strips(data: Path) -> list[Source]:
-    def reader(record: Record) -> Callable[[], Cuttable]:
-        return lambda: FlatIris(read_strip(data, record), _pupil_share(record))
+    def reader(record: Record) -> Callable[[], StripSource]:
+        return lambda: NormalizedIris(read_strip(data, record), _pupil_share(record))
 
     usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
     if not usable:

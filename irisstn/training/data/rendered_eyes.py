@@ -26,7 +26,7 @@ from irisstn.processes import end_with_parent
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
-from irisstn.training.data.eye_crops import Photograph, photograph
+from irisstn.training.data.eye_crops import EyeCrop, photograph
 
 _TERMS = 12  # Fourier terms of a boundary kept in a file
 _PATIENCE_S = 1800
@@ -69,7 +69,7 @@ class RenderedEyes:
         self._config, self._seed, self._folder, self._first = config, seed, folder, first
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: dict[str, Future[None]] = {}
-        self._loaded: dict[str, tuple[list[Photograph], list[int]]] = {}
+        self._loaded: dict[str, tuple[list[EyeCrop], list[int]]] = {}
 
     def __enter__(self) -> RenderedEyes:
         todo = [job for job in self._jobs() if not job[0].exists()]
@@ -86,17 +86,17 @@ class RenderedEyes:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def training(
-        self, epoch: int, tick: Callable[[int, int], None] = lambda done, wanted: None
-    ) -> tuple[list[Photograph], NDArray[np.intp]]:
-        """Eyes and their identities' numbers for `epoch`; waits until they are rendered, telling `tick`."""
+        self, epoch: int, progress: Callable[[int, int], None] = lambda done, wanted: None
+    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
+        """Eyes and their identities' numbers for `epoch`; waits until they are rendered, telling `progress`."""
         wanted = min(self._config.at_first + epoch * self._config.per_epoch, self._config.identities)
-        return self._gather([job[0] for job in self._jobs() if 0 <= job[1] < wanted], tick)
+        return self._gather([job[0] for job in self._jobs() if 0 <= job[1] < wanted], progress)
 
     def validation(
-        self, tick: Callable[[int, int], None] = lambda done, wanted: None
-    ) -> tuple[list[Photograph], NDArray[np.intp]]:
+        self, progress: Callable[[int, int], None] = lambda done, wanted: None
+    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
         """Eyes that training never sees."""
-        return self._gather([job[0] for job in self._jobs() if job[1] >= _HELD_OUT], tick)
+        return self._gather([job[0] for job in self._jobs() if job[1] >= _HELD_OUT], progress)
 
     def _jobs(self) -> list[tuple[Path, int, int, int, RenderedConfig]]:
         """(file, first identity, number of identities, seed, config), validation first."""
@@ -108,8 +108,10 @@ class RenderedEyes:
             (self._folder / f"{first}-{count}.npz", first, count, self._seed, self._config) for first, count in jobs
         ]
 
-    def _gather(self, files: list[Path], tick: Callable[[int, int], None]) -> tuple[list[Photograph], NDArray[np.intp]]:
-        eyes: list[Photograph] = []
+    def _gather(
+        self, files: list[Path], progress: Callable[[int, int], None]
+    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
+        eyes: list[EyeCrop] = []
         numbers: list[int] = []
         for done, file in enumerate(files):
             if file.name not in self._loaded:
@@ -117,7 +119,7 @@ class RenderedEyes:
                     self._waiting[file.name].result()
                 _wait_for(file)
                 self._loaded[file.name] = _read(file)
-            tick(done + 1, len(files))
+            progress(done + 1, len(files))
             eyes += self._loaded[file.name][0]
             numbers += self._loaded[file.name][1]
         return eyes, np.asarray(numbers, np.intp)
@@ -132,7 +134,7 @@ def _wait_for(file: Path) -> None:
     raise OutputError(f"{file} was not rendered in {_PATIENCE_S} s: does the first process live, and write there?")
 
 
-def render_photograph(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> Photograph:
+def render_photograph(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> EyeCrop:
     """One shot of `identity` with a camera drawn from `config`."""
     camera = CAMERAS[config.cameras[int(rng.integers(len(config.cameras)))]]
     eye = render(identity, sample_shot(rng, camera))
@@ -158,7 +160,7 @@ def _segmented(image: Gray, eye: RenderedEye) -> Segmentation | None:
 
 
 def _render_chunk(file: Path, first: int, count: int, seed: int, config: RenderedConfig) -> None:
-    eyes: list[Photograph] = []
+    eyes: list[EyeCrop] = []
     for number in range(first, first + count):
         identity = Identity.from_seed(_FIRST_SEED * (seed + 1) + number)
         for shot in range(config.shots):
@@ -177,17 +179,17 @@ def _render_chunk(file: Path, first: int, count: int, seed: int, config: Rendere
     write_bytes_atomic(file, content.getvalue())
 
 
-def _read(file: Path) -> tuple[list[Photograph], list[int]]:
+def _read(file: Path) -> tuple[list[EyeCrop], list[int]]:
     with np.load(file, allow_pickle=False) as stored:
         held = {name: stored[name] for name in stored.files}
-    eyes: list[Photograph] = []
+    eyes: list[EyeCrop] = []
     pixel = byte = 0
     for i, (height, width) in enumerate(held["sizes"].tolist()):
         size, packed = height * width, -(-height * width // 8)
         pupil, limbus, used_pupil, used_limbus = (_edge(row) for row in held["edges"][i])
         upper, lower = (_lid(row) for row in held["lids"][i][:2])
         eyes.append(
-            Photograph(
+            EyeCrop(
                 image=held["images"][pixel : pixel + size].reshape(height, width),
                 packed=held["masks"][byte : byte + packed],
                 truth=(pupil, limbus),

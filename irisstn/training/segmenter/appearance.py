@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from irisstn.geometry import TAU, Bool, Eyelid, Float, Float32
 from irisstn.segmentation.network import SIZE
 from irisstn.synthetic.camera import Range
-from irisstn.training.segmenter.framing import Layout
+from irisstn.training.segmenter.framing import Framing
 
 _BITS = 4  # of a pixel's fraction in OpenCV's drawing
 Layer = NDArray[np.uint8]
 
 
 def lid_margin(
-    rng: np.random.Generator, picture: Float32, layout: Layout, distance: Float32, widths: Range
+    rng: np.random.Generator, picture: Float32, framing: Framing, distance: Float32, widths: Range
 ) -> tuple[Float32, Float32]:
     """The thick wet margin between the lashes' roots and the eyeball, of one of `widths` in iris radii; and its width
     (H, W).
@@ -29,30 +29,32 @@ def lid_margin(
     `distance` (H, W) is that from the rendered lid's edge, positive on the eyeball; the true edge moves there by the
     width, in pixels of the scene. Without it the network takes the lashes' roots for the lid's edge.
     """
-    radius = np.float32(layout.radius)
-    taper = np.clip(1 - (layout.along / np.float32(rng.uniform(1.6, 3))) ** 2, 0.05, 1)
+    radius = np.float32(framing.radius)
+    taper = np.clip(1 - (framing.along / np.float32(rng.uniform(1.6, 3))) ** 2, 0.05, 1)
     width = radius * np.float32(rng.uniform(*widths)) * taper
-    iris, skin = _levels(picture, layout, distance, width)
+    iris, skin = _levels(picture, framing, distance, width)
     depth = np.clip(distance / np.maximum(width, np.float32(1e-3)), 0, 1)
     level = np.float32(iris + (skin - iris) * rng.uniform(-0.35, 1.05))
-    slopes = np.float32(rng.normal(0, 0.15)) * (depth - np.float32(0.5)) + np.float32(rng.normal(0, 0.1)) * layout.along
+    slopes = (
+        np.float32(rng.normal(0, 0.15)) * (depth - np.float32(0.5)) + np.float32(rng.normal(0, 0.1)) * framing.along
+    )
     paint = level * (1 + slopes) + _grain(rng, 1, 4) * np.float32(rng.uniform(0, 30))
-    cover = layout.soft(distance) * layout.soft(width - distance) * np.float32(rng.uniform(0.6, 1))
+    cover = framing.soft(distance) * framing.soft(width - distance) * np.float32(rng.uniform(0.6, 1))
     picture = picture + (paint - picture) * cover
     from_edge = distance - width
     if rng.random() < 0.5:  # where lid and eyeball meet: a dark cleft or a film of tears
-        breadth = rng.uniform(0.01, 0.03) * radius + 0.4 / layout.scale
+        breadth = rng.uniform(0.01, 0.03) * radius + 0.4 / framing.scale
         line = np.exp(-((from_edge / np.float32(breadth)) ** 2)) * np.float32(rng.uniform(0, 0.6))
         picture = picture + (np.float32(255 if rng.random() < 0.4 else picture.min()) - picture) * line
     if rng.random() < 0.6:  # which glitters
-        near = np.argwhere((np.abs(from_edge) < 1 / layout.scale) & (np.abs(layout.along) < 1.2))
+        near = np.argwhere((np.abs(from_edge) < 1 / framing.scale) & (np.abs(framing.along) < 1.2))
         picture = _glitter(rng, picture, near)
     return picture, width
 
 
-def lashes(rng: np.random.Generator, picture: Float32, layout: Layout, lid: Eyelid, away: int) -> Float32:
+def lashes(rng: np.random.Generator, picture: Float32, framing: Framing, lid: Eyelid, away: int) -> Float32:
     """Dark hairs from the edge of `lid`, in the direction `away` (1: down in the picture) as a rule."""
-    radius = layout.radius
+    radius = framing.radius
     count = int(rng.integers(8, 70))
     roots = np.sort(rng.uniform(-1.6, 1.6, count))
     lean, droop = rng.normal(0, 0.25), rng.uniform(-1.0, 1.2) * rng.uniform(0.1, 0.5)
@@ -62,7 +64,7 @@ def lashes(rng: np.random.Generator, picture: Float32, layout: Layout, lid: Eyel
         length = rng.uniform(0.15, 0.6)
         aside = (0.5 * root + lean + rng.normal(0, 0.15)) * length * t
         across = away * (droop * (t - t * t * rng.uniform(0.4, 1.4)) - 0.3 * length * t * t)
-        curves.append(_fixed(layout.moved(np.stack([x + radius * aside, y + radius * across], axis=1))))
+        curves.append(_fixed(framing.moved(np.stack([x + radius * aside, y + radius * across], axis=1))))
     layer = np.zeros(picture.shape, np.uint8)
     thickness = 1 if rng.random() < 0.8 else 2
     cv2.polylines(layer, curves, False, int(rng.integers(120, 255)), thickness, cv2.LINE_AA, _BITS)
@@ -70,25 +72,25 @@ def lashes(rng: np.random.Generator, picture: Float32, layout: Layout, lid: Eyel
     return _painted(picture, layer, level, rng.uniform(0.4, 0.9), rng.uniform(0.5, 1))
 
 
-def liner(rng: np.random.Generator, picture: Float32, layout: Layout, distance: Float32) -> Float32:
+def liner(rng: np.random.Generator, picture: Float32, framing: Framing, distance: Float32) -> Float32:
     """A dark band along a lid's edge, as paint or close lashes make; `distance` as in `lid_margin`."""
-    width = rng.uniform(0.03, 0.14) * layout.radius
+    width = rng.uniform(0.03, 0.14) * framing.radius
     from_middle = np.abs(distance + np.float32(width * rng.uniform(0.2, 1.0)))
     cover = np.clip(1.5 - from_middle / np.float32(width), 0, 1) * np.float32(rng.uniform(0.3, 0.95))
     return np.asarray(picture + (np.float32(picture.min() * rng.uniform(0.8, 1.2)) - picture) * cover, np.float32)
 
 
-def mirrored(rng: np.random.Generator, picture: Float32, layout: Layout) -> Float32:
+def mirrored(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """A window or a screen mirrored in the cornea: a bright see-through polygon, at times with bars."""
-    radius = layout.radius
+    radius = framing.radius
     count = int(rng.integers(3, 7))
     angles: Float = np.sort(rng.uniform(0, TAU, count))
     if rng.random() < 0.6:
         angles = np.pi / 4 + np.pi / 2 * np.arange(4) + rng.normal(0, 0.12, 4) + rng.uniform(-0.4, 0.4)
-    centre = np.array([layout.scene.limbus.x, layout.scene.limbus.y]) + rng.normal(0, 0.4, 2) * radius
+    centre = np.array([framing.scene.limbus.x, framing.scene.limbus.y]) + rng.normal(0, 0.4, 2) * radius
     reach = radius * rng.uniform(0.08, 0.55) * rng.uniform(0.8, 1.2, (len(angles), 1))
     outline = np.stack([np.cos(angles), np.sin(angles) * rng.uniform(0.5, 1.4)], axis=1)
-    corners = layout.moved(centre + outline * reach)
+    corners = framing.moved(centre + outline * reach)
     layer = np.zeros(picture.shape, np.uint8)
     cv2.fillPoly(layer, [_fixed(corners)], 255, cv2.LINE_AA, _BITS)
     for _ in range(int(rng.integers(0, 3))):
@@ -100,21 +102,21 @@ def mirrored(rng: np.random.Generator, picture: Float32, layout: Layout) -> Floa
     return np.asarray(picture + (np.maximum(np.float32(bright), picture) - picture) * cover, np.float32)
 
 
-def faint_pupil(rng: np.random.Generator, picture: Float32, layout: Layout) -> Float32:
+def faint_pupil(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """A dark iris in visible light, in which the pupil hardly shows."""
-    pupil = layout.pupil > 0.5
+    pupil = framing.pupil > 0.5
     level = np.float32(np.median(picture[pupil]) if pupil.any() else picture.min())
-    ring = layout.iris * (1 - layout.pupil) * layout.soft(np.minimum(layout.below_upper, layout.above_lower))
+    ring = framing.iris * (1 - framing.pupil) * framing.soft(np.minimum(framing.below_upper, framing.above_lower))
     return np.asarray(picture + (level - picture) * ring * np.float32(rng.uniform(0.4, 0.92)), np.float32)
 
 
-def faint_limbus(rng: np.random.Generator, picture: Float32, layout: Layout) -> Float32:
+def faint_limbus(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """An iris nearly as bright as the sclera."""
-    open_here = layout.soft(np.minimum(layout.below_upper, layout.above_lower))
-    sclera = (layout.iris < 0.5) & (open_here > 0.5)
+    open_here = framing.soft(np.minimum(framing.below_upper, framing.above_lower))
+    sclera = (framing.iris < 0.5) & (open_here > 0.5)
     if not sclera.any():
         return picture
-    ring = layout.iris * (1 - layout.pupil) * open_here
+    ring = framing.iris * (1 - framing.pupil) * open_here
     level = np.float32(np.median(picture[sclera]))
     return np.asarray(picture + (level - picture) * ring * np.float32(rng.uniform(0.3, 0.7)), np.float32)
 
@@ -147,14 +149,14 @@ def shade(rng: np.random.Generator, picture: Float32, below_upper: Float32, radi
     return np.asarray(picture * (1 - np.float32(rng.uniform(0, 0.6)) * fall), np.float32)
 
 
-def closed(rng: np.random.Generator, picture: Float32, layout: Layout) -> Float32:
+def closed(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """The eye shut: skin over all that lay between the lids, and lashes along the lower one."""
-    open_here = layout.soft(np.minimum(layout.below_upper, layout.above_lower) + np.float32(2 / layout.scale))
-    _, skin = _levels(picture, layout, layout.below_upper, np.zeros_like(picture))
-    paint = np.float32(skin) * (1 + np.float32(rng.normal(0, 0.2)) * layout.along) + _grain(rng, 2, 6) * 8
+    open_here = framing.soft(np.minimum(framing.below_upper, framing.above_lower) + np.float32(2 / framing.scale))
+    _, skin = _levels(picture, framing, framing.below_upper, np.zeros_like(picture))
+    paint = np.float32(skin) * (1 + np.float32(rng.normal(0, 0.2)) * framing.along) + _grain(rng, 2, 6) * 8
     picture = picture + (paint - picture) * cv2.GaussianBlur(open_here, (0, 0), 1.0)
-    picture = liner(rng, picture, layout, -layout.above_lower)
-    return lashes(rng, picture, layout, layout.scene.lower, 1)
+    picture = liner(rng, picture, framing, -framing.above_lower)
+    return lashes(rng, picture, framing, framing.scene.lower, 1)
 
 
 def clouds(rng: np.random.Generator) -> Float32:
@@ -169,10 +171,10 @@ def clouds(rng: np.random.Generator) -> Float32:
     return np.asarray(noise, np.float32)
 
 
-def _levels(picture: Float32, layout: Layout, distance: Float32, width: Float32) -> tuple[float, float]:
+def _levels(picture: Float32, framing: Framing, distance: Float32, width: Float32) -> tuple[float, float]:
     """Median gray of the iris, and of the skin beyond the lid."""
-    ring: Bool = (layout.iris > 0.5) & (layout.pupil < 0.5) & (distance > width)
-    skin: Bool = (distance < -0.15 * layout.radius) & (distance > -0.8 * layout.radius)
+    ring: Bool = (framing.iris > 0.5) & (framing.pupil < 0.5) & (distance > width)
+    skin: Bool = (distance < -0.15 * framing.radius) & (distance > -0.8 * framing.radius)
     iris = float(np.median(picture[ring] if np.count_nonzero(ring) > 20 else picture))
     return iris, float(np.median(picture[skin])) if np.count_nonzero(skin) > 20 else 1.3 * iris
 

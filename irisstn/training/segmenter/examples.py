@@ -10,7 +10,7 @@ import numpy as np
 from irisstn.geometry import Float32
 from irisstn.segmentation.network import SIZE
 from irisstn.training.segmenter import appearance
-from irisstn.training.segmenter.framing import Layout, close_up, elsewhere, whole_picture
+from irisstn.training.segmenter.framing import Framing, close_up, elsewhere, whole_picture
 from irisstn.training.segmenter.scenes import Scene
 
 _WHOLE, _CLOSE = 0.42, 0.49  # shares of first looks, of closer ones; the rest shows no open eye
@@ -27,8 +27,8 @@ def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float
     """One picture (H, W) of `scene` and its parts (3, H, W), see `draw_batch`."""
     kind = rng.random()
     if kind < _WHOLE + _CLOSE:
-        layout = (whole_picture if kind < _WHOLE else close_up)(rng, scene)
-        picture, parts = _dressed(rng, _seen(layout), layout)
+        framing = (whole_picture if kind < _WHOLE else close_up)(rng, scene)
+        picture, parts = _with_appearance(rng, _seen(framing), framing)
     else:
         picture, parts = _no_eye(rng, scene)
     if rng.random() < 0.15:
@@ -36,45 +36,45 @@ def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float
     return _standardized(_lit(rng, picture)), parts
 
 
-def _seen(layout: Layout) -> Float32:
-    """The scene as `layout` frames it; its border goes on beyond it."""
-    image = layout.scene.image
-    if layout.scale < 0.7:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.45 / layout.scale), np.uint8)
+def _seen(framing: Framing) -> Float32:
+    """The scene as `framing` frames it; its border goes on beyond it."""
+    image = framing.scene.image
+    if framing.scale < 0.7:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.45 / framing.scale), np.uint8)
     size = (SIZE[1], SIZE[0])
-    cut = cv2.warpAffine(image, layout.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(image, framing.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cut.astype(np.float32)
 
 
-def _dressed(rng: np.random.Generator, picture: Float32, layout: Layout) -> tuple[Float32, Float32]:
-    below_upper, above_lower = layout.below_upper, layout.above_lower
-    scene = layout.scene
+def _with_appearance(rng: np.random.Generator, picture: Float32, framing: Framing) -> tuple[Float32, Float32]:
+    below_upper, above_lower = framing.below_upper, framing.above_lower
+    scene = framing.scene
     if rng.random() < 0.9:
-        picture, width = appearance.lid_margin(rng, picture, layout, below_upper, (0.02, 0.22))
+        picture, width = appearance.lid_margin(rng, picture, framing, below_upper, (0.02, 0.22))
         below_upper = below_upper - width
     if rng.random() < 0.65:
-        picture, width = appearance.lid_margin(rng, picture, layout, above_lower, (0.0, 0.13))
+        picture, width = appearance.lid_margin(rng, picture, framing, above_lower, (0.0, 0.13))
         above_lower = above_lower - width
     if rng.random() < 0.12:
-        picture = appearance.faint_pupil(rng, picture, layout)
+        picture = appearance.faint_pupil(rng, picture, framing)
     if rng.random() < 0.08:
-        picture = appearance.faint_limbus(rng, picture, layout)
+        picture = appearance.faint_limbus(rng, picture, framing)
     if rng.random() < 0.35:
-        picture = appearance.lashes(rng, picture, layout, scene.upper, -1 if rng.random() < 0.75 else 1)
+        picture = appearance.lashes(rng, picture, framing, scene.upper, -1 if rng.random() < 0.75 else 1)
     if rng.random() < 0.12:
-        picture = appearance.lashes(rng, picture, layout, scene.lower, 1)
+        picture = appearance.lashes(rng, picture, framing, scene.lower, 1)
     if rng.random() < 0.2:
-        picture = appearance.mirrored(rng, picture, layout)
+        picture = appearance.mirrored(rng, picture, framing)
     if rng.random() < 0.25:
-        picture = appearance.liner(rng, picture, layout, layout.below_upper)
+        picture = appearance.liner(rng, picture, framing, framing.below_upper)
     if rng.random() < 0.1:
-        picture = appearance.liner(rng, picture, layout, layout.above_lower)
+        picture = appearance.liner(rng, picture, framing, framing.above_lower)
     if rng.random() < 0.06:
         picture = appearance.hairs(rng, picture)
     if rng.random() < 0.3:
-        picture = appearance.shade(rng, picture, below_upper, layout.radius)
-    opening = layout.soft(np.minimum(below_upper, above_lower))
-    return picture, np.stack([layout.pupil, layout.iris, opening])
+        picture = appearance.shade(rng, picture, below_upper, framing.radius)
+    opening = framing.soft(np.minimum(below_upper, above_lower))
+    return picture, np.stack([framing.pupil, framing.iris, opening])
 
 
 def _no_eye(rng: np.random.Generator, scene: Scene) -> tuple[Float32, Float32]:
@@ -82,13 +82,13 @@ def _no_eye(rng: np.random.Generator, scene: Scene) -> tuple[Float32, Float32]:
     kind = rng.random()
     none = np.zeros((3, *SIZE), np.float32)
     if kind < 0.35:
-        layout = elsewhere(rng, scene)
-        while layout.iris.any():
-            layout = elsewhere(rng, scene)
-        return _seen(layout), none
+        framing = elsewhere(rng, scene)
+        while framing.iris.any():
+            framing = elsewhere(rng, scene)
+        return _seen(framing), none
     if kind < 0.75:
-        layout = (close_up if rng.random() < 0.5 else whole_picture)(rng, scene)
-        return appearance.closed(rng, _seen(layout), layout), none
+        framing = (close_up if rng.random() < 0.5 else whole_picture)(rng, scene)
+        return appearance.closed(rng, _seen(framing), framing), none
     return appearance.clouds(rng), none
 
 

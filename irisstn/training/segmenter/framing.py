@@ -17,7 +17,7 @@ _STEEPEST = 3.0  # slope of a lid from which the distance to it is no longer cor
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Framing:
     """A scene and the `matrix` (2, 3) from its pixels to those of the network's picture; `scale` is its enlargement.
 
     All maps are (H, W) float32 of the network's `SIZE`; distances are in pixels of the scene.
@@ -92,7 +92,7 @@ class Layout:
         return np.asarray((v - (c0 + u * (c1 + c2 * u))) / np.sqrt(1 + slope * slope), np.float32)
 
 
-def whole_picture(rng: np.random.Generator, scene: Scene) -> Layout:
+def whole_picture(rng: np.random.Generator, scene: Scene) -> Framing:
     """The scene about as it fits into the network's picture: the first look."""
     height, width = scene.image.shape
     radius = scene.limbus.mean_radius
@@ -102,30 +102,30 @@ def whole_picture(rng: np.random.Generator, scene: Scene) -> Layout:
     edge = min(0.8 * radius * scale, 40.0)
     middle = np.array([SIZE[1], SIZE[0]]) / 2
     at = np.clip(middle + shift + rng.normal(0, (6, 5)), edge, 2 * middle - edge)
-    return _layout(rng, scene, scale, at, roll_deg=6)
+    return _framing(rng, scene, scale, at, roll_deg=6)
 
 
-def close_up(rng: np.random.Generator, scene: Scene) -> Layout:
+def close_up(rng: np.random.Generator, scene: Scene) -> Framing:
     """The iris in the middle, at about its known size: the closer look."""
     scale = IRIS_RADIUS / scene.limbus.mean_radius * float(np.exp(rng.normal(0, 0.14)))
     at = np.array([SIZE[1], SIZE[0]]) / 2 + rng.normal(0, 4.5, 2)
-    return _layout(rng, scene, scale, at, roll_deg=8)
+    return _framing(rng, scene, scale, at, roll_deg=8)
 
 
-def elsewhere(rng: np.random.Generator, scene: Scene) -> Layout:
+def elsewhere(rng: np.random.Generator, scene: Scene) -> Framing:
     """A place beside the eye."""
     scale = IRIS_RADIUS / scene.limbus.mean_radius * float(np.exp(rng.normal(0, 0.3)))
     away = (2.2 * scene.limbus.mean_radius * scale + 30) * rng.uniform(1, 1.6)
     angle = rng.uniform(0, TAU)
     at = np.array([SIZE[1], SIZE[0]]) / 2 + away * np.array([np.cos(angle), np.sin(angle)])
-    return _layout(rng, scene, scale, at, roll_deg=15)
+    return _framing(rng, scene, scale, at, roll_deg=15)
 
 
-def _layout(rng: np.random.Generator, scene: Scene, scale: float, at: Float, *, roll_deg: float) -> Layout:
+def _framing(rng: np.random.Generator, scene: Scene, scale: float, at: Float, *, roll_deg: float) -> Framing:
     """The iris's centre comes to `at`; turned a little, and mirrored half of the time."""
     angle = np.deg2rad(rng.normal(0, roll_deg))
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     flip = -1 if rng.random() < 0.5 else 1
     turn = np.array([[flip * cosine, -sine], [flip * sine, cosine]])
     shift = at - 0.5 - turn @ np.array([scene.limbus.x, scene.limbus.y])
-    return Layout(scene, np.hstack([turn, shift[:, None]]), scale)
+    return Framing(scene, np.hstack([turn, shift[:, None]]), scale)

@@ -9,7 +9,7 @@ PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.Parts`
 _WIDTHS = (16, 24, 48, 64)  # channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size
 
 
-class PartsNet(nn.Module):
+class PartMapNet(nn.Module):
     """Standardized pictures (B, 1, H, W), sides divisible by 16, to logits (B, 3, H, W) of each part."""
 
     def __init__(self) -> None:

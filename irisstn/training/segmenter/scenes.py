@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Gray
-from irisstn.segmentation.crop import View
+from irisstn.segmentation.crop import Crop
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_shot
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye
@@ -35,15 +35,15 @@ class Scene:
 
 
 def render_scenes(
-    count: int, seed: int, *, workers: int = 1, tick: Callable[[int, int], None] = lambda done, of: None
+    count: int, seed: int, *, workers: int = 1, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> list[Scene]:
-    """`count` scenes, the same for the same `seed` whatever the number of `workers`; `tick` hears (done, of)."""
+    """`count` scenes, the same for the same `seed` whatever the number of `workers`; `progress` hears (done, of)."""
     scenes: list[Scene] = []
     # Fresh processes: forking one that runs torch's threads can hang.
     with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
         for scene in pool.map(partial(render_scene, seed), range(count), chunksize=16):
             scenes.append(scene)
-            tick(len(scenes), count)
+            progress(len(scenes), count)
     return scenes
 
 
@@ -56,7 +56,7 @@ def render_scene(seed: int, number: int) -> Scene:
     image = np.asarray(eye.image)
     if image.ndim == 3:  # red as a rule, as `irisstn.images` reads colour
         image = image[..., 2] if rng.random() < 0.7 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    view = View.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _LARGEST))
+    view = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _LARGEST))
     placed = place_eye(identity, shot)
     return Scene(
         view.image.copy(),

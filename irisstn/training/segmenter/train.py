@@ -25,10 +25,10 @@ from irisstn.images import write_bytes_atomic
 from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
-from irisstn.training.segmenter.network import PartsNet
+from irisstn.training.segmenter.network import PartMapNet
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
-Tell = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 # Torch gives these no types.
 _averaged: Callable[..., AveragedModel] = AveragedModel
 _exponentially: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
@@ -53,11 +53,11 @@ class SegmenterConfig(Strict):
 
 
 def train_segmenter(
-    out: Path, config: SegmenterConfig = SegmenterConfig(), *, tell: Tell = lambda what, done, of: None
+    out: Path, config: SegmenterConfig = SegmenterConfig(), *, progress: ProgressCallback = lambda what, done, of: None
 ) -> Path:
     """Train on rendered eyes and write `out`/segmenter.onnx; returns that path.
 
-    A run that was killed renders its eyes again, the same ones, and goes on from its last checkpoint. `tell` hears
+    A run that was killed renders its eyes again, the same ones, and goes on from its last checkpoint. `progress` hears
     (what, done, of). Raises OutputError where `out` holds a run with other settings.
     """
     if find_spec("onnx") is None:
@@ -67,9 +67,9 @@ def train_segmenter(
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     scenes = render_scenes(
-        config.scenes, config.seed, workers=config.workers, tick=lambda done, of: tell("rendering", done, of)
+        config.scenes, config.seed, workers=config.workers, progress=lambda done, of: progress("rendering", done, of)
     )
-    network = PartsNet()
+    network = PartMapNet()
     _lay_out(network, torch.channels_last)
     averaged = _averaged(network, multi_avg_fn=_exponentially(config.average), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
@@ -93,7 +93,7 @@ def train_segmenter(
         if (step + 1) % config.every == 0 or step + 1 == config.steps:
             _write_checkpoint(file, parts, step + 1)
             _log(out, step=step + 1, loss=recent, seconds=time.monotonic() - began)
-        tell(f"training, loss {recent:.3f}", step + 1, config.steps)
+        progress(f"training, loss {recent:.3f}", step + 1, config.steps)
     return export(averaged.module, out / "segmenter.onnx")
 
 
@@ -104,17 +104,17 @@ def _lay_out(network: torch.nn.Module, order: torch.memory_format) -> None:
             parameter.data = parameter.data.clone(memory_format=order)
 
 
-def _step(network: PartsNet, scenes: list[Scene], step: int, config: SegmenterConfig) -> Tensor:
+def _step(network: PartMapNet, scenes: list[Scene], step: int, config: SegmenterConfig) -> Tensor:
     pictures, parts = (
         torch.from_numpy(part)
         for part in draw_batch(scenes, config.batch, np.random.default_rng((config.seed, 1, step)))
     )
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         logits = network(pictures)
-    return parts_loss(logits.float(), parts, near=config.near, dice=config.dice)
+    return part_map_loss(logits.float(), parts, near=config.near, dice=config.dice)
 
 
-def parts_loss(logits: Tensor, parts: Tensor, *, near: float, dice: float) -> Tensor:
+def part_map_loss(logits: Tensor, parts: Tensor, *, near: float, dice: float) -> Tensor:
     """Cross-entropy of `logits` (B, 3, H, W) against `parts` in 0..1, and their overlap (Milletari et al. 2016).
 
     Pixels on the iris and up to four beside it count 1 + `near` times.

@@ -12,9 +12,9 @@ from irisstn.segmentation.network import SIZE
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 from irisstn.training.segmenter.examples import draw_batch, draw_picture
 from irisstn.training.segmenter.framing import close_up, whole_picture
-from irisstn.training.segmenter.network import PartsNet
+from irisstn.training.segmenter.network import PartMapNet
 from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
-from irisstn.training.segmenter.train import parts_loss
+from irisstn.training.segmenter.train import part_map_loss
 
 TINY = SegmenterConfig(scenes=6, steps=4, batch=4, every=2, bfloat16=False)
 
@@ -76,12 +76,12 @@ def test_batches_come_from_their_seed_alone(scenes: list[Scene]) -> None:
 def test_the_loss_is_least_where_the_parts_are_right(scenes: list[Scene]) -> None:
     parts = torch.from_numpy(draw_batch(scenes, 4, np.random.default_rng(2))[1])
     right, wrong = 12 * (2 * parts - 1), 12 * (1 - 2 * parts)
-    losses = [float(parts_loss(logits, parts, near=3.0, dice=0.5)) for logits in (right, right * 0, wrong)]
+    losses = [float(part_map_loss(logits, parts, near=3.0, dice=0.5)) for logits in (right, right * 0, wrong)]
     assert losses[0] < 0.2 * losses[1] < losses[1] < losses[2]
 
 
 def test_the_net_keeps_the_size_of_its_picture() -> None:
-    assert PartsNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 3, *SIZE)
+    assert PartMapNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 3, *SIZE)
 
 
 def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path)
             raise Killed
 
     with pytest.raises(Killed):
-        train_segmenter(tmp_path / "killed", TINY, tell=kill)
+        train_segmenter(tmp_path / "killed", TINY, progress=kill)
     assert not (tmp_path / "killed" / "segmenter.onnx").exists()
     assert train_segmenter(tmp_path / "killed", TINY).read_bytes() == whole.read_bytes()
 
