@@ -2,7 +2,7 @@
 
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.input_kind import InputKind, is_strip, segment, segment_as
 from irisstn.segmentation.network import weights_hash
-from irisstn.segmentation.segment import segment
 
-__all__ = ["Segmentation", "SegmentationConfig", "segment", "weights_hash"]
+__all__ = ["InputKind", "Segmentation", "SegmentationConfig", "is_strip", "segment", "segment_as", "weights_hash"]

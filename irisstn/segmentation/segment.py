@@ -27,7 +27,7 @@ _WIDEST_PUPIL = 0.9  # of the iris's radius
 _OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
 
 
-def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
+def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
     """The iris ring of the eye in `image` (H, W) uint8.
 
     Raises SegmentationError where no eye can be trusted, ValueError where `image` is no 8-bit gray picture.
