@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from irisstn.geometry import Boundary, Ellipse, Eyelid
-    from irisstn.images import read_gray, to_gray
+    from irisstn.gray_levels import to_gray
+    from irisstn.images import read_gray
     from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
     from irisstn.rectification.rectifier import Rectified, Rectifier, RectifierConfig
@@ -58,7 +59,8 @@ __all__ = [
 _HOMES = {
     "irisstn.errors": "ConfigError DatasetError ImageError IrisError OutputError SegmentationError WeightsError",
     "irisstn.geometry": "Boundary Ellipse Eyelid",
-    "irisstn.images": "read_gray to_gray",
+    "irisstn.gray_levels": "to_gray",
+    "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
     "irisstn.rectification.rectifier": "Rectified Rectifier RectifierConfig",

@@ -13,7 +13,24 @@ from numpy.typing import NDArray
 
 from irisstn.errors import ImageError
 from irisstn.geometry import Gray
+from irisstn.gray_levels import to_gray
 from irisstn.image_headers import Header, picture_header
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "SUFFIXES",
+    "decode_gray",
+    "encode_jpeg",
+    "encode_png",
+    "read_file",
+    "read_gray",
+    "to_gray",
+    "write_bytes_atomic",
+    "write_jpeg",
+    "write_png",
+]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpc", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp"}
@@ -96,43 +113,6 @@ def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
         rows = slice(top, top + _ROWS_AT_ONCE)
         done[rows] = np.rint(gray[rows] * np.asarray(alpha[rows], np.float32) / opaque)
     return done
-
-
-def to_gray(picture: NDArray[np.generic]) -> Gray:
-    """An array of any picture as 8-bit gray (H, W) uint8.
-
-    `picture` is (H, W), or (H, W, C) in OpenCV's order: 1 channel, BGR, or BGR and alpha (ignored). Of a colour
-    picture the red channel is taken: melanin absorbs least at long wavelengths, so that a dark iris, too, shows its
-    texture there; in a near-infrared picture stored as colour the channels are alike. bool becomes 0 and 255. Wider
-    integers keep the top 8 of the bits in use (8, 10, 12, 14, 16 or 32: the least that holds the maximum); floats are
-    0..1, or 0..255 where they go beyond 1. Raises ImageError on values that are not finite or negative, ValueError on
-    another shape.
-    """
-    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
-        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
-    if picture.ndim != 2 or picture.size == 0:
-        raise ValueError(f"a picture is (H, W) or (H, W, 1, 3 or 4) and not empty, got {picture.shape}")
-    if picture.dtype == np.uint8:
-        return np.ascontiguousarray(picture, np.uint8)
-    if picture.dtype == np.bool_:
-        return np.asarray(picture, np.uint8) * np.uint8(255)
-    if np.issubdtype(picture.dtype, np.integer):
-        return _from_integers(picture.astype(picture.dtype.newbyteorder("="), copy=False))
-    if not np.issubdtype(picture.dtype, np.floating):
-        raise ValueError(f"a picture holds numbers, got {picture.dtype}")
-    values = np.asarray(picture, np.float32)
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise ImageError("the picture holds values that are negative or not finite")
-    top = 1.0 if values.max() <= 1 else 255.0
-    return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
-
-
-def _from_integers(picture: NDArray[np.integer]) -> Gray:
-    if picture.min() < 0:
-        raise ImageError("the picture holds negative values")
-    used = int(picture.max()).bit_length()
-    bits = next((bits for bits in (8, 10, 12, 14, 16, 32) if used <= bits), used)
-    return np.asarray(picture >> (bits - 8), np.uint8)
 
 
 def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "geometry", "weights", "processes"},
     {"config", "results", "progress"},
-    {"image_headers"},
+    {"gray_levels", "image_headers"},
     {"images"},
     {"datasets", "segmentation", "stn", "synthetic", "weights_file"},
     {"normalization", "quality"},
