@@ -13,13 +13,13 @@ from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_strip
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import Record, pupil_ratio
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.eye_crops import NormalizedIris, StripSource, photograph
 
 ProgressCallback = Callable[[str, int, int], None]
-_PUPIL_SHARE = 0.4  # of a strip whose record does not progress
+_PUPIL_RATIO = 0.4  # of a strip whose record does not say it
 
 
 def read_eyes(
@@ -94,7 +94,7 @@ def _photographs(data: Path) -> list[Source]:
 
 def _strips(data: Path) -> list[Source]:
     def reader(record: Record) -> Callable[[], StripSource]:
-        return lambda: NormalizedIris(read_strip(data, record), _pupil_share(record))
+        return lambda: NormalizedIris(read_strip(data, record), _pupil_ratio(record))
 
     usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
     if not usable:
@@ -102,14 +102,7 @@ def _strips(data: Path) -> list[Source]:
     return [(str(record["path"]), reader(record)) for record in usable]
 
 
-def _pupil_share(record: Record) -> float:
-    """Pupil radius over iris radius, from the fitted ellipses of a record."""
-    radii = []
-    for name in ("pupil", "iris"):
-        ellipse = record.get(name)
-        axes = [ellipse.get(axis) for axis in "ab"] if isinstance(ellipse, dict) else []
-        known = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
-        if len(known) != 2:
-            return _PUPIL_SHARE
-        radii.append(float(np.sqrt(known[0] * known[1])))
-    return min(max(radii[0] / radii[1], 0.15), 0.75)
+def _pupil_ratio(record: Record) -> float:
+    """Pupil radius over iris radius from a record, limited to the range that the network is trained on."""
+    ratio = pupil_ratio(record)
+    return _PUPIL_RATIO if ratio is None else min(max(ratio, 0.15), 0.75)
