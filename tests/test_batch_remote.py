@@ -272,7 +272,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path):
     pytest.importorskip("ray")
     (tmp_path / "a.png").touch()
     arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out"), "--ray-address", "127.0.0.1:1"]
-    for more, words in [([], "goes with --engine ray"), (["--engine", "ray"], "no Ray cluster at 127.0.0.1:1")]:
+    for more, words in [([], "needs --engine ray"), (["--engine", "ray"], "no Ray cluster at 127.0.0.1:1")]:
         done = run_python("-m", "irisstn", *arguments, *more)
         assert done.returncode == 2
         assert words in done.stderr
