@@ -230,7 +230,7 @@ def test_evaluate_puts_runs_side_by_side(rectified: Path, embedded: Path, tmp_pa
     for name in ("det.png", "histograms.png"):
         assert read_gray(tmp_path / "e" / name).std() > 5
     page = (tmp_path / "e" / "evaluation.html").read_text()
-    assert "Helped most" in page and page.count("data:image/jpeg") >= 4
+    assert "Largest gains" in page and page.count("data:image/jpeg") >= 4
     assert all(name in page for name in figures)
     # Nothing is loaded from elsewhere.
     assert "http://" not in page and "https://" not in page

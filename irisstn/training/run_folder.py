@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from irisstn.images import write_bytes_atomic
+from irisstn.report.training import write_training_page
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
-from irisstn.training.page import write_page
 from irisstn.visualization.grids import side_by_side
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
@@ -66,7 +66,7 @@ class RunFolderCallback(Callback):
                 pl_module.rectifier.save(self.run / RECTIFIER)
         self._picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
-        write_page(self.run, rows, samples)
+        write_training_page(self.run, rows, samples)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """The checkpoint, from all processes; after validation, so that it knows what early stopping knows."""

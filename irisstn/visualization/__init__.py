@@ -1,1 +1,6 @@
-"""What is drawn on pictures: boundaries over a photograph, input beside output, grids of an STN's results."""
+"""Draw results: boundaries on a photograph, and inputs of a spatial transformer beside its outputs.
+
+overlay         the boundaries of a segmentation on its photograph
+side_by_side    what rectification did to one input
+grids           inputs and outputs of any spatial transformer, for a batch of images
+"""
