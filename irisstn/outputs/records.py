@@ -253,7 +253,7 @@ def output_file(field: FileField, name: str) -> str:
 
 
 def output_files(record: Record) -> list[str]:
-    """The files below OUT that a record names, with those of its variants. Raises DatasetError if one leads out of it."""
+    """The files below OUT that a record names, with those of variants. Raises DatasetError if one leads out of it."""
     names: list[object] = [record[field] for field in FILES if field in record]
     variants = record.get("variants")
     if isinstance(variants, list):
