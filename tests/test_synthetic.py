@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from irisstn.geometry import TAU, strip_angles, strip_radii
 from irisstn.normalization import normalize, sample_ring
 from irisstn.synthetic import CAMERAS, Identity, Shot, render, sample_shot, write_eyes
-from irisstn.synthetic.eye import place_eye, ring_field, ring_to_tissue, tissue_to_ring
+from irisstn.synthetic.eye import place_eye
+from irisstn.synthetic.ring_field import ring_field, ring_to_tissue, tissue_to_ring
 
 RING = CAMERAS["ring-320x280"]
 NAMES = sorted(CAMERAS)
