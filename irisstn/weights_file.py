@@ -178,13 +178,13 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> No
     WeightsError
         Where a name, shape or type does not fit, or a value is not finite.
     """
-    wanted = module.state_dict()
-    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    expected = module.state_dict()
+    missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or unknown:
         raise WeightsError(f"{path} does not fit the model: missing {_few(missing)}; unknown {_few(unknown)}")
     for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape or tensor.dtype != torch.float32:
-            found, needed = (f"{tuple(t.shape)} of {t.dtype}" for t in (tensor, wanted[name]))
+        if tensor.shape != expected[name].shape or tensor.dtype != torch.float32:
+            found, needed = (f"{tuple(t.shape)} of {t.dtype}" for t in (tensor, expected[name]))
             raise WeightsError(f"{path} does not fit the model: {name} is {found}, needed {needed}")
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity")

@@ -72,8 +72,8 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
     """
     groups: dict[Path, list[Path]] = {}
     single: list[Path] = []
-    wanted = [str(source) for source in sources]
-    for source in wanted:
+    names = [str(source) for source in sources]
+    for source in names:
         path = _absolute(source)
         if path.is_dir():
             groups[path] = _walk(path, exclude)
@@ -94,7 +94,7 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
     _add(groups, single)
     samples = _named(groups)
     if not samples:
-        raise DatasetError(f"no pictures in {', '.join(wanted) or 'nothing'}")
+        raise DatasetError(f"no pictures in {', '.join(names) or 'nothing'}")
     return samples
 
 

@@ -17,7 +17,7 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, find_disc, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_glints, find_occlusions
+from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 
 _MAX_CLOSER_CROPS = 2
@@ -90,7 +90,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     to_picture = crop.transform
-    upper, lower = (lid and to_picture.eyelid_to_picture(lid) for lid in fit_eyelids(parts.opening, limbus))
+    upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
     return _RoughEye(to_picture.boundary_to_picture(pupil), to_picture.boundary_to_picture(limbus), (upper, lower))
 
 
@@ -129,15 +129,15 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     crop = Crop.around(image, rough.limbus, 1.4, config.working_radius)
     to_crop = crop.transform
     inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
-    glints = find_glints(crop.image, inner)
-    pupil = fit_pupil(crop.image, glints, inner)
-    contrast, sharpness = edge_clarity(crop.image, glints, pupil)
+    reflections = find_reflections(crop.image, inner)
+    pupil = fit_pupil(crop.image, reflections, inner)
+    contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (lid and to_crop.eyelid_to_crop(lid) for lid in rough.eyelids)
-    limbus = refine_limbus(crop.image, glints, pupil, outer, eyelids=(upper, lower))
+    upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
+    limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
@@ -149,7 +149,7 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, eyelids: Eyelids) -> 
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     size = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (lid and replace(lid, x=lid.x - left, y=lid.y - top) for lid in eyelids)
+    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in eyelids)
     open_eye = np.ones(size, np.bool_) if upper is None else ~upper.above(size)
     if lower is not None:
         open_eye &= lower.above(size)

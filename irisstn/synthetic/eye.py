@@ -107,7 +107,7 @@ def _project(
     wobble: tuple[tuple[float, ...], tuple[float, ...]],
     view: NDArray[np.float64],
 ) -> Boundary:
-    """The curve radius (1 + wobble) around `centre` as seen through the matrix `view` (2, 2)."""
+    """The curve radius (1 + wobble) around `centre`, projected by the matrix `view` (2, 2)."""
     angle = TAU * np.arange(128) / 128
     curve = np.ones_like(angle)
     for order, (cosine, sine) in enumerate(zip(*wobble, strict=True), start=2):
@@ -119,9 +119,9 @@ def _project(
 
 def _place_lids(anatomy: Anatomy, shot: Shot) -> tuple[Eyelid, Eyelid]:
     size = shot.iris_radius_px
-    # A turn of the eyeball (its radius is about twice the iris') moves the iris along the lids' parabolas.
+    # A rotation of the eyeball, whose radius is about twice that of the iris, moves the iris relative to the eyelids.
     aside = 2.0 * np.sin(shot.gaze_x_rad)
-    # The upper lid follows the eye when it looks up or down, though not all the way.
+    # The upper eyelid follows a vertical gaze in part.
     upper = -max(shot.upper_lid + anatomy.lid_upper_offset, 0.25) + 0.4 * np.sin(shot.gaze_y_rad)
     lower = max(shot.lower_lid + anatomy.lid_lower_offset, 0.5)
     upper_slope = anatomy.lid_upper_slope + shot.upper_slope + 2 * anatomy.lid_upper_curve * aside

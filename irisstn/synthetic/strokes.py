@@ -112,7 +112,17 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
 
 
 def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
-    """The lamps mirrored on the cornea, and the wet edges of the lids that mirror them again."""
+    """Draw the specular reflections of the lamps on the cornea, and those on the tear film along the eyelids.
+
+    Parameters
+    ----------
+    layer : ndarray of uint8, shape (H, W)
+        Coverage by reflections, 0..255; modified in place.
+    shot : Shot
+        The parameters of the picture.
+    placed : PlacedEye
+        The geometry of the eye.
+    """
     rng = np.random.default_rng([shot.seed, 3])
     size = shot.iris_radius_px
     middle = np.array([placed.pupil.x + shot.glint_x * size, placed.pupil.y + shot.glint_y * size])
@@ -125,9 +135,9 @@ def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
     else:
         for at in lamps:
             _draw_dot(layer, at, shot.glint_size * size * rng.uniform(0.85, 1.1), 255)
-    for lid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
+    for eyelid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
         for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
-            at = lid.points(along) + _along(lid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
+            at = eyelid.points(along) + _along(eyelid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
             _draw_dot(layer, at, rng.uniform(0.006, 0.02) * size, int(rng.uniform(100, 255)))
 
 
