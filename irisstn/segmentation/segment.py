@@ -24,7 +24,7 @@ _MAX_CLOSER_CROPS = 2
 _CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
-# An iris is well framed where its centre is off by less than this, in its radii, and its log radius by less than that.
+# Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 
 
@@ -95,7 +95,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
 
 
 def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
-    """A crop with the largest iris in it: the whole picture or, where that shows none, the best of nine quarters."""
+    """A crop with the largest iris in it: the whole picture or, where that has none, one of nine crops of half its size."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
@@ -117,8 +117,8 @@ def _not_found(where: str, what: str) -> NoReturn:
 
 def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
     """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
-    off = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(off < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
+    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
+    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
 
 
 def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
