@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray, Lids, strip_angles, strip_radii
+from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, cut
@@ -47,7 +47,7 @@ class EyeCrop:
     packed: Gray
     truth: tuple[Boundary, Boundary]
     used: tuple[Boundary, Boundary]
-    lids: Lids
+    lids: Eyelids
     roll_rad: float
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -92,44 +92,16 @@ def photograph(
         size = (max(round(small.shape[1] * scale), 8), max(round(small.shape[0] * scale), 8))
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    place = _Place(left, top, small.shape[1] / (right - left), small.shape[0] / (bottom - top))
+    crop = CropTransform(left, top, (right - left) / small.shape[1], (bottom - top) / small.shape[0])
+    upper, lower = (eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (used.upper_lid, used.lower_lid))
     return EyeCrop(
         image=np.ascontiguousarray(small),
         packed=np.packbits(mask),
-        truth=(place.edge(truth.pupil), place.edge(truth.limbus)),
-        used=(place.edge(used.pupil), place.edge(used.limbus)),
-        lids=(place.lid(used.upper_lid), place.lid(used.lower_lid)),
+        truth=(crop.boundary_to_crop(truth.pupil), crop.boundary_to_crop(truth.limbus)),
+        used=(crop.boundary_to_crop(used.pupil), crop.boundary_to_crop(used.limbus)),
+        lids=(upper, lower),
         roll_rad=float(roll_rad),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a cut-out lies in its picture, and by how much it was made smaller, in x and in y."""
-
-    left: int
-    top: int
-    ratio_x: float
-    ratio_y: float
-
-    @property
-    def ratio(self) -> float:
-        # Both are equal but for rounding to whole pixels; lengths take the mean.
-        return (self.ratio_x + self.ratio_y) / 2
-
-    def point(self, x: float, y: float) -> tuple[float, float]:
-        # It is the pixels' outer edges that scale, not their centres.
-        return (x - self.left + 0.5) * self.ratio_x - 0.5, (y - self.top + 0.5) * self.ratio_y - 0.5
-
-    def edge(self, edge: Boundary) -> Boundary:
-        cosines, sines = (tuple(term * self.ratio for term in series) for series in (edge.cosines, edge.sines))
-        return Boundary(*self.point(edge.x, edge.y), cosines, sines)
-
-    def lid(self, lid: Eyelid | None) -> Eyelid | None:
-        if lid is None:
-            return None
-        c0, c1, c2 = lid.coefficients
-        return Eyelid(*self.point(lid.x, lid.y), lid.angle_rad, (c0 * self.ratio, c1, c2 / self.ratio))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -56,15 +56,11 @@ def render_scene(seed: int, number: int) -> Scene:
     image = np.asarray(eye.image)
     if image.ndim == 3:  # red as a rule, as `irisstn.images` reads colour
         image = image[..., 2] if rng.random() < 0.7 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    view = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _LARGEST))
+    crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _LARGEST))
     placed = place_eye(identity, shot)
-    return Scene(
-        view.image.copy(),
-        view.from_picture(placed.pupil),
-        view.from_picture(placed.limbus),
-        view.eyelid_from_picture(placed.upper_lid),
-        view.eyelid_from_picture(placed.lower_lid),
-    )
+    pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
+    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
+    return Scene(crop.image.copy(), pupil, limbus, upper, lower)
 
 
 def _one_thread() -> None:
