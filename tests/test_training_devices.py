@@ -15,18 +15,18 @@ from irisstn.config import load_config
 from irisstn.errors import ConfigError
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training import TrainConfig
-from irisstn.training.data.batches import Steps
+from irisstn.training.data.batches import StepSampler
 from irisstn.training.run_folder import read_metrics
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 
 
 def test_processes_share_out_the_batches_of_an_epoch():
-    shares = [list(Steps(6, lambda: 2, rank=rank, processes=3)) for rank in range(3)]
-    assert shares == [[(2, 0), (2, 3)], [(2, 1), (2, 4)], [(2, 2), (2, 5)]]
-    assert len(Steps(6, lambda: 0, rank=1, processes=3)) == 2
+    parts = [list(StepSampler(6, lambda: 2, rank=rank, processes=3)) for rank in range(3)]
+    assert parts == [[(2, 0), (2, 3)], [(2, 1), (2, 4)], [(2, 2), (2, 5)]]
+    assert len(StepSampler(6, lambda: 0, rank=1, processes=3)) == 2
     with pytest.raises(ConfigError, match="multiple of devices x nodes"):
-        load_config(TrainConfig, None, ["steps=50", "devices=2", "nodes=2"])
+        load_config(TrainConfig, None, ["steps_per_epoch=50", "devices=2", "nodes=2"])
 
 
 def run_in_two_processes(*arguments: object) -> int:

@@ -1,4 +1,4 @@
-"""A training run in two processes that notes what each of them saw; a script, since Lightning starts it once more.
+"""A training run in two processes that records gradients and weights of each; a script, as Lightning restarts it.
 
 python two_processes.py RUN EPOCHS [STOP]: with STOP, the first process ends itself after so many epochs.
 """
@@ -30,9 +30,9 @@ class Notes(Callback):
         save_file(tensors, self.folder / f"{what}-{trainer.current_epoch}-{trainer.global_rank}.safetensors")
 
     def on_train_batch_start(self, trainer, module, batch, index):
-        alone = copy.deepcopy(module)  # knows no other process
+        alone = copy.deepcopy(module)  # without the averaging over processes
         alone.train()
-        parts = alone.losses(batch, alone.look(batch))
+        parts = alone.losses(batch, alone.predict(batch))
         parts["loss"].backward()
         self.note(trainer, "own", gradients(alone))
 
@@ -55,13 +55,13 @@ def main():
     torch.set_num_threads(1)
     made = training_run._trainer
 
-    def with_notes(config, keeper: RunFolderCallback):
-        trainer = made(config, keeper)
+    def with_notes(config, run_folder: RunFolderCallback):
+        trainer = made(config, run_folder)
         trainer.callbacks.append(Notes(run, stop))
         return trainer
 
     training_run._trainer = with_notes
-    config = TOY.model_copy(update={"epochs": epochs, "alone": 0, "devices": 2, "device": "cpu"})
+    config = TOY.model_copy(update={"epochs": epochs, "rectifier_only_epochs": 0, "devices": 2, "device": "cpu"})
     training_run.train(None, run, config)
 
 
