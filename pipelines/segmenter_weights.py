@@ -25,7 +25,7 @@ def main(out: Path, config: Path | None, overrides: tuple[str, ...]) -> None:
     """Train and export."""
     settings = load_config(SegmenterConfig, config, overrides)
     with StageProgress(bar=sys.stderr.isatty(), lines=True) as stages:
-        path = train_segmenter(out, settings, progress=stages.tell)
+        path = train_segmenter(out, settings, progress=stages.update)
     click.echo(f"{path}: copy it to irisstn/weights/ to ship it")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from output_files import contents
-from shouting import Shout, inputs, run_in_process, statuses, wait_for_records
+from text_job import TextJob, inputs, run_in_process, statuses, wait_for_records
 
 from irisstn.batch import run_batch
 from irisstn.errors import OutputError
@@ -16,7 +16,7 @@ from irisstn.outputs.manifest import read_manifest
 
 def test_a_worker_that_dies_or_hangs_costs_its_input_only(tmp_path: Path):
     samples = inputs(tmp_path / "in", 20, c="crash", h="hang")
-    summary = run_batch(Shout(), samples, tmp_path / "out", workers=2, limit_s=2)
+    summary = run_batch(TextJob(), samples, tmp_path / "out", workers=2, limit_s=2)
     assert (summary.done, summary.failed) == (20, 2)
     reasons = {str(r["path"]): str(r.get("reason")) for r in read_manifest(tmp_path / "out") if r["status"] == "failed"}
     assert "ended the worker process (exit code -9)" in reasons["c.png"]
@@ -34,9 +34,9 @@ def test_killed_and_resumed_is_like_never_broken(tmp_path: Path, workers: int):
         run.communicate()
     before = len(list(read_manifest(out)))
     assert 30 <= before < 61
-    summary = run_batch(Shout(), samples, out, workers=workers)
+    summary = run_batch(TextJob(), samples, out, workers=workers)
     assert summary.skipped >= before - 1
-    run_batch(Shout(), samples, tmp_path / "unbroken")
+    run_batch(TextJob(), samples, tmp_path / "unbroken")
     assert contents(out) == contents(tmp_path / "unbroken")
 
 
@@ -89,7 +89,7 @@ def test_two_runs_exclude_each_other(tmp_path: Path):
     run = run_in_process(tmp_path / "in", out, 0.2, 1)
     wait_for_records(out, 1)
     with pytest.raises(OutputError, match=f"in use by another run .process {run.pid}"):
-        run_batch(Shout(), samples, out)
+        run_batch(TextJob(), samples, out)
     run.kill()
     run.communicate()
-    assert run_batch(Shout(), samples, out).failed == 0
+    assert run_batch(TextJob(), samples, out).failed == 0

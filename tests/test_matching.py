@@ -191,7 +191,7 @@ def test_match_compares_two_folders(rectified: Path, tmp_path: Path):
 
 def test_misuse_of_match_is_a_line(rectified: Path, embedded: Path, tmp_path: Path):
     cases = {
-        "--shifts is for codes": ("match", embedded, "--shifts", "3"),
+        "--shifts is for codes, not for embeddings": ("match", embedded, "--shifts", "3"),
         "give --by code": ("match", embedded, rectified),
         "nothing to compare": ("match", tmp_path),
         "such as 0,16": ("evaluate", rectified, "--shifts", "many"),

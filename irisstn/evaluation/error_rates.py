@@ -17,6 +17,7 @@ from irisstn.evaluation.comparisons import Comparisons
 from irisstn.geometry import Float
 
 FMR_LEVELS = (1e-2, 1e-3, 1e-4)
+RESAMPLES = 1000  # of the bootstrap, for a confidence interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def error_rates(
     comparisons: Comparisons,
     *,
     fmr_levels: tuple[float, ...] = FMR_LEVELS,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ErrorRates:
     """Compute error rates with 95 % confidence intervals.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from irisstn.evaluation.comparisons import compare_all
-from irisstn.evaluation.error_rates import ErrorRates, error_rates
+from irisstn.evaluation.error_rates import RESAMPLES, ErrorRates, error_rates
 from irisstn.iris_code import distances, encode
 from irisstn.results import Strip
 
@@ -20,7 +20,7 @@ def evaluate_codes(
     max_shift: int = 0,
     subjects: Sequence[str] | None = None,
     failed: Sequence[str] = (),
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
     """Compute the error rates of iris codes.
 
@@ -52,7 +52,7 @@ def evaluate_embeddings(
     *,
     subjects: Sequence[str] | None = None,
     failed: Sequence[str] = (),
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
     """Compute the error rates of embeddings with the distance 1 - cosine similarity.
 

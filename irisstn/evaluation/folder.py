@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from irisstn.datasets import Label
-from irisstn.evaluation.error_rates import ErrorRates, error_rates
+from irisstn.evaluation.error_rates import RESAMPLES, ErrorRates, error_rates
 from irisstn.evaluation.scores import ABOUT, Scores, read_scores, scores_of
 from irisstn.evaluation.templates import Kind, read_templates
 
@@ -47,7 +47,7 @@ def evaluate_folder(
     kind: Kind | None = None,
     max_shift: int = 0,
     labels: Mapping[str, Label] | None = None,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
     """Compute the error rates of an output folder, with failures to enrol.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,8 +21,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid
 from irisstn.images import write_bytes_atomic, write_png
+from irisstn.outputs.records import segmentation_fields
 from irisstn.processes import end_with_parent
 from irisstn.synthetic.camera import CAMERAS
 from irisstn.synthetic.identity import Identity
@@ -127,18 +127,8 @@ def _record(rendered: RenderedEye) -> Record:
         "shot_seed": rendered.shot.seed,
         "height": height,
         "width": width,
-        "pupil": _boundary(truth.pupil),
-        "iris": _boundary(truth.limbus),
-        "eyelids": {"upper": _lid(truth.upper_lid), "lower": _lid(truth.lower_lid)},
+        **segmentation_fields(truth, decimals=None),
         "roll_rad": rendered.roll_rad,
         "stretch": rendered.stretch,
         "pupil_ratio": rendered.pupil_ratio,
     }
-
-
-def _boundary(boundary: Boundary) -> Record:
-    return asdict(boundary.ellipse()) | {"curve": asdict(boundary)}
-
-
-def _lid(lid: Eyelid | None) -> Record | None:
-    return None if lid is None else asdict(lid)

@@ -13,14 +13,14 @@ from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_strip
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import Record, pupil_ratio
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.eye_crops import NormalizedIris, StripSource, crop_eye
 
 ProgressCallback = Callable[[str, int, int], None]
 Source = tuple[str, Callable[[], StripSource]]  # an input's name, and the function that reads it
-_DEFAULT_PUPIL_SHARE = 0.4  # of a strip whose record holds no boundaries
+_DEFAULT_PUPIL_RATIO = 0.4  # of a strip whose record holds no boundaries
 
 
 def read_eyes(
@@ -113,7 +113,7 @@ def _images_of(data: Path) -> list[Source]:
 
 def _strips_of(data: Path) -> list[Source]:
     def reader(record: Record) -> Callable[[], StripSource]:
-        return lambda: NormalizedIris(read_strip(data, record), _pupil_share(record))
+        return lambda: NormalizedIris(read_strip(data, record), _pupil_ratio(record))
 
     usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
     if not usable:
@@ -121,14 +121,7 @@ def _strips_of(data: Path) -> list[Source]:
     return [(str(record["path"]), reader(record)) for record in usable]
 
 
-def _pupil_share(record: Record) -> float:
-    """Pupil radius / iris radius, from the fitted ellipses of a record."""
-    radii = []
-    for name in ("pupil", "iris"):
-        ellipse = record.get(name)
-        axes = [ellipse.get(axis) for axis in "ab"] if isinstance(ellipse, dict) else []
-        known = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
-        if len(known) != 2:
-            return _DEFAULT_PUPIL_SHARE
-        radii.append(float(np.sqrt(known[0] * known[1])))
-    return min(max(radii[0] / radii[1], 0.15), 0.75)
+def _pupil_ratio(record: Record) -> float:
+    """Pupil radius / iris radius from a record, limited to the range that networks are trained on."""
+    ratio = pupil_ratio(record)
+    return _DEFAULT_PUPIL_RATIO if ratio is None else min(max(ratio, 0.15), 0.75)
