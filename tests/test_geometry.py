@@ -12,11 +12,11 @@ from irisstn.geometry import (
     Boundary,
     Ellipse,
     Eyelid,
-    from_unit,
+    grid_to_pixels,
+    pixels_to_grid,
     ring_points,
     strip_angles,
     strip_radii,
-    to_unit,
 )
 
 ANGLES = np.linspace(0, 2 * np.pi, 97)
@@ -108,8 +108,8 @@ def test_ring_points_touch_both_boundaries_and_go_on_beyond() -> None:
 @given(st.floats(-500, 500), st.floats(-500, 500), st.integers(1, 800), st.integers(1, 800))
 def test_units_invert_and_span_the_pixels_edges(x: float, y: float, height: int, width: int) -> None:
     size = (height, width)
-    np.testing.assert_allclose(from_unit(to_unit([x, y], size), size), [x, y], atol=1e-8)
-    np.testing.assert_allclose(to_unit([-0.5, height - 0.5], size), [-1, 1], atol=1e-12)
+    np.testing.assert_allclose(grid_to_pixels(pixels_to_grid([x, y], size), size), [x, y], atol=1e-8)
+    np.testing.assert_allclose(pixels_to_grid([-0.5, height - 0.5], size), [-1, 1], atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from irisstn.geometry import TAU, Boundary, Eyelid, Gray
 from irisstn.images import to_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
-from irisstn.segmentation.contour_tracing import CurvePrior, trace
-from irisstn.segmentation.map_fitting import find_disc, fit_opening
+from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
+from irisstn.segmentation.map_fitting import find_disc, fit_eyelids
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
 
@@ -286,8 +286,8 @@ def test_edges_that_run_away_from_the_centre_are_no_ring() -> None:
         edge[50 - round(45 * abs(column / 8 - 1)), column] = 10
     start, free = Boundary.circle(0, 0, 30), CurvePrior(0.0)
     with pytest.raises(SegmentationError, match="close to no ring"):
-        trace(edge, grid, start, steps=[(1, 30.0)], stiffness=free)
-    assert trace(np.zeros_like(edge), grid, start, steps=[(1, 30.0)], stiffness=free) == start
+        trace_curve(edge, grid, start, steps=[(1, 30.0)], prior=free)
+    assert trace_curve(np.zeros_like(edge), grid, start, steps=[(1, 30.0)], prior=free) == start
 
 
 def test_a_lid_just_off_the_iris_tells_how_the_head_is_turned() -> None:
@@ -317,9 +317,9 @@ def test_a_patch_has_its_place_however_narrow(width: int) -> None:
 @pytest.mark.parametrize("radius", [25.0, 36.0])
 def test_an_opening_without_end_has_no_lids(radius: float) -> None:
     limbus = Boundary.circle(55.5, 47.5, radius)
-    assert fit_opening(np.ones((96, 112), np.float32), limbus) == (None, None)
+    assert fit_eyelids(np.ones((96, 112), np.float32), limbus) == (None, None)
     between = np.zeros((96, 112), np.float32)
     between[30:66] = 1
-    upper, lower = fit_opening(between, limbus)
+    upper, lower = fit_eyelids(between, limbus)
     assert upper is not None and abs(upper.points(0)[1] - 29.5) < 1.5
     assert lower is not None and abs(lower.points(0)[1] - 65.5) < 1.5

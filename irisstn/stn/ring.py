@@ -35,6 +35,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from irisstn.geometry import grid_to_ring, ring_to_grid
 from irisstn.stn.transform import Transform
 
 NAMES = (
@@ -125,13 +126,13 @@ class Ring(Transform):
 
     def move(self, theta: Tensor, points: Tensor) -> Tensor:
         """Where the output's `points` (B or 1, N, 2) lie in the input, (B, N, 2); x runs around the circle."""
-        radius, angle = _move(self.physical(theta), (points[..., 1] + 1) / 2, torch.pi * (points[..., 0] + 1))
-        return torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1)
+        radius, angle = _move(self.physical(theta), *grid_to_ring(points[..., 0], points[..., 1]))
+        return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def forward(self, theta: Tensor, size: tuple[int, int]) -> Tensor:
         """The sampling grid (B, R, T, 2) of `theta` (B, 13) for a strip of `size` (R, T)."""
         radius, angle = self.ring(theta, size)  # faster than `move`: the boundaries depend on the column alone
-        return torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1)
+        return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def compose(self, outer: Tensor, inner: Tensor) -> Tensor:
         """The theta (B, 13) of outer(inner(point)).

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Float
+from irisstn.geometry import TAU, Float, pixel_axes
 from irisstn.results import Segmentation
 from irisstn.synthetic.eye import PlacedEye, RingField, eye_corners, place_eye, ring_field, sample_texture
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.shot import Shot
-from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
+from irisstn.synthetic.skin import light_field, shade_eyeball, shade_skin, vessels
 from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
 from irisstn.synthetic.texture import smooth_noise
 
@@ -67,8 +67,9 @@ def render(identity: Identity, shot: Shot) -> RenderedEye:
     rng = np.random.default_rng([shot.seed, identity.seed])
     size = shot.camera.size
     placed = place_eye(identity, shot)
-    upper, along = lid_distance(placed.upper_lid, size)
-    lower = -lid_distance(placed.lower_lid, size)[0]
+    x, y = pixel_axes(size)
+    upper, lower = placed.upper_lid.below(x, y), -placed.lower_lid.below(x, y)
+    along, _ = placed.upper_lid.frame_coordinates(x, y)
 
     hair = np.zeros(size, np.uint8)
     draw_brow(hair, identity, shot)

@@ -14,17 +14,6 @@ _PER_RADIUS = 64  # steps of a brightness table per iris radius
 _REACH = 4.0  # how far the tables go, in iris radii
 
 
-def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float]:
-    """How far each pixel lies below `lid` in the eye's frame (H, W), and its place along the eye (H, W), in pixels."""
-    height, width = image_size
-    x = np.arange(width, dtype=np.float32)[None, :] - np.float32(lid.x)
-    y = np.arange(height, dtype=np.float32)[:, None] - np.float32(lid.y)
-    cosine, sine = np.float32(np.cos(lid.angle_rad)), np.float32(np.sin(lid.angle_rad))
-    along, across = x * cosine + y * sine, y * cosine - x * sine
-    c0, c1, c2 = (np.float32(c) for c in lid.coefficients)
-    return across - (c0 + along * (c1 + c2 * along)), along
-
-
 def shade_skin(
     rng: np.random.Generator,
     identity: Identity,

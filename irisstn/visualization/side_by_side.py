@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Gray, ring_points, to_unit
+from irisstn.geometry import Gray, grid_to_ring, pixels_to_grid, ring_points
 from irisstn.normalization import normalize
 from irisstn.results import Segmentation, Strip
 from irisstn.visualization.overlay import draw_overlay
@@ -34,9 +34,10 @@ def draw_eye_side_by_side(image: Gray, segmentation: Segmentation, rectified: Re
     """
     from irisstn.visualization.grids import draw_outline, join  # noqa: PLC0415
 
-    radius, angle = (rectified.grid[..., 1] + 1) / 2, TAU / 2 * (rectified.grid[..., 0] + 1)
+    radius, angle = grid_to_ring(rectified.grid[..., 0], rectified.grid[..., 1])
     points = ring_points(segmentation.pupil, segmentation.limbus, radius, angle)
-    photograph = draw_outline(draw_overlay(image, segmentation, max_side=_MAX_SIDE), to_unit(points, image.shape))
+    overlay = draw_overlay(image, segmentation, max_side=_MAX_SIDE)
+    photograph = draw_outline(overlay, pixels_to_grid(points, image.shape))
     plain = normalize(image, segmentation, rectified.strip.size)
     return join([photograph, draw_side_by_side(plain, rectified)], down=False)
 

@@ -8,10 +8,9 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, Float, Gray, Lids, strip_angles, strip_radii
+from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.segmentation.crop import Crop
 from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip
 
 _MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
@@ -71,7 +70,7 @@ class EyeCrop:
     packed: Gray
     truth: tuple[Boundary, Boundary]
     used: tuple[Boundary, Boundary]
-    eyelids: Lids
+    eyelids: Eyelids
     roll_rad: float
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -143,15 +142,13 @@ def crop_eye(
         size = (max(round(part.shape[1] * scale), 8), max(round(part.shape[0] * scale), 8))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    crop = Crop(np.ascontiguousarray(part), left, top, (right - left) / part.shape[1], (bottom - top) / part.shape[0])
-    upper, lower = (
-        None if eyelid is None else crop.eyelid_from_picture(eyelid) for eyelid in (used.upper_lid, used.lower_lid)
-    )
+    crop = CropTransform(left, top, (right - left) / part.shape[1], (bottom - top) / part.shape[0])
+    upper, lower = (eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (used.upper_lid, used.lower_lid))
     return EyeCrop(
-        image=crop.image,
+        image=np.ascontiguousarray(part),
         packed=np.packbits(mask),
-        truth=(crop.from_picture(truth.pupil), crop.from_picture(truth.limbus)),
-        used=(crop.from_picture(used.pupil), crop.from_picture(used.limbus)),
+        truth=(crop.boundary_to_crop(truth.pupil), crop.boundary_to_crop(truth.limbus)),
+        used=(crop.boundary_to_crop(used.pupil), crop.boundary_to_crop(used.limbus)),
         eyelids=(upper, lower),
         roll_rad=float(roll_rad),
     )

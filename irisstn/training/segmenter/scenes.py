@@ -98,13 +98,9 @@ def render_scene(seed: int, number: int) -> Scene:
         image = image[..., 2] if rng.random() < 0.7 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _MAX_IRIS_RADIUS))
     placed = place_eye(identity, shot)
-    return Scene(
-        crop.image.copy(),
-        crop.from_picture(placed.pupil),
-        crop.from_picture(placed.limbus),
-        crop.eyelid_from_picture(placed.upper_lid),
-        crop.eyelid_from_picture(placed.lower_lid),
-    )
+    pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
+    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
+    return Scene(crop.image.copy(), pupil, limbus, upper, lower)
 
 
 def _one_thread() -> None:
