@@ -103,7 +103,7 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path):
     with pytest.raises(Killed):
         train(None, tmp_path / "killed", TOY, progress=kill)
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
-    with pytest.raises(OutputError, match="other settings"):
+    with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
         train(None, tmp_path / "killed", TOY.model_copy(update={"seed": 1}))
     calls = []
     resumed = train(None, tmp_path / "killed", TOY, progress=lambda *call: calls.append(call))

@@ -110,7 +110,8 @@ def score_blocks(
     """Compute the distances of all rows from all columns, block by block.
 
     The distance of codes is the masked Hamming distance, that of embeddings 1 - cosine similarity; smaller = more
-    similar. Memory use does not grow with the number of pairs. If `rows` is `columns`, each block is computed once and yielded twice.
+    similar. Memory use does not grow with the number of pairs. If `rows` is `columns`, each block is computed once and
+    yielded twice.
 
     Parameters
     ----------

@@ -21,6 +21,9 @@ from torch.utils.data import DataLoader
 
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
+from irisstn.outputs.records import Json
+from irisstn.outputs.settings import read_settings, require_same_settings
+from irisstn.progress import ProgressCallback, no_progress
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
@@ -28,13 +31,10 @@ from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
 from irisstn.training.lightning_module import RecognitionModule
-from irisstn.training.run_folder import ProgressCallback, RunFolderCallback
+from irisstn.training.run_folder import RunFolderCallback
 
-Settings = Mapping[str, object]
-
-
-def _no_progress(stage: str, done: int, total: int) -> None:
-    """Report nothing."""
+Settings = Mapping[str, Json]
+_REMEDY = "choose another folder"
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     config: TrainConfig = TrainConfig(),
     *,
     labels: Path | None = None,
-    progress: ProgressCallback = _no_progress,
+    progress: ProgressCallback = no_progress,
 ) -> Path:
     """Train the STN and the recognition CNN behind it, end to end.
 
@@ -67,7 +67,7 @@ def train(
         Settings of the run.
     labels : Path or None
         CSV of identities. None: the naming rules of `irisstn.datasets`.
-    progress : Callable[[str, int, int], None]
+    progress : ProgressCallback
         Called with (stage, done, total).
 
     Returns
@@ -97,7 +97,7 @@ def train(
         _write_state(out, settings, finished=False)
         write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
     else:
-        run_folder.progress = progress = _no_progress
+        run_folder.progress = progress = no_progress
     if config.threads:
         torch.set_num_threads(config.threads)
     with _open_data(data, labels, out, config, progress, first=first) as training_data:
@@ -196,16 +196,17 @@ def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
         if first and out.exists() and any(out.iterdir()):
             raise OutputError(f"{out} is not empty and holds no training run")
         return False
+    held = read_settings(state, remedy=_REMEDY)
+    known = held.get("settings")
     try:
-        held = json.loads(state.read_text())
-        known, finished = held["settings"], bool(held["finished"])
+        if not isinstance(known, dict):
+            raise ValueError("it holds no settings")
         # Settings that were added after the run was started have their defaults.
-        known["config"] = TrainConfig.model_validate(known["config"]).model_dump(mode="json")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{state} cannot be read: {error}") from None
-    if known != settings:
-        raise OutputError(f"{out} holds a training run with other settings; choose another folder")
-    return finished
+        config: Json = TrainConfig.model_validate(known.get("config")).model_dump(mode="json")
+    except ValueError as error:
+        raise OutputError(f"{state} is no training run of this version: {error}") from None
+    require_same_settings({**known, "config": config}, settings, where=str(out), remedy=_REMEDY)
+    return bool(held.get("finished"))
 
 
 def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:

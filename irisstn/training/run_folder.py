@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,13 +12,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from irisstn.images import write_bytes_atomic
+from irisstn.progress import ProgressCallback
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.page import write_page
 from irisstn.visualization.grids import side_by_side
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
-ProgressCallback = Callable[[str, int, int], None]
 _SAMPLES = 8  # strips in a sample picture
 
 
@@ -32,7 +31,7 @@ class RunFolderCallback(Callback):
     ----------
     run : Path
         The folder.
-    progress : Callable[[str, int, int], None]
+    progress : ProgressCallback
         Called with (stage, done, total) after each batch.
 
     Attributes

@@ -14,11 +14,11 @@ from irisstn.images import read_gray
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_strip
 from irisstn.outputs.records import Record, pupil_ratio
+from irisstn.progress import ProgressCallback
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.eye_crops import NormalizedIris, StripSource, crop_eye
 
-ProgressCallback = Callable[[str, int, int], None]
 Source = tuple[str, Callable[[], StripSource]]  # an input's name, and the function that reads it
 _DEFAULT_PUPIL_RATIO = 0.4  # of a strip whose record holds no boundaries
 
@@ -38,7 +38,7 @@ def read_eyes(
         Fraction of the subjects that is held out for validation, 0..1.
     seed : int
         Seed of the split.
-    progress : Callable[[str, int, int], None]
+    progress : ProgressCallback
         Called with (stage, done, total); the number of inputs left out is reported as a stage of its own.
 
     Returns

@@ -73,7 +73,7 @@ class Framing:
     @cached_property
     def along_eye(self) -> Float32:
         """Coordinate (H, W) along the upper eyelid's chord, 0 at its origin, iris radii."""
-        return np.asarray(self._eyelid_coordinates(self.scene.upper)[0] / np.float32(self.radius))
+        return np.asarray(self.scene.upper.frame_coordinates(*self.scene_coordinates)[0] / np.float32(self.radius))
 
     def coverage(self, distance: Float32) -> Float32:
         """Convert a signed `distance` (H, W) to the fraction of each pixel where it is positive, 0..1."""
@@ -87,19 +87,13 @@ class Framing:
         cell = (cv2.phase(dx, dy) * np.float32(_TABLE / TAU) + np.float32(0.5)).astype(np.int32) % _TABLE
         return self.coverage(table[cell] - cv2.magnitude(dx, dy))
 
-    def _eyelid_coordinates(self, eyelid: Eyelid) -> tuple[Float32, Float32]:
-        """Coordinates (H, W) along and across an eyelid's chord."""
-        x, y = self.scene_coordinates
-        dx, dy = x - np.float32(eyelid.x), y - np.float32(eyelid.y)
-        cosine, sine = np.float32(np.cos(eyelid.angle_rad)), np.float32(np.sin(eyelid.angle_rad))
-        return dx * cosine + dy * sine, dy * cosine - dx * sine
-
     def _below(self, eyelid: Eyelid) -> Float32:
-        """Distance (H, W) from an eyelid's parabola, positive below it."""
-        u, v = self._eyelid_coordinates(eyelid)
-        c0, c1, c2 = (np.float32(c) for c in eyelid.coefficients)
-        slope = np.minimum(np.abs(c1 + 2 * c2 * u), np.float32(_MAX_SLOPE))
-        return np.asarray((v - (c0 + u * (c1 + c2 * u))) / np.sqrt(1 + slope * slope), np.float32)
+        """Distance (H, W) from an eyelid's edge, to first order, positive below it."""
+        x, y = self.scene_coordinates
+        along, _ = eyelid.frame_coordinates(x, y)
+        _, c1, c2 = (float(c) for c in eyelid.coefficients)
+        slope = np.minimum(np.abs(c1 + 2 * c2 * along), np.float32(_MAX_SLOPE))
+        return np.asarray(eyelid.below(x, y) / np.sqrt(1 + slope * slope), np.float32)
 
 
 def frame_whole_image(rng: np.random.Generator, scene: Scene) -> Framing:

@@ -22,13 +22,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from irisstn.config import Strict
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
+from irisstn.outputs.records import Json
+from irisstn.outputs.settings import require_same_settings
+from irisstn.progress import ProgressCallback, no_progress
 from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
 from irisstn.training.segmenter.network import PartMapNet
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
-ProgressCallback = Callable[[str, int, int], None]
 # These two have no type annotations in torch.
 _averaged_model: Callable[..., AveragedModel] = AveragedModel
 _ema_update: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
@@ -62,12 +64,8 @@ class SegmenterConfig(Strict):
     )
 
 
-def _no_progress(stage: str, done: int, total: int) -> None:
-    """Report nothing."""
-
-
 def train_segmenter(
-    out: Path, config: SegmenterConfig = SegmenterConfig(), *, progress: ProgressCallback = _no_progress
+    out: Path, config: SegmenterConfig = SegmenterConfig(), *, progress: ProgressCallback = no_progress
 ) -> Path:
     """Train on rendered eyes and write the weights as ONNX.
 
@@ -79,7 +77,7 @@ def train_segmenter(
         Folder of the run: config.yaml, metrics.jsonl, checkpoint.safetensors, segmenter.onnx.
     config : SegmenterConfig
         Settings of the run.
-    progress : Callable[[str, int, int], None]
+    progress : ProgressCallback
         Called with (stage, done, total).
 
     Returns
@@ -217,11 +215,12 @@ def export(network: torch.nn.Module, path: Path) -> Path:
     return path
 
 
-def _claim(out: Path, settings: dict[str, object]) -> None:
-    """Make `out` the folder of a run with these `settings`."""
+def _claim(out: Path, settings: dict[str, Json]) -> None:
+    """Make `out` the folder of a run with these `settings`. Raises OutputError where it has others."""
     file = out / "config.yaml"
-    if file.exists() and yaml.safe_load(file.read_text(encoding="utf-8")) != settings:
-        raise OutputError(f"{out} holds a training run with other settings; choose another folder")
+    if file.exists():
+        held = yaml.safe_load(file.read_text(encoding="utf-8"))
+        require_same_settings({"config": held}, {"config": settings}, where=str(out), remedy="choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(file, yaml.safe_dump(settings, sort_keys=False).encode())
 
