@@ -88,7 +88,7 @@ def test_an_interrupted_run_continues_to_the_same_result(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = read_digits(data)
-    whole = run(tiny(), digits, "stn", 1, tmp_path / "whole")
+    complete = run(tiny(), digits, "stn", 1, tmp_path / "complete")
 
     class Interrupted(SafetensorsCheckpoint):
         def save_checkpoint(self, *args: object, **kwargs: object) -> None:
@@ -98,12 +98,12 @@ def test_an_interrupted_run_continues_to_the_same_result(
     with monkeypatch.context() as patch:
         patch.setattr(mnist_training, "SafetensorsCheckpoint", Interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run(tiny(), digits, "stn", 1, tmp_path / "ended")
-    again = run(tiny(), digits, "stn", 1, tmp_path / "ended")
-    assert again.wrong == whole.wrong
-    assert [row["loss"] for row in again.curve] == [row["loss"] for row in whole.curve]
-    assert run(tiny(), digits, "stn", 1, tmp_path / "ended") == again  # read, not run
-    for folder in ("whole", "ended"):
+            run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    again = run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    assert again.wrong == complete.wrong
+    assert [row["loss"] for row in again.curve] == [row["loss"] for row in complete.curve]
+    assert run(tiny(), digits, "stn", 1, tmp_path / "interrupted") == again  # read, not run
+    for folder in ("complete", "interrupted"):
         with pytest.raises(OutputError, match=r"learning_rate 0\.006 \(now 0\.5\)"):
             run(tiny("learning_rate=0.5"), digits, "stn", 1, tmp_path / folder)
 

@@ -36,7 +36,7 @@ def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):
     assert RenderedConfig().folder(0, tmp_path / "run") == tmp_path / "run" / "eyes"
 
 
-def test_checkpoints_hold_what_lightning_gives_without_pickle(tmp_path):
+def test_checkpoints_restore_nested_values_without_pickle(tmp_path):
     shared = torch.arange(6.0)
     checkpoint = {
         "epoch": 3, "none": None, "flag": True, "state": {"a": shared, "b": shared, "scalar": torch.tensor(2.5)},
@@ -61,7 +61,7 @@ def test_checkpoints_hold_what_lightning_gives_without_pickle(tmp_path):
     assert not path.exists()
 
 
-def test_rendered_eyes_come_back_from_disk_as_they_were_and_grow_by_epoch(tmp_path):
+def test_rendered_eyes_are_restored_from_disk_and_grow_by_epoch(tmp_path):
     config = RenderedConfig(
         identities=3,
         captures=2,
@@ -94,7 +94,7 @@ class Killed(Exception):
 
 
 def test_a_killed_run_continues_to_the_same_weights(tmp_path):
-    whole = train(None, tmp_path / "whole", TOY)
+    complete = train(None, tmp_path / "complete", TOY)
 
     def kill(stage, done, total):
         if stage.startswith("epoch 3"):
@@ -109,23 +109,23 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path):
     resumed = train(None, tmp_path / "killed", TOY, progress=lambda *call: calls.append(call))
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
-        assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
-    assert [row["epoch"] for row in read_metrics(whole)] == [1, 2, 3]
+        assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
+    assert [row["epoch"] for row in read_metrics(complete)] == [1, 2, 3]
 
     # What a finished run leaves, and that it is left alone.
-    assert Rectifier.load(whole).config == TOY.rectifier
-    assert StripNet.load(whole).config == TOY.recognizer
-    assert load_config(TrainConfig, whole / "config.yaml") == TOY
-    assert json.loads((whole / "run.json").read_text())["finished"] is True
-    assert not (whole / "eyes").exists() and not (whole / "lightning_logs").exists()
-    assert len(list((whole / "samples").glob("epoch_*.png"))) == 3
-    page = (whole / "index.html").read_text()
+    assert Rectifier.load(complete).config == TOY.rectifier
+    assert StripNet.load(complete).config == TOY.recognizer
+    assert load_config(TrainConfig, complete / "config.yaml") == TOY
+    assert json.loads((complete / "run.json").read_text())["finished"] is True
+    assert not (complete / "eyes").exists() and not (complete / "lightning_logs").exists()
+    assert len(list((complete / "samples").glob("epoch_*.png"))) == 3
+    page = (complete / "index.html").read_text()
     assert "epoch_003.png" in page and "<svg" in page
-    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in complete.rglob("*")}
     calls.clear()
-    train(None, whole, TOY, progress=lambda *call: calls.append(call))
+    train(None, complete, TOY, progress=lambda *call: calls.append(call))
     assert calls == [("finished already", 1, 1)]
-    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in complete.rglob("*")} == before
 
 
 def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
@@ -184,8 +184,8 @@ def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):
     rng = np.random.default_rng(0)
     lines = []
     for subject in range(4):
-        for shot in range(2):
-            name = f"{subject:03d}L{shot:02d}.png"
+        for capture in range(2):
+            name = f"{subject:03d}L{capture:02d}.png"
             for part in ("strips", "strip_masks"):
                 (tmp_path / part).mkdir(exist_ok=True)
                 cv2.imwrite(str(tmp_path / part / f"{name}.png"), rng.integers(0, 256, (32, 256), dtype=np.uint8))
@@ -214,7 +214,7 @@ def test_folders_that_cannot_be_trained_on_say_why(tmp_path, content):
         read_eyes(tmp_path, labels=None, validation_fraction=0.5, seed=0, progress=lambda *call: None)
 
 
-def test_a_folder_of_other_things_is_no_place_for_a_run(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear Sir")
     with pytest.raises(OutputError, match="not empty"):
         train(None, tmp_path, TOY)

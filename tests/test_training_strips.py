@@ -27,7 +27,7 @@ from irisstn.training.losses import ring_losses
 
 
 @pytest.fixture(scope="module")
-def shots():
+def captures():
     """Two eyes, three captures each, with their truth."""
     rng = np.random.default_rng(4)
     return [
@@ -36,8 +36,8 @@ def shots():
 
 
 @pytest.fixture(scope="module")
-def captured_eyes(shots):
-    eyes = [crop_eye(shot.image, shot.truth, shot.roll_rad) for shot in shots]
+def captured_eyes(captures):
+    eyes = [crop_eye(capture.image, capture.truth, capture.roll_rad) for capture in captures]
     return Eyes(eyes, np.repeat([0, 1], 3), upright=True)
 
 
@@ -70,17 +70,19 @@ def test_the_targets_undo_the_errors(captured_eyes):
     assert min(after) > 0.95
 
 
-def test_without_errors_a_strip_is_the_rubber_sheet_and_only_the_roll_is_left(shots, captured_eyes):
-    shot, eye = shots[0], captured_eyes.eyes[0]
+def test_without_errors_a_strip_is_the_rubber_sheet_and_only_the_roll_is_left(captures, captured_eyes):
+    capture, eye = captures[0], captured_eyes.eyes[0]
     strip, context, target = eye.sample(NO_ERRORS, (64, 512))
     named = dict(zip(TARGET_NAMES, target, strict=True))
-    assert named["roll_rad"] == pytest.approx(shot.roll_rad)
-    assert named["pupil_share"] == pytest.approx(shot.pupil_ratio, rel=0.05)
+    assert named["roll_rad"] == pytest.approx(capture.roll_rad)
+    assert named["pupil_share"] == pytest.approx(capture.pupil_ratio, rel=0.05)
     assert (
         max(abs(v) for k, v in named.items() if k.startswith(("pupil_c", "pupil_s", "limbus")) and k != "pupil_share")
         < 1e-6
     )
-    assert likeness(strip, normalize(shot.image, shot.truth)) > 0.95  # cut out and made smaller, but the same place
+    assert (
+        likeness(strip, normalize(capture.image, capture.truth)) > 0.95
+    )  # cut out and made smaller, but the same place
     assert context.image.shape == (64, 256)
 
 
@@ -98,16 +100,16 @@ def test_errors_of_a_strip_without_its_image_are_undone_too(seed):
     # Without shifts of the centre, which also move angles in the ring transform, all is undone.
     still = Perturbation(errors.roll_rad, np.zeros((2, 2)), errors.scale, errors.shape)
     strip, _, target = flat.sample(still, (64, 512))
-    assert likeness(rectified(strip, target), flat.whole) > 0.98
+    assert likeness(rectified(strip, target), flat.source) > 0.98
 
 
 def test_a_large_iris_is_made_smaller_and_stays_in_place():
-    shot = render(Identity.from_seed(3), sample_shot(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
-    small = crop_eye(shot.image, shot.truth, shot.roll_rad)
+    capture = render(Identity.from_seed(3), sample_shot(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
+    small = crop_eye(capture.image, capture.truth, capture.roll_rad)
     assert small.truth[1].mean_radius == pytest.approx(80, abs=1)
-    assert small.image.size < 0.2 * shot.image.size
+    assert small.image.size < 0.2 * capture.image.size
     strip = small.sample(NO_ERRORS, (32, 256)).strip
-    assert likeness(strip, normalize(shot.image, shot.truth, (32, 256))) > 0.9
+    assert likeness(strip, normalize(capture.image, capture.truth, (32, 256))) > 0.9
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(captured_eyes):
@@ -139,15 +141,15 @@ def test_strips_of_one_capture_share_a_group_where_upright_is_unknown(captured_e
     assert all(batch.groups[i] == batch.groups[i + 1] for i in range(0, 8, 2))
 
 
-@pytest.mark.parametrize(("strips_per_capture", "upright", "captures"), [(0, False, 2), (0, True, 4), (1, False, 4)])
+@pytest.mark.parametrize(("strips_per_capture", "upright", "expected"), [(0, False, 2), (0, True, 4), (1, False, 4)])
 def test_a_run_takes_two_strips_of_a_capture_where_upright_is_unknown(
-    captured_eyes, strips_per_capture, upright, captures
+    captured_eyes, strips_per_capture, upright, expected
 ):
     eyes = Eyes(captured_eyes.eyes, captured_eyes.labels, upright=False)  # so that a group is a capture
     batch = BatchDataset.from_config(
         TOY.model_copy(update={"strips_per_capture": strips_per_capture}), lambda epoch: eyes, upright=upright
     )[0, 0]
-    assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == captures
+    assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == expected
 
 
 def test_a_strip_alone_is_that_of_the_sample(captured_eyes):
@@ -181,7 +183,7 @@ def test_masks_are_combined_where_enough_is_left():
     assert torch.equal(combine_masks(halves, 1.0, np.random.default_rng(0)), halves)  # nothing would be left
 
 
-def test_random_filters_change_how_texture_looks_and_wrap(captured_eyes):
+def test_random_filters_change_the_texture_and_wrap(captured_eyes):
     strip = captured_eyes.eyes[0].strip(NO_ERRORS, (64, 512))
     filtered = strip_augmentation(NO_AUGMENTATION.model_copy(update={"random_filters": 1.0}))
     likenesses = [likeness(strip, filtered(strip, seed)) for seed in range(20)]
@@ -190,7 +192,7 @@ def test_random_filters_change_how_texture_looks_and_wrap(captured_eyes):
     assert np.array_equal(np.roll(filtered(strip, 3).image, 100, axis=1), filtered(turned, 3).image)
 
 
-def test_the_ring_loss_is_zero_at_the_truth_and_agreement_forgives_a_common_turn(captured_eyes):
+def test_the_ring_loss_is_zero_at_the_truth_and_agreement_at_a_common_turn(captured_eyes):
     batch = make_batch(
         captured_eyes, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
     )

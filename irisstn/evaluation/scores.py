@@ -177,7 +177,7 @@ def read_scores(out: Path) -> Scores:
         failed = _read_names(out / "failed.csv")
         matrix = np.load(out / "scores.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, EOFError, csv.Error) as error:
-        raise DatasetError(f"{out} holds no whole scores: {error}") from None
+        raise DatasetError(f"{out} holds no complete scores: {error}") from None
     if matrix.shape != (len(names), len(names)) or matrix.dtype != np.float32:
         raise DatasetError(f"{out} has {len(names)} rows, its scores are {matrix.shape} of {matrix.dtype}")
     return Scores(names, _known(names, labels), matrix, _known(*failed))

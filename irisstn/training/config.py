@@ -65,7 +65,10 @@ class TrainConfig(Strict):
         "upright head is not known (own images).",
     )
     strip_only_fraction: float = Field(
-        0.3, ge=0, le=1, description="Fraction of the strips whose surroundings are hidden from the STN, 0..1."
+        0.3,
+        ge=0,
+        le=1,
+        description="Fraction of the strips whose context holds no surroundings, as for strips without an image, 0..1.",
     )
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(1e-2, ge=0, description="Weight decay of AdamW; not of biases and norms.")

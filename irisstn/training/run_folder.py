@@ -48,7 +48,7 @@ class RunFolderCallback(Callback):
         self.best_loss = float("inf")
 
     def state_dict(self) -> dict[str, float]:
-        """Return what a checkpoint keeps: the lowest validation loss so far."""
+        """Return the state for a checkpoint: the lowest validation loss so far."""
         return {"best": self.best_loss}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:

@@ -52,14 +52,14 @@ class AugmentationConfig(Strict):
         description="Fraction of the strips of a batch whose mask is intersected with that of another strip.",
     )
     uneven_light: float = Field(
-        0.5, ge=0, le=1, description="Probability of smoothly varying light on the surroundings that the STN gets."
+        0.5, ge=0, le=1, description="Probability of smoothly varying light on the surroundings in the STN's context."
     )
     surroundings_hidden: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="Probability that the gray values around the ring are hidden from the STN; it still gets the "
-        "eyelids' boundaries.",
+        description="Probability that the gray values around the ring are removed from the STN's context; the eyelids' "
+        "boundaries remain.",
     )
 
 
@@ -146,8 +146,8 @@ def augmentation(
 def combine_masks(usable: Tensor, fraction: float, rng: np.random.Generator) -> Tensor:
     """Intersect the masks of some strips of a batch with the mask of another strip of the batch.
 
-    The eyelids' outline is then no clue to the identity. A strip that would keep too few usable cells keeps its own
-    mask.
+    The outline of the eyelids then says nothing about the identity. A strip that would have too few usable cells keeps
+    its own mask.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def combine_masks(usable: Tensor, fraction: float, rng: np.random.Generator) -> 
 def _augmented_context(
     context: Context, change: Callable[[Strip, int], Strip], config: AugmentationConfig, rng: np.random.Generator
 ) -> Context:
-    """`context` changed like a strip, and further, so that the STN does not rely on the look of rendered skin."""
+    """`context` changed like a strip, and further, so that the STN does not rely on the appearance of rendered skin."""
     changed = change(Strip(context.image, context.usable), int(rng.integers(2**31)))
     image = changed.image
     if rng.random() < config.uneven_light:

@@ -25,7 +25,7 @@ class Sample(NamedTuple):
     strip : Strip
         The strip.
     context : Context
-        What the STN gets to see of the eye, with the same errors.
+        Input of the localization network, with the same errors.
     target : Float, shape (12,)
         Ring parameters that correct the errors, in the order of `boundary_errors.TARGET_NAMES`.
     """
@@ -162,13 +162,13 @@ class NormalizedIris:
 
     Attributes
     ----------
-    whole : Strip
+    source : Strip
         The strip as it was read.
     pupil_share : float
         Pupil radius / iris radius, which converts errors in iris radii to ring widths.
     """
 
-    whole: Strip
+    source: Strip
     pupil_share: float = 0.4
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
@@ -195,12 +195,12 @@ class NormalizedIris:
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
         pupil, limbus = (_fourier_series(terms, angle) for terms in self._corrections(errors))
         true_radius = (radius - pupil) / (1 + limbus - pupil)
-        rows, columns = self.whole.size
+        rows, columns = self.source.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
         x = np.broadcast_to(((angle + errors.roll_rad) % TAU) / TAU * columns - 0.5, size).astype(np.float32)
         # One more column at either side, so that interpolation wraps around the angle.
-        image = cv2.copyMakeBorder(self.whole.image, 0, 0, 1, 1, cv2.BORDER_WRAP)
-        usable = cv2.copyMakeBorder(self.whole.usable.view(np.uint8), 0, 0, 1, 1, cv2.BORDER_WRAP)
+        image = cv2.copyMakeBorder(self.source.image, 0, 0, 1, 1, cv2.BORDER_WRAP)
+        usable = cv2.copyMakeBorder(self.source.usable.view(np.uint8), 0, 0, 1, 1, cv2.BORDER_WRAP)
         sampled = cv2.remap(image, x + 1, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mask = cv2.remap(usable, x + 1, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (true_radius >= 0) & (true_radius <= 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.Parts`
+PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.PartMaps`
 _WIDTHS = (16, 24, 48, 64)  # channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size
 
 
