@@ -21,7 +21,7 @@ from irisstn.images import write_bytes_atomic, write_png
 from irisstn.outputs import Json, require_same_settings
 from irisstn.stn import area_outside, require_gradient
 from irisstn.training import SafetensorsCheckpoint
-from irisstn.visualization import side_by_side
+from irisstn.visualization import draw_inputs_and_outputs
 
 Distortion = Literal["upright", "jitter", "rotated", "placed", "projective", "elastic", "cluttered"]
 _TEST_BATCH_SIZE = 500
@@ -139,7 +139,7 @@ def run(
     if isinstance(net, TransformedCnn):
         with torch.no_grad():
             warped = net.warp(images[:PICTURES].to(device))
-        write_png(out / "pictures.png", side_by_side(images[:PICTURES], warped, count=PICTURES, zoom=2))
+        write_png(out / "pictures.png", draw_inputs_and_outputs(images[:PICTURES], warped, count=PICTURES, zoom=2))
     write_bytes_atomic(finished, (result.model_dump_json() + "\n").encode())
     return result
 

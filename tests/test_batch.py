@@ -1,4 +1,4 @@
-"""The runner, with a small job of its own: only the running matters here."""
+"""The runner, with a job that is simple and quick."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_records_files_and_counts(tmp_path: Path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_second_run_skips_what_holds_and_redoes_what_changed(tmp_path: Path, workers: int):
+def test_a_second_run_skips_what_is_valid_and_repeats_what_changed(tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", a="bad")
     out = tmp_path / "out"
     run_batch(TextJob(), samples, out, workers=workers)
@@ -52,7 +52,7 @@ def test_a_second_run_skips_what_holds_and_redoes_what_changed(tmp_path: Path, w
     assert contents(out) == contents(tmp_path / "fresh")
 
 
-def test_other_settings_are_refused_or_begin_anew(tmp_path: Path):
+def test_other_settings_are_refused_unless_the_output_is_overwritten(tmp_path: Path):
     samples = inputs(tmp_path / "in", 2)
     out = tmp_path / "out"
     run_batch(TextJob(), samples, out)
@@ -68,7 +68,7 @@ def test_other_settings_are_refused_or_begin_anew(tmp_path: Path):
     assert (out / "mine.txt").exists()
 
 
-def test_records_of_other_inputs_stay(tmp_path: Path):
+def test_records_of_other_inputs_are_kept(tmp_path: Path):
     samples = inputs(tmp_path / "in", 4)
     run_batch(TextJob(), samples[:2], tmp_path / "out")
     run_batch(TextJob(), samples[2:], tmp_path / "out")
@@ -77,15 +77,15 @@ def test_records_of_other_inputs_stay(tmp_path: Path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_job_that_cannot_start_is_told(tmp_path: Path, workers: int):
+def test_a_job_that_cannot_start_ends_the_run(tmp_path: Path, workers: int):
     with pytest.raises(WeightsError, match="no such suffix"):
         run_batch(TextJob("broken"), inputs(tmp_path / "in"), tmp_path / "out", workers=workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_fail_fast_ends_early_and_the_next_run_goes_on(tmp_path: Path, workers: int):
+def test_fail_fast_ends_early_and_the_next_run_resumes(tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 40, **{"0002x": "bad"})
-    # Slowly, so that no worker is through before the other has begun.
+    # With a pause, so that no worker finishes before the other one has started.
     summary = run_batch(TextJob(pause_s=0.05), samples, tmp_path / "out", workers=workers, fail_fast=True)
     assert summary.failed == 1
     assert 0 < summary.done < 40
@@ -107,7 +107,7 @@ def test_the_manifest_survives_a_cut_at_any_byte(tmp_path: Path):
         assert contents(out) == expected
 
 
-def test_a_later_record_replaces_an_earlier_one_and_junk_is_passed_over(tmp_path: Path):
+def test_a_later_record_replaces_an_earlier_one_and_other_lines_are_skipped(tmp_path: Path):
     lines = [
         '{"path":"a","status":"failed"}',
         "junk",

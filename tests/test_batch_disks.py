@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or blind to case; odd names among the inputs; manifests that lie."""
+"""Disks that are full, read-only or ignore case; odd names among the inputs; manifests that were changed."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_disk_that_is_full_ends_the_run_and_room_lets_it_go_on(small_disk: Path, tmp_path: Path, workers: int):
+def test_a_full_disk_ends_the_run_and_the_next_run_resumes(small_disk: Path, tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 40)
     out = small_disk / "out"
     (small_disk / "ballast").write_bytes(bytes(40 << 10))
@@ -69,7 +69,7 @@ def test_a_disk_that_is_full_ends_the_run_and_room_lets_it_go_on(small_disk: Pat
     assert error.value.stage == "write"
     written = list(out.rglob("*.png"))
     assert written
-    assert all(path.read_text().startswith("TEXT") for path in written)  # whole or not there
+    assert all(path.read_text().startswith("TEXT") for path in written)  # complete, or not there
     (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
     summary = run_batch(TextJob(), samples, out, workers=workers)
@@ -96,12 +96,12 @@ def test_an_output_without_permission(tmp_path: Path):
         run_batch(TextJob(), inputs(tmp_path / "in", 2), tmp_path / "out")
 
 
-def test_twins_where_the_disk_takes_them_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_names_that_differ_in_case_alone_on_a_disk_that_ignores_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for number, name in enumerate(["a.png", "A.png", "b/\u00e9.png", "b/e\u0301.png", "c.png"]):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_text(f"text {number}")
     samples = find_images([tmp_path / "in"])
-    assert run_batch(TextJob(), samples, tmp_path / "apart").done == 5
+    assert run_batch(TextJob(), samples, tmp_path / "with_case").done == 5
     real = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path, **how: path.name == "CASE" or real(path, **how))
     summary = run_batch(TextJob(), samples, tmp_path / "out")

@@ -16,7 +16,7 @@ from text_job import TextJob, inputs
 import irisstn.outputs.remote_manifest
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
 from irisstn.batch.jobs.job import identity
-from irisstn.batch.ray_engine import _RayWorker
+from irisstn.batch.ray_engine import RayWorker
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs.manifest import read_manifest
@@ -60,7 +60,7 @@ def test_a_folder_at_a_url_gives_the_bytes_of_one_on_disk(url: str, eyes: Path, 
     assert len(got) > 4 * here.done
     again = run_batch(job, find_inputs([f"{url}/in"], strips=False), f"{url}/out")
     assert again.skipped == here.done
-    # What one command wrote at a URL is what the next one takes there; who failed stays failed.
+    # The output of one command at a URL is an input of the next one; failed inputs stay failed.
     strips = find_inputs([f"{url}/out"], strips=True)
     records = list(read_manifest(tmp_path / "out"))
     assert [sample.name for sample in strips] == [str(record["path"]) for record in records]
@@ -120,16 +120,16 @@ def test_a_run_that_lost_its_lock_ends(url: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(irisstn.outputs.remote_manifest, "EVERY_S", 0.0)
     samples = inputs(tmp_path / "in", 4)
 
-    class Thief(TextJob):
-        def settings(self) -> dict[str, object]:  # asked for when the run has its lock
+    class LockTaker(TextJob):
+        def settings(self) -> dict[str, object]:  # called while the run holds its lock
             MEMORY.pipe_file(
-                f"{url}/lock.json", json.dumps({"host": "thief", "process": 1, "time": time.time()}).encode()
+                f"{url}/lock.json", json.dumps({"host": "elsewhere", "process": 1, "time": time.time()}).encode()
             )
             return super().settings()
 
-    with pytest.raises(OutputError, match="process 1 on thief"):
-        run_batch(Thief(), samples, url)
-    assert json.loads(MEMORY.cat_file(f"{url}/lock.json"))["host"] == "thief"
+    with pytest.raises(OutputError, match="process 1 on elsewhere"):
+        run_batch(LockTaker(), samples, url)
+    assert json.loads(MEMORY.cat_file(f"{url}/lock.json"))["host"] == "elsewhere"
 
 
 def test_killed_at_a_url_and_resumed(tmp_path: Path):
@@ -258,12 +258,12 @@ def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
 
 def test_a_node_with_another_program_ends_the_run(tmp_path: Path):
     (tmp_path / "in.png").write_text("text")
-    place = LocalStorage(tmp_path / "out", tmp_path)
+    storage = LocalStorage(tmp_path / "out", tmp_path)
     rows = {"task": [json.dumps({"name": "in.png", "path": str(tmp_path / "in.png")}).encode()]}
-    same = _RayWorker(TextJob(), place, 60.0, identity(TextJob()))
+    same = RayWorker(TextJob(), storage, 60.0, identity(TextJob()))
     (row,) = same(rows)
     assert json.loads(row["outcome"][0])["records"][0]["status"] == "ok"
-    other = _RayWorker(TextJob(), place, 60.0, identity(TextJob()) | {"version": "0.0", "segmenter_sha256": "0"})
+    other = RayWorker(TextJob(), storage, 60.0, identity(TextJob()) | {"version": "0.0", "segmenter_sha256": "0"})
     (row,) = other(rows)
     assert json.loads(row["outcome"][0])["fatal"].endswith("has another segmenter_sha256, version")
 

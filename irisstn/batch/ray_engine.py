@@ -99,14 +99,14 @@ def run_on_ray(
 
 
 def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Settings], workers: int) -> ray.data.Dataset:
-    """The outcomes of the tasks in `chunk`, computed by `_RayWorker` as they are read."""
+    """The outcomes of the tasks in `chunk`, computed by `RayWorker` as they are read."""
     import ray.data  # noqa: PLC0415
 
     # As JSON, because a file name may hold bytes that are no text, which Arrow does not accept.
     rows = [{"task": json.dumps(asdict(task)).encode("ascii")} for task in chunk]
     workers = min(workers, len(rows))
     return ray.data.from_items(rows, override_num_blocks=max(workers, len(rows) // _GROUP)).map_batches(
-        _RayWorker,
+        RayWorker,
         fn_constructor_args=setup,
         batch_size=None,
         batch_format="numpy",
@@ -115,8 +115,20 @@ def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Settings], wor
     )
 
 
-class _RayWorker:
-    """The state of one of Ray's processes: a `WorkerPool` of one, if the program is the same as that of the driver."""
+class RayWorker:
+    """The state of one of Ray's processes: a `WorkerPool` of one process, if its program is that of the driver.
+
+    Parameters
+    ----------
+    job : Job
+        The job of the tasks.
+    storage : Storage
+        Where outputs are written to.
+    limit_s : float
+        Seconds that one input may take.
+    expected : dict
+        The `identity` of the job on the driver.
+    """
 
     def __init__(self, job: Job, storage: Storage, limit_s: float, expected: Settings) -> None:
         own = identity(job)
@@ -124,6 +136,7 @@ class _RayWorker:
         self._pool = WorkerPool(job, storage, workers=0 if self._differs else 1, limit_s=limit_s)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
+        """Run the tasks in `rows`; yields a row for each outcome, or one fatal outcome if the program differs."""
         if self._differs:
             yield _row(
                 Outcome("", fatal=f"irisstn on {platform.node()} has another {', '.join(sorted(self._differs))}")

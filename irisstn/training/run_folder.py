@@ -13,10 +13,10 @@ from lightning.pytorch.callbacks import Callback
 
 from irisstn.images import write_bytes_atomic
 from irisstn.progress import ProgressCallback
+from irisstn.report.training import write_training_page
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
-from irisstn.training.page import write_page
-from irisstn.visualization.grids import side_by_side
+from irisstn.visualization.grids import draw_inputs_and_outputs
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
 _SAMPLES = 8  # strips in a sample picture
@@ -80,7 +80,7 @@ class RunFolderCallback(Callback):
                 pl_module.rectifier.save(self.run / RECTIFIER)
         self._write_sample_picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
-        write_page(self.run, rows, samples)
+        write_training_page(self.run, rows, samples)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write the checkpoint: in all processes, and after validation, so that early stopping's state is in it."""
@@ -95,7 +95,7 @@ class RunFolderCallback(Callback):
         with torch.no_grad():
             warped = module.predict(few).warped
         if warped is not None:
-            picture = side_by_side(few.images, warped, count=_SAMPLES, wrap=True, zoom=2)
+            picture = draw_inputs_and_outputs(few.images, warped, count=_SAMPLES, wrap=True, zoom=2)
             coded = cv2.imencode(".png", picture)[1].tobytes()  # colour, which the outline needs
             write_bytes_atomic(self.run / "samples" / f"epoch_{epoch:03d}.png", coded)
 

@@ -1,6 +1,8 @@
-"""Pictures of results: boundaries on an image, input beside output, grids of an STN's results.
+"""Draw results: boundaries on a photograph, and inputs of a spatial transformer beside its outputs.
 
-`side_by_side` needs torch, which is imported when it is first used.
+overlay         the boundaries of a segmentation on its photograph
+side_by_side    what rectification did to one input
+grids           inputs and outputs of any spatial transformer, for a batch of images; imports torch
 """
 
 from __future__ import annotations
@@ -10,15 +12,15 @@ from typing import TYPE_CHECKING
 from irisstn.visualization.overlay import draw_overlay
 
 if TYPE_CHECKING:
-    from irisstn.visualization.grids import side_by_side
+    from irisstn.visualization.grids import draw_inputs_and_outputs
 
-__all__ = ["draw_overlay", "side_by_side"]
+__all__ = ["draw_inputs_and_outputs", "draw_overlay"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the grids when they are first used."""
-    if name != "side_by_side":
+    """Import the grids, and torch with them, when they are first used."""
+    if name != "draw_inputs_and_outputs":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from irisstn.visualization import grids  # noqa: PLC0415  (it imports torch)
+    from irisstn.visualization.grids import draw_inputs_and_outputs  # noqa: PLC0415
 
-    return grids.side_by_side
+    return draw_inputs_and_outputs
