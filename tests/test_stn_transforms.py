@@ -1,4 +1,4 @@
-"""The families of transforms: identity, bounds, composition, inverse, gradients, and independent oracles."""
+"""The families of transforms: identity, bounds, composition, inverse, gradients, and other libraries' results."""
 
 import math
 

@@ -6,7 +6,7 @@ import torch
 
 from irisstn.stn import Attention, Ring, SpatialTransformer, Translation, Warped
 from irisstn.stn.localization import TutorialLocalization
-from irisstn.visualization.grids import draw_outline, draw_inputs_and_outputs
+from irisstn.visualization.grids import draw_inputs_and_outputs, draw_outline
 
 
 def warped_by(images: torch.Tensor, transform: torch.nn.Module, *theta: float, wrap: bool = False) -> Warped:

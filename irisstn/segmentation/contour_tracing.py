@@ -230,8 +230,8 @@ def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     points = curve.points(TAU * np.arange(128) / 128) - (x, y)
     angle = np.arctan2(points[:, 1], points[:, 0]) % TAU
     by_angle = np.argsort(angle)
-    wanted = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(wanted, angle[by_angle], np.hypot(*points.T)[by_angle], period=TAU))
+    even = TAU * np.arange(columns) / columns
+    return np.asarray(np.interp(even, angle[by_angle], np.hypot(*points.T)[by_angle], period=TAU))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:

@@ -13,14 +13,14 @@ _COLUMNS = 96
 _CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.1, 0.3
 
 
-def refine_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, *, eyelids: Eyelids) -> Boundary:
+def refine_limbus(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary, *, eyelids: Eyelids) -> Boundary:
     """Fit a curve of order 2, nearly an ellipse, to the edge of the iris between the eyelids.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W)
         A picture, or a crop of one.
-    glints : ndarray of bool, shape (H, W)
+    reflections : ndarray of bool, shape (H, W)
         Specular reflections, which are ignored.
     pupil : Boundary
         The pupil, whose centre the limbus is expected to share roughly.
@@ -44,7 +44,7 @@ def refine_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, 
     grid = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS)
     polar = grid.unroll(image)
     weights = _between_eyelids(eyelids, limbus)
-    edge = edge_map(polar, grid.unroll_mask(glints), 5, sign=_sign(polar, grid, limbus, weights))
+    edge = edge_map(polar, grid.unroll_mask(reflections), 5, sign=_sign(polar, grid, limbus, weights))
     prior = CurvePrior(_SHAPE_WEIGHT, pupil.x, pupil.y, _CENTRE_WEIGHT)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.08), (2, 0.05))]
     return trace_curve(edge, grid, limbus, steps=steps, prior=prior, weights=weights)
@@ -62,8 +62,9 @@ def _between_eyelids(eyelids: Eyelids, limbus: Boundary) -> Float32:
     angle, _, _ = directions(_COLUMNS)
     points = limbus.points(angle)
     weights = np.full(_COLUMNS, 1.0)
-    for lid, side in zip(eyelids, (1, -1), strict=True):
-        if lid is None:
+    for eyelid, side in zip(eyelids, (1, -1), strict=True):
+        if eyelid is None:
             continue
-        weights *= np.clip((side * lid.below(points[:, 0], points[:, 1]) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
+        inside = side * eyelid.below(points[:, 0], points[:, 1]) / limbus.mean_radius
+        weights *= np.clip((inside - 0.03) / 0.06, 0.0, 1.0)
     return np.asarray(weights + 1e-3, np.float32)

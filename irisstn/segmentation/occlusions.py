@@ -12,7 +12,7 @@ from irisstn.geometry import Bool, Boundary, Gray
 from irisstn.segmentation.polar import PolarGrid
 
 
-def find_glints(image: Gray, circle: Boundary) -> Bool:
+def find_reflections(image: Gray, circle: Boundary) -> Bool:
     """Specular reflections with their halo, in and around the pupil or the iris.
 
     A reflection is brighter than the median just outside `circle`, and up to 0.8 radii wide. Where that median is high
@@ -63,9 +63,8 @@ def find_occlusions(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> B
     bright = _bright_spots(
         image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
     )
-    glints = cv2.dilate(bright, _disc(0.025 * radius))
-    kernel = _disc(0.06 * radius)
-    thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel) - image
+    reflections = cv2.dilate(bright, _disc(0.025 * radius))
+    thin = cv2.morphologyEx(image, cv2.MORPH_CLOSE, _disc(0.06 * radius)) - image
     # The limits are integers, because numpy would convert the picture to float64 to compare it with a float.
     thin_level, rise = math.ceil(0.8 * level), math.floor(0.08 * level)
     wide_level = math.ceil(min(0.6 * level, level - 2.2 * spread - 4))
@@ -77,8 +76,8 @@ def find_occlusions(image: Gray, iris: Bool, open_eye: Bool, radius: float) -> B
     count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
     connected = np.zeros(count, np.bool_)
     connected[labels[near_eyelid & dark]] = True
-    lashes = cv2.dilate(connected[labels].view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
-    return glints.view(np.bool_) | lashes
+    eyelashes = cv2.dilate(connected[labels].view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+    return reflections.view(np.bool_) | eyelashes
 
 
 def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:

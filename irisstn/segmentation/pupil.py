@@ -13,14 +13,14 @@ _COLUMNS = 72
 _PRIOR = CurvePrior(shape=0.05)
 
 
-def fit_pupil(image: Gray, glints: Bool, rough: Boundary) -> Boundary:
+def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
     """Fit a curve of order 4 to the edge of the pupil.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W)
         A picture, or a crop of one.
-    glints : ndarray of bool, shape (H, W)
+    reflections : ndarray of bool, shape (H, W)
         Specular reflections, which are ignored.
     rough : Boundary
         The rough pupil.
@@ -39,19 +39,19 @@ def fit_pupil(image: Gray, glints: Bool, rough: Boundary) -> Boundary:
     radii = np.arange(max(1.5, 0.6 * radius), 1.4 * radius + 3, max(0.5, radius / 50))
     grid = PolarGrid(rough.x, rough.y, radii, _COLUMNS)
     reach = max(2, round(max(1.5, 0.05 * radius) / grid.step))
-    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), reach)
+    edge = edge_map(grid.unroll(image), grid.unroll_mask(reflections), reach)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
     return trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
 
 
-def edge_clarity(image: Gray, glints: Bool, pupil: Boundary) -> tuple[float, float]:
+def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float, float]:
     """Contrast and sharpness of the edge of a fitted pupil.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W)
         A picture, or a crop of one.
-    glints : ndarray of bool, shape (H, W)
+    reflections : ndarray of bool, shape (H, W)
         Specular reflections; an angle at which one lies on the edge is ignored.
     pupil : Boundary
         The fitted pupil.
@@ -70,7 +70,9 @@ def edge_clarity(image: Gray, glints: Bool, pupil: Boundary) -> tuple[float, flo
     radii = relative * pupil.radius(angle).astype(np.float32)
     x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    hidden = cv2.remap(glints.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    hidden = cv2.remap(
+        reflections.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
     height, width = image.shape
     known = ((hidden == 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)).all(axis=0)
     if np.count_nonzero(known) < _COLUMNS // 4:

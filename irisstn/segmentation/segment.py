@@ -17,14 +17,14 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, find_disc, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_glints, find_occlusions
+from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 
 _MAX_CLOSER_CROPS = 2
 _CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
-# An iris is well framed where its centre is off by less than this, in its radii, and its log radius by less than that.
+# Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 
 
@@ -90,12 +90,12 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     to_picture = crop.transform
-    upper, lower = (lid and to_picture.eyelid_to_picture(lid) for lid in fit_eyelids(parts.opening, limbus))
+    upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
     return _RoughEye(to_picture.boundary_to_picture(pupil), to_picture.boundary_to_picture(limbus), (upper, lower))
 
 
 def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
-    """A crop with the largest iris in it: the whole picture or, where that shows none, the best of nine quarters."""
+    """A crop with the largest iris in it: the whole picture or, where that has none, one of nine crops of half its size."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
@@ -117,8 +117,8 @@ def _not_found(where: str, what: str) -> NoReturn:
 
 def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
     """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
-    off = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(off < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
+    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
+    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
 
 
 def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
@@ -129,15 +129,15 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     crop = Crop.around(image, rough.limbus, 1.4, config.working_radius)
     to_crop = crop.transform
     inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
-    glints = find_glints(crop.image, inner)
-    pupil = fit_pupil(crop.image, glints, inner)
-    contrast, sharpness = edge_clarity(crop.image, glints, pupil)
+    reflections = find_reflections(crop.image, inner)
+    pupil = fit_pupil(crop.image, reflections, inner)
+    contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (lid and to_crop.eyelid_to_crop(lid) for lid in rough.eyelids)
-    limbus = refine_limbus(crop.image, glints, pupil, outer, eyelids=(upper, lower))
+    upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
+    limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
@@ -149,7 +149,7 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, eyelids: Eyelids) -> 
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     size = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (lid and replace(lid, x=lid.x - left, y=lid.y - top) for lid in eyelids)
+    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in eyelids)
     open_eye = np.ones(size, np.bool_) if upper is None else ~upper.above(size)
     if lower is not None:
         open_eye &= lower.above(size)
