@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with (stage, done, total) as a long function proceeds; `StageProgress.update` is one."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Report nothing: the default of functions that take a `ProgressCallback`."""
 
 
 def _rich_progress() -> Progress:

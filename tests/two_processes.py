@@ -32,7 +32,7 @@ class Notes(Callback):
     def on_train_batch_start(self, trainer, module, batch, index):
         alone = copy.deepcopy(module)  # which does not communicate with the other process
         alone.train()
-        parts = alone.losses(batch, alone.look(batch))
+        parts = alone.losses(batch, alone.predict(batch))
         parts["loss"].backward()
         self.note(trainer, "own", gradients(alone))
 
@@ -59,7 +59,7 @@ def main():
         return trainer(callbacks=[*callbacks, Notes(run, stop)], **options)
 
     lightning.Trainer = trainer_with_notes
-    config = TOY.model_copy(update={"epochs": epochs, "alone": 0, "devices": 2, "device": "cpu"})
+    config = TOY.model_copy(update={"epochs": epochs, "rectifier_only_epochs": 0, "devices": 2, "device": "cpu"})
     train(None, run, config)
 
 

@@ -9,12 +9,15 @@ jobs/           what each command does to one input
 """
 
 from irisstn.batch.inputs import find_inputs, out_folder
+from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 from irisstn.batch.ray_engine import Cluster
 from irisstn.batch.runner import Summary, run_batch
 
 __all__ = [
     "Cluster",
+    "RectifyConfig",
+    "RectifyJob",
     "SegmentConfig",
     "SegmentJob",
     "Summary",

@@ -1,4 +1,4 @@
-"""How well strips or embeddings recognise their owners: comparisons, error rates and their confidence intervals."""
+"""Recognition performance of strips or embeddings: comparisons, error rates and their confidence intervals."""
 
 from irisstn.evaluation.comparisons import Comparisons, compare_all
 from irisstn.evaluation.error_rates import FMR_LEVELS, RESAMPLES, ErrorRates, Estimate, error_rates

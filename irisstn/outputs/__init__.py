@@ -22,6 +22,7 @@ remote_manifest    the manifest of an output folder at a URL
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_embedding, read_mask, read_picture, read_segmentation, read_strip
 from irisstn.outputs.records import Json, Record
+from irisstn.outputs.settings import require_same_settings
 
 __all__ = [
     "MANIFEST",
@@ -33,4 +34,5 @@ __all__ = [
     "read_picture",
     "read_segmentation",
     "read_strip",
+    "require_same_settings",
 ]

@@ -2,5 +2,25 @@
 
 overlay         the boundaries of a segmentation on its photograph
 side_by_side    what rectification did to one input
-grids           inputs and outputs of any spatial transformer, for a batch of images
+grids           inputs and outputs of any spatial transformer, for a batch of images; imports torch
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from irisstn.visualization.overlay import draw_overlay
+
+if TYPE_CHECKING:
+    from irisstn.visualization.grids import draw_inputs_and_outputs
+
+__all__ = ["draw_inputs_and_outputs", "draw_overlay"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the grids, and torch with them, when they are first used."""
+    if name != "draw_inputs_and_outputs":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from irisstn.visualization.grids import draw_inputs_and_outputs  # noqa: PLC0415
+
+    return draw_inputs_and_outputs

@@ -17,7 +17,9 @@ _MARGIN = 4
 _FRACTION_BITS = 3  # of a pixel position, for OpenCV
 
 
-def side_by_side(images: Tensor, warped: Warped, *, count: int = 8, wrap: bool = False, zoom: int = 1) -> Picture:
+def draw_inputs_and_outputs(
+    images: Tensor, warped: Warped, *, count: int = 8, wrap: bool = False, zoom: int = 1
+) -> Picture:
     """Draw images with the sampled area outlined, each beside its output.
 
     Parameters
