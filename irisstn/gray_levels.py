@@ -19,13 +19,13 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
 
     Parameters
     ----------
-    picture
+    picture : ndarray, shape (H, W) or (H, W, C)
         (H, W), or (H, W, C) in OpenCV's order: 1 channel, BGR, or BGR and alpha (which is ignored).
 
     Returns
     -------
-    Gray
-        (H, W) of uint8. Of a colour picture it is the red channel: melanin absorbs least at long wavelengths, so that a
+    ndarray of uint8, shape (H, W)
+        Of a colour picture it is the red channel: melanin absorbs least at long wavelengths, so that a
         dark iris, too, shows its texture there; in a near-infrared picture stored as colour the channels are alike.
         bool becomes 0 and 255, uint8 stays. Wider integers keep the top 8 of the bits in use, which are the least of 8,
         10, 12, 14, 16 (then every number up to 64) that hold all but 1 in 1000 pixels: stuck pixels of a sensor do not

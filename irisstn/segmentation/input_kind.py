@@ -18,7 +18,8 @@ from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.masked_image import find_background, segment_framed_eye, segment_masked_image
 from irisstn.segmentation.segment import segment_eye
 
-InputKind = Literal["eye", "ring", "strip"]
+PictureKind = Literal["eye", "ring", "strip"]
+InputKind = Literal["auto", "eye", "ring", "strip"]
 
 STRIP_ASPECT = 4.0  # width over height from which on a picture may be a strip without being declared one
 _CLOSED = 2.0  # times the usual difference between neighbouring columns, up to which a strip's ends may differ
@@ -30,9 +31,9 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
 
     Parameters
     ----------
-    image
-        Picture (H, W) of uint8: a whole eye, or an iris around which all is one flat gray level.
-    config
+    image : ndarray of uint8, shape (H, W)
+        A whole eye, or an iris around which all is one flat gray level.
+    config : SegmentationConfig
         Settings of the segmentation.
 
     Returns
@@ -57,13 +58,20 @@ def segment_as(
 
     Parameters
     ----------
-    kind
+    kind : {"auto", "eye", "ring"}
         `"eye"`: nothing is assumed to be cut out; `"ring"`: all around the iris is flat; `"auto"`: a ring where the
         background is flat up to the limbus, else an eye.
-    image
-        Picture (H, W) of uint8.
-    config
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    config : SegmentationConfig
         Settings of the segmentation.
+
+    Returns
+    -------
+    Segmentation
+        Boundaries, eyelids and masks, in the picture's pixels.
+    {"eye", "ring"}
+        What the picture was read as.
 
     Raises
     ------

@@ -52,8 +52,8 @@ def find_background(image: Gray) -> Background | None:
 
     Parameters
     ----------
-    image
-        Picture (H, W) of uint8.
+    image : ndarray of uint8, shape (H, W)
+        The picture.
 
     Returns
     -------
@@ -86,11 +86,11 @@ def segment_masked_image(
 
     Parameters
     ----------
-    image
-        Picture (H, W) of uint8.
-    background
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    background : Background
         What `find_background` found in it.
-    config
+    config : SegmentationConfig
         Settings of the segmentation.
 
     Returns
