@@ -15,7 +15,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.masked_image import find_background, segment_framed_eye, segment_masked_image
+from irisstn.segmentation.masked_image import find_backgrounds, segment_framed_eye, segment_masked_image
 from irisstn.segmentation.segment import segment_eye
 
 PictureKind = Literal["eye", "ring", "strip"]
@@ -81,16 +81,20 @@ def segment_as(
         Where `image` is no 8-bit gray picture.
     """
     _require_gray(image)
-    background = find_background(image) if kind != "eye" else None
-    if background is not None:
+    if kind == "eye":
+        return segment_eye(image, config), "eye"
+    backgrounds = find_backgrounds(image)
+    for background in backgrounds:
         try:
             return segment_masked_image(image, background, config), "ring"
-        except SegmentationError:
-            if kind == "ring":
-                raise
-            return segment_framed_eye(image, background, config), "eye"
-    elif kind == "ring":
+        except SegmentationError as error:
+            reason = error
+    if kind == "ring":
+        if backgrounds:
+            raise reason
         raise SegmentationError("no cut-out iris: the picture's frame is not flat; give --input eye or auto")
+    if backgrounds:
+        return segment_framed_eye(image, backgrounds[-1], config), "eye"
     return segment_eye(image, config), "eye"
 
 

@@ -27,14 +27,17 @@ Level = TypeVar("Level", bound=np.generic)
 Moved = TypeVar("Moved", Boundary, Eyelid)
 
 _JPEG_TOLERANCE = 6  # gray levels by which JPEG moves a flat background
+_RINGING, _RINGING_REACH = 24, 9  # gray levels and pixels of the echoes that JPEG leaves beside an edge
+_MIN_LOSSY_FRACTION = 0.25
 _MIN_FRAME_FRACTION = 0.7  # of the outermost pixels that are background
 _MIN_PICTURE_FRACTION = 0.2  # of the picture that is background
 _MIN_OUTSIDE_FRACTION = 0.97  # of the pixels beyond the limbus that are background
 _MIN_EDGE_FRACTION = 0.4  # of the directions in which the background begins at the limbus: eyelids hide the others
-_INNER, _OUTER = 0.96, 1.1  # limbus radii between which the background begins; JPEG blurs its edge
+_INNER, _OUTER = 0.97, 1.1  # limbus radii between which the background begins; JPEG blurs its edge
 _DIRECTIONS = 128
 _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the picture up to there may be background
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
+_MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
 _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
 
@@ -47,8 +50,8 @@ class Background:
     holes: Bool
 
 
-def find_background(image: Gray) -> Background | None:
-    """The flat background of `image`, or None where its frame is not flat, as in nearly every photograph.
+def find_backgrounds(image: Gray) -> list[Background]:
+    """The flat background of a picture, in the order in which its readings are likely.
 
     Parameters
     ----------
@@ -57,26 +60,42 @@ def find_background(image: Gray) -> Background | None:
 
     Returns
     -------
-    Background | None
-        Pixels of the gray level that fills the frame: within 1 level, or within 6 where JPEG has moved it.
+    list of Background
+        None where the frame is not flat, as in nearly every photograph. Else the pixels within 1 gray level of the one
+        that fills the frame; and, before that, those that JPEG has moved away from it, where it seems so.
     """
     frame = _frame(image)
     level = int(np.bincount(frame, minlength=256).argmax())
     if np.count_nonzero(np.abs(frame.astype(np.int16) - level) <= _JPEG_TOLERANCE) < _MIN_FRAME_FRACTION * frame.size:
-        return None
+        return []
     distance = np.abs(image.astype(np.int16) - level)
     exact, near = distance <= 1, distance <= _JPEG_TOLERANCE
-    lossless = _frame(exact).mean() > 0.99 * _frame(near).mean()
-    flat = exact if lossless else near
     # A dark corner of a photograph never has one level throughout.
-    if flat.mean() < _MIN_PICTURE_FRACTION or exact.mean() < 0.8 * flat.mean():
-        return None
+    if near.mean() < _MIN_PICTURE_FRACTION or exact.mean() < 0.8 * near.mean():
+        return []
+    readings = [near | _ringing(near, distance), exact] if _is_lossy(exact, near) else [exact]
+    return [_background(flat) for flat in readings]
+
+
+def _background(flat: Bool) -> Background:
     count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
     on_frame = np.zeros(count, np.bool_)
     on_frame[_frame(np.asarray(labels, np.int32))] = True
     on_frame[0] = False  # label 0 is all that is not flat
     outside = np.asarray(on_frame[labels], np.bool_)
     return Background(outside, flat & ~outside)
+
+
+def _is_lossy(exact: Bool, near: Bool) -> bool:
+    """Whether pixels next to flat ones are nearly flat as often as JPEG makes them; of a painted edge few are."""
+    beside = (cv2.dilate(exact.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~exact
+    return bool(beside.any() and near[beside].mean() > _MIN_LOSSY_FRACTION)
+
+
+def _ringing(near: Bool, distance: NDArray[np.int16]) -> Bool:
+    """Pixels beside the flat ones of `near` whose level JPEG has moved further, as it does beside an edge."""
+    beside = cv2.dilate(near.view(np.uint8), np.ones((_RINGING_REACH, _RINGING_REACH), np.uint8))
+    return np.asarray((beside > 0) & (distance <= _RINGING), np.bool_)
 
 
 def segment_masked_image(
@@ -89,7 +108,7 @@ def segment_masked_image(
     image : ndarray of uint8, shape (H, W)
         The picture.
     background : Background
-        What `find_background` found in it.
+        One of what `find_backgrounds` found in it.
     config : SegmentationConfig
         Settings of the segmentation.
 
@@ -108,9 +127,13 @@ def segment_masked_image(
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
         return Segmentation(*edges, None, None, mask, mask)
-    found = segment_eye(_filled(image, background), config)
+    filled = _filled(image, background)
+    found = segment_eye(filled, config)
     if not _is_cut_out(background, found.limbus):
         raise SegmentationError("no cut-out iris: the picture is not flat all around the iris that was found")
+    darker = np.median(filled[found.iris_mask]) - np.median(filled[found.pupil.mask(flat.shape)])
+    if darker < _MIN_PUPIL_CONTRAST:
+        raise SegmentationError("no cut-out iris: what would be the pupil is not darker than what is around it")
     return replace(
         found, upper_lid=None, lower_lid=None, iris_mask=found.iris_mask & ~flat, usable=found.usable & ~flat
     )
