@@ -130,9 +130,9 @@ def ends_meet(image: Gray) -> bool:
 
 def _require_gray(image: object) -> None:
     if not isinstance(image, np.ndarray):
-        hint = (
-            "cv2.imread gives None where it cannot read a file" if image is None else "read it with irisstn.read_gray"
-        )
+        hint = "irisstn.read_gray reads a file"
+        if image is None:
+            hint = f"cv2.imread gives None where it cannot read a file; {hint}"
         raise ValueError(f"the picture must be an array (H, W) of uint8, got {type(image).__name__}: {hint}")
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(
