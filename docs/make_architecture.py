@@ -1,15 +1,15 @@
 """The diagram of the layers for the documentation, from the table that `tests/test_layers.py` checks.
 
-python docs/make_architecture.py docs/figures/architecture.svg
+python docs/make_architecture.py
 """
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "figures" / "architecture.svg"
 WIDTH, ROW, BOX_HEIGHT, GAP, LETTER = 720, 44, 30, 10, 7.3
 
 
@@ -50,4 +50,4 @@ def diagram(layers: list[set[str]]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(diagram(read_layers()), encoding="utf-8")
+    OUT.write_text(diagram(read_layers()), encoding="utf-8")
