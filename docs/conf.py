@@ -23,6 +23,7 @@ extensions = [
 ]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+smartquotes = False  # `--` stays two hyphens
 default_role = "code"  # docstrings put names in single backticks
 
 myst_enable_extensions = ["dollarmath", "attrs_block", "colon_fence", "deflist"]
@@ -33,7 +34,9 @@ autodoc_default_options = {"members": True, "undoc-members": True}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 # Array aliases of `irisstn.geometry` by their names in signatures, not spelt out.
-autodoc_type_aliases = {name: name for name in ("Bool", "Float", "Float32", "Gray", "Json", "Lids", "Record")}
+autodoc_type_aliases = {
+    name: name for name in ("ArrayLike", "Bool", "Float", "Float32", "Gray", "Json", "Lids", "Record")
+}
 python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False  # autodoc lists them
 numpydoc_class_members_toctree = False
@@ -63,13 +66,19 @@ def _math_block(translator: Any, node: nodes.math_block) -> None:
 def _plain_docstring(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Make a docstring safe for reStructuredText.
 
-    `|x|` is an absolute value, not a substitution, and headings of a module are labels that would clash between pages.
+    `|x|` is an absolute value, not a substitution. Headings of a module are labels that would clash between pages, and
+    its indented blocks are code.
     """
     escaped = [re.sub(r"(?<!\\)\|", r"\|", line) if line.count("|") > 1 else line for line in lines]
     if what == "module":
         for i in range(len(escaped) - 1):
             if escaped[i].strip() and re.fullmatch(r"-{3,}|={3,}", escaped[i + 1].strip()):
                 escaped[i : i + 2] = [f".. rubric:: {escaped[i].strip()}", ""]
+        for i in reversed(range(2, len(escaped))):
+            before, gap, line = escaped[i - 2 : i + 1]
+            starts = re.match(r"\S", before) and not gap.strip() and line.startswith("    ")
+            if starts and not before.rstrip().endswith("::") and not re.match(r"[-*.>]", before):
+                escaped[i - 1 : i] = ["", "::", ""]
     lines[:] = escaped
 
 
