@@ -1,13 +1,18 @@
-"""The benchmark of the folder runner at small size; its docstring says how to run it at full size."""
+"""The benchmarks of the folder runner at small size, and the files of results."""
 
+import json
 from pathlib import Path
 
+import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from results_file import RESULTS, Figure, Table, write_results
+
+KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
 
 
-def test_kills_lose_nothing_and_double_nothing(eyes: Path, tmp_path: Path):
+def test_no_record_is_lost_or_doubled_by_kills(eyes: Path, tmp_path: Path):
     found = kill_and_resume(eyes, tmp_path, kills=5, workers=1, seed=3)
     assert (found["kills"], found["inputs"], found["records"]) == (5, 12, 12)
     assert found["files compared"] > 4 * 9
@@ -23,14 +28,61 @@ def test_damaged_files_each_get_a_record(eyes: Path, tmp_path: Path):
     assert found["peak of the largest process, MB"] < 1000
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures(eyes: Path, tmp_path: Path):
+def test_memory_does_not_grow_with_the_number_of_images(eyes: Path, tmp_path: Path):
     few, many = measure_memory(eyes, tmp_path, sizes=(20, 80), workers=1)
     assert (few["records"], many["records"]) == (20, 80)
     assert many["peak, MB"] < 1.1 * few["peak, MB"]
 
 
-def test_bare_opencv_is_quicker_than_the_whole(eyes: Path, tmp_path: Path):
+def test_the_baseline_and_the_whole_run_are_measured_on_the_same_images(eyes: Path, tmp_path: Path):
     (row,) = measure_speed(eyes, tmp_path, repeats=1)
     assert row["n"] == 12
-    assert 0 < row["floor, CPU ms"] < row["CPU ms a picture, 1 worker"]
-    assert row["ratio"] > 0
+    for name in ("baseline, CPU ms per image", "1 worker, CPU ms per image", "2 workers, images per second", "ratio"):
+        assert row[name] > 0, name
+
+
+def test_results_say_how_they_were_made(tmp_path: Path):
+    table = Table("Errors", ["set", "EER", "n"], [["rendered", Figure(1.5, 1.0, 2.0, 40, "%"), 40], ["other", "", 3]])
+    path = write_results("an-example", "python benchmarks/example.py EYES", [table], seed=3, folder=tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert set(content) == KEYS
+    assert content["command"] == "python benchmarks/example.py EYES" and content["seed"] == 3
+    assert content["versions"]["python"] and "core" in content["machine"]
+    figure = {"value": 1.5, "low": 1.0, "high": 2.0, "n": 40, "unit": "%"}
+    assert content["tables"][0]["rows"] == [["rendered", figure, 40], ["other", "", 3]]
+
+
+def test_results_that_cannot_be_published_are_refused(tmp_path: Path):
+    table = Table("Errors", ["EER"], [[0.5]])
+    for name in ("../example", "An Example", ""):
+        with pytest.raises(ValueError, match="lower-case"):
+            write_results(name, "python x.py", [table], folder=tmp_path)
+    with pytest.raises(ValueError, match="no table"):
+        write_results("example", "python x.py", [], folder=tmp_path)
+    with pytest.raises(ValueError, match="2 cells"):
+        Table("Errors", ["set", "EER"], [[0.5]])
+    with pytest.raises(ValueError, match="JSON"):
+        write_results("example", "python x.py", [Table("Errors", ["EER"], [[float("nan")]])], folder=tmp_path)
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_results_in_the_repository_have_the_shape_that_docs_are_made_from(path: Path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert set(content) == KEYS
+    assert content["benchmark"] == path.stem
+    assert content["command"].startswith(("python benchmarks/", "python pipelines/", "irisstn synth"))
+    assert content["commit"] is None or len(content["commit"]) == 40
+    assert content["tables"]
+    for table in content["tables"]:
+        assert table["title"] and table["rows"]
+        for row in table["rows"]:
+            assert len(row) == len(table["columns"])
+            for cell in row:
+                assert isinstance(cell, str | int | float) or set(cell) <= {"value", "low", "high", "n", "unit"}
+                if isinstance(cell, dict) and "low" in cell:
+                    assert cell["low"] <= cell["value"] <= cell["high"]
+
+
+def test_there_are_results():
+    assert len(list(RESULTS.glob("*.json"))) >= 8
