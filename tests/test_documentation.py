@@ -101,7 +101,6 @@ def test_the_version_is_one() -> None:
     assert project["version"] in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_the_examples_of_getting_started_run() -> None:
     code = re.findall(r"```python\n(.*?)```", (DOCS / "getting_started.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(code) == 2
@@ -111,7 +110,6 @@ def test_the_examples_of_getting_started_run() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 def test_the_figures_can_be_made(tmp_path: Path) -> None:
     command = [sys.executable, "pipelines/documentation_figures.py", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
@@ -120,7 +118,6 @@ def test_the_figures_can_be_made(tmp_path: Path) -> None:
     assert made == {path.name for path in (DOCS / "figures").glob("*.png")}
 
 
-@pytest.mark.slow
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", str(tmp_path / "trees")]
     done = subprocess.run(
