@@ -8,7 +8,13 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from recognition_conditions import CONDITIONS
+from recognition_tables import results_tables
+from rectification import results_table as rectification_table
 from results_file import RESULTS, Figure, Table, write_results
+from segmentation import results_table as segmentation_table
+from segmentation import summary
+from segmentation_scores import Score
 
 KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
 
@@ -87,3 +93,42 @@ def test_the_results_in_the_repository_have_the_shape_that_docs_are_made_from(pa
 
 def test_there_are_results():
     assert len(list(RESULTS.glob("*.json"))) >= 8
+
+
+def rates(eer: float) -> dict[str, float]:
+    ends = {f"{name}{end}": eer for name in ("eer", "fnmr@0.001") for end in ("", "_low", "_high")}
+    return ends | {"mated": 40.0, "non_mated": 300.0, "subjects": 8.0}
+
+
+def test_error_rates_are_published_in_percent_with_the_number_of_mated_comparisons():
+    table = rectification_table("rendered", {"natural/stn/±0": rates(0.0123), "both/none/cnn": rates(0.2)})
+    figure = Figure(1.23, 1.23, 1.23, 40, "%")
+    assert table.rows == [
+        ["natural", "stn", "±0", figure, figure],
+        ["both", "none", "cnn", *2 * [Figure(20.0, 20.0, 20.0, 40, "%")]],
+    ]
+
+
+def test_trained_recognizers_are_published_as_the_mean_and_the_range_over_seeds():
+    methods = ("code ±0", "code ±16", "oracle ±0", "oracle ±16")
+    found = {"plain": {f"{c}/{method}": rates(0.1) for c in CONDITIONS for method in methods}}
+    for seed, rate in enumerate((0.1, 0.3)):
+        found[f"ring-{seed}"] = {
+            f"{c}/{method}": rates(rate) for c in CONDITIONS for method in ("code ±0", "code ±16", "cnn")
+        }
+    codes, trained = results_tables("rendered", found)
+    assert [row[0] for row in codes.rows] == list(methods)
+    assert [row[0] for row in trained.rows] == ["ring: code ±0", "ring: code ±16", "ring: cnn"]
+    figure = trained.rows[2][1]
+    assert isinstance(figure, Figure)
+    assert (figure.value, figure.low, figure.high, figure.n) == pytest.approx((20.0, 10.0, 30.0, 2))
+
+
+def test_segmentation_is_published_without_what_was_not_measured():
+    scores = [Score("a", 90.0, segment_ms=8.0), Score("b", 0.0, "no pupil")]
+    table = segmentation_table([summary("rendered", scores)])
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["pictures"], row["n"], row["failed"]) == ("rendered", 2, 1)
+    assert row["segment"] == Figure(8.0, n=2, unit="ms") and row["pupil centre, median"] == ""
+    mean = row["F1 mean"]
+    assert isinstance(mean, Figure) and mean.value == 45.0 and mean.low <= 45.0 <= mean.high

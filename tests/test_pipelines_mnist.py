@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_digits import write_digits
+from mnist import results_tables
 from mnist_digits import SIDE, SIDES, read_digits
 from mnist_networks import MODELS, Network, TransformedCnn, build, count_parameters
 from mnist_table import interval, read_experiments, table, wrong_fractions
@@ -127,6 +128,9 @@ def test_every_recipe_from_end_to_end(data: Path, tmp_path: Path) -> None:
         row = next(line for line in printed.splitlines() if line.startswith(f"| {each.config.title} |"))
         assert f"{100 * wrong_fractions(each.stn).mean():.2f} [" in row
         assert row.endswith("| 60 |")
+    errors, budget = results_tables(experiments)
+    assert len(errors.rows) == len(budget.rows) == len(CONFIGS)
+    assert all(row[0] == each.config.title for row, each in zip(errors.rows, experiments, strict=True))
     page = (out / "index.html").read_text()
     assert page.count("<svg") == len(CONFIGS)
     assert page.count("<polyline") == len(results)

@@ -199,7 +199,7 @@ def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):
     quiet = {"labels": None, "validation_fraction": 0.5, "seed": 0, "progress": lambda *call: None}
     training, validation = read_eyes(tmp_path, **quiet)
     assert len(training.eyes) == len(validation.eyes) == 4
-    assert training.eyes[0].pupil_share == pytest.approx(0.4)
+    assert training.eyes[0].pupil_ratio == pytest.approx(0.4)
 
     manifest.write_text(json.dumps(lines[0] | {"strip": "../secret.png"}) + "\n" + json.dumps(lines[1]) + "\n")
     with pytest.raises(DatasetError):

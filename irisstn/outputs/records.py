@@ -133,11 +133,6 @@ class Record(RecordFields):
 def parse_record(line: bytes) -> Record | None:
     """Read one line of a manifest.
 
-    Parameters
-    ----------
-    line : bytes
-        The line, with or without its end.
-
     Returns
     -------
     Record or None
@@ -258,13 +253,7 @@ def output_file(field: FileField, name: str) -> str:
 
 
 def output_files(record: Record) -> list[str]:
-    """The files below OUT that a record names, those of its variants included.
-
-    Raises
-    ------
-    DatasetError
-        A path leads out of the folder.
-    """
+    """The files below OUT that a record names, with those of variants. Raises DatasetError if one leads out of it."""
     names: list[object] = [record[field] for field in FILES if field in record]
     variants = record.get("variants")
     if isinstance(variants, list):

@@ -95,7 +95,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
 
 
 def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
-    """A crop with the largest iris in it: the whole picture or, where that has none, one of nine crops of half its size."""
+    """A crop with the largest iris: the whole picture or, where that has none, one of nine crops of half its size."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))

@@ -164,12 +164,12 @@ class NormalizedIris:
     ----------
     source : Strip
         The strip as it was read.
-    pupil_share : float
+    pupil_ratio : float
         Pupil radius / iris radius, which converts errors in iris radii to ring widths.
     """
 
     source: Strip
-    pupil_share: float = 0.4
+    pupil_ratio: float = 0.4
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
         """Sample a strip with errors.
@@ -187,7 +187,7 @@ class NormalizedIris:
             The strip, the context made of it, and the parameters that correct the errors.
         """
         strip = self.strip(errors, size)
-        target = np.concatenate([[-errors.roll_rad], *self._corrections(errors), [self.pupil_share]])
+        target = np.concatenate([[-errors.roll_rad], *self._corrections(errors), [self.pupil_ratio]])
         return Sample(strip, context_of_strip(strip), target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
@@ -209,7 +209,7 @@ class NormalizedIris:
     def _corrections(self, errors: Perturbation) -> list[Float]:
         """Fourier coefficients of both corrections, ring widths."""
         # Where a boundary is drawn too far out by d, the true one lies at -d in the strip.
-        return [-_error_coefficients(errors, edge) / (1 - self.pupil_share) for edge in (0, 1)]
+        return [-_error_coefficients(errors, edge) / (1 - self.pupil_ratio) for edge in (0, 1)]
 
 
 def _error_coefficients(errors: Perturbation, edge: int) -> Float:
