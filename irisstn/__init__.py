@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__: str
+
 if TYPE_CHECKING:
     from irisstn.errors import (
         ConfigError,
@@ -72,6 +74,10 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 def __getattr__(name: str) -> object:
     """Import the module of a public name when the name is first used, because torch takes seconds to import."""
+    if name == "__version__":  # reading the metadata takes longer than the rest of this module
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("irisstn")
     if name not in _HOME:
         raise AttributeError(f"module 'irisstn' has no attribute {name!r}")
     value: object = getattr(import_module(_HOME[name]), name)

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """Pictures, segmentations, strips and networks that several tests use."""
 
 from dataclasses import replace

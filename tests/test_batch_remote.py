@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, override, return-value"
 """The runner with inputs and outputs at URLs, and on Ray: the same bytes as on one machine."""
 
 import json

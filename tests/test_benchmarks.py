@@ -1,3 +1,4 @@
+# mypy: disable-error-code="operator"
 """The benchmarks of the folder runner at small size, and the files of results."""
 
 import json

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """The commands, called as a user calls them."""
 
 import json

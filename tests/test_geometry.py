@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, var-annotated"
 """The coordinate conventions, on exact values."""
 
 import math

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, misc"
 """From pictures to embeddings, scores and the page that compares runs: as functions and as commands."""
 
 import csv

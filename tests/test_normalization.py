@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, no-any-return"
 """The rubber sheet, on pictures whose strip is known."""
 
 import numpy as np

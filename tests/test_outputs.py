@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, typeddict-unknown-key"
 """Output folders: records, settings, reading back, and the error rates of the strips."""
 
 import json

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """The MNIST experiments: their networks and runs, on digits drawn here."""
 
 import subprocess

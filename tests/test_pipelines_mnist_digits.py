@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """The MNIST experiments: their digits, read from a file and distorted."""
 
 from pathlib import Path

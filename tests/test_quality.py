@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """Each measure of ISO/IEC 29794-6, on drawn pictures whose value is known."""
 
 import tracemalloc

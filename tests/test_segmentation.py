@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """Segmentation of rendered eyes of every camera, and of pictures without an eye."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="operator, union-attr"
 """Checks for silent failures of spatial transformers."""
 
 import pytest

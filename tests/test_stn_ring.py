@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, call-arg, operator"
 """The ring transform: identity, geometry compared with the rubber sheet, bounds, composition."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined, operator, union-attr"
 """Sampling: the convention, the seam of a circle, reduction, gradients, and the area outside."""
 
 import math

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, operator"
 """SpatialTransformer: anywhere in a network, any size, masks, iterations, precision, compile, export, learning."""
 
 import copy

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, index, union-attr"
 """The families of transforms: identity, bounds, composition, inverse, gradients, and other libraries' results."""
 
 import math

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, assignment, operator, union-attr"
 """Rendered eyes: equal bytes for equal seeds, ground truth that fits the picture, a texture that identifies the eye."""
 
 import json

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, attr-defined, index"
 """Training runs: where their eyes come from, what they leave on disk, and how they continue after a kill."""
 
 import json

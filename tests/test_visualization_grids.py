@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, no-any-return"
 """Pictures of input beside output."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="assignment, misc"
 """A training run in two processes that writes the gradients and weights of each; Lightning starts the script twice.
 
 python two_processes.py RUN EPOCHS [STOP]: with STOP, the first process kills itself after that many epochs.
