@@ -5,12 +5,20 @@
     rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; only this line imports torch
 
 `irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
+
+OpenCV's own limit of pixels, OPENCV_IO_MAX_IMAGE_PIXELS, is set to 2^27 unless the environment sets it, so that it
+refuses a file whose header was misread. It takes effect where this package is imported before cv2.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+if "cv2" not in sys.modules:  # OpenCV reads it when it is loaded
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
 __version__: str
 

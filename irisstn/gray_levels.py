@@ -56,14 +56,50 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     raise ValueError(f"a picture holds numbers, got {picture.dtype}")
 
 
+def white_is_zero_to_gray(picture: NDArray[np.generic]) -> Gray:
+    """An array in which low values are light as 8-bit gray, in which they are dark.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (H, W) or (H, W, C)
+        As for `to_gray`. Black is the full scale of the bits in use, or of the floats.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        The picture as it looks.
+
+    Raises
+    ------
+    ImageError, ValueError
+        As `to_gray` does.
+
+    Examples
+    --------
+    >>> white_is_zero_to_gray(np.array([[0, 0xFFFF, 0xC000]], np.uint16))
+    array([[255,   0,  63]], dtype=uint8)
+    """
+    if not np.issubdtype(picture.dtype, np.integer):
+        return np.asarray(255 - to_gray(picture), np.uint8)
+    if picture.min() < 0:
+        raise ImageError("the picture holds negative values")
+    black = picture.dtype.type(min((1 << _bits_in_use(picture)) - 1, np.iinfo(str(picture.dtype)).max))
+    return to_gray(black - np.minimum(picture, black))
+
+
 def _from_integers(picture: NDArray[np.integer]) -> Gray:
     if picture.min() < 0:
         raise ImageError("the picture holds negative values")
-    used = int(_highest(picture)).bit_length()
-    bits = next((bits for bits in _DEPTHS if used <= bits), used)
+    bits = _bits_in_use(picture)
     if int(picture.max()) >> bits:
         picture = np.minimum(picture, picture.dtype.type((1 << bits) - 1))
     return np.asarray(picture >> (bits - 8), np.uint8)
+
+
+def _bits_in_use(picture: NDArray[np.generic]) -> int:
+    """The least depth of a sensor that holds all but 1 in 1000 pixels."""
+    used = int(_highest(picture)).bit_length()
+    return next((bits for bits in _DEPTHS if used <= bits), used)
 
 
 def _from_floats(picture: NDArray[np.generic]) -> Gray:

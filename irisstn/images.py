@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from irisstn.errors import ImageError
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray
-from irisstn.image_headers import Header, picture_header
+from irisstn.image_decoding import decode
+from irisstn.image_headers import picture_header
 
 __all__ = [
     "MAX_BYTES",
@@ -38,7 +39,6 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 32_000_000
 MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels a side
 MAX_BYTES = 256 << 20
-_ROWS_AT_ONCE = 512  # of a picture, where intermediate results need several times its memory
 # On iris strips run-length coding gives files as small as the default strategy, and is a third faster.
 _PNG_GRAY: tuple[int, ...] = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 _PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
@@ -109,13 +109,13 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     """Decode the content of a picture file to 8-bit gray.
 
-    The EXIF orientation is applied, alpha is blended with black, and `to_gray` does the rest. Of an animation or
-    several pages the first is read.
+    The EXIF orientation is applied, transparent pixels become black in every format, a TIFF file in which white is zero
+    is read as it looks, and `to_gray` does the rest. Of an animation or several pages the first is read.
 
     Parameters
     ----------
     data : bytes
-        A PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP or PNM file of any depth, gray, colour, palette or CMYK.
+        A PNG, JPEG, JPEG 2000, TIFF, BigTIFF, BMP, GIF, WebP or PNM file of any depth, gray, colour, palette or CMYK.
     max_pixels : int
         Limit of H W, checked on the header before decoding.
 
@@ -127,44 +127,18 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     Raises
     ------
     ImageError
-        Where `data` is not such a picture, is damaged or cut short, or has more than `max_pixels` pixels or a side of
-        more than 32,000.
+        Where `data` is not such a picture, is of a kind that cannot be decoded, is damaged or cut short, or has more
+        than `max_pixels` pixels or a side of more than 32,000. Beyond 2^27 pixels OpenCV refuses, too, see `irisstn`.
     """
     header = picture_header(data)
     if header.height * header.width > max_pixels or max(header.height, header.width) > MAX_SIDE:
         raise ImageError(
             f"{header.width}x{header.height} pixels are over the limit of {max_pixels} and {MAX_SIDE} a side"
         )
-    picture = _decode(data, header, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    if picture.shape[0] * picture.shape[1] > max_pixels:
+    gray = decode(data, header)
+    if gray.size > max_pixels:
         raise ImageError(f"the {header.format} file is larger than its header says")
-    gray = to_gray(picture)
-    del picture  # with 16 bits a channel it may take hundreds of megabytes
-    if header.alpha:
-        unchanged = _decode(data, header, cv2.IMREAD_UNCHANGED)
-        if unchanged.ndim == 3 and unchanged.shape[2] == 4 and unchanged.shape[:2] == gray.shape:
-            gray = _on_black(gray, unchanged[..., 3])
     return gray
-
-
-def _decode(data: bytes, header: Header, flags: int) -> NDArray[np.generic]:
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except (cv2.error, MemoryError) as error:
-        raise ImageError(f"the {header.format} file cannot be decoded: {' '.join(str(error).split())}") from None
-    if picture is None:
-        raise ImageError(f"the {header.format} file is damaged or cut short")
-    return picture
-
-
-def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
-    """`gray` (H, W) blended with black by `alpha` (H, W) of any depth."""
-    opaque = 255.0 if alpha.dtype == np.uint8 else 65535.0 if alpha.dtype == np.uint16 else 1.0
-    blended = np.empty_like(gray)
-    for top in range(0, len(gray), _ROWS_AT_ONCE):
-        rows = slice(top, top + _ROWS_AT_ONCE)
-        blended[rows] = np.rint(gray[rows] * np.asarray(alpha[rows], np.float32) / opaque)
-    return blended
 
 
 def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:

@@ -11,6 +11,7 @@ LAYERS = [
     {"errors", "geometry", "weights", "processes"},
     {"config", "results", "progress"},
     {"gray_levels", "image_headers"},
+    {"image_decoding"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file"},
     {"normalization", "quality"},

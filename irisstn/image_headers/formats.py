@@ -1,0 +1,101 @@
+"""The headers of PNG, JPEG, BMP, GIF, WebP and PNM files."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from irisstn.errors import ImageError
+from irisstn.image_headers.header import Header
+
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
+_PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
+# As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
+_PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
+_PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})\s")
+
+
+def png_header(data: bytes) -> Header:
+    """The header of a PNG file, all of whose chunks must fit into it."""
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    # Decoders allocate the length that a chunk states, up to gigabytes: check first that the chunks fit the file.
+    at = 8
+    chunks: dict[bytes, int] = {}
+    kind = b""
+    while at < len(data) and kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, at)
+        chunks.setdefault(kind, at + 8)
+        at += 12 + length
+    if next(iter(chunks), b"") != b"IHDR" or kind != b"IEND" or at > len(data):
+        raise ImageError("the PNG file is damaged or cut short")
+    transparent = None
+    if colour == 0 and b"tRNS" in chunks:  # OpenCV does not make a channel of it
+        level: int = struct.unpack_from(">H", data, chunks[b"tRNS"])[0]
+        transparent = level * _PNG_GRAY_STEP.get(depth, 1)
+    alpha = colour in (4, 6) or (colour != 0 and b"tRNS" in chunks)
+    return Header("PNG", height, width, alpha=alpha, transparent=transparent)
+
+
+def jpeg_header(data: bytes) -> Header:
+    """The header of a JPEG file: its first frame header."""
+    at = 2
+    while True:
+        marker = data[at + 1]
+        # FF 00 is no marker: libjpeg searches on for one, also within what we would take for a segment.
+        if data[at] != 0xFF or marker == 0:
+            raise ImageError("the JPEG file is damaged: no marker where one must be")
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker in _JPEG_ALONE:
+            at += 2
+        elif marker in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            scans = data.count(b"\xff\xda", at)
+            if scans > _JPEG_MOST_SCANS:
+                raise ImageError(f"the JPEG file has {scans} scans, more than the limit of {_JPEG_MOST_SCANS}")
+            return Header("JPEG", height, width)
+        elif marker in (0xDA, 0xD9):
+            raise ImageError("the JPEG file has no frame header")
+        else:
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+
+
+def bmp_header(data: bytes) -> Header:
+    """The header of a BMP file."""
+    size = struct.unpack_from("<I", data, 14)[0]
+    if size == 12:
+        width, height = struct.unpack_from("<HH", data, 18)
+        return Header("BMP", height, width)
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    # The fourth byte of a pixel is alpha only where a mask says so.
+    alpha = size >= 56 and bits == 32 and compression == 3 and struct.unpack_from("<I", data, 66)[0] != 0
+    return Header("BMP", abs(height), abs(width), alpha=alpha)
+
+
+def gif_header(data: bytes) -> Header:
+    """The header of a GIF file."""
+    width, height = struct.unpack_from("<HH", data, 6)
+    return Header("GIF", height, width, alpha=True)
+
+
+def webp_header(data: bytes) -> Header:
+    """The header of a WebP file."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return Header("WebP", height, width, alpha=bool(data[20] & 0x10))
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return Header("WebP", ((bits >> 14) & 0x3FFF) + 1, (bits & 0x3FFF) + 1, alpha=bool(bits >> 28 & 1))
+    width, height = struct.unpack_from("<HH", data, 26)
+    return Header("WebP", height & 0x3FFF, width & 0x3FFF)
+
+
+def pnm_header(data: bytes) -> Header:
+    """The header of a PBM, PGM or PPM file."""
+    found = _PNM.match(data[: 1 << 16])
+    if found is None:
+        raise ImageError("the PNM file has no width and height in its header")
+    return Header("PNM", int(found[2]), int(found[1]))

@@ -1,0 +1,241 @@
+# mypy: disable-error-code="arg-type"
+"""Kinds of picture files that decoders read differently: read as they look, or refused by their true name."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from irisstn.errors import ImageError
+from irisstn.images import decode_gray
+
+SMOOTH: np.ndarray = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8), (0, 0), 3)
+DEEP = SMOOTH.astype(np.uint16) * 257
+ALPHA = np.full_like(SMOOTH, 255)
+ALPHA[:10, :20], ALPHA[10:20] = 0, 128
+ON_BLACK = np.rint(SMOOTH * (ALPHA / 255)).astype(np.uint8)
+
+
+def tiff(pixels: np.ndarray, *more: tuple[int, int, int], big: bool = False, order: str = "<", **change: int) -> bytes:
+    """A TIFF file of (H, W) or (H, W, C) pixels; `more` are further tags (number, type, value)."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    kind = {"u": 1, "i": 2, "f": 3, "c": 6}[pixels.dtype.kind]
+    tags = {"width": 256, "height": 257, "bits": 258, "compression": 259, "photometric": 262, "offset": 273}
+    tags |= {"channels": 277, "rows": 278, "bytes": 279, "planar": 284, "format": 339}
+    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    values = {"width": pixels.shape[1], "height": pixels.shape[0], "bits": 8 * pixels.itemsize, "compression": 1}
+    values |= {"photometric": 2 if channels > 2 else 1, "offset": 16, "channels": channels, "rows": pixels.shape[0]}
+    values |= {"bytes": len(data), "planar": 1, "format": kind} | change
+    rows = [(tags[name], 4, value) for name, value in values.items()] + list(more)
+    codes, count, offset, size = {3: "H", 4: "I"}, "Q" if big else "H", "Q" if big else "I", 8 if big else 4
+    directory = struct.pack(order + count, len(rows))
+    for tag, form, value in rows:
+        directory += struct.pack(order + "HH" + offset, tag, form, 1)
+        directory += struct.pack(order + codes[form], value).ljust(size, b"\0")
+    start = 16 + len(data)
+    mark = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    head = mark + (struct.pack(order + "HHQ", 8, 0, start) if big else struct.pack(order + "I", start))
+    return head.ljust(16, b"\0") + data + directory + bytes(8)
+
+
+def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def picture_of(mode: str) -> Image.Image:
+    gray, alpha = Image.fromarray(SMOOTH), Image.fromarray(ALPHA)
+    return Image.merge(mode, (*[gray] * (len(mode) - 1), alpha))
+
+
+def refused(data: bytes, *words: str) -> None:
+    with pytest.raises(ImageError) as raised:
+        decode_gray(data)
+    for word in words:
+        assert word in str(raised.value)
+    assert "damaged" not in str(raised.value)
+    assert "known format" not in str(raised.value)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    ("pixels", "full"), [(SMOOTH, 255), (DEEP, 65535), ((SMOOTH / 255).astype(np.float32), 1)], ids=["8", "16", "float"]
+)
+def test_tiff_and_bigtiff_in_both_byte_orders(order: str, big: bool, pixels: np.ndarray, full: int):
+    np.testing.assert_array_equal(decode_gray(tiff(pixels, big=big, order=order)), SMOOTH)
+    inverted = (full - pixels).astype(pixels.dtype)
+    np.testing.assert_array_equal(decode_gray(tiff(inverted, big=big, order=order, photometric=0)), SMOOTH)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_white_is_zero_in_any_depth(bits: int):
+    deep = SMOOTH.astype(np.uint16) << (bits - 8)
+    deep[0, 0] = 0
+    got = decode_gray(tiff(np.uint16((1 << bits) - 1) - deep, photometric=0))
+    np.testing.assert_array_equal(got[1:], SMOOTH[1:])
+    np.testing.assert_array_equal(
+        decode_gray(tiff(np.uint16(65535) - deep, photometric=0))[1:], decode_gray(tiff(deep))[1:]
+    )
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("WEBP", {"lossless": True, "exact": True}),
+        ("JPEG2000", {}),
+        ("JPEG2000", {"no_jp2": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "zstd"}),
+    ],
+)
+def test_alpha_is_laid_on_black_in_every_format(mode: str, kind: str, options: dict[str, object]):
+    if kind == "WEBP" and mode == "LA":
+        pytest.skip("WebP has colours only")
+    got = decode_gray(saved(picture_of(mode), kind, **options))
+    assert np.abs(got.astype(int) - ON_BLACK).max() <= 1
+    assert (got[:10, :20] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.float32])
+@pytest.mark.parametrize("extra", [1, 2])
+def test_alpha_of_deep_tiff_and_colours_that_are_multiplied_already(kind: type, extra: int):
+    full = 1 if kind is np.float32 else np.iinfo(kind).max
+    pixels = np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA]).astype(np.float64) / 255 * full
+    got = decode_gray(tiff(pixels.astype(kind), (338, 3, extra)))
+    assert np.abs(got.astype(int) - (ON_BLACK if extra == 2 else SMOOTH)).max() <= 1
+
+
+def test_alpha_of_bmp_counts_where_a_mask_names_it():
+    with_mask = bytes(cv2.imencode(".bmp", np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA]))[1])
+    np.testing.assert_array_equal(decode_gray(with_mask), ON_BLACK)
+    rows = np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA])[::-1].tobytes()
+    plain = struct.pack("<2sIIIIiiHHIIIIII", b"BM", 54 + len(rows), 0, 54, 40, 64, 48, 1, 32, 0, len(rows), 0, 0, 0, 0)
+    np.testing.assert_array_equal(decode_gray(plain + rows), SMOOTH)
+
+
+def test_alpha_turns_with_the_picture():
+    exif = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x112, 3, 1, 6, 0, 0)
+    for kind, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True})):
+        got = decode_gray(saved(picture_of("RGBA"), kind, exif=exif, **options))
+        np.testing.assert_array_equal(got, np.rot90(ON_BLACK, -1))
+
+
+@pytest.mark.parametrize("pixels", [SMOOTH, DEEP])
+def test_the_transparent_level_of_a_gray_png_is_black(pixels: np.ndarray):
+    png = bytes(cv2.imencode(".png", pixels)[1])
+    level = int(pixels[30, 30])
+    chunk = b"tRNS" + struct.pack(">H", level)
+    png = png[:33] + struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
+    np.testing.assert_array_equal(decode_gray(png), np.where(pixels == level, 0, SMOOTH))
+
+
+def test_what_opencv_cannot_read_is_read_or_refused_by_its_name():
+    text = b"P2\n64 48\n255\n" + b" ".join(b"%d" % value for value in SMOOTH.ravel())
+    np.testing.assert_array_equal(decode_gray(text), SMOOTH)
+    np.testing.assert_array_equal(decode_gray(text + b"\n"), SMOOTH)
+    refused(tiff(np.dstack([SMOOTH] * 5)), "5 channels", "save it as")
+    refused(tiff((SMOOTH / 255).astype(np.float16)), "16-bit floats", "save it as")
+    refused(tiff(SMOOTH.astype(np.complex64)), "64-bit complex floats")
+    refused(tiff(np.dstack([DEEP, DEEP]), (338, 3, 2)), "gray and alpha of 16 bits")
+    refused(tiff(np.dstack([DEEP] * 3), planar=2), "3 separate planes of 16 bits")
+    refused(tiff(np.dstack([DEEP] * 4), photometric=5), "colour space 5")
+    refused(tiff(SMOOTH, compression=34887), "compression 34887")
+    nibbles = SMOOTH[:, ::2] // 16 * 16 + SMOOTH[:, 1::2] // 16
+    np.testing.assert_array_equal(decode_gray(tiff(nibbles, bits=4, width=64)), SMOOTH // 16 * 17)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (bytes(128) + b"DICM\2\0\0\0UL", "DICOM"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        (saved(Image.fromarray(SMOOTH), "TGA") + bytes(8) + b"TRUEVISION-XFILE.\0", "TGA"),
+        (b"\xff\x0a\xfa\x7f\x01\x90\x08", "JPEG XL"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"%PDF-1.4\n", "PDF"),
+        (b"P7\nWIDTH 64\n", "PAM"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(data: bytes, name: str):
+    refused(data, f"the file is {name}", "save the picture as PNG")
+
+
+def test_fields_that_are_stated_twice_are_refused():
+    for tag in (256, 257, 258, 277):
+        refused(tiff(SMOOTH, (tag, 4, 8)), "twice")
+        refused(tiff(SMOOTH, (tag, 4, 8), big=True), "twice")
+    refused(tiff(np.zeros((64, 64), np.uint8), (322, 4, 32000), (323, 4, 32000)), "tile of 1024000000")
+
+
+def test_a_jpeg_marker_that_is_none_is_refused():
+    jpeg = bytes(cv2.imencode(".jpg", SMOOTH)[1])
+    # A parser that skips the segment after FF 00 misses the frame header in it.
+    false = b"\xff\xc0" + struct.pack(">HBHHB", 11, 8, 8, 8, 1) + b"\x01\x11\x00"
+    for junk in (b"\xff\x00\x00\x04ab", b"\xff\x00" + struct.pack(">H", 2 + len(false)) + false):
+        with pytest.raises(ImageError, match="no marker"):
+            decode_gray(jpeg[:2] + junk + jpeg[2:])
+
+
+def test_a_jpeg_of_many_scans_is_refused():
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    jpeg = bytes(cv2.imencode(".jpg", SMOOTH, options)[1])
+    assert jpeg.count(b"\xff\xda") > 3
+    assert decode_gray(jpeg).shape == SMOOTH.shape
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="scans"):
+        decode_gray(jpeg[:-2] + 200 * scan + jpeg[-2:])
+
+
+def test_an_earlier_false_code_stream_does_not_count():
+    jp2 = bytes(cv2.imencode(".jp2", SMOOTH, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])[1])
+    false = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 41, 0, 8, 8, 0, 0)
+    at = 12 + struct.unpack(">I", jp2[12:16])[0]
+    for kind in (b"uuid", b"free", b"xml "):
+        box = struct.pack(">I4s", 8 + len(false), kind) + false
+        data = jp2[:at] + box + jp2[at:]
+        np.testing.assert_array_equal(decode_gray(data), decode_gray(jp2))
+        with pytest.raises(ImageError, match="limit"):
+            decode_gray(data, max_pixels=SMOOTH.size - 1)
+
+
+def test_comments_of_a_pnm_end_as_opencv_ends_them():
+    pixels = SMOOTH.tobytes()
+    for head in (b"P5 #c\r64 48\n255\n", b"P5\n# a\n#b\r\n64 #c\n48 255\n"):
+        np.testing.assert_array_equal(decode_gray(head + pixels), SMOOTH)
+    with pytest.raises(ImageError, match="limit"):
+        decode_gray(b"P5 #c\r64 48\n8 8\n255\n" + pixels, max_pixels=100)
+    refused(b"P5\n64#99 \n48 255\n" + pixels, "no width and height")  # OpenCV reads 99 as the height
+    long = b"P5\n" + 100 * (b"#" + b"c" * 78 + b"\n") + b"64 48\n255\n"
+    np.testing.assert_array_equal(decode_gray(long + pixels), SMOOTH)
+
+
+def test_opencv_is_bounded_itself():
+    code = """
+import sys
+import irisstn, cv2
+from irisstn.image_decoding import decode
+from irisstn.image_headers import Header
+try:
+    decode(b"P4\\n16384 16384\\n" + bytes(1 << 25), Header("PNM", 64, 64))
+except irisstn.ImageError as error:
+    sys.exit("cannot be decoded" not in str(error) and "damaged" not in str(error))
+sys.exit("decoded")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False, stderr=subprocess.DEVNULL).returncode
+        == 0
+    )
