@@ -24,13 +24,15 @@ class Sample:
     """A picture: its `name` (the path below its source, with "/", suffix included; unique in a run) and its `path`.
 
     `mask` is the path of the mask beside it, where it is a strip that has one. `failed` says why there is nothing at
-    `path`, where an earlier command failed: so failures are not lost on the way.
+    `path`, where an earlier command failed: so failures are not lost on the way. `ring` is the JSON of the ring and the
+    eyelids along which a strip was cut, where that is known: the fields of a record in `irisstn.outputs.records`.
     """
 
     name: str
     path: Path
     mask: Path | None = None
     failed: str | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -23,6 +23,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMF
 class Task:
     """An input to do: its `name` and `path` (or URL), the `mask_path` beside a strip, the record of an `earlier` run.
 
+    `ring` is that of a strip, see `irisstn.datasets.Sample`.
+
     `refused` says why it cannot be done at all.
     """
 
@@ -31,6 +33,7 @@ class Task:
     mask_path: str | None = None
     earlier: Record | None = None
     refused: str | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
             task.name,
             _read(task.path),
             _read(task.mask_path) if task.mask_path is not None else None,
+            task.ring,
         )
         record |= _digests(source)
         if task.earlier is not None and _still_holds(task.earlier, record, storage):

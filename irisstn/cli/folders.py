@@ -65,6 +65,8 @@ def segment(
 @model_option
 @input_option
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
+@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to take back.")
+@click.option("--roll-prior", metavar="DEG", type=float, help="How far heads are tilted, for --roll auto.")
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with what was sampled outlined, beside output.")
 def rectify(
     *,
@@ -77,17 +79,21 @@ def rectify(
     kind: str | None,
     augment: int | None,
     side_by_side: bool,
+    roll: str | None,
+    roll_prior: float | None,
 ) -> None:
     """Straighten irises: from photographs, painted rings or strips to rectified strips.
 
-    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`. A whole
-    eye is always segmented first. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`, whose
+    eyelids are used again. A whole eye is always segmented first. The head's roll is read off the eyelids: strips whose
+    eyelids nobody knows are not turned. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
       irisstn rectify ./eyes
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
       irisstn rectify ./eyes -o out --side-by-side      # look at OUT/side_by_side
+      irisstn rectify ./handheld --roll-prior 2         # heads are tilted more than usual
       irisstn rectify ./strips --input strip --size 32x256
     """
     from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
@@ -95,7 +101,8 @@ def rectify(
 
     with report_errors():
         pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
-        flags = overrides_of(size=size, input=kind, augment=augment, **pictures)
+        turn = {"roll": roll, "roll_prior_deg": roll_prior}
+        flags = overrides_of(size=size, input=kind, augment=augment, **pictures, **turn)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
         _run(job, run)
 

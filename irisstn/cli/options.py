@@ -90,7 +90,7 @@ def strip_command(command: Command) -> Command:
     return folder_command(size(overlays(command)))
 
 
-def overrides_of(**flags: str | int | bool | None) -> list[str]:
+def overrides_of(**flags: str | float | bool | None) -> list[str]:
     """The flags that were given, as overrides of a config."""
     return [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
 

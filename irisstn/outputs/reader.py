@@ -7,6 +7,7 @@ last line; lines that are no record are passed over. Nothing in a manifest is tr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -64,16 +65,23 @@ def read_segmentation(out: Path, record: Mapping[str, Json]) -> Segmentation:
 
     Raises DatasetError where the record has no ring, is damaged, or names a file that is missing or outside `out`.
     """
+    ring = read_ring(record)
+    try:
+        return replace(ring, iris_mask=read_mask(out, record["iris_mask"]), usable=read_mask(out, record["mask"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"the record of {record.get('path')} holds no iris ring: {error}") from None
+
+
+def read_ring(record: Mapping[str, Json]) -> Segmentation:
+    """Boundaries and eyelids of `record`, without its masks: those are (1, 1), and usable nowhere.
+
+    Raises DatasetError where the record has no ring.
+    """
+    nowhere = np.zeros((1, 1), np.bool_)
     try:
         lids = _mapping(record["eyelids"])
-        return Segmentation(
-            pupil=_boundary(_mapping(record["pupil"])),
-            limbus=_boundary(_mapping(record["iris"])),
-            upper_lid=_eyelid(lids["upper"]),
-            lower_lid=_eyelid(lids["lower"]),
-            iris_mask=read_mask(out, record["iris_mask"]),
-            usable=read_mask(out, record["mask"]),
-        )
+        pupil, limbus = _boundary(_mapping(record["pupil"])), _boundary(_mapping(record["iris"]))
+        return Segmentation(pupil, limbus, _eyelid(lids["upper"]), _eyelid(lids["lower"]), nowhere, nowhere)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"the record of {record.get('path')} holds no iris ring: {error}") from None
 

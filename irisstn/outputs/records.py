@@ -21,6 +21,7 @@ STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS, SIDE_BY_SIDE, EMBEDDINGS = (
     "embeddings",
 )
 # The fields of a record that name files, and the folders these lie in.
+RING_FIELDS = ("pupil", "iris", "eyelids")  # of a record: along which its strip was cut
 FILES = {
     "strip": STRIPS,
     "strip_mask": STRIP_MASKS,

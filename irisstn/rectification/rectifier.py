@@ -36,7 +36,8 @@ from irisstn.rectification.ring_context import (
     context_of_strip,
     lid_parabolas,
 )
-from irisstn.rectification.roll import RollMode, RollReader, RollSetting
+from irisstn.rectification.roll import RollReader
+from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import (
@@ -207,7 +208,9 @@ class Rectifier(StoredModule):
             return theta
         if lids.shape != (len(context), *NO_LIDS.shape):
             raise ValueError(f"lids must be (B, 2, 5) beside the context, got {tuple(lids.shape)}")
-        return self.transform.turned(theta, self.roll_reader.taken_back(lids, self.roll))
+        theta = self.transform.turned(theta, self.roll_reader.taken_back(lids, self.roll))
+        require_finite(theta)
+        return theta
 
     @overload
     def rectify(self, strips: Strip, *, size: tuple[int, int] | None = None) -> Rectified: ...
@@ -297,7 +300,9 @@ class Rectifier(StoredModule):
         return [self._sample_eye(image, segmentation, one, size) for one in found]
 
     def _look_at_strip(self, strip: Strip, segmentation: Segmentation | None = None) -> _Found:
-        lids = NO_LIDS if segmentation is None else lid_parabolas(segmentation)
+        lids = NO_LIDS
+        if segmentation is not None:
+            lids = lid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid))
         return self._look(context_of_strip(strip, lids=lids), segmentation)
 
     def _look_at_eye(self, image: Gray, segmentation: Segmentation) -> _Found:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Eyelid, Float, Float32, Gray, ring_places, strip_angles
+from irisstn.geometry import Bool, Boundary, Eyelid, Float, Float32, Gray, Lids, ring_places, strip_angles
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -106,18 +106,18 @@ def context_of_eye(
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
     below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
-    return Context(gray, usable & in_ring, below, above, present, lid_parabolas(segmentation, roll_rad=roll_rad))
+    lids = lid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid), roll_rad=roll_rad)
+    return Context(gray, usable & in_ring, below, above, present, lids)
 
 
-def lid_parabolas(segmentation: Segmentation, *, roll_rad: float = 0.0) -> Float32:
-    """The lids of `segmentation` (2, 5), the upper one first, in iris radii around the limbus's centre.
+def lid_parabolas(limbus: Boundary, lids: Lids, *, roll_rad: float = 0.0) -> Float32:
+    """The `lids` as numbers (2, 5), the upper one first, in iris radii around the centre of `limbus`.
 
     Of each: 1 where it is known, the angle in rad of its frame to column 0 of a strip that begins at `roll_rad`, and
     c0, c1, c2 of v = c0 + c1 u + c2 u^2 in that frame, as in `irisstn.geometry.Eyelid`. Zeros where it is not known.
     """
-    limbus = segmentation.limbus
     found = NO_LIDS.copy()
-    for which, lid in enumerate((segmentation.upper_lid, segmentation.lower_lid)):
+    for which, lid in enumerate(lids):
         if lid is None:
             continue
         cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)

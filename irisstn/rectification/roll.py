@@ -12,42 +12,24 @@ back is the mean of what the roll may be, given the reading, its standard deviat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-RollMode = Literal["auto", "full", "none"]
+from irisstn.rectification.roll_setting import RollSetting
 
-ROLL_PRIOR_DEG = 0.7  # chosen on the development halves of two public sets: see weights/CARD.md
-_TILTED_SHARE, _TILTED_DEG = 0.05, 10.0  # share of pictures whose heads are tilted, and by how much (sd)
+# Share of pictures whose heads are tilted, and by how much (sd). With more of them, eyes whose lids slope at rest by
+# ten degrees or more, one in ten, are taken for tilted: on IIT Delhi's development half that harms.
+_TILTED_SHARE, _TILTED_DEG = 0.001, 10.0
 _ROUNDS = 10  # of the fixed point: each leaves about a third of the distance
 _STEEPEST = math.radians(60)  # of a reading
 _FARTHEST = 1.6  # iris radii from the iris's centre, beyond which no lid is followed
 _TINY = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class RollSetting:
-    """How much of a roll that was read is taken back: `mode`, and the prior's standard deviation in degrees.
-
-    `full` takes back all of it, `none` nothing. `auto` takes back the mean of the posterior; `prior_deg` is how far
-    heads are tilted between shots of one eye: 0.7 where a rest holds them, 2 where nothing does.
-    """
-
-    mode: RollMode = "auto"
-    prior_deg: float = ROLL_PRIOR_DEG
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("auto", "full", "none"):
-            raise ValueError(f"the roll is taken back auto, full or none, got {self.mode!r}")
-        if not 0 <= self.prior_deg <= 45:
-            raise ValueError(f"the roll's prior must be 0..45 degrees, got {self.prior_deg}")
-
-
 class RollReading(NamedTuple):
-    """What lids tell, (B, 1) each: the angle, its standard deviation between shots of one eye, and whether any is known.
+    """What lids tell, (B, 1) each: the angle, its standard deviation between shots of one eye, whether any is known.
 
     Without a lid the angle is 0.
     """
@@ -75,8 +57,8 @@ class RollReader(nn.Module):
         self.upper = nn.Parameter(torch.zeros(1))  # logit of the upper lid's share in the mean
         # Of the logarithm of the standard deviation in rad: a constant, and what a radian of disagreement between the
         # lids, an iris radius of opening, and a lid that is missing add to it.
-        self.spread = nn.Parameter(torch.tensor([math.log(math.radians(1.5)), 0.0, 0.0, 0.0]))
-        self.between = nn.Parameter(torch.tensor([math.radians(5.0)]))  # rad: how lids differ from eye to eye (sd)
+        self.spread = _fitted([math.log(math.radians(1.5)), 0.0, 0.0, 0.0])
+        self.between = _fitted([math.radians(5.0)])  # rad: how lids differ from eye to eye (sd)
 
     def forward(self, lids: Tensor) -> RollReading:
         """The reading, in float32 at least."""
@@ -108,6 +90,11 @@ class RollReader(nn.Module):
         if setting.mode == "none":
             return torch.zeros_like(reading.angle_rad)
         return posterior_mean(reading, self.between.to(reading.sd_rad), math.radians(setting.prior_deg))
+
+
+def _fitted(start: list[float]) -> nn.Parameter:
+    """What no loss of a network trains: `irisstn.training.roll_reader` fits it."""
+    return nn.Parameter(torch.tensor(start), requires_grad=False)
 
 
 def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) -> Tensor:

@@ -17,11 +17,15 @@ from irisstn.outputs.records import Json, Record
 
 @dataclass(frozen=True, slots=True)
 class JobInput:
-    """One input as read: its `name`, the file's `data`, and that of the mask beside it, for a strip that has one."""
+    """One input as read: its `name`, the file's `data`, and that of the mask beside it, for a strip that has one.
+
+    `ring` is the JSON of the ring that a strip was cut along, see `irisstn.datasets.Sample`.
+    """
 
     name: str
     data: bytes
     mask: bytes | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,9 @@ from irisstn.errors import ImageError
 from irisstn.geometry import Bool, Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE
+from irisstn.outputs.reader import read_ring
 from irisstn.outputs.records import Json, Record, output_file
+from irisstn.rectification.roll_setting import ROLL_PRIOR_DEG, RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import SegmentationConfig, segment, weights_hash
 from irisstn.segmentation.masked_image import is_masked_image, segment_masked_image
@@ -50,6 +53,18 @@ class RectifyConfig(Strict):
         default=False, description="also show each input, with the outline of what was sampled, beside its output"
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    roll: RollMode = Field(
+        default="auto",
+        description="how much of the head's roll, as read off the eyelids, is taken back: auto shrinks it by how sure "
+        "it is and how far heads are tilted (roll_prior_deg); full takes back all of it, none nothing",
+    )
+    roll_prior_deg: float = Field(
+        default=ROLL_PRIOR_DEG,
+        ge=0,
+        le=45,
+        description="how far heads are tilted between pictures of one eye (standard deviation in degrees): 0.7 where a "
+        "rest holds them, 1.5 to 2 where nothing does",
+    )
     segmentation: SegmentationConfig = SegmentationConfig()
 
 
@@ -86,7 +101,7 @@ class RectifyJob:
         from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (with torch, slow: only where it is used)
 
         weights_digest(self.model, self.weights_sha256)
-        rectifier = Rectifier.load(self.model)
+        rectifier = Rectifier.load(self.model).with_roll(self.config.roll, self.config.roll_prior_deg)
         with one_thread():
             yield lambda source: _rectify(source, rectifier, self.config)
 
@@ -105,8 +120,9 @@ def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> J
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
     if kind == "strip":
         strip = Strip(image, strip_mask(source, image, config.max_pixels))
-        rectified = rectifier.rectify(strip, size=config.size)
-        variants = rectifier.variants(strip, config.augment, seed, size=config.size)
+        ring = read_ring(json.loads(source.ring)) if source.ring is not None else None
+        rectified = rectifier.rectify_strip(strip, ring, config.size)
+        variants = rectifier.variants(strip, config.augment, seed, segmentation=ring, size=config.size)
         result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
         shown = draw_side_by_side(strip, rectified) if config.side_by_side else None
     else:
@@ -137,6 +153,7 @@ def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
 def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobResult:
     whole = with_strip(result, name, rectified.strip)
     found: Record = {parameter: round(value, 6) for parameter, value in rectified.parameters.items()}
+    found["roll_known"] = "roll_read_rad" in rectified.parameters
     return replace(whole, fields={**whole.fields, "rectification": found, "outside": round(rectified.outside, 6)})
 
 

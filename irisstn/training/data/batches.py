@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from irisstn.rectification.ring_context import Context, without_margin
+from irisstn.rectification.ring_context import NO_LIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks
@@ -51,6 +51,7 @@ class Batch(NamedTuple):
     images: Tensor  # (B, 1, R, T) in 0..1
     usable: Tensor  # (B, 1, R, T) in 0..1
     contexts: Tensor  # (B, 5, 64, 256), see irisstn.rectification.ring_context
+    lids: Tensor  # (B, 2, 5), the same; zeros where they are not known
     labels: Tensor  # (B,) identities
     groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
     targets: Tensor  # (B, 12), see irisstn.training.data.boundary_errors.TARGET_NAMES
@@ -163,6 +164,7 @@ def make_batch(
     """Strips of `size` of the eyes with the indices `where`, each with errors of its own; see `Batches`."""
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
+    lids: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
     for index in where:
         errors = draw(rng, perturbation)
@@ -177,6 +179,7 @@ def make_batch(
             context = without_margin(context)
         strips.append(strip)
         contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
+        lids.append(NO_LIDS if context is None else context.lids)
         targets.append(target)
     labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))
     images, usable = to_tensors(strips)
@@ -184,6 +187,7 @@ def make_batch(
         images=images,
         usable=usable,
         contexts=torch.from_numpy(np.stack(contexts)),
+        lids=torch.from_numpy(np.stack(lids)),
         labels=labels,
         groups=labels if eyes.upright else torch.tensor(list(where)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),
