@@ -12,7 +12,8 @@ from irisstn.errors import ConfigError, WeightsError
 from irisstn.geometry import Boundary, strip_angles, strip_radii
 from irisstn.normalization import normalize, sample_ring
 from irisstn.rectification.context_tensors import context_planes, moved_context
-from irisstn.rectification.rectifier import Rectifier, RectifierConfig
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import LID_REACH, PLANES, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring, require_gradient

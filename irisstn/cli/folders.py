@@ -161,10 +161,13 @@ def _run(job: Job, run: Run) -> None:
         limit_s=run.limit,
     )
     page = _written_page(out, samples, job) if isinstance(out, Path) else None
+    unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
     elif not run.quiet:
         _print_summary(summary, page)
+        if unturned:
+            click.echo(f"The roll of {unturned} was not corrected: their eyelids are not known")
     if summary.stopped_by is not None:
         sys.exit(128 + summary.stopped_by)
     sys.exit(SOME_FAILED if summary.failed else 0)
@@ -179,6 +182,13 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
     if isinstance(job, EmbedJob):
         return gather_embeddings(out)
     return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
+
+
+def _without_roll(out: Path) -> int:
+    """How many of the rectified strips in `out` were not turned, because nobody knows their eyelids."""
+    from irisstn.outputs import read_manifest
+
+    return sum(record.get("roll_known") is False and "variant_of" not in record for record in read_manifest(out))
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:

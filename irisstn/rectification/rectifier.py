@@ -12,21 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self, overload
+from typing import NamedTuple, Self, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from irisstn.config import Strict
 from irisstn.geometry import Gray
 from irisstn.normalization import DEFAULT_SIZE, sample_ring
 from irisstn.rectification.alignment import turned_onto
 from irisstn.rectification.context_tensors import context_planes, moved_context
 from irisstn.rectification.localization import CircularLocalization
+from irisstn.rectification.rectified import Rectified
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import (
     CONTEXT_SIZE,
     NO_LIDS,
@@ -40,80 +39,11 @@ from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
 from irisstn.results import Segmentation, Strip
-from irisstn.stn import (
-    Affine,
-    Projective,
-    Ring,
-    SpatialTransformer,
-    ThinPlateSpline,
-    Transform,
-    Translation,
-    Warped,
-    area_outside,
-    require_finite,
-    sample,
-)
+from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, area_outside, require_finite, sample
 from irisstn.weights import RECTIFIER
 from irisstn.weights_file import StoredModule
 
 _JITTER = 0.07  # standard deviation of a variant's parameters, as a share of a ring's bounds: 2 degrees of roll
-
-
-class RectifierConfig(Strict):
-    """Shape and bounds of a rectifier.
-
-    The other transforms are there to compare with. They know of no boundaries, so `max_shift` bounds how far they move
-    across the ring, and `max_dilation` is the ring's alone.
-    """
-
-    transform: Literal["ring", "translation", "affine", "projective", "tps"] = "ring"
-    width: int = Field(32, ge=8, le=128, multiple_of=8)  # channels of the localization net
-    position: bool = True  # it sees the absolute angle: a ring's roll is read off the lids, which lie above and below
-    iterations: int = Field(1, ge=1, le=16)  # looks, each through what the ones before found
-    full_circle: bool = False  # any roll, turning with the strip, in place of a small one about the upright eye
-    max_roll_deg: float = Field(30.0, gt=0, le=180)
-    max_dilation: float = Field(0.6, gt=0, lt=1)
-    max_shift: float = Field(0.2, gt=0, le=0.2)  # ring widths: mean and centre of either boundary
-    max_oval: float = Field(0.08, gt=0, lt=0.1)  # ring widths: its second order
-    antialias: bool = False  # average over each cell where the output is smaller than the input
-
-    def build_transform(self) -> Transform:
-        """The transform that the fields describe."""
-        along, across = self.max_roll_deg / 180, 2 * self.max_shift  # in the units of a grid
-        linear = (0.3, 0.3, along, 0.3, across, across)
-        match self.transform:
-            case "translation":
-                return Translation((along, across))
-            case "affine":
-                return Affine(linear)
-            case "projective":
-                return Projective((*linear, 0.1, 0.1))
-            case "tps":
-                return ThinPlateSpline(bound=across)
-            case "ring":
-                return Ring(
-                    max_roll_rad=float(np.deg2rad(self.max_roll_deg)),
-                    max_dilation=self.max_dilation,
-                    max_shift=self.max_shift,
-                    max_oval=self.max_oval,
-                    full_circle=self.full_circle,
-                )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rectified:
-    """A rectified `strip`, the transform's `parameters` by name, and `outside`, the share of its cells that lie so.
-
-    The transform's parameters are those that the strip was sampled with. Where lids are known, `roll_read_rad` is the
-    roll that was read off them and `roll_sd_rad` its standard deviation; `roll_rad` is what was taken back of it.
-    Outside means inside the pupil or beyond the limbus of the ring that was given. `grid` (R, T, 2) is where on the
-    given strip each cell was sampled, in the units of `irisstn.geometry`.
-    """
-
-    strip: Strip
-    parameters: dict[str, float]
-    outside: float
-    grid: NDArray[np.floating]
 
 
 class _Found(NamedTuple):
@@ -138,8 +68,6 @@ class Rectifier(StoredModule):
         super().__init__(config)
         transform = config.build_transform()
         by_lids = isinstance(transform, Ring) and config.position and not config.full_circle
-        self.roll = RollSetting()
-        self.roll_reader = RollReader() if by_lids else None
         localization = CircularLocalization(
             transform,
             CONTEXT_SIZE[0],
@@ -149,6 +77,8 @@ class Rectifier(StoredModule):
             roll=not by_lids,
         )
         self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
+        self.roll_reader = RollReader() if by_lids else None
+        self.roll = RollSetting()
 
     def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
         """The same network, with the same weights, that takes a roll back in another way: see `RollSetting`.

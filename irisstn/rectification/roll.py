@@ -84,7 +84,7 @@ class RollReader(nn.Module):
 
     def taken_back(self, lids: Tensor, setting: RollSetting) -> Tensor:
         """The roll (B, 1) in rad by which strips with these `lids` are turned back."""
-        reading = self(lids)
+        reading: RollReading = self(lids)
         if setting.mode == "full":
             return reading.angle_rad
         if setting.mode == "none":

@@ -10,7 +10,7 @@ from irisstn.results import Strip
 
 
 def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | Tensor | None) -> Strip | list[Strip]:
-    """Arrays or tensors as strips. Raises ValueError for other shapes, types and ranges than `Rectifier.rectify` names."""
+    """Arrays or tensors as strips. Raises ValueError for what `Rectifier.rectify` does not take."""
     gray, mask = (x.detach().cpu().numpy() if isinstance(x, Tensor) else x for x in (strips, usable))
     if gray is None or gray.ndim not in (2, 3, 4) or (gray.ndim == 4 and gray.shape[1] != 1):
         raise ValueError(f"strips must be (R, T), (B, R, T) or (B, 1, R, T), got {strips.shape}")

@@ -30,7 +30,8 @@ from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_
 from irisstn.weights import RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
-    from irisstn.rectification.rectifier import Rectified, Rectifier
+    from irisstn.rectification.rectified import Rectified
+    from irisstn.rectification.rectifier import Rectifier
 
 STRIP_ASPECT = 4.0  # a picture so much wider than high is a strip: no photograph of an eye is
 
@@ -153,8 +154,8 @@ def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
 def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobResult:
     whole = with_strip(result, name, rectified.strip)
     found: Record = {parameter: round(value, 6) for parameter, value in rectified.parameters.items()}
-    found["roll_known"] = "roll_read_rad" in rectified.parameters
-    return replace(whole, fields={**whole.fields, "rectification": found, "outside": round(rectified.outside, 6)})
+    fields: Record = {"rectification": found, "roll_known": "roll_read_rad" in rectified.parameters}
+    return replace(whole, fields={**whole.fields, **fields, "outside": round(rectified.outside, 6)})
 
 
 def _with_variants(result: JobResult, source: JobInput, variants: list[Rectified]) -> JobResult:
