@@ -1,10 +1,10 @@
-"""Iris-recognition preprocessing: eye photographs in, straight iris strips out.
+"""Iris-recognition preprocessing: from eye pictures to rectified iris strips.
 
     segmentation = irisstn.segment(image)                        # image (H, W) uint8, see irisstn.read_gray
     strip = irisstn.normalize(image, segmentation)               # the rubber sheet: (64, 512) and its mask
-    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; torch is imported here only
+    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; only this line imports torch
 
-Conventions (axes, angles, masks) are written in `irisstn.geometry`, errors in `irisstn.errors`.
+`irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name's module when the name is first used, so that nobody waits for what he does not need."""
+    """Import the module of a public name when the name is first used, because torch takes seconds to import."""
     if name not in _HOME:
         raise AttributeError(f"module 'irisstn' has no attribute {name!r}")
     value: object = getattr(import_module(_HOME[name]), name)

@@ -21,7 +21,7 @@ from irisstn.stn import (
 
 
 class Fixed(nn.Module):
-    """A localization net that has made up its mind; the same for every image."""
+    """A localization network that returns the same theta for every image."""
 
     def __init__(self, *theta: float) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, Eyelid, Float, Float32, Gray, Lids, ring_places, strip_angles
+from irisstn.geometry import Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, ring_places, strip_angles
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -110,7 +110,7 @@ def context_of_eye(
     return Context(gray, usable & in_ring, below, above, present, lids)
 
 
-def lid_parabolas(limbus: Boundary, lids: Lids, *, roll_rad: float = 0.0) -> Float32:
+def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
     """The `lids` as numbers (2, 5), the upper one first, in iris radii around the centre of `limbus`.
 
     Of each: 1 where it is known, the angle in rad of its frame to column 0 of a strip that begins at `roll_rad`, and

@@ -1,4 +1,7 @@
-"""Pupil, limbus, eyelids, lashes and glints of an eye picture: `segment` composes the stages, with OpenCV alone."""
+"""Pupil, limbus, eyelids, eyelashes and specular reflections of an eye picture, with OpenCV alone.
+
+`segment` calls the stages in their order; each stage is a module of this package.
+"""
 
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig

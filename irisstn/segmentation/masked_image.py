@@ -1,4 +1,4 @@
-"""A ring that somebody else has segmented: a picture in which all but the iris is painted over with one flat gray."""
+"""Pictures that are already segmented: all but the iris is painted over with one gray level."""
 
 from __future__ import annotations
 
@@ -14,31 +14,60 @@ from irisstn.results import Segmentation
 
 Kind = TypeVar("Kind", bound=np.generic)
 
-_NEAR = 6  # gray levels that a painted flat may stray under JPEG
-_FRAME_SHARE, _PICTURE_SHARE = 0.7, 0.2
-_TRIES = 3000
-_SPECK = 12  # pixels; an iris may hold the flat's own gray by chance
+_JPEG_ERROR = 6  # gray levels by which JPEG may change the paint
+_MIN_FRAME_FRACTION, _MIN_PICTURE_FRACTION = 0.7, 0.2  # painted, of the frame and of the whole picture
+_TRIALS = 3000  # of RANSAC
+_MAX_HOLE = 12  # pixels; single pixels of an iris may have the gray level of the paint by chance
 
 
 def is_masked_image(image: Gray) -> bool:
-    """Whether `image` (H, W) looks painted over: one gray fills most of its frame and a good part of the picture."""
-    flat, exact = _flat(image)
-    frame = _frame(flat)
-    # A photograph's dark corner is never one gray to the level; paint is.
-    return bool(frame.mean() >= _FRAME_SHARE and flat.mean() >= _PICTURE_SHARE and exact.mean() >= 0.8 * flat.mean())
+    """Whether a picture is painted over: one gray level fills most of its frame and at least a fifth of the picture.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture.
+
+    Returns
+    -------
+    bool
+        True for a picture that `segment_masked_image` should read.
+    """
+    paint, exact = _paint(image)
+    frame = _frame(paint)
+    # The dark corner of a photograph has more than one gray level; paint has one.
+    return bool(
+        frame.mean() >= _MIN_FRAME_FRACTION
+        and paint.mean() >= _MIN_PICTURE_FRACTION
+        and exact.mean() >= 0.8 * paint.mean()
+    )
 
 
 def segment_masked_image(image: Gray) -> Segmentation:
-    """The ring of `image` (H, W) uint8, in which all but the iris is painted over, lids and noise, too, if need be.
+    """Find the boundaries of an iris around which all is painted over; eyelids and other occlusions may be, too.
 
-    The limbus is the circle through the outer edge that holds the whole iris, the pupil the circle through the hole's
-    edge; both become ellipses where their edges go most of the way around. Raises SegmentationError where there is no
-    such ring.
+    The limbus is the circle through the outer edge that contains the whole iris, the pupil the circle through the edge
+    of the hole. Either becomes an ellipse where two thirds of the directions show its edge.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The painted picture.
+
+    Returns
+    -------
+    Segmentation
+        Without eyelids; both masks are the iris that is not painted over.
+
+    Raises
+    ------
+    SegmentationError
+        Where there is no such ring.
     """
-    iris = _largest(~_flat(image)[0])
+    iris = _largest(~_paint(image)[0])
     if iris is None or iris.sum() < 200:
         raise SegmentationError("no ring: nothing in the picture stands out from the flat gray around it")
-    iris = _without_specks(iris)
+    iris = _without_holes(iris)
     edge = _edge(iris)
     rows, columns = np.nonzero(iris)
     middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
@@ -57,33 +86,34 @@ def segment_masked_image(image: Gray) -> Segmentation:
     return Segmentation(pupil, limbus, None, None, mask, mask)
 
 
-def _flat(image: Gray) -> tuple[Bool, Bool]:
-    """Where `image` has the gray that fills its frame: nearly, as far as compression let it stray, and exactly."""
+def _paint(image: Gray) -> tuple[Bool, Bool]:
+    """Where `image` has the most frequent gray level of its frame: within the error of JPEG, and within one level."""
     level = int(np.bincount(_frame(image), minlength=256).argmax())
     away = np.abs(image.astype(np.int16) - level)
     exact = away <= 1
-    near = away <= _NEAR
+    near = away <= _JPEG_ERROR
     lossless = _frame(exact).mean() > 0.99 * _frame(near).mean()
     return (exact if lossless else near), exact
 
 
 def _frame(picture: NDArray[Kind]) -> NDArray[Kind]:
-    """The pixels of the outermost two rows and columns."""
+    """The pixels of the two outermost rows and columns on each side."""
     return np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(), picture[:, -2:].ravel()])
 
 
 def _largest(mask: Bool) -> Bool | None:
+    """The largest connected component of `mask`; None where it is empty."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return None
     return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
 
 
-def _without_specks(iris: Bool) -> Bool:
-    """`iris` with holes of a few pixels filled."""
+def _without_holes(iris: Bool) -> Bool:
+    """`iris` with holes of at most `_MAX_HOLE` pixels filled."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~iris).astype(np.uint8))
     small = np.zeros(count, bool)
-    small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _SPECK
+    small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _MAX_HOLE
     return np.asarray(iris | small[labels])
 
 
@@ -107,13 +137,15 @@ def _circle_through(
 ) -> Boundary | None:
     """The circle with most of `edge` (N, 2) on it, its centre within `reach` of `middle`, its radius within `radii`.
 
-    Nearly all of `inside` (M, 2) must lie within it, or of `outside` beyond it. RANSAC (Fischler & Bolles 1981): lids
-    cut an iris along chords, so a fit to the whole edge would be too small. None where too little lies on any circle.
+    Nearly all of `inside` (M, 2) must lie within it, or of `outside` beyond it. None where too few points lie on any
+    circle. RANSAC (Fischler & Bolles 1981), because eyelids cut an iris along chords, so that a fit to the whole edge
+    would be too small. All trials are computed at once: `skimage.measure.ransac`, which computes them one by one, takes
+    4 to 15 times as long, and with its fixed tolerance moves the boundaries by up to 0.1 pixels.
     """
     if len(edge) < 12:
         return None
     random = np.random.default_rng(0)
-    circles = _circles(edge[random.integers(len(edge), size=(_TRIES, 3))])
+    circles = _circles(edge[random.integers(len(edge), size=(_TRIALS, 3))])
     x, y, radius = circles.T
     plausible = (np.hypot(x - middle[0], y - middle[1]) < reach) & (radius > radii[0]) & (radius < radii[1])
     for points, sign in ((inside, 1.0), (outside, -1.0)):
@@ -132,7 +164,8 @@ def _circle_through(
 
 
 def _tolerance(radius: Float) -> Float:
-    return np.asarray(np.maximum(1.5, 0.02 * radius))  # an iris is no perfect circle
+    """Distance in pixels of a point that still lies on a circle of `radius`: an iris is not exactly circular."""
+    return np.asarray(np.maximum(1.5, 0.02 * radius))
 
 
 def _distances(points: Float, circles: Float) -> Float:
@@ -154,7 +187,7 @@ def _circles(triples: Float) -> Float:
 
 
 def _fitted(points: Float, x: float, y: float) -> Boundary:
-    """The circle of least squares through `points` (N, 2); the ellipse where they go most of the way around."""
+    """The least-squares circle through `points` (N, 2); an ellipse where they cover two thirds of the directions."""
     angle = np.arctan2(points[:, 1] - y, points[:, 0] - x)
     sectors = np.unique((angle % TAU / TAU * 24).astype(int))
     if len(sectors) >= 16:
