@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from irisstn.config import Size, Strict
 from irisstn.recognition.losses import MetricLossConfig
 from irisstn.recognition.network import StripNetConfig
-from irisstn.rectification.rectifier import RectifierConfig
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.training.data.augmentation import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.rendered_eyes import RenderedConfig

@@ -69,7 +69,8 @@ class RecognitionModule(lightning.LightningModule):
     def __init__(self, config: TrainConfig, identities: int) -> None:
         super().__init__()
         self.config = config
-        self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
+        # Training corrects the whole roll: how much of it to correct depends on the pictures that come later.
+        self.rectifier = Rectifier(config.rectifier).with_roll("full") if config.rectifier is not None else None
         self.recognizer = self.averaged_recognizer = self.metric_loss = None
         if config.recognizer is not None:
             self.recognizer = StripNet(config.recognizer)
@@ -99,7 +100,7 @@ class RecognitionModule(lightning.LightningModule):
         images, usable = batch.images, batch.usable
         warped = ring = None
         if self.rectifier is not None:
-            warped = self.rectifier.warp(images, usable, batch.contexts)
+            warped = self.rectifier.warp(images, usable, batch.contexts, lids=batch.lids)
             transform = self.rectifier.transform
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
