@@ -23,9 +23,8 @@ def test_stuck_pixels_do_not_decide_how_deep_a_picture_is(bits: int, stuck: int,
     assert (to_gray(deep).ravel()[places] == 255).all()
 
 
-KINDS: list[tuple[DTypeLike, int]] = [
-    (kind, top) for kind in (np.float32, np.float64) for top in (1, 255, 1023, 4095, 16383, 65535)
-]
+TOPS = (1, 255, 1023, 4095, 16383, 65535)
+KINDS: list[tuple[DTypeLike, int]] = [(kind, top) for kind in (np.float32, np.float64) for top in TOPS]
 KINDS += [(np.float16, top) for top in TOPS[:-1]]
 
 
