@@ -30,7 +30,7 @@ docs: .venv/ready-dev  ## the pages, with warnings as errors: docs/_build/html/i
 	@echo "Open docs/_build/html/index.html in a browser."
 
 figures: .venv/ready-dev  ## the documentation's figures, made anew
-	$(BIN)/python pipelines/documentation_figures.py docs/figures
+	$(BIN)/python docs/make_figures.py
 	$(BIN)/python docs/make_architecture.py
 
 lowest: .venv/ready-dev  ## the fast tests with the lowest versions that pyproject.toml allows
