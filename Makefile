@@ -13,7 +13,7 @@ quick: check  ## style, types and the fast tests
 	$(BIN)/pytest -n $(JOBS) -m "not slow" tests
 
 test: check  ## style, types, the whole suite, the examples in docstrings, the documentation; as CI runs it
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --doctest-modules --cov --durations 10 tests irisstn
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --doctest-modules --cov --durations 10 tests irisstn
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
