@@ -202,3 +202,19 @@ def test_losses_prefer_embeddings_that_tell_identities_apart(kind):
     apart = torch.nn.functional.normalize(centres[labels] + 0.05 * torch.randn(16, 8), dim=1)
     mixed = apart[torch.randperm(16)]
     assert loss(apart, labels).item() < loss(mixed, labels).item()
+
+
+@pytest.mark.parametrize("window", [(1, 1), (3, 5), (9, 17), (17, 33), (31, 255)])
+def test_texture_is_standardized_over_windows_of_any_odd_size(window):
+    torch.manual_seed(0)
+    images, usable = torch.rand(1, 1, 32, 256), (torch.rand(1, 1, 32, 256) > 0.3).float()
+    found = standardize(images, usable, window)[0, 0].numpy()
+    up, side = window[0] // 2, window[1] // 2
+    for row, column in ((0, 0), (5, 250), (16, 128), (31, 3)):
+        rows = slice(max(row - up, 0), row + up + 1)
+        columns = [c % 256 for c in range(column - side, column + side + 1)]
+        seen = usable[0, 0, rows][:, columns].numpy() > 0
+        mean = images[0, 0, rows][:, columns].numpy()[seen].mean() if seen.any() else 0
+        above = (float(images[0, 0, row, column]) - mean) * float(usable[0, 0, row, column])
+        assert (found[row, column] > 1e-6) == (above > 1e-6) and (found[row, column] < -1e-6) == (above < -1e-6)
+    assert (found[usable[0, 0].numpy() == 0] == 0).all()
