@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from irisstn.errors import WeightsError
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
-from irisstn.recognition.losses import MetricLossConfig, metric_loss
+from irisstn.recognition.losses import Decorrelation, MetricLossConfig, metric_loss
 from irisstn.recognition.network import standardize
 from irisstn.results import Strip
 
@@ -202,6 +202,29 @@ def test_losses_prefer_embeddings_that_tell_identities_apart(kind):
     apart = torch.nn.functional.normalize(centres[labels] + 0.05 * torch.randn(16, 8), dim=1)
     mixed = apart[torch.randperm(16)]
     assert loss(apart, labels).item() < loss(mixed, labels).item()
+
+
+def test_the_decorrelation_loss_falls_as_embeddings_spread_over_more_directions():
+    torch.manual_seed(0)
+    apart = torch.randn(4000, 8)
+    alike = apart[:, :1] + 0.1 * torch.randn(4000, 8)
+    assert Decorrelation(8)(apart).item() < 0.05
+    assert Decorrelation(8)(alike).item() > 6  # of 7: each float is all but the same as the seven others
+    # Small batches: the running covariance sees what none of them shows, and its gradient mends it.
+    loss, weight = Decorrelation(8, memory=0.9), torch.eye(8) + 1.0
+    weight.requires_grad_()
+    optimizer = torch.optim.SGD([weight], lr=0.02)
+    values = []
+    for _ in range(400):
+        value = loss(torch.randn(6, 8) @ weight)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert np.mean(values[-50:]) < 0.6 * np.mean(values[20:40])
+    still = loss.covariance.clone()
+    loss.eval()(torch.randn(6, 8))
+    assert torch.equal(loss.covariance, still)
 
 
 @pytest.mark.parametrize("window", [(1, 1), (3, 5), (9, 17), (17, 33), (31, 255)])

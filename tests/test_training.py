@@ -17,6 +17,7 @@ from irisstn.recognition import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training import TrainConfig, train
 from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.training.data.degradation import DegradationConfig
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
 from irisstn.training.run_folder import read_metrics
@@ -27,8 +28,13 @@ def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):
     assert one.folder(0, tmp_path / "a") == one.folder(0, tmp_path / "b")
     assert one.folder(0, tmp_path).parent == tmp_path / "kept"
     assert one.model_copy(update={"identities": 128, "per_epoch": 3}).folder(0, tmp_path) == one.folder(0, tmp_path)
+    # The poorer pictures' settings matter where there are any.
+    fainter = {"degradation": DegradationConfig(contrast=(0.1, 0.2))}
+    assert one.model_copy(update=fainter).folder(0, tmp_path) == one.folder(0, tmp_path)
+    poorer = one.model_copy(update={"degraded": 0.5})
     others = [one.model_copy(update={"shots": 2}).folder(0, tmp_path), one.folder(1, tmp_path)]
-    assert len({one.folder(0, tmp_path), *others}) == 3
+    others += [poorer.folder(0, tmp_path), poorer.model_copy(update=fainter).folder(0, tmp_path)]
+    assert len({one.folder(0, tmp_path), *others}) == 5
     assert RenderedConfig().folder(0, tmp_path / "run") == tmp_path / "run" / "eyes"
 
 

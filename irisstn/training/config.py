@@ -19,6 +19,7 @@ class LossWeights(Strict):
     """How much each part of the loss counts, and the errors at which the ring's parts change from square to linear."""
 
     metric: float = Field(1.0, ge=0)
+    decorrelation: float = Field(0.0, ge=0)  # of the embedding's floats: see irisstn.recognition.losses.Decorrelation
     ring: float = Field(1.0, ge=0)  # 0: the STN learns from recognition alone
     outside: float = Field(1.0, ge=0)  # cells sampled beyond the ring
     # Within the ring's part. The roll's gradient is tens of times that of the boundaries' shape: with equal weights the
@@ -69,6 +70,8 @@ class TrainConfig(Strict):
             raise ValueError("with neither a rectifier nor a recognizer there is nothing to train")
         if self.recognizer is None and (self.rectifier is None or self.rectifier.transform != "ring"):
             raise ValueError("only the ring learns without a recognizer: give one, or the transform 'ring'")
+        if self.augmentation.mirrored and (self.rectifier is not None or self.metric.kind == "sub-center-arcface"):
+            raise ValueError("mirrored eyes are for a recognizer alone, with a loss that knows no fixed identities")
         if self.steps % (self.devices * self.nodes):
             raise ValueError(
                 f"steps ({self.steps}) must be a multiple of devices x nodes, for all have as many batches"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from irisstn.errors import ConfigError
 from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
-from irisstn.recognition.losses import metric_loss
+from irisstn.recognition.losses import Decorrelation, metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.stn import Ring, Warped, outside_penalty, require_gradient
@@ -41,12 +41,13 @@ class RecognitionModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
-        self.recognizer = self.averaged = self.metric_loss = None
+        self.recognizer = self.averaged = self.metric_loss = self.decorrelation = None
         if config.recognizer is not None:
             self.recognizer = StripNet(config.recognizer)
             self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
             embedding = self.recognizer.embedding_size
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
+            self.decorrelation = Decorrelation(embedding) if config.weights.decorrelation else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
         self._learnt_in = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
@@ -73,6 +74,9 @@ class RecognitionModule(lightning.LightningModule):
         if metric and found.embeddings is not None and self.metric_loss is not None:
             parts["metric"] = self.metric_loss(found.embeddings, batch.labels)
             total = total + weights.metric * parts["metric"]
+        if self.decorrelation is not None and found.embeddings is not None and self.training:
+            parts["decorrelation"] = self.decorrelation(found.embeddings)
+            total = total + weights.decorrelation * parts["decorrelation"]
         if found.warped is not None:
             parts["outside"] = outside_penalty(found.warped.grid, wrap=True).mean()
             total = total + weights.outside * parts["outside"]

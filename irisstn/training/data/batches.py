@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from irisstn.rectification.ring_context import Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
-from irisstn.training.data.augmentation import augmentation, combine_masks
+from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
 from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, draw
 from irisstn.training.data.eye_crops import StripSource
 
@@ -89,17 +89,19 @@ class Batches(Dataset[Batch]):
         bare: float,
         seed: int,
         worn: float = 0.0,
+        mirror: float = 0.0,
         surroundings: bool = True,
     ) -> None:
         """`eyes_of` gives an epoch's eyes.
 
         A batch holds `strips` strips of each of `identities` identities, `views` of them of the same photograph. A
         share `bare` of the contexts has no margin, like those of strips without their photograph; a share `worn` of
-        the strips hides what another strip of the batch hides, too. Without `surroundings` batches hold strips alone.
+        the strips hides what another strip of the batch hides, too. All strips of a share `mirror` of the identities
+        are mirrored, which makes another eye of each. Without `surroundings` batches hold strips alone.
         """
         self._eyes_of, self._size, self._identities, self._strips = eyes_of, size, identities, strips
         self._views, self._perturbation, self._augment = views, perturbation, augment
-        self._bare, self._seed, self._worn = bare, seed, worn
+        self._bare, self._seed, self._worn, self._mirror = bare, seed, worn, mirror
         self._surroundings = surroundings
         self._epoch, self._eyes = -1, None
 
@@ -119,6 +121,7 @@ class Batches(Dataset[Batch]):
             bare=config.bare,
             seed=config.seed,
             worn=config.augmentation.lids,
+            mirror=config.augmentation.mirrored,
             surroundings=config.rectifier is not None,
         )
 
@@ -146,7 +149,14 @@ class Batches(Dataset[Batch]):
             bare=self._bare,
             surroundings=self._surroundings,
         )
-        return batch._replace(usable=combine_masks(batch.usable, self._worn, rng)) if self._worn else batch
+        if self._worn:
+            batch = batch._replace(usable=combine_masks(batch.usable, self._worn, rng))
+        if self._mirror:
+            seen = np.isin(eyes.labels[where], chosen[rng.random(len(chosen)) < self._mirror])
+            which = torch.from_numpy(seen)[:, None, None, None]
+            images, usable = (torch.where(which, mirrored(part), part) for part in (batch.images, batch.usable))
+            batch = batch._replace(images=images, usable=usable)
+        return batch
 
 
 def make_batch(

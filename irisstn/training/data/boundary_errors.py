@@ -48,6 +48,9 @@ class PerturbationConfig(Strict):
     lid_height: float = Field(0.012, ge=0)  # of a lid, times Student's t of 2 degrees of freedom: a few are far off
     lid_tilt_deg: float = Field(1.0, ge=0)  # the same
     lid_missing: float = Field(0.1, ge=0, le=1)  # share of lids that are not seen, besides those the segmenter missed
+    # For a recogniser that is trained alone: the STN's targets know nothing of either.
+    stretch: float = Field(0.0, ge=0, lt=1)  # of the tissue along the radius, uniform to either side: see `stretched`
+    straightened: float = Field(0.0, ge=0, le=1)  # share of strips whose eye's own roll is taken back, as an STN would
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Perturbation:
     """Errors of one ring; all but `roll_rad` as shares of the iris radius.
 
     `shift` (2, 2) = (dx, dy) of the pupil and the limbus, `scale` (2,) their radii, `shape` (2, 2) their (cos, sin) of
-    order 2.
+    order 2. `stretch` and `straightened` as in the config.
     """
 
     roll_rad: float
@@ -85,6 +88,8 @@ class Perturbation:
     scale: Float
     shape: Float
     lids: LidErrors | None = None
+    stretch: float = 0.0
+    straightened: bool = False
 
     def apply(self, segmentation: Segmentation) -> Segmentation:
         """The ring of `segmentation` with these errors on it; masks as they are."""
@@ -103,6 +108,9 @@ def draw(rng: np.random.Generator, config: PerturbationConfig) -> Perturbation:
         tilt_rad=np.deg2rad(config.lid_tilt_deg) * rng.standard_t(2, 2).clip(-8, 8),
         missing=rng.random(2) < config.lid_missing,
     )
+    # Nothing is drawn for what is not wanted, so older configs give the batches that they gave.
+    stretch = float(config.stretch * rng.uniform(-1, 1)) if config.stretch else 0.0
+    straightened = bool(config.straightened and rng.random() < config.straightened)
     if rng.random() < config.stress:
         return Perturbation(
             roll_rad=float(np.deg2rad(config.large_roll_deg) * rng.uniform(-1, 1)),
@@ -110,6 +118,8 @@ def draw(rng: np.random.Generator, config: PerturbationConfig) -> Perturbation:
             scale=config.large_radius * rng.uniform(-1, 1, 2),
             shape=config.large_shape * rng.uniform(-1, 1, (2, 2)),
             lids=lids,
+            stretch=stretch,
+            straightened=straightened,
         )
     return Perturbation(
         roll_rad=float(np.deg2rad(config.small_roll_deg) * rng.normal()),
@@ -117,6 +127,8 @@ def draw(rng: np.random.Generator, config: PerturbationConfig) -> Perturbation:
         scale=config.small_radius * rng.normal(size=2),
         shape=config.small_shape * rng.normal(size=(2, 2)),
         lids=lids,
+        stretch=stretch,
+        straightened=straightened,
     )
 
 
@@ -131,10 +143,18 @@ def _bend(edge: Boundary, shift: Float, radius: float, shape: Float) -> Boundary
     return Boundary(edge.x + float(shift[0]), edge.y + float(shift[1]), tuple(cosines), tuple(sines))
 
 
-def cut(image: Gray, ring: Segmentation, roll_rad: float, size: tuple[int, int]) -> Strip:
+def cut(image: Gray, ring: Segmentation, roll_rad: float, size: tuple[int, int], *, stretch: float = 0.0) -> Strip:
     """The strip of `size` (R, T) of `image` in the ring `ring`, beginning at the picture's angle `roll_rad`."""
     radius, angle = ring_grid(size)
-    return sample_ring(image, ring, (radius, angle + roll_rad))
+    return sample_ring(image, ring, (stretched(radius, stretch), angle + roll_rad))
+
+
+def stretched(radius: Float, stretch: float) -> Float:
+    """The ring's radii r, 0..1, as r + k r (1 - r), k = `stretch`: both edges stay, and |k| < 1 keeps the order.
+
+    The tissue of a pupil that opens does not move evenly along the radius (Wyatt 2000); see `irisstn.synthetic.eye`.
+    """
+    return radius + stretch * radius * (1 - radius)
 
 
 Edges = tuple[Boundary, Boundary]  # pupil, limbus

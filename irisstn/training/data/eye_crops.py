@@ -11,7 +11,7 @@ import numpy as np
 from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray, Lids, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, cut
+from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, cut, stretched
 
 _MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context of a ring reaches
 _MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
@@ -55,12 +55,13 @@ class EyeCrop:
         wrong = self._wrong(errors)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
         target = correction_parameters(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
-        strip = cut(self.image, wrong, errors.roll_rad, size)
+        strip = cut(self.image, wrong, errors.roll_rad, size, stretch=errors.stretch)
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """The strip of `sample` alone."""
-        return cut(self.image, self._wrong(errors), errors.roll_rad, size)
+        """The strip of `sample` alone; straightened first where `errors` say so."""
+        roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
+        return cut(self.image, self._wrong(errors), roll, size, stretch=errors.stretch)
 
     def _wrong(self, errors: Perturbation) -> Segmentation:
         mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
@@ -101,6 +102,29 @@ def photograph(
         lids=(place.lid(used.upper_lid), place.lid(used.lower_lid)),
         roll_rad=float(roll_rad),
     )
+
+
+def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[Gray, Segmentation]:
+    """`image` (H, W) made smaller by `scale`, at most 1, and its `segmentation` in the smaller picture's pixels."""
+    if not 0 < scale <= 1:
+        raise ValueError(f"a scale above 0 and at most 1 is needed, got {scale}")
+    height, width = image.shape
+    size = (max(round(width * scale), 8), max(round(height * scale), 8))
+    if size == (width, height):
+        return image, segmentation
+    place = _Place(0, 0, size[0] / width, size[1] / height)
+    masks = [
+        cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        for mask in (segmentation.iris_mask, segmentation.usable)
+    ]
+    smaller = Segmentation(
+        place.edge(segmentation.pupil),
+        place.edge(segmentation.limbus),
+        place.lid(segmentation.upper_lid),
+        place.lid(segmentation.lower_lid),
+        *masks,
+    )
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +180,7 @@ class NormalizedIris:
         """The strip of `sample` alone."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
         pupil, limbus = (_series(terms, angle) for terms in self._undo(errors))
-        true_radius = (radius - pupil) / (1 + limbus - pupil)
+        true_radius = (stretched(radius, errors.stretch) - pupil) / (1 + limbus - pupil)
         rows, columns = self.whole.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
         x = np.broadcast_to(((angle + errors.roll_rad) % TAU) / TAU * columns - 0.5, size).astype(np.float32)

@@ -25,7 +25,8 @@ from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.processes import end_with_parent
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import EyeCrop, photograph
 
 _TERMS = 12  # Fourier terms of a boundary kept in a file
@@ -45,6 +46,8 @@ class RenderedConfig(Strict):
     validation: int = Field(100, ge=2)  # identities that training never sees
     cameras: tuple[str, ...] = Field(tuple(CAMERAS), min_length=1)
     segmented: float = Field(0.5, ge=0, le=1)  # share whose ring is the segmenter's, with its real errors
+    degraded: float = Field(0.0, ge=0, le=1)  # share of shots made poorer before they are segmented
+    degradation: DegradationConfig = DegradationConfig()
     workers: int = Field(1, ge=1)  # processes that render
     keep: Path | None = None  # folder to keep the eyes in for other runs; None: with the run, until it has ended
 
@@ -55,7 +58,8 @@ class RenderedConfig(Strict):
         """
         if self.keep is None:
             return run / "eyes"
-        alike = self.model_dump_json(include={"shots", "cameras", "segmented"})
+        names = {"shots", "cameras", "segmented"} | ({"degraded", "degradation"} if self.degraded else set())
+        alike = self.model_dump_json(include=names)
         return self.keep / hashlib.sha256(f"{seed}:{alike}".encode()).hexdigest()[:12]
 
 
@@ -138,19 +142,21 @@ def render_photograph(identity: Identity, rng: np.random.Generator, config: Rend
     """One shot of `identity` with a camera drawn from `config`."""
     camera = CAMERAS[config.cameras[int(rng.integers(len(config.cameras)))]]
     eye = render(identity, sample_shot(rng, camera))
-    image = to_gray(eye.image)
-    found = _segmented(image, eye) if rng.random() < config.segmented else None
-    return photograph(image, eye.truth, eye.roll_rad, found=found)
+    image, truth = to_gray(eye.image), eye.truth
+    if config.degraded and rng.random() < config.degraded:
+        image, truth = degrade(image, truth, rng, config.degradation)
+    found = _segmented(image, truth) if rng.random() < config.segmented else None
+    return photograph(image, truth, eye.roll_rad, found=found)
 
 
-def _segmented(image: Gray, eye: RenderedEye) -> Segmentation | None:
+def _segmented(image: Gray, truth: Segmentation) -> Segmentation | None:
     """What the segmenter finds, or None where it fails or is so wrong that nothing can be learnt from it."""
     try:
         found = segment(image)
     except IrisError:
         return None
-    unit = eye.truth.limbus.mean_radius
-    for edge, true in ((found.pupil, eye.truth.pupil), (found.limbus, eye.truth.limbus)):
+    unit = truth.limbus.mean_radius
+    for edge, true in ((found.pupil, truth.pupil), (found.limbus, truth.limbus)):
         if (
             np.hypot(edge.x - true.x, edge.y - true.y) > 0.15 * unit
             or abs(edge.mean_radius - true.mean_radius) > 0.15 * unit
