@@ -5,7 +5,8 @@ lights differ more than irises do, so what goes in is texture alone: each pixel 
 deviation around it, both over usable pixels. The mask does not enter the convolutions, for its outline says more about
 lids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
 it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end,
-and an embedding holds how each differs from the mean around the ring.
+and an embedding holds how each differs from the mean around the ring. Last comes a linear layer that is not learnt but
+fitted to the embeddings of many rendered eyes: see `irisstn.recognition.whitening`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from irisstn.config import Strict
+from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
 from irisstn.stn.circular import CircularConv
 from irisstn.weights import RECOGNIZER
@@ -70,7 +72,7 @@ class StripNet(StoredModule):
     Strips of any size go in. They are brought to the one of the config, at which the network was trained.
     """
 
-    KIND, FILE, CONFIG = "recognizer-2", RECOGNIZER, StripNetConfig
+    KIND, FILE, CONFIG = "recognizer-3", RECOGNIZER, StripNetConfig
     config: StripNetConfig
 
     def __init__(self, config: StripNetConfig = StripNetConfig()) -> None:
@@ -86,6 +88,7 @@ class StripNet(StoredModule):
         )
         self.head = nn.Conv2d(d, config.channels, 1, bias=False)
         self.mix = nn.Linear(self.places * config.channels, config.embedding) if config.embedding else nn.Identity()
+        self.whitening = Whitening(self.embedding_size)
 
     @property
     def places(self) -> int:
@@ -99,6 +102,10 @@ class StripNet(StoredModule):
 
     def forward(self, images: Tensor, usable: Tensor) -> Tensor:
         """Embeddings (B, D), L2 norm 1, of `images` (B, 1, R, T) in 0..1 and `usable` (B, 1, R, T) in 0..1."""
+        return F.normalize(self.whitening(self.unwhitened(images, usable)), dim=1)
+
+    def unwhitened(self, images: Tensor, usable: Tensor) -> Tensor:
+        """Like `forward`, without the whitening: what it is fitted to."""
         if images.ndim != 4 or images.shape[1] != 1 or usable.shape != images.shape:
             raise ValueError(
                 f"images and masks (B, 1, R, T) are wanted, got {tuple(images.shape)}, {tuple(usable.shape)}"

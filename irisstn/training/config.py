@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from irisstn.config import Strict
 from irisstn.recognition.losses import MetricLossConfig
 from irisstn.recognition.network import StripNetConfig
+from irisstn.recognition.whitening import WhiteningFitConfig
 from irisstn.rectification.rectifier import RectifierConfig
 from irisstn.training.data.augmentation import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
@@ -63,6 +64,7 @@ class TrainConfig(Strict):
     perturbation: PerturbationConfig = PerturbationConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     rendered: RenderedConfig = RenderedConfig()
+    whitening: WhiteningFitConfig | None = WhiteningFitConfig()  # of the recogniser, at the end; null: left out
 
     @model_validator(mode="after")
     def _possible(self) -> TrainConfig:
