@@ -22,7 +22,7 @@ from irisstn.recognition.whitening import WhiteningFitConfig
 from irisstn.training import TrainConfig
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
-from irisstn.training.whitening import fit_whitening
+from irisstn.training.whitening import StripSettings, fit_whitening
 from irisstn.weights import RECOGNIZER
 
 
@@ -41,19 +41,12 @@ def main(out: Path, model: Path | None, config: Path | None, overrides: tuple[st
     with StageProgress(bar=sys.stderr.isatty(), lines=True) as stages:
         with RenderedEyes(rendered, settings.seed, out / "eyes") as source:
             eyes = Eyes(*source.training(0, lambda done, of: stages.tell("rendering", done, of)), upright=True)
-        figures = fit_whitening(
-            network,
-            None,
-            [eyes],
-            size=settings.size,
-            perturbation=settings.perturbation,
-            config=settings.whitening or WhiteningFitConfig(),
-            seed=settings.seed,
-        )
+        strips = StripSettings(settings.size, settings.perturbation, settings.seed)
+        figures = fit_whitening(network, None, [eyes], strips, settings.whitening or WhiteningFitConfig())
     network.save(out / RECOGNIZER)
     before, after = figures["dimensions_before"], figures["dimensions_after"]
-    strips = figures["strips"]
-    click.echo(f"{out / RECOGNIZER}: {strips:.0f} strips; {before:.0f} effective dimensions, now {after:.0f}")
+    count = figures["strips"]
+    click.echo(f"{out / RECOGNIZER}: {count:.0f} strips; {before:.0f} effective dimensions, now {after:.0f}")
 
 
 if __name__ == "__main__":

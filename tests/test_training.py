@@ -136,6 +136,20 @@ def test_a_folder_of_photographs_trains_without_an_stn_too(eyes, tmp_path):
     assert any(not torch.equal(averaged[name], other[name]) for name in other)
 
 
+def test_a_run_goes_on_from_the_weights_of_another(eyes, tmp_path):
+    config = TOY.model_copy(update={"epochs": 1, "held_out": 0.5, "rectifier": None, "average": 0.0})
+    first = train(eyes, tmp_path / "first", config)
+    still = config.model_copy(update={"start": first, "learning_rate": 1e-9})
+    again = StripNet.load(train(eyes, tmp_path / "again", still))
+    for one, other in zip(again.parameters(), StripNet.load(first).parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    wider = still.model_copy(update={"recognizer": StripNet(TOY.recognizer).config.model_copy(update={"channels": 8})})
+    with pytest.raises(ConfigError, match="another shape"):
+        train(eyes, tmp_path / "wider", wider)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        train(eyes, tmp_path / "nothing", still.model_copy(update={"start": tmp_path / "none"}))
+
+
 def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
     run = train(eyes, tmp_path / "run", TOY.model_copy(update={"epochs": 2, "held_out": 0.5, "recognizer": None}))
     rows = read_metrics(run)

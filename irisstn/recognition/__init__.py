@@ -1,6 +1,6 @@
 """Recognising an iris from its strip: a small CNN, and the plain iris code to compare it with.
 
-`StripNet` needs torch, which is imported only when it is asked for; the iris code needs numpy alone.
+`StripNet` needs torch, which is imported only when it is asked for; all else needs numpy alone.
 """
 
 from __future__ import annotations
@@ -8,11 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
+from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.fusion import fuse
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig
 
-__all__ = ["IrisCode", "StripNet", "StripNetConfig", "distance", "distances", "encode", "roll_between"]
+__all__ = [
+    "Calibration",
+    "IrisCode",
+    "StripNet",
+    "StripNetConfig",
+    "distance",
+    "distances",
+    "encode",
+    "fuse",
+    "roll_between",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -51,6 +52,7 @@ class TrainConfig(Strict):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     average: float = Field(0.97, ge=0, lt=1)  # the recogniser kept is a mean over its last 1 / (1 - average) steps
+    start: Path | None = None  # weights, or a run, to go on from in place of random ones; their shapes must be the same
     held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
     threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
     device: Literal["auto", "cpu", "gpu"] = "auto"

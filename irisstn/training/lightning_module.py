@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from copy import deepcopy
+from pathlib import Path
 from typing import NamedTuple
 
 import lightning
@@ -52,6 +53,22 @@ class RecognitionModule(lightning.LightningModule):
         self._learnt_in = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._seen: dict[str, list[tuple[Batch, Found]]] = defaultdict(list)
+
+    def start_from(self, weights: Path) -> None:
+        """Take the networks' weights from a run's folder, or from a file where there is but one network.
+
+        Raises WeightsError where a file is missing, ConfigError where a network there has another shape.
+        """
+        for network in (self.rectifier, self.recognizer):
+            if network is None:
+                continue
+            held = type(network).load(weights)
+            if held.config != network.config:
+                raise ConfigError(f"{weights} holds a {network.FILE} of another shape than the one to be trained")
+            network.load_state_dict(held.state_dict())
+        if self.recognizer is not None and self.averaged is not None:
+            self.recognizer.whitening.reset()  # it is fitted at the end, to what is learnt by then
+            self.averaged.load_state_dict(self.recognizer.state_dict())
 
     def look(self, batch: Batch, *, embed: bool = True) -> Found:
         """Rectify a batch and, with `embed`, embed it."""

@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader, Dataset
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
 from irisstn.recognition.network import StripNet
-from irisstn.recognition.whitening import WhiteningFitConfig
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
@@ -31,8 +30,8 @@ from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.lightning_module import CONDITIONS, RecognitionModule
 from irisstn.training.run_folder import ProgressCallback, RunFolderCallback
-from irisstn.training.whitening import fit_whitening
-from irisstn.weights import RECOGNIZER
+from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
+from irisstn.weights import CALIBRATION, RECOGNIZER
 
 _VALIDATION_BATCH = 96  # strips
 Settings = Mapping[str, object]
@@ -51,9 +50,9 @@ def train(
     `data` is a folder of eye pictures, or the output of `irisstn segment`; identities come from `irisstn.datasets`'
     rules or from the CSV `labels`. None trains on eyes that are rendered as it goes. `out` gets config.yaml,
     metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors, or
-    the one that `config` has. At the end the recogniser's whitening is fitted, of which whitening.json tells. A run
-    that was killed goes on from its last whole epoch; a finished one is left as it is. `progress` hears
-    (what, done, of) as it goes.
+    the one that `config` has. At the end the recogniser's whitening is fitted, of which whitening.json tells, and,
+    where there are eyes enough, its calibration, recognizer.json. A run that was killed goes on from its last whole
+    epoch; a finished one is left as it is. `progress` hears (what, done, of) as it goes.
 
     With several devices or nodes this function runs in a process for each. The first one starts those of its node, by
     the command line that it was started with, so call it from a script or from `irisstn train`. On several nodes, start
@@ -81,9 +80,9 @@ def train(
         torch.set_num_threads(config.threads)
     with _source(data, labels, out, config, progress, first=first) as source:
         _fit(trainer, keeper, source, config)
-        if first and config.recognizer is not None and config.whitening is not None:
+        if first and config.recognizer is not None:
             progress("whitening", 0, 1)
-            _whiten(out, source, config)
+            _finish(out, source, config)
     if first:
         _write_state(out, settings, finished=True)
         shutil.rmtree(out / "eyes", ignore_errors=True)
@@ -147,6 +146,8 @@ def _trainer(config: TrainConfig, keeper: RunFolderCallback) -> lightning.Traine
 def _fit(trainer: lightning.Trainer, keeper: RunFolderCallback, source: _Source, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, source.identities)
+    if config.start is not None:
+        module.start_from(config.start)
     batches = Batches.of(config, source.training, upright=source.validation.upright)
     steps = Steps(config.steps, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size)
     with _quiet():
@@ -158,22 +159,24 @@ def _fit(trainer: lightning.Trainer, keeper: RunFolderCallback, source: _Source,
         )
 
 
-def _whiten(out: Path, source: _Source, config: TrainConfig) -> None:
-    """Fit the whitening of the best recogniser so far, and write it again with a record of the fit beside it."""
+def _finish(out: Path, source: _Source, config: TrainConfig) -> None:
+    """Fit whitening and calibration of the best recogniser so far, and write it again, with a record of both beside it.
+
+    The whitening is fitted to training eyes, the calibration to those kept for validation.
+    """
     network = StripNet.load(out)
     rectifier = Rectifier.load(out) if config.rectifier is not None else None
-    last = source.training(config.epochs - 1)
-    figures = fit_whitening(
-        network,
-        rectifier,
-        [last, source.validation],
-        size=config.size,
-        perturbation=config.perturbation,
-        config=config.whitening or WhiteningFitConfig(),
-        seed=config.seed,
-    )
-    network.save(out / RECOGNIZER)
-    write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode())
+    settings = StripSettings(config.size, config.perturbation, config.seed)
+    if config.whitening is not None:
+        last = source.training(config.epochs - 1)
+        figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
+        network.save(out / RECOGNIZER)
+        write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode())
+    try:
+        calibration = calibrate(network, rectifier, source.validation, settings)
+    except ValueError:  # too few eyes for it
+        return
+    calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
 class _Kept(Dataset[Batch]):

@@ -1,13 +1,16 @@
-"""The last step of a run with a recogniser: its whitening, fitted to embeddings of the run's own eyes."""
+"""The last steps of a run with a recogniser: its whitening and its calibration, fitted to the run's own eyes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from irisstn.recognition.calibration import Calibration
 from irisstn.recognition.network import StripNet
 from irisstn.recognition.whitening import WhiteningFitConfig, effective_dimensions
 from irisstn.rectification.rectifier import Rectifier
@@ -17,43 +20,54 @@ from irisstn.training.data.boundary_errors import PerturbationConfig
 _BATCH = 64  # strips
 
 
+@dataclass(frozen=True, slots=True)
+class StripSettings:
+    """How strips are cut for the fits: of `size` (R, T), with the small errors of `perturbation`, drawn by `seed`."""
+
+    size: tuple[int, int]
+    perturbation: PerturbationConfig
+    seed: int = 0
+
+
 def fit_whitening(
     network: StripNet,
     rectifier: Rectifier | None,
     parts: Sequence[Eyes],
-    *,
-    size: tuple[int, int],
-    perturbation: PerturbationConfig,
+    settings: StripSettings,
     config: WhiteningFitConfig = WhiteningFitConfig(),
-    seed: int = 0,
 ) -> dict[str, float]:
-    """Fit the whitening of `network` to strips of `size` (R, T) of the eyes in `parts`, behind the `rectifier`.
+    """Fit the whitening of `network` to strips of the eyes in `parts`, behind the `rectifier`.
 
-    Strips have the small errors of `perturbation`. The same eyes and `seed` give the same whitening. Returns how many
-    `strips` were used, and in how many dimensions their embeddings differ `before` and `after`: see
-    `irisstn.recognition.whitening.effective_dimensions`.
+    The same eyes and settings give the same whitening. Returns how many `strips` were used, and in how many dimensions
+    their embeddings differ before and after: see `irisstn.recognition.whitening.effective_dimensions`.
     """
-    rng = np.random.default_rng((seed, 0x3817))
-    natural = perturbation.model_copy(update={"stress": 0.0})
+    rng = np.random.default_rng((settings.seed, 0x3817))
     total = sum(len(part.eyes) for part in parts)
     found: list[NDArray[np.float32]] = []
     for part in parts:
         count = min(len(part.eyes), -(-config.strips * len(part.eyes) // max(total, 1)))
-        chosen = _spread(part.labels, rng)[:count]
-        for start in range(0, len(chosen), _BATCH):
-            where = chosen[start : start + _BATCH].tolist()
-            batch = make_batch(part, where, rng, size=size, perturbation=natural, surroundings=rectifier is not None)
-            found.append(_embedded(network, rectifier, batch.images, batch.usable, batch.contexts))
+        found.append(_unwhitened((network, rectifier), part, _spread(part.labels, rng)[:count], settings, rng))
     embeddings = np.concatenate(found)
     network.whitening.fit(embeddings, config)
-    with torch.no_grad():
-        whitened = network.whitening(torch.from_numpy(embeddings).to(network.whitening.mean)).cpu().numpy()
-    whitened /= np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), 1e-12)
     return {
         "strips": float(len(embeddings)),
         "dimensions_before": effective_dimensions(embeddings),
-        "dimensions_after": effective_dimensions(whitened),
+        "dimensions_after": effective_dimensions(_whitened(network, embeddings)),
     }
+
+
+def calibrate(network: StripNet, rectifier: Rectifier | None, eyes: Eyes, settings: StripSettings) -> Calibration:
+    """The calibration of `network`, whitened as it is, on all pairs of `eyes`, which it should not have seen.
+
+    Raises ValueError where these are too few: see `Calibration.of`.
+    """
+    rng = np.random.default_rng((settings.seed, 0xCA11))
+    everything = np.arange(len(eyes.eyes))
+    embeddings = _whitened(network, _unwhitened((network, rectifier), eyes, everything, settings, rng))
+    first, second = np.triu_indices(len(embeddings), 1)
+    similarity = (embeddings @ embeddings.T)[first, second]
+    mated = eyes.labels[first] == eyes.labels[second]
+    return Calibration.of(similarity[mated], similarity[~mated])
 
 
 def _spread(labels: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
@@ -69,11 +83,32 @@ def _spread(labels: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.in
 
 
 @torch.no_grad()
-def _embedded(
-    network: StripNet, rectifier: Rectifier | None, images: torch.Tensor, usable: torch.Tensor, contexts: torch.Tensor
+def _unwhitened(
+    networks: tuple[StripNet, Rectifier | None],
+    eyes: Eyes,
+    chosen: NDArray[np.intp],
+    settings: StripSettings,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    if rectifier is not None:
-        warped = rectifier.warp(images, usable, contexts)
-        images, usable = warped.image, usable if warped.usable is None else warped.usable
-    embeddings: NDArray[np.float32] = network.unwhitened(images, usable).float().cpu().numpy()
-    return embeddings
+    """Embeddings (N, D) before the whitening of strips of the `chosen` (N,) eyes."""
+    network, rectifier = networks
+    natural = settings.perturbation.model_copy(update={"stress": 0.0})
+    found: list[NDArray[np.float32]] = [np.zeros((0, network.embedding_size), np.float32)]
+    for start in range(0, len(chosen), _BATCH):
+        where = chosen[start : start + _BATCH].tolist()
+        batch = make_batch(
+            eyes, where, rng, size=settings.size, perturbation=natural, surroundings=rectifier is not None
+        )
+        images, usable = batch.images, batch.usable
+        if rectifier is not None:
+            warped = rectifier.warp(images, usable, batch.contexts)
+            images, usable = warped.image, usable if warped.usable is None else warped.usable
+        found.append(network.unwhitened(images, usable).float().cpu().numpy())
+    return np.concatenate(found)
+
+
+@torch.no_grad()
+def _whitened(network: StripNet, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    whitened = network.whitening(torch.from_numpy(embeddings).to(network.whitening.mean))
+    unit: NDArray[np.float32] = F.normalize(whitened, dim=1).cpu().numpy()
+    return unit
