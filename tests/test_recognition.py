@@ -146,7 +146,8 @@ def test_features_turn_with_the_strip_and_the_seam_is_no_border(network):
     # Turned by it, the features' sectors move on by one, across the seam, too.
     images, usable = torch.rand(1, 1, 32, 256), torch.ones(1, 1, 32, 256)
     features, again = (
-        network.features(standardize(turned, usable, network.config.window)) for turned in (images, images.roll(16, 3))
+        network.trunks[0].features(standardize(turned, usable, network.config.window))
+        for turned in (images, images.roll(16, 3))
     )
     step = 16 * features.shape[3] // 256
     assert step >= 1

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from training_settings import TOY
 
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
-from irisstn.recognition import StripNet, StripNetConfig
+from irisstn.recognition import Calibration, StripNet, StripNetConfig
+from irisstn.recognition.network import join
 from irisstn.recognition.whitening import WhiteningConfig, WhiteningFitConfig, effective_dimensions, whitening_of
 from irisstn.training import train
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
 from irisstn.training.whitening import StripSettings, fit_whitening
+from irisstn.weights import RECOGNIZER, SHIPPED
 from irisstn.weights_file import pack_weights
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +70,7 @@ def test_eyes_of_another_camera_are_told_apart_better():
     shots = eyes + rng.normal(size=eyes.shape) * np.geomspace(1, 0.02, SIZE) @ basis
     names = [str(i // 3) for i in range(len(shots))]
     before = evaluate_embeddings(shots, names, resamples=0).eer.value
-    mean, matrix = whitening_of(shots[:90])
+    mean, matrix = whitening_of(shots[:90], WhiteningConfig(exponent=0.3))
     after = evaluate_embeddings((shots[90:] - mean) @ matrix, names[90:], resamples=0).eer.value
     assert after < 0.7 * before
 
@@ -111,8 +114,9 @@ def test_files_without_whitening_are_refused_with_the_reason(tmp_path):
 
 def test_the_shipped_network_is_whitened():
     whitening = StripNet.load().whitening
-    assert not torch.allclose(whitening.matrix, torch.eye(len(whitening.mean)), atol=0.1)
-    assert torch.allclose(whitening.matrix, whitening.matrix.T, atol=1e-5) and whitening.mean.abs().max() > 1e-3
+    assert not torch.allclose(whitening.matrix, torch.eye(*whitening.matrix.shape), atol=0.1)
+    assert whitening.mean.abs().max() > 1e-3
+    assert (SHIPPED / RECOGNIZER).stat().st_size < 4e6
 
 
 def test_the_whitening_of_a_run_is_fitted_to_its_eyes(tmp_path):
@@ -148,13 +152,51 @@ def test_the_same_eyes_give_the_same_whitening_and_every_identity_has_its_share(
     assert torch.equal(fitted[1], fitted[2]) and not torch.allclose(fitted[0], fitted[1], atol=1e-3)
 
 
-def test_the_recipe_fits_the_shipped_network_again(tmp_path):
-    command = [sys.executable, "pipelines/recognizer_whitening.py", "-o", str(tmp_path), "--identities", "4"]
-    command += ["--set", "rendered.cameras=[small-320x240]", "--set", "whitening.strips=12"]
+def test_joined_networks_keep_their_trunks_and_the_floats_that_matter():
+    torch.manual_seed(0)
+    one, two = StripNet(SMALL).eval(), StripNet(SMALL).eval()
+    images, usable = torch.rand(50, 1, 32, 256), torch.ones(50, 1, 32, 256)
+    both = join([one, two], whitened=20)
+    with torch.no_grad():
+        halves = both.unwhitened(images, usable).reshape(50, 2, SIZE) * 2**0.5
+        assert torch.allclose(halves[:, 0], one.unwhitened(images, usable), atol=1e-6)
+        assert torch.allclose(halves[:, 1], two.unwhitened(images, usable), atol=1e-6)
+        both.whitening.fit(both.unwhitened(images, usable).numpy())
+        embeddings = both(images, usable)
+    assert embeddings.shape == (50, both.embedding_size) == (50, 20)
+    assert torch.allclose(embeddings.norm(dim=1), torch.ones(50), atol=1e-5)
+    # The floats kept are those of most variance: together they have nearly all of it.
+    mean, matrix = whitening_of(uneven(500), WhiteningConfig(exponent=0), kept=8)
+    kept = ((uneven(500) - mean) @ matrix).var(0).sum()
+    assert matrix.shape == (SIZE, 8) and 0.6 < kept / uneven(500).var(0).sum() < 1
+    with pytest.raises(ValueError, match="one shape"):
+        join([one, StripNet(SMALL.model_copy(update={"channels": 8}))])
+    for wrong in ({"whitened": SIZE + 1}, {"trunks": 2, "embedding": 5, "whitened": 6}):
+        with pytest.raises(ValidationError, match="no more can be kept"):
+            StripNetConfig.model_validate(SMALL.model_dump() | wrong)
+    with pytest.raises(ValueError, match="can be kept"):
+        whitening_of(uneven(9), kept=SIZE + 1)
+
+
+def test_the_recipe_joins_whitens_and_calibrates(tmp_path):
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "pipelines/recognizer_whitening.py",
+        "-o",
+        str(out),
+        "--identities",
+        "4",
+        "--floats",
+        "9",
+    ]
+    command += ["--model", str(SHIPPED), "--model", str(SHIPPED / RECOGNIZER)]
+    settings = ("cameras=[small-320x240]", "segmented=0", "shots=2", "validation=33")
+    command += [part for setting in settings for part in ("--set", f"rendered.{setting}")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "12 strips" in done.stdout and "effective dimensions" in done.stdout
-    again, shipped = StripNet.load(tmp_path), StripNet.load()
-    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), shipped.parameters(), strict=True))
-    assert not torch.equal(again.whitening.matrix, shipped.whitening.matrix)
-    assert len(list((tmp_path / "eyes").glob("*.npz"))) >= 1
+    assert '"strips": 8.0' in done.stdout and "threshold at FMR 1e-3" in done.stdout
+    network = StripNet.load(out)
+    assert network.config.trunks == 2 * StripNet.load().config.trunks and network.embedding_size == 9
+    assert Calibration.load(out, recognizer_sha256=network.weights_sha256).tail < 0.02
+    assert len(list((out / "eyes").glob("*.npz"))) >= 2

@@ -25,7 +25,7 @@ _LEAST = 1e-9  # of a mean variance: below it all embeddings are the same
 class WhiteningConfig(Strict):
     """How far embeddings are whitened: eigenvalues w of their covariance become w (w + ridge mean(w))^(-2 exponent)."""
 
-    exponent: float = Field(0.3, ge=0, le=0.5)  # 0 takes the mean away and no more, 0.5 makes all directions alike
+    exponent: float = Field(0.2, ge=0, le=0.5)  # 0 takes the mean away and no more, 0.5 makes all directions alike
     ridge: float = Field(0.1, ge=0)  # of the mean eigenvalue, so that directions of chance are not blown up
 
 
@@ -36,18 +36,23 @@ class WhiteningFitConfig(WhiteningConfig):
 
 
 class Whitening(nn.Module):
-    """(E - mean) matrix, with `mean` (D,) and a symmetric `matrix` (D, D); the identity until `fit` has been called."""
+    """(E - mean) matrix, with `mean` (D,) and `matrix` (D, K); until it is fitted, the first K floats as they are.
+
+    With `kept` 0 K is D, and the matrix symmetric; otherwise K is `kept`, and the floats are the directions in which
+    the eyes of the fit differ most.
+    """
 
     mean: Tensor
     matrix: Tensor
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, kept: int = 0) -> None:
         super().__init__()
+        self.kept = kept
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("matrix", torch.eye(size))
+        self.register_buffer("matrix", torch.eye(size, kept or size))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Whitened `embeddings` (B, D), of any length."""
+        """Whitened `embeddings` (B, D), as (B, K)."""
         whitened: Tensor = (embeddings - self.mean) @ self.matrix
         return whitened
 
@@ -56,7 +61,7 @@ class Whitening(nn.Module):
 
         Raises ValueError for another D, for fewer than two, and where these are all the same or not finite.
         """
-        mean, matrix = whitening_of(embeddings, config)
+        mean, matrix = whitening_of(embeddings, config, kept=self.kept)
         if mean.shape != tuple(self.mean.shape):
             raise ValueError(f"embeddings of {len(self.mean)} floats are whitened here, not of {len(mean)}")
         self.mean.copy_(torch.from_numpy(mean))
@@ -65,14 +70,19 @@ class Whitening(nn.Module):
     def reset(self) -> None:
         """Back to the identity."""
         self.mean.zero_()
-        self.matrix.copy_(torch.eye(len(self.mean)))
+        self.matrix.copy_(torch.eye(*self.matrix.shape))
 
 
 def whitening_of(
-    embeddings: ArrayLike, config: WhiteningConfig = WhiteningConfig()
+    embeddings: ArrayLike, config: WhiteningConfig = WhiteningConfig(), *, kept: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean (D,) of `embeddings` (N, D) and the symmetric matrix (D, D) that whitens them as `config` says."""
+    """The mean (D,) of `embeddings` (N, D) and the matrix that whitens them as `config` says.
+
+    It is symmetric, (D, D), where `kept` is 0; otherwise (D, kept), onto the directions of most variance.
+    """
     vectors = _finite(embeddings)
+    if not 0 <= kept <= vectors.shape[1]:
+        raise ValueError(f"0 to {vectors.shape[1]} floats of the embeddings can be kept, got {kept}")
     mean = vectors.mean(0)
     values, directions = np.linalg.eigh(np.cov(vectors.T).reshape(len(mean), len(mean)))
     values = values.clip(0)
@@ -80,7 +90,8 @@ def whitening_of(
         raise ValueError("embeddings that are all the same cannot be whitened")
     # Over its mean, so that the embeddings keep their scale; and not 0 where there is no ridge.
     gain = np.maximum(values / values.mean() + config.ridge, 1e-6) ** -config.exponent
-    return mean, (directions * gain) @ directions.T
+    turned = directions * gain
+    return mean, turned[:, -kept:] if kept else turned @ directions.T
 
 
 def effective_dimensions(embeddings: ArrayLike) -> float:

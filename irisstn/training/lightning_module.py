@@ -46,7 +46,7 @@ class RecognitionModule(lightning.LightningModule):
         if config.recognizer is not None:
             self.recognizer = StripNet(config.recognizer)
             self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
-            embedding = self.recognizer.embedding_size
+            embedding = config.recognizer.unwhitened_size
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
             self.decorrelation = Decorrelation(embedding) if config.weights.decorrelation else None
         self.figures: dict[str, float] = {}  # of the epoch that ended last
@@ -80,7 +80,7 @@ class RecognitionModule(lightning.LightningModule):
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
         recognizer = self.recognizer if self.training else self.averaged
-        embeddings = recognizer(images, usable).float() if embed and recognizer is not None else None
+        embeddings = recognizer.unwhitened(images, usable).float() if embed and recognizer is not None else None
         return Found(embeddings, warped, ring)
 
     def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:

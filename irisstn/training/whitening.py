@@ -93,7 +93,7 @@ def _unwhitened(
     """Embeddings (N, D) before the whitening of strips of the `chosen` (N,) eyes."""
     network, rectifier = networks
     natural = settings.perturbation.model_copy(update={"stress": 0.0})
-    found: list[NDArray[np.float32]] = [np.zeros((0, network.embedding_size), np.float32)]
+    found: list[NDArray[np.float32]] = [np.zeros((0, network.config.unwhitened_size), np.float32)]
     for start in range(0, len(chosen), _BATCH):
         where = chosen[start : start + _BATCH].tolist()
         batch = make_batch(
