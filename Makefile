@@ -1,20 +1,40 @@
-# Two commands: `make demo` (set up, then rectify the sample eyes) and `make test` (set up, then every check).
+# `make demo` rectifies the sample eyes; `make quick` and `make test` are the checks. Each sets up .venv where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo quick test check format docs figures lowest clean
 
 demo: .venv/ready  ## photographs in, straight strips out: data/sample -> out/report.html
 	$(BIN)/irisstn rectify data/sample -o out
 	@echo "Open out/report.html in a browser."
 
-test: check  ## style, types and the whole suite, as CI runs it
-	$(BIN)/pytest
+quick: check  ## style, types and the fast tests
+	$(BIN)/pytest -n $(JOBS) -m "not slow" tests
+
+test: check  ## style, types, the whole suite, the examples in docstrings, the documentation; as CI runs it
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --doctest-modules --cov --durations 10 tests irisstn
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+format: .venv/ready-dev  ## lay the code out and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/ready-dev  ## the pages, with warnings as errors: docs/_build/html/index.html
+	$(BIN)/python docs/make_results.py
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
+
+figures: .venv/ready-dev  ## the documentation's figures, made anew
+	$(BIN)/python pipelines/documentation_figures.py docs/figures
+	$(BIN)/python docs/make_architecture.py
+
+lowest: .venv/ready-dev  ## the fast tests with the lowest versions that pyproject.toml allows
+	.ci/lowest
 
 .venv/ready: pyproject.toml constraints.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -29,5 +49,5 @@ check: .venv/ready-dev
 		|| { echo "irisstn needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
 
-clean:  ## what the two commands made
-	rm -rf .venv out
+clean:  ## remove what the commands made
+	rm -rf .venv .venv-lowest out docs/_build .coverage

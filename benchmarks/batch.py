@@ -1,19 +1,20 @@
-"""What the folder runner promises, at full size: nothing lost, nothing twice, bounded memory, little overhead.
+"""Reliability and cost of the folder runner at full size.
 
-    irisstn synth -o RENDERED --subjects 100 --shots 5 --seed 200       # 1,000 rendered eyes, for all below
+    irisstn synth -o RENDERED --subjects 100 --captures 5 --seed 200     # 1,000 rendered eyes, for the commands below
     python benchmarks/batch.py kills RENDERED/eyes [--kills 100] [--workers 2]
     python benchmarks/batch.py junk RENDERED/eyes [--count 10000]
     python benchmarks/batch.py speed EYES [--repeats 3]
     python benchmarks/batch.py memory EYES
     python benchmarks/batch.py ray RENDERED/eyes
 
-kills   SIGKILL at random moments of `irisstn segment`, resumed each time; then every file against an unbroken run.
-junk    files truncated, bit-flipped, with spliced or lying headers, in all formats, through `irisstn segment`.
-speed   pictures a second at 1 and 2 workers, and what a picture takes beyond reading, decoding, one remap, encoding and
-        writing the same files with bare OpenCV, measured in the same run (the floor). In CPU time, which other users of
-        the machine disturb less, start and page included; the load that they make is printed.
-memory  the largest process of a run over 10,000 pictures (links to the same ones) against one over 1,000.
-ray     `--engine ray` against the local engine, byte for byte.
+kills   SIGKILL at random moments of `irisstn segment`, resumed each time; then every file is compared with those of an
+        uninterrupted run.
+junk    Files of all formats that are truncated, or have flipped bits or wrong headers, through `irisstn segment`.
+speed   Images per second with 1 and 2 workers, and the CPU time per image beyond a baseline: to read, decode, remap,
+        encode and write the same files with OpenCV only, in the same run. CPU time depends less than elapsed time on
+        other processes of the machine, whose load is printed. Start-up and report are included.
+memory  Peak memory of the largest process over 10,000 images (links to the same ones), and over 1,000.
+ray     Output of `--engine ray` compared with the local engine, byte for byte.
 """
 
 from __future__ import annotations
@@ -30,68 +31,116 @@ from batch_kills import kill_and_resume
 from batch_ray import compare_ray
 from batch_runs import Row
 from batch_speed import measure_memory, measure_speed
+from results_file import Cell, Table, results_option, write_results
 
 
-def progress(rows: Sequence[Row]) -> None:
-    """Print rows as a table, a column for each."""
-    for name in rows[0]:
-        click.echo(f"{name:<40}" + "".join(f"{row.get(name, '')!s:>14}" for row in rows))
+def report(
+    name: str, title: str, options: str, rows: Sequence[Row], *, columns: Sequence[str], seed: int, results: bool
+) -> None:
+    """Print rows as a table, one column for each, and write them to benchmarks/results/batch-NAME.json.
+
+    Parameters
+    ----------
+    name : str
+        The subcommand.
+    title : str
+        Title of the table.
+    options : str
+        Arguments of the subcommand, as a user types them.
+    rows : sequence of Row
+        The measurements.
+    columns : sequence of str
+        Heading of each row's column.
+    seed : int
+        Seed of the benchmark.
+    results : bool
+        Whether to write the file.
+    """
+    cells: list[list[Cell]] = [[key, *(_cell(row.get(key, "")) for row in rows)] for key in rows[0]]
+    for line in cells:
+        click.echo(f"{line[0]:<45}" + "".join(f"{cell!s:>14}" for cell in line[1:]))
+    if results:
+        command = f"python benchmarks/batch.py {name} {options}"
+        click.echo(write_results(f"batch-{name}", command, [Table(title, ["quantity", *columns], cells)], seed=seed))
+
+
+def _cell(value: object) -> Cell:
+    return value if isinstance(value, int | float | str) else str(value)
 
 
 @click.group()
 def main() -> None:
     """Benchmarks of the folder runner."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that scratch folders are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that temporary folders are removed
 
 
 EYES = click.argument("eyes", type=click.Path(exists=True, path_type=Path))
-WORKERS = click.option("--workers", default=2, show_default=True)
-SEED = click.option("--seed", default=0, show_default=True)
+WORKERS = click.option("--workers", default=2, show_default=True, help="Worker processes.")
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of what is drawn at random.")
 
 
 @main.command("kills")
 @EYES
-@click.option("--kills", default=100, show_default=True)
+@click.option("--kills", default=100, show_default=True, help="How often the run is killed.")
 @WORKERS
 @SEED
-def _kills(*, eyes: Path, kills: int, workers: int, seed: int) -> None:
+@results_option
+def _kills(*, eyes: Path, kills: int, workers: int, seed: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        progress([kill_and_resume(eyes, Path(scratch), kills=kills, workers=workers, seed=seed)])
+        row = kill_and_resume(eyes, Path(scratch), kills=kills, workers=workers, seed=seed)
+    title = f"A run that is killed {kills} times and resumed, compared with an uninterrupted one"
+    options = f"EYES --kills {kills} --workers {workers} --seed {seed}"
+    report("kills", title, options, [row], columns=["value"], seed=seed, results=results)
 
 
 @main.command("junk")
 @EYES
-@click.option("--count", default=10_000, show_default=True)
+@click.option("--count", default=10_000, show_default=True, help="Damaged files.")
 @WORKERS
 @SEED
-def _junk(*, eyes: Path, count: int, workers: int, seed: int) -> None:
+@results_option
+def _junk(*, eyes: Path, count: int, workers: int, seed: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        progress([segment_junk(eyes, Path(scratch), count=count, workers=workers, seed=seed)])
+        row = segment_junk(eyes, Path(scratch), count=count, workers=workers, seed=seed)
+    options = f"EYES --count {count} --workers {workers} --seed {seed}"
+    report("junk", f"{count} damaged files", options, [row], columns=["value"], seed=seed, results=results)
 
 
 @main.command("speed")
 @EYES
-@click.option("--repeats", default=3, show_default=True)
-def _speed(*, eyes: Path, repeats: int) -> None:
+@click.option("--repeats", default=3, show_default=True, help="Repetitions of all measurements.")
+@results_option
+def _speed(*, eyes: Path, repeats: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        progress(measure_speed(eyes, Path(scratch), repeats=repeats))
+        rows = measure_speed(eyes, Path(scratch), repeats=repeats)
+    columns = [f"run {number}" for number in range(1, repeats + 1)]
+    title = "Speed of `irisstn segment`; single runs, without an interval"
+    report("speed", title, f"EYES --repeats {repeats}", rows, columns=columns, seed=0, results=results)
 
 
 @main.command("memory")
 @EYES
-@click.option("--sizes", default=(1000, 10_000), multiple=True, show_default=True)
+@click.option("--sizes", default=(1000, 10_000), multiple=True, show_default=True, help="Numbers of images.")
 @WORKERS
-def _memory(*, eyes: Path, sizes: tuple[int, ...], workers: int) -> None:
+@results_option
+def _memory(*, eyes: Path, sizes: tuple[int, ...], workers: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        progress(measure_memory(eyes, Path(scratch), sizes=sizes, workers=workers))
+        rows = measure_memory(eyes, Path(scratch), sizes=sizes, workers=workers)
+    options = "EYES " + "".join(f"--sizes {size} " for size in sizes) + f"--workers {workers}"
+    columns = [f"{size} images" for size in sizes]
+    title = "Peak memory of the largest process of `irisstn segment`"
+    report("memory", title, options, rows, columns=columns, seed=0, results=results)
 
 
 @main.command("ray")
 @EYES
 @WORKERS
-def _ray(*, eyes: Path, workers: int) -> None:
+@results_option
+def _ray(*, eyes: Path, workers: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        progress([compare_ray(eyes, Path(scratch), workers=workers)])
+        row = compare_ray(eyes, Path(scratch), workers=workers)
+    title = "Output of the engine Ray compared with the local engine"
+    report("ray", title, f"EYES --workers {workers}", [row], columns=["value"], seed=0, results=results)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Damaged files through the folder runner: a record each, and no crash."""
+"""Damaged files through the folder runner: each must get a record, and none may crash the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ FORMATS = (".png", ".jpg", ".bmp", ".tiff", ".jp2", ".webp", ".gif", ".pgm", ".p
 
 
 def write_junk(eyes: Path, out: Path, *, count: int, seed: int) -> None:
-    """Write `count` files below `out`, each a rendered eye, half as large, in some format and depth, and damaged."""
+    """Write damaged image files.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images, which are reduced by half, encoded in all formats and then damaged.
+    out : Path
+        Folder of the files; it must not exist.
+    count : int
+        Number of files.
+    seed : int
+        Seed of formats and damages.
+    """
     rng = np.random.default_rng(seed)
     samples = find_images([eyes])
     out.mkdir(parents=True)
@@ -25,7 +37,7 @@ def write_junk(eyes: Path, out: Path, *, count: int, seed: int) -> None:
         suffix = FORMATS[number % len(FORMATS)]
         image = read_gray(samples[int(rng.integers(len(samples)))].path)
         data = bytearray(_encoded(cv2.resize(image, None, fx=0.5, fy=0.5), suffix, rng))
-        kind = ("cut", "flip", "splice", "lie", "shuffle")[number // len(FORMATS) % 5]
+        kind = ("cut", "flip", "splice", "values", "shuffle")[number // len(FORMATS) % 5]
         (out / f"{number:05d}-{kind}{suffix}").write_bytes(_damaged(data, kind, rng))
 
 
@@ -44,10 +56,10 @@ def _damaged(data: bytearray, kind: str, rng: np.random.Generator) -> bytes:
     elif kind == "flip":
         for _ in range(int(rng.integers(1, 65))):
             data[int(rng.integers(head if rng.random() < 0.5 else len(data)))] ^= 1 << int(rng.integers(8))
-    elif kind == "splice":  # the head of one format on the body of another
+    elif kind == "splice":  # the header of one format before the data of another
         other = bytes(cv2.imencode(str(rng.choice(FORMATS[:4])), np.full((240, 320), 128, np.uint8))[1])
         data[: len(other[:head])] = other[:head]
-    elif kind == "lie":  # extreme numbers where sizes and lengths stand
+    elif kind == "values":  # extreme values at the position of sizes and lengths
         for _ in range(int(rng.integers(1, 4))):
             at = int(rng.integers(2, head - 4))
             value = int(rng.choice([0, 1, 0x7FFF, 0xFFFF, 30_000, 5_600, 0x7FFFFFFF, 0xFFFFFFFF]))
@@ -59,20 +71,35 @@ def _damaged(data: bytearray, kind: str, rng: np.random.Generator) -> bytes:
 
 
 def segment_junk(eyes: Path, scratch: Path, *, count: int, workers: int, seed: int) -> Row:
-    """Write `count` damaged files and run `irisstn segment` over them."""
+    """Write damaged files and run `irisstn segment` on them.
+
+    Parameters
+    ----------
+    eyes, count, seed
+        As in `write_junk`.
+    scratch : Path
+        An empty folder.
+    workers : int
+        Worker processes.
+
+    Returns
+    -------
+    Row
+        Numbers of files, records and outcomes; time and memory.
+    """
     junk, out = scratch / "junk", scratch / "junk-out"
     write_junk(eyes, junk, count=count, seed=seed)
-    found = run("segment", junk, "-o", out, "--workers", workers, timeout_s=60 + count)
+    finished = run("segment", junk, "-o", out, "--workers", workers, timeout_s=60 + count)
     records = list(read_manifest(out))
     outcomes = Counter(str(record.get("stage", "ok")) for record in records)
     return {
         "files": count,
         "workers": workers,
         "seed": seed,
-        "exit code": found.code,
+        "exit code": finished.code,
         "records": len({str(record["path"]) for record in records}),
         **{f"outcome {stage}": number for stage, number in sorted(outcomes.items())},
-        "slowest picture, s": max(float(str(record["seconds"])) for record in records),
-        "peak of the largest process, MB": round(found.peak_mb),
-        "seconds": round(found.seconds),
+        "slowest file, s": max(float(str(record["seconds"])) for record in records),
+        "peak of the largest process, MB": round(finished.peak_mb),
+        "seconds": round(finished.seconds),
     }

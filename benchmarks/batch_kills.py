@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments and resumed: nothing lost, nothing twice."""
+"""Runs that are killed at random moments and resumed: no record may be lost or doubled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 from batch_runs import ENVIRONMENT, IRISSTN, Row, differences, output_files, run
 
@@ -15,41 +16,61 @@ from irisstn.outputs.manifest import read_manifest
 
 
 def kill_and_resume(eyes: Path, scratch: Path, *, kills: int, workers: int, seed: int) -> Row:
-    """Kill a run over `eyes` `kills` times at random moments, resume it to the end, and compare.
+    """Kill a run several times, resume it to the end, and compare its files with those of an uninterrupted run.
 
-    A life ends after a random number of further records and a random moment more; one in eight at any moment of its
-    first second, when it has not begun to write. A run that is through before its kill is begun anew elsewhere.
+    A process is killed after a random number of further records and a random delay; every eighth process within its
+    first second, before it writes. If a run ends before it is killed, its output is compared and deleted, and it starts
+    again.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images.
+    scratch : Path
+        An empty folder.
+    kills : int
+        Number of SIGKILLs.
+    workers : int
+        Worker processes.
+    seed : int
+        Seed of the moments.
+
+    Returns
+    -------
+    Row
+        Numbers of inputs, records, and files that are lost, doubled or different.
     """
     rng = np.random.default_rng(seed)
     total = len(find_images([eyes]))
-    unbroken, broken = scratch / "unbroken", scratch / "broken"
-    run("segment", eyes, "-o", unbroken, "--workers", 1)
-    done = whole = 0
+    reference, out = scratch / "uninterrupted", scratch / "killed"
+    run("segment", eyes, "-o", reference, "--workers", 1)
+    done = complete = 0
     while done < kills:
         process = subprocess.Popen(
-            [*IRISSTN, "segment", str(eyes), "-o", str(broken), "--workers", str(workers), "--quiet"], env=ENVIRONMENT
+            [*IRISSTN, "segment", str(eyes), "-o", str(out), "--workers", str(workers), "--quiet"], env=ENVIRONMENT
         )
         if rng.random() < 1 / 8:
             time.sleep(float(rng.uniform(0, 1)))
         else:
-            _wait_for_lines(broken, process, _lines(broken) + int(rng.integers(0, 2 * total // kills)))
+            _wait_for_lines(out, process, _lines(out) + int(rng.integers(0, 2 * total // kills)))
             time.sleep(float(rng.uniform(0, 0.05)))
         if process.poll() is None:
             process.kill()
             done += 1
         process.wait()
         if process.returncode >= 0:
-            whole += 1
-            assert not differences(broken, unbroken)
-            shutil.rmtree(broken)
-    last = run("segment", eyes, "-o", broken, "--workers", workers)
-    names = [record["path"] for record in read_manifest(broken)]
-    lines = (broken / "manifest.jsonl").read_bytes().count(b"\n")
-    leftovers = [path.name for path in broken.rglob("*.tmp")]
+            complete += 1
+            if differences(out, reference):
+                raise click.ClickException("a run that was resumed wrote other files")
+            shutil.rmtree(out)
+    last = run("segment", eyes, "-o", out, "--workers", workers)
+    names = [record["path"] for record in read_manifest(out)]
+    lines = (out / "manifest.jsonl").read_bytes().count(b"\n")
+    leftovers = [path.name for path in out.rglob("*.tmp")]
     return {
         "inputs": total,
         "kills": done,
-        "runs that ended before their kill": whole,
+        "runs that ended before their kill": complete,
         "workers": workers,
         "seed": seed,
         "skipped by the last run": last.summary["skipped"],
@@ -57,8 +78,8 @@ def kill_and_resume(eyes: Path, scratch: Path, *, kills: int, workers: int, seed
         "lines in the manifest": lines,
         "inputs lost": len({sample.name for sample in find_images([eyes])} - set(map(str, names))),
         "inputs twice": lines - len(set(names)),
-        "files compared": len(output_files(unbroken)),
-        "files that differ": len(differences(broken, unbroken)),
+        "files compared": len(output_files(reference)),
+        "files that differ": len(differences(out, reference)),
         "leftovers": len(leftovers),
     }
 
@@ -71,7 +92,7 @@ def _lines(out: Path) -> int:
 def _wait_for_lines(out: Path, process: subprocess.Popen[bytes], count: int) -> None:
     manifest, size = out / "manifest.jsonl", -1
     while process.poll() is None:
-        if manifest.exists() and manifest.stat().st_size != size:  # which is cheaper to look at than its lines
+        if manifest.exists() and manifest.stat().st_size != size:  # reading the size is cheaper than counting lines
             size = manifest.stat().st_size
             if _lines(out) >= count:
                 return

@@ -1,4 +1,4 @@
-"""The folder runner on Ray against itself on one machine."""
+"""Output of the folder runner on Ray compared with that of its local engine."""
 
 from __future__ import annotations
 
@@ -8,15 +8,30 @@ from batch_runs import Row, differences, output_files, run
 
 
 def compare_ray(eyes: Path, scratch: Path, *, workers: int) -> Row:
-    """The same folder by both engines."""
-    local, far = scratch / "local", scratch / "ray"
-    one = run("segment", eyes, "-o", local, "--workers", workers)
-    two = run("segment", eyes, "-o", far, "--workers", workers, "--engine", "ray")
+    """Segment a folder with both engines.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images.
+    scratch : Path
+        An empty folder.
+    workers : int
+        Worker processes.
+
+    Returns
+    -------
+    Row
+        Numbers of files that differ, and times.
+    """
+    local_out, ray_out = scratch / "local", scratch / "ray"
+    local = run("segment", eyes, "-o", local_out, "--workers", workers)
+    ray = run("segment", eyes, "-o", ray_out, "--workers", workers, "--engine", "ray")
     return {
-        "inputs": two.summary["total"],
-        "done": two.summary["done"],
-        "files compared": len(output_files(local)),
-        "files that differ": len(differences(far, local)),
-        "local, s": round(one.seconds, 1),
-        "ray, s": round(two.seconds, 1),
+        "inputs": ray.summary["total"],
+        "done": ray.summary["done"],
+        "files compared": len(output_files(local_out)),
+        "files that differ": len(differences(ray_out, local_out)),
+        "local, s": round(local.seconds, 1),
+        "ray, s": round(ray.seconds, 1),
     }

@@ -1,4 +1,4 @@
-"""Runs of `irisstn` for the benchmarks of the folder runner: what they cost, and what they wrote."""
+"""Runs of `irisstn` for the benchmarks of the folder runner: their cost and their output files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,19 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Run:
-    """A finished command: its exit code, summary, seconds, CPU seconds and the peak of its largest process in MB."""
+    """A finished command.
+
+    Attributes
+    ----------
+    code : int
+        Exit code.
+    summary : Row
+        What `--json` printed.
+    seconds, cpu_s : float
+        Elapsed time, and CPU time of all processes, seconds.
+    peak_mb : float
+        Peak memory of the largest process, MB.
+    """
 
     code: int
     summary: Row
@@ -29,10 +41,28 @@ class Run:
 
 
 def run(*arguments: object, timeout_s: float = 7200) -> Run:
-    """Run `irisstn` with `arguments` and --json; raises TimeoutError where it takes longer than `timeout_s`."""
+    """Run `irisstn` with --json.
+
+    Parameters
+    ----------
+    *arguments : object
+        Arguments of the command.
+    timeout_s : float
+        Longest time, seconds.
+
+    Returns
+    -------
+    Run
+        The finished command.
+
+    Raises
+    ------
+    TimeoutError
+        Where it takes longer; the process is killed.
+    """
     started = time.monotonic()
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen([*IRISSTN, *map(str, arguments), "--json"], env=ENVIRONMENT, stdout=told)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen([*IRISSTN, *map(str, arguments), "--json"], env=ENVIRONMENT, stdout=output)
         while True:
             waited, status, usage = os.wait4(process.pid, os.WNOHANG)
             if waited:
@@ -42,15 +72,26 @@ def run(*arguments: object, timeout_s: float = 7200) -> Run:
                 raise TimeoutError(f"{arguments} took longer than {timeout_s} s")
             time.sleep(0.02)
         process.returncode = os.waitstatus_to_exitcode(status)
-        told.seek(0)
-        summary = json.loads(told.read() or b"{}")
-    # Of a process that has waited for its children, ru_maxrss is the largest of them and itself.
+        output.seek(0)
+        summary = json.loads(output.read() or b"{}")
+    # ru_maxrss is the maximum over the process and those of its children that it has waited for.
     cpu_s = usage.ru_utime + usage.ru_stime
     return Run(process.returncode, summary, time.monotonic() - started, cpu_s, usage.ru_maxrss / 1024)
 
 
 def output_files(out: Path) -> dict[str, bytes]:
-    """All files of an output folder, without what may differ: times, and where the page found the pictures."""
+    """Read all files of an output folder but what may differ between runs: times, run.json and the lock.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+
+    Returns
+    -------
+    dict of str to bytes
+        Content by relative path.
+    """
     files = {}
     for path in sorted(out.rglob("*")):
         if path.is_file() and path.name not in (".lock", "run.json"):
@@ -62,6 +103,17 @@ def output_files(out: Path) -> dict[str, bytes]:
 
 
 def differences(got: Path, expected: Path) -> list[str]:
-    """The names of the files that differ between two output folders, or that only one of them has."""
+    """Compare two output folders.
+
+    Parameters
+    ----------
+    got, expected : Path
+        The folders.
+
+    Returns
+    -------
+    list of str
+        Relative paths of the files that differ or are missing in one of them.
+    """
     one, other = output_files(got), output_files(expected)
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))

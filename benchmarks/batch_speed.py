@@ -1,4 +1,4 @@
-"""What the folder runner costs: pictures a second, CPU time beyond the floor, memory."""
+"""Cost of the folder runner: images per second, CPU time beyond a baseline, memory."""
 
 from __future__ import annotations
 
@@ -19,8 +19,21 @@ from irisstn.images import encode_png, read_gray
 from irisstn.outputs.manifest import read_manifest
 
 
-def floor_ms(pictures: Sequence[Path], scratch: Path) -> float:
-    """CPU milliseconds a picture for reading, decoding, one remap to a strip, and encoding and writing four files."""
+def baseline_ms(pictures: Sequence[Path], scratch: Path) -> float:
+    """Measure the baseline: read, decode and remap each image to a strip, then encode and write four files.
+
+    Parameters
+    ----------
+    pictures : sequence of Path
+        Image files.
+    scratch : Path
+        A folder that is made and removed.
+
+    Returns
+    -------
+    float
+        CPU time per image, ms.
+    """
     cv2.setNumThreads(1)
     angle, row = np.meshgrid(np.linspace(0, 2 * np.pi, 512), np.linspace(30, 100, 64))
     x, y = (np.asarray(row * wave(angle), np.float32) for wave in (np.cos, np.sin))
@@ -37,53 +50,96 @@ def floor_ms(pictures: Sequence[Path], scratch: Path) -> float:
 
 
 def job_ms(pictures: Sequence[Path]) -> float:
-    """CPU milliseconds a picture for `segment`'s per-picture function alone: no runner, nothing read or written."""
+    """Measure the function of `segment` for one image, without the runner and without files.
+
+    Parameters
+    ----------
+    pictures : sequence of Path
+        Image files.
+
+    Returns
+    -------
+    float
+        CPU time per image, ms.
+    """
     with SegmentJob(SegmentConfig()).start() as process:
         inputs = [JobInput(path.name, path.read_bytes()) for path in pictures]
         started = time.process_time()
         for source in inputs:
             try:
                 process(source)
-            except Exception:  # a closed eye takes its time, too
+            except Exception:  # the time of images without an iris counts as well
                 continue
         return 1000 * (time.process_time() - started) / len(pictures)
 
 
 def measure_speed(eyes: Path, scratch: Path, *, repeats: int) -> list[Row]:
-    """One row for each repeat."""
+    """Measure baseline and `irisstn segment` several times.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images.
+    scratch : Path
+        An empty folder.
+    repeats : int
+        Number of measurements.
+
+    Returns
+    -------
+    list of Row
+        One row for each repetition.
+    """
     pictures = [sample.path for sample in find_images([eyes])]
     rows: list[Row] = []
     for repeat in range(repeats):
         load = os.getloadavg()[0]
-        floor = floor_ms(pictures, scratch / "floor")
+        baseline = baseline_ms(pictures, scratch / "baseline")
         job = job_ms(pictures)
         rates, cpu = {}, {}
         for workers in (1, 2):
             out = scratch / f"speed-{repeat}-{workers}"
-            found = run("segment", eyes, "-o", out, "--workers", workers)
-            rates[workers] = float(str(found.summary["rate"]))
-            cpu[workers] = 1000 * found.cpu_s / len(pictures)
+            finished = run("segment", eyes, "-o", out, "--workers", workers)
+            rates[workers] = float(str(finished.summary["rate"]))
+            cpu[workers] = 1000 * finished.cpu_s / len(pictures)
             shutil.rmtree(out)
         rows.append(
             {
                 "n": len(pictures),
                 "load before": round(load, 1),
-                "1 worker, /s": round(rates[1], 1),
-                "2 workers, /s": round(rates[2], 1),
+                "1 worker, images per second": round(rates[1], 1),
+                "2 workers, images per second": round(rates[2], 1),
                 "ratio": round(rates[2] / rates[1], 2),
-                "CPU ms a picture, 1 worker": round(cpu[1], 1),
-                "CPU ms a picture, 2 workers": round(cpu[2], 1),
-                "floor, CPU ms": round(floor, 1),
-                "segment alone, CPU ms": round(job, 1),
-                "ours over the floor, %": round(100 * (cpu[1] - floor) / cpu[1], 1),
-                "of it the runner's, %": round(100 * (cpu[1] - job - floor) / cpu[1], 1),
+                "1 worker, CPU ms per image": round(cpu[1], 1),
+                "2 workers, CPU ms per image": round(cpu[2], 1),
+                "baseline, CPU ms per image": round(baseline, 1),
+                "segmentation alone, CPU ms per image": round(job, 1),
+                "fraction beyond the baseline, %": round(100 * (cpu[1] - baseline) / cpu[1], 1),
+                "fraction of the runner, %": round(100 * (cpu[1] - job - baseline) / cpu[1], 1),
             }
         )
     return rows
 
 
 def measure_memory(eyes: Path, scratch: Path, *, sizes: Sequence[int], workers: int) -> list[Row]:
-    """Peaks of runs over so many pictures as `sizes` say."""
+    """Measure the peak memory of runs over different numbers of images.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images, to which links are made.
+    scratch : Path
+        An empty folder.
+    sizes : sequence of int
+        Numbers of images.
+    workers : int
+        Worker processes.
+
+    Returns
+    -------
+    list of Row
+        One row for each size.
+    """
     pictures = [sample.path for sample in find_images([eyes])]
     rows: list[Row] = []
     for size in sizes:
@@ -92,16 +148,16 @@ def measure_memory(eyes: Path, scratch: Path, *, sizes: Sequence[int], workers: 
             link = folder / f"{number // 1000:03d}" / f"{number:06d}{pictures[number % len(pictures)].suffix}"
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(pictures[number % len(pictures)])
-        found = run("segment", folder, "-o", out, "--workers", workers)
+        finished = run("segment", folder, "-o", out, "--workers", workers)
         again = run("segment", folder, "-o", out, "--workers", workers)
         rows.append(
             {
-                "pictures": size,
+                "images": size,
                 "workers": workers,
                 "records": len(list(read_manifest(out))),
-                "peak, MB": round(found.peak_mb, 1),
-                "peak of a second run, which skips, MB": round(again.peak_mb, 1),
-                "seconds": round(found.seconds),
+                "peak, MB": round(finished.peak_mb, 1),
+                "peak of a second run, which skips all, MB": round(again.peak_mb, 1),
+                "seconds": round(finished.seconds),
                 "seconds of the second run": round(again.seconds),
             }
         )

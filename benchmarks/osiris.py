@@ -1,9 +1,9 @@
-"""Let OSIRIS v4.1 (Othman, Dorizzi & Garcia-Salicetti 2016), the C++ reference of iris recognition, segment pictures.
+"""Segmentation by OSIRIS v4.1 (Othman, Dorizzi & Garcia-Salicetti 2016), the C++ reference of iris recognition.
 
-OSIRIS was written for OpenCV 2. Under OpenCV 4 it needs headers `cv.h` and `highgui.h` that include its C interface and
-`<map>`, and define cvLoadImage, cvSaveImage, cvMean (the mean under a mask), cvShowImage, cvWaitKey (both may be empty)
-and a cvDiv whose quotient by 0 is 0: OpenCV 4 gives nan for 0 / 0, and then no pupil is found in any picture. In
-OsiCircle.cpp the message of a negative radius, text + int, must become text + std::to_string(int), or it may crash.
+OSIRIS was written for OpenCV 2. To build it with OpenCV 4, write headers `cv.h` and `highgui.h` that include OpenCV's C
+interface and `<map>`, and that define cvLoadImage, cvSaveImage, cvMean (the mean under a mask), cvShowImage, cvWaitKey
+(both may be empty) and a cvDiv with x / 0 = 0: OpenCV 4 computes NaN for 0 / 0, and then no pupil is ever found.
+In OsiCircle.cpp the message of a negative radius, text + int, must become text + std::to_string(int), or it may crash.
 """
 
 from __future__ import annotations
@@ -23,14 +23,22 @@ from numpy.typing import NDArray
 
 from irisstn import read_gray
 
-# In pixels, as its manual sets them for ICE 2005. Its defaults end at pupils of 91, and a third of CASIA-Iris-Interval
-# has wider ones. Bounds close around a set's true sizes do no better: OSIRIS tries few radii, and never the largest.
+# Pixels, from the example for ICE 2005 in its manual. Its defaults end at pupils of 91 pixels, and a third of
+# CASIA-Iris-Interval has larger ones. Tighter bounds are no better: OSIRIS tests few radii, and never the largest.
 DIAMETERS = {"pupil": (50, 160), "iris": (160, 300)}
 
 
 @dataclass(frozen=True)
 class OsirisIris:
-    """What OSIRIS finds in a picture: its mask (H, W), True = usable, and the centres (x, y) of both boundaries."""
+    """Result of OSIRIS for one image.
+
+    Attributes
+    ----------
+    mask : NDArray[numpy.bool_], shape (H, W)
+        True = usable iris.
+    pupil, limbus : tuple of float
+        Centres (x, y) of both boundaries, pixels.
+    """
 
     mask: NDArray[np.bool_]
     pupil: tuple[float, float]
@@ -38,14 +46,30 @@ class OsirisIris:
 
 
 def run_osiris(binary: Path, paths: Sequence[Path]) -> tuple[list[OsirisIris | None], float, float]:
-    """Let one process of `binary` segment `paths`.
+    """Segment images with one process of OSIRIS.
 
-    Returns what it found, None where it wrote no mask, and the mean milliseconds a picture took of one core and of the
-    wall, from the file to the mask's file. Raises click.ClickException if the process ends otherwise than with 0.
+    Parameters
+    ----------
+    binary : Path
+        The program.
+    paths : sequence of Path
+        Image files.
+
+    Returns
+    -------
+    found : list of (OsirisIris or None)
+        Results; None where no mask was written.
+    core_ms, wall_ms : float
+        Mean CPU time and elapsed time per image, from its file to the mask's file, ms.
+
+    Raises
+    ------
+    click.ClickException
+        Where the exit code is not 0.
     """
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        names = [f"{index:06d}" for index in range(len(paths))]  # a name with a blank would be two in its list
+        names = [f"{index:06d}" for index in range(len(paths))]  # a blank would split a name in its list
         for name, path in zip(names, paths, strict=True):
             cv2.imwrite(str(folder / f"{name}.bmp"), read_gray(path))
         (folder / "list.txt").write_text("".join(f"{name}.bmp\n" for name in names))
@@ -76,13 +100,13 @@ def _read(folder: Path, name: str) -> OsirisIris | None:
     if not all((folder / f"{name}{suffix}").exists() for suffix in ("_mask.bmp", "_para.txt")):
         return None
     numbers = np.array((folder / f"{name}_para.txt").read_text().split(), np.float64)
-    points = numbers[2:].reshape(-1, 3)[:, :2]  # x, y, angle; the pupil's first, as many as the first number says
+    points = numbers[2:].reshape(-1, 3)[:, :2]  # x, y, angle; first the points of the pupil, whose number comes first
     pupil, limbus = np.split(points, [int(numbers[0])])
     return OsirisIris(read_gray(folder / f"{name}_mask.bmp") > 127, _centre(pupil), _centre(limbus))
 
 
 def _centre(points: NDArray[np.float64]) -> tuple[float, float]:
-    """The centre of the circle fitted by least squares (Kasa), as OSIRIS fits its circles to its contours."""
+    """Centre of the least-squares circle (Kasa 1976), with which OSIRIS fits circles to contours."""
     system = np.c_[2 * points, np.ones(len(points))]
     x, y, _ = np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0]
     return float(x), float(y)

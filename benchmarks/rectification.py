@@ -1,23 +1,23 @@
-"""What rectification does for recognition: plain iris codes and the CNN on the same eyes, rectified and not.
+"""Effect of rectification on recognition: iris codes and CNN embeddings of the same eyes, rectified and not.
 
     python benchmarks/rectification.py EYES [--model RUN] [--recognizer RUN] [--subjects N] [--align N] [--json FILE]
 
-EYES is a folder of eye pictures whose names or folders progress whose eye they show (`irisstn synth` makes one). Each
-picture is segmented by `irisstn.segment`; conditions are put on top of that, one draw per picture, seeded by its name:
+EYES is a folder of eye images whose identities follow from names and folders (`irisstn synth` makes one). Each image is
+segmented by `irisstn.segment`. The conditions add errors, one random draw for each image, seeded by its name:
 
-    natural     the picture as it is
-    turned      the photograph turned by up to +-15 degrees before it is segmented
-    moved       boundaries moved: centres up to +-4 % of the iris radius (4 px at 100), radii up to +-4 %
+    natural     no errors
+    turned      the image is rotated by up to ±15 degrees before it is segmented
+    moved       boundaries are wrong: centres by up to ±4 % of the iris radius in x and y, radii by up to ±4 %
     both        turned and moved
 
-Methods: `none` = the rubber sheet; `stn` = the rectifier, sampled once from the photograph; `undone` = the rubber sheet
-with the condition's own errors taken back exactly (the eye's natural roll stays). Plain codes
-are compared once, without a shift, and with a search over +-16 shifts of 1.4 degrees; embeddings of the CNN once.
-Pictures without a segmentation count as rejected.
+Methods: `none` = the rubber sheet; `stn` = the rectifier, sampled once from the image; `undone` = the rubber sheet with
+the added errors removed exactly (the eye's own roll remains). Iris codes are compared once without a shift, and with a
+search over ±16 shifts of 1.4 degrees; embeddings of the CNN are compared once. Images without a segmentation count as
+rejected.
 
-With --align N a third way of comparing plain codes is measured, `align`: the probe is turned onto its reference by
-`Rectifier.align_eye` and compared once; all mated pairs, and N pairs of two eyes drawn at random. That is slow, so it
-is done for `natural` and `both` alone.
+With --align N a third comparison of iris codes is measured, `align`: the probe is turned onto its reference by
+`Rectifier.align_eye` and compared once, for all mated pairs and N random non-mated ones. This is slow and therefore
+limited to `natural` and `both`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import click
 import cv2
 import numpy as np
 import torch
+from results_file import Table, rates_figure, results_option, slug, write_results
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
 from irisstn.datasets import Label, Sample, find_images, label_of
@@ -39,25 +40,25 @@ from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates
 from irisstn.geometry import Gray
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import StripNet, distance, encode
-from irisstn.training.data.boundary_errors import Perturbation
+from irisstn.training.data.boundary_errors import NO_ERRORS
 
 CONDITIONS = ("natural", "turned", "moved", "both")
 ALIGNED = ("natural", "both")
 METHODS = ("none", "stn", "undone")
-COMPARED = ("±0", "±16", "cnn")  # plain codes with their shifts, and the CNN
+COMPARED = ("±0", "±16", "cnn")  # iris codes with their shifts, and the CNN
 SIZE = (64, 512)
-TURN_RAD, MOVED = np.deg2rad(15.0), 0.04
+MAX_TURN_RAD, MAX_SHIFT = np.deg2rad(15.0), 0.04  # the shift in iris radii
 
 
 @dataclass
 class _Set:
-    """Strips of one condition and method, and whose they are."""
+    """Strips of one condition and method, and their identities."""
 
     strips: list[Strip] = field(default_factory=list)
     eyes: list[str] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    found: list[tuple[Gray, Segmentation]] = field(default_factory=list)  # the pictures and their rings, to be aligned
+    found: list[tuple[Gray, Segmentation]] = field(default_factory=list)  # images, for alignment
 
 
 def main(
@@ -68,7 +69,24 @@ def main(
     subjects: int | None = None,
     align: int = 0,
 ) -> dict[str, dict[str, float]]:
-    """The error rates of each condition, method and comparison, named "natural/stn/±0"."""
+    """Measure the error rates of each condition, method and comparison.
+
+    Parameters
+    ----------
+    eyes : Path
+        Folder of images.
+    model, recognizer : Path or None
+        Weights or runs of the rectifier and of the CNN. None: those that irisstn ships.
+    subjects : int or None
+        Number of subjects. None: all.
+    align : int
+        Number of non-mated pairs that are aligned. 0: no alignment.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        `ErrorRates.as_dict` by "condition/method/comparison", such as "natural/stn/±0".
+    """
     rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
     samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
     kept = sorted({label.subject for _, label in samples})[:subjects]
@@ -97,7 +115,7 @@ def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
 
 
 def _aligned(part: _Set, rectifier: Rectifier, non_mated: int) -> Comparisons:
-    """All mated pairs of `part` and so many others, the second of each turned onto the first and compared once."""
+    """All mated pairs of `part` and so many non-mated ones, the second of each turned onto the first."""
     n = len(part.eyes)
     codes = [encode(strip) for strip in part.strips]
     first, second = np.triu_indices(n, 1)
@@ -109,12 +127,12 @@ def _aligned(part: _Set, rectifier: Rectifier, non_mated: int) -> Comparisons:
         i, j = int(first[pair]), int(second[pair])
         turned = rectifier.align_eye(*part.found[j], part.strips[i], SIZE).strip
         values[i, j] = distance(codes[i], encode(turned))
-    everything = compare_all(values, part.eyes, subjects=part.subjects, failed=part.failed)
-    measured = ~np.isnan(everything.non_mated)
+    comparisons = compare_all(values, part.eyes, subjects=part.subjects, failed=part.failed)
+    measured = ~np.isnan(comparisons.non_mated)
     return replace(
-        everything,
-        non_mated=everything.non_mated[measured],
-        non_mated_subjects=everything.non_mated_subjects[measured],
+        comparisons,
+        non_mated=comparisons.non_mated[measured],
+        non_mated_subjects=comparisons.non_mated_subjects[measured],
     )
 
 
@@ -140,8 +158,8 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
 def _strips(
     image: Gray, condition: str, rng: np.random.Generator, rectifier: Rectifier
 ) -> Iterator[tuple[str, tuple[Strip, tuple[Gray, Segmentation]]]]:
-    """By method, the strip of one picture under one condition and where it is from; nothing where no iris is found."""
-    turn = TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "both") else 0.0
+    """(method, (strip, its source)) of one image under one condition; nothing where segmentation fails."""
+    turn = MAX_TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "both") else 0.0
     shown = _turned(image, turn) if turn else image
     try:
         right = segment(shown)
@@ -155,7 +173,7 @@ def _strips(
 
 
 def _turned(image: Gray, turn_rad: float) -> Gray:
-    """The picture turned clockwise as seen, about its middle."""
+    """The image rotated clockwise about its centre."""
     height, width = image.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -np.rad2deg(turn_rad), 1.0)
     turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -163,17 +181,26 @@ def _turned(image: Gray, turn_rad: float) -> Gray:
 
 
 def _moved(segmentation: Segmentation, rng: np.random.Generator) -> Segmentation:
-    none = np.zeros((2, 2))
-    return Perturbation(0.0, MOVED * rng.uniform(-1, 1, (2, 2)), MOVED * rng.uniform(-1, 1, 2), none).apply(
-        segmentation
-    )
+    shift, scale = MAX_SHIFT * rng.uniform(-1, 1, (2, 2)), MAX_SHIFT * rng.uniform(-1, 1, 2)
+    return replace(NO_ERRORS, shift=shift, scale=scale).apply(segmentation)
 
 
 def table(rates: dict[str, dict[str, float]]) -> str:
-    """The rates as text, in percent with 95 % intervals."""
+    """Format the rates as text, in % with 95 % intervals.
+
+    Parameters
+    ----------
+    rates : dict of str to dict of str to float
+        Result of `main`.
+
+    Returns
+    -------
+    str
+        One line for each condition, method and comparison.
+    """
     first = next(iter(rates.values()))
     lines = [
-        f"{first['mated']:.0f} mated and {first['non_mated']:.0f} non_mated comparisons of {first['subjects']:.0f} "
+        f"{first['mated']:.0f} mated and {first['non_mated']:.0f} non-mated comparisons of {first['subjects']:.0f} "
         f"subjects, {100 * first['failure_to_enrol']:.2f} % not enrolled; in % [95 % interval]",
         f"{'condition':<10}{'method':<8}{'':>6}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
     ]
@@ -187,23 +214,63 @@ def table(rates: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def results_table(name: str, rates: dict[str, dict[str, float]]) -> Table:
+    """Convert the rates to a table for `write_results`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the eyes.
+    rates : dict of str to dict of str to float
+        Result of `main`.
+
+    Returns
+    -------
+    Table
+        One row for each condition, method and comparison.
+    """
+    first = next(iter(rates.values()))
+    return Table(
+        f"{name}: {first['mated']:.0f} mated and {first['non_mated']:.0f} non-mated comparisons of "
+        f"{first['subjects']:.0f} subjects; 95 % bootstrap intervals over subjects",
+        ["condition", "method", "comparison", "EER", "FNMR at FMR 1e-3"],
+        [[*key.split("/"), rates_figure(row, "eer"), rates_figure(row, "fnmr@0.001")] for key, row in rates.items()],
+    )
+
+
 @click.command()
 @click.argument("eyes", type=click.Path(path_type=Path, exists=True))
 @click.option("--model", type=click.Path(path_type=Path), help="Weights or run.  [default: those irisstn ships]")
 @click.option("--recognizer", type=click.Path(path_type=Path), help="The same for the CNN.")
 @click.option("--subjects", type=click.IntRange(2), help="Only the first so many subjects.")
-@click.option("--align", default=0, show_default=True, help="Also align so many pairs of two eyes, and all of one.")
+@click.option("--align", default=0, show_default=True, help="Also align so many non-mated pairs, and all mated ones.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Also write the figures to this file.")
+@click.option("--name", help="Name of the eyes in the results.  [default: the folder's name]")
+@results_option
 def cli(
-    eyes: Path, model: Path | None, recognizer: Path | None, subjects: int | None, align: int, out: Path | None
+    *,
+    eyes: Path,
+    model: Path | None,
+    recognizer: Path | None,
+    subjects: int | None,
+    align: int,
+    out: Path | None,
+    name: str | None,
+    results: bool,
 ) -> None:
     """Compare rectified strips with plain ones, under stress and without."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)  # one picture is too little to share out: threads would wait for each other
+    torch.set_num_threads(1)  # batches of one strip are too small for several threads
     rates = main(eyes, model=model, recognizer=recognizer, subjects=subjects, align=align)
     click.echo(table(rates))
     if out is not None:
         out.write_text(json.dumps(rates, indent=1), encoding="utf-8")
+    if results:
+        command = "python benchmarks/rectification.py EYES"
+        command += f" --subjects {subjects}" * (subjects is not None) + f" --align {align}" * (align > 0)
+        command += " --model RUN" * (model is not None) + " --recognizer RUN" * (recognizer is not None)
+        name = name or eyes.name
+        click.echo(write_results(f"rectification-{slug(name)}", command, [results_table(name, rates)]))
 
 
 if __name__ == "__main__":

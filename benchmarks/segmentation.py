@@ -1,27 +1,24 @@
-"""How well and how fast `irisstn.segment` finds the iris, on rendered eyes and on real ones where you have them.
+"""Accuracy and speed of `irisstn.segment` on rendered eyes, and on real ones where they are at hand.
 
     python benchmarks/segmentation.py [--synthetic N] [--eyes DIR --truth CSV] [--iitd DIR] [--osiris BINARY]
 
 Without options: N = 20 rendered eyes of every camera. `--eyes` is a folder of pictures, `--truth` a table of circles
 marked in them by hand (columns name, then pupil_, iris_, upper_ and lower_ x, y and r; pixels, 0-based): the iris is
-outside the pupil, inside the iris and inside both lid circles (IRISSEG-CC, Hofbauer et al. 2014; Alonso-Fernandez &
+outside the pupil, inside the iris and inside both eyelid circles (IRISSEG-CC, Hofbauer et al. 2014; Alonso-Fernandez &
 Bigun 2015). `--iitd` is a folder with `test/NNN_KK_E.bmp` and hand-made masks `ground_truth/OperatorA_NNN-*_KK.tiff`.
-`--osiris` names a binary of OSIRIS v4.1, which then does the pictures of `--eyes` as well, as many processes at a time
-(`osiris.py` beside this file says how to build it). It writes one mask, without lashes and glints; that is scored.
+`--osiris` is a binary of OSIRIS v4.1, which then segments the pictures of `--eyes` as well, in as many processes
+(`osiris.py` in this folder explains how to build it). Its one mask, without eyelashes and reflections, is scored.
 
-Printed for each set: the number of pictures and of failures; F1 of the iris between the lids (a failure counts 0) with
-its mean and a 95 % bootstrap interval, 5th percentile and median; median and 99th percentile of the centres' errors in
-pixels; in milliseconds the medians of `segment` on one core, of all from the file to the four PNG files and the record,
-and of the same by the wall. Those of OSIRIS are from the file to the one mask, the mean of each of its processes.
+Printed for each set: numbers of pictures and failures; F1 of the iris between the eyelids (0 for a failure): mean with
+a 95 % bootstrap interval over pictures, 5th percentile and median; median and 99th percentile of the errors of the
+centres, pixels; medians of the CPU time of `segment`, of the CPU time from the picture file to the four PNG files and
+the record, and of the elapsed time for the same, ms. Times of OSIRIS are means over the pictures of a process, from the
+file to its one mask.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -29,41 +26,34 @@ from functools import partial
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from osiris import run_osiris
+from results_file import Figure, Table, results_option, slug, write_results
+from segmentation_scores import Score, read_circles, score_iitd, score_marked, score_osiris, score_rendered
 
-from irisstn import SegmentationError, read_gray, segment
-from irisstn.batch.jobs.job import JobInput
-from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
-from irisstn.geometry import Gray
-from irisstn.images import to_gray, write_bytes_atomic
-from irisstn.results import Segmentation
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS
 
-Bool = NDArray[np.bool_]
-Circle = tuple[float, float, float]
-OSIRIS_PICTURES = 43  # to a process: its start is then a small part of its time
-
-
-@dataclass(frozen=True)
-class Score:
-    """One picture: F1 in percent (0 for a failure), errors of the centres and times; NaN where not known."""
-
-    name: str
-    f1: float
-    failed: str = ""
-    pupil_px: float = float("nan")
-    limbus_px: float = float("nan")
-    segment_ms: float = float("nan")
-    files_ms: float = float("nan")
-    wall_ms: float = float("nan")
+OSIRIS_PICTURES = 43  # for each process, so that its start is a small part of the time
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """Summary of a set of images: one line of the table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the set.
+    n, failed : int
+        Numbers of images and of failures.
+    f1_mean, f1_low, f1_high : float
+        Mean F1 in % and its 95 % bootstrap interval over images.
+    f1_p5, f1_median : float
+        5th percentile and median of F1 in %.
+    pupil_px, limbus_px : tuple of float
+        Median and 99th percentile of the errors of the centres, pixels.
+    segment_ms, files_ms, wall_ms : float
+        Medians of the times, ms.
+    """
 
     name: str
     n: int
@@ -80,13 +70,21 @@ class Row:
     wall_ms: float
 
 
-def f1(truth: Bool, found: Bool) -> float:
-    """F1 in percent of two masks."""
-    return float(200 * (truth & found).sum() / max(int(truth.sum() + found.sum()), 1))
-
-
 def summary(name: str, scores: Sequence[Score]) -> Row:
-    """The line of a set; the interval is a bootstrap over its pictures."""
+    """Summarise the scores of a set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    scores : sequence of Score
+        At least one.
+
+    Returns
+    -------
+    Row
+        The summary.
+    """
     values = np.array([score.f1 for score in scores])
     rng = np.random.default_rng(0)
     means = [float(rng.choice(values, len(values)).mean()) for _ in range(1000)]
@@ -113,109 +111,8 @@ def summary(name: str, scores: Sequence[Score]) -> Row:
     )
 
 
-def timed_segment(image: Gray) -> tuple[Segmentation | None, str, float]:
-    """The segmentation or the reason why not, and how many milliseconds of this core it took."""
-    start = time.process_time()
-    try:
-        found = segment(image)
-    except SegmentationError as error:
-        return None, error.reason, float("nan")
-    return found, "", 1000 * (time.process_time() - start)
-
-
-def score_file(path: Path, truth: Bool, circles: tuple[Circle, Circle] | None) -> Score:
-    """Segment the picture at `path` as the program does; `circles` are the pupil's and the iris's."""
-    cv2.setNumThreads(1)
-    found, reason, milliseconds = timed_segment(read_gray(path))
-    if found is None:
-        return Score(path.name, 0.0, reason)
-    errors = [float("nan")] * 2
-    if circles is not None:
-        pairs = zip((found.pupil, found.limbus), circles, strict=True)
-        errors = [float(np.hypot(curve.x - x, curve.y - y)) for curve, (x, y, _) in pairs]
-    return Score(path.name, f1(truth, found.iris_mask), "", errors[0], errors[1], milliseconds, *timed_files(path))
-
-
-def timed_files(path: Path) -> tuple[float, float]:
-    """Milliseconds from the file to all that `irisstn segment` writes for it, record and quality too: core and wall."""
-    start, wall = time.process_time(), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, SegmentJob(SegmentConfig()).start() as process:
-        result = process(JobInput(path.name, path.read_bytes()))
-        for name, content in result.files.items():
-            write_bytes_atomic(Path(folder) / name, content)
-        json.dumps(result.fields)
-    return 1000 * (time.process_time() - start), 1000 * (time.perf_counter() - wall)
-
-
-def score_rendered(camera: str, seed: int) -> Score:
-    """Render one eye and segment it."""
-    cv2.setNumThreads(1)
-    eye = render(Identity.from_seed(90_000 + seed), sample_shot(np.random.default_rng([9, seed]), CAMERAS[camera]))
-    found, reason, milliseconds = timed_segment(to_gray(eye.image))
-    if found is None:
-        return Score(f"{camera}/{seed}", 0.0, reason)
-    truth = eye.truth
-    pupil = float(np.hypot(found.pupil.x - truth.pupil.x, found.pupil.y - truth.pupil.y))
-    limbus = float(np.hypot(found.limbus.x - truth.limbus.x, found.limbus.y - truth.limbus.y))
-    return Score(f"{camera}/{seed}", f1(truth.iris_mask, found.iris_mask), "", pupil, limbus, milliseconds)
-
-
-def read_circles(table: Path) -> dict[str, dict[str, Circle]]:
-    """The hand-marked circles of each picture, by its name without the suffix."""
-    with table.open(newline="") as file:
-        return {
-            row["name"]: {
-                part: (float(row[f"{part}_x"]), float(row[f"{part}_y"]), float(row[f"{part}_r"]))
-                for part in ("pupil", "iris", "upper", "lower")
-            }
-            for row in csv.DictReader(file)
-        }
-
-
-def iris_of(circles: dict[str, Circle], size: tuple[int, int]) -> Bool:
-    """The iris mask (H, W) that hand-marked circles stand for."""
-    y, x = np.mgrid[: size[0], : size[1]]
-
-    def inside(part: str) -> Bool:
-        cx, cy, radius = circles[part]
-        return np.asarray((x - cx) ** 2 + (y - cy) ** 2 <= radius**2)
-
-    return ~inside("pupil") & inside("iris") & inside("upper") & inside("lower")
-
-
-def score_marked(path: Path, circles: dict[str, Circle]) -> Score:
-    """Score one picture with hand-marked circles."""
-    height, width = read_gray(path).shape
-    truth = iris_of(circles, (height, width))
-    return score_file(path, truth, (circles["pupil"], circles["iris"]))
-
-
-def score_iitd(path: Path) -> Score:
-    """Score one picture of IIT Delhi against its hand-made mask."""
-    number, shot, _ = path.stem.split("_")
-    mask = next((path.parent.parent / "ground_truth").glob(f"OperatorA_{number}-*_{shot}.tiff"))
-    return score_file(path, read_gray(mask) > 127, None)
-
-
-def score_osiris(binary: Path, marks: dict[str, dict[str, Circle]], paths: Sequence[Path]) -> list[Score]:
-    """Score what one process of OSIRIS makes of `paths`; a picture that it wrote no mask of is a failure."""
-    found, core_ms, wall_ms = run_osiris(binary, paths)
-    scores = []
-    for path, iris in zip(paths, found, strict=True):
-        if iris is None:
-            scores.append(Score(path.name, 0.0, "no mask"))
-            continue
-        circles = marks[path.stem]
-        truth = iris_of(circles, (iris.mask.shape[0], iris.mask.shape[1]))
-        pupil = math.dist(iris.pupil, circles["pupil"][:2])
-        limbus = math.dist(iris.limbus, circles["iris"][:2])
-        score = f1(truth, iris.mask)
-        scores.append(Score(path.name, score, "", pupil, limbus, files_ms=core_ms, wall_ms=wall_ms))
-    return scores
-
-
 def print_row(row: Row) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     click.echo(
         f"{row.name:26s} {row.n:5d} {row.failed:4d}   {row.f1_mean:6.2f} [{row.f1_low:5.2f}, {row.f1_high:5.2f}] "
         f"{row.f1_p5:6.2f} {row.f1_median:6.2f}   {row.pupil_px[0]:5.2f} {row.pupil_px[1]:5.2f}   "
@@ -232,7 +129,9 @@ def print_row(row: Row) -> None:
 @click.option("--osiris", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--every", default=1, show_default=True, help="Of the marked pictures take one in so many.")
 @click.option("--workers", default=2, show_default=True)
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows here.")
+@click.option("--name", help="Name of the pictures of --eyes in the results.  [default: the folder's name]")
+@results_option
 def main(
     *,
     synthetic: int,
@@ -243,8 +142,10 @@ def main(
     every: int,
     workers: int,
     json_path: Path | None,
+    name: str | None,
+    results: bool,
 ) -> None:
-    """Print the table."""
+    """Print the table and write it to benchmarks/results/."""
     if (eyes is None) != (truth is None) or (osiris is not None and eyes is None):
         raise click.UsageError("--eyes and --truth go together, and --osiris needs both")
     rows: list[Row] = []
@@ -253,8 +154,8 @@ def main(
         f"{'pupil px':>11s}   {'limbus px':>11s}   {'ms':>6s} {'files':>6s} {'wall':>6s}"
     )
 
-    def add(name: str, scores: Sequence[Score]) -> None:
-        rows.append(summary(name, scores))
+    def add(label: str, scores: Sequence[Score]) -> None:
+        rows.append(summary(label, scores))
         print_row(rows[-1])
 
     with ProcessPoolExecutor(workers) as pool:
@@ -266,15 +167,70 @@ def main(
             if not paths:
                 raise click.UsageError(f"none of the pictures in {eyes} is named in {truth}")
             marked = [marks[path.stem] for path in paths]
-            add(eyes.name, list(pool.map(score_marked, paths, marked, chunksize=8)))
+            add(name or eyes.name, list(pool.map(score_marked, paths, marked, chunksize=8)))
             if osiris is not None:
                 each = partial(score_osiris, osiris, marks)
                 parts = [paths[start : start + OSIRIS_PICTURES] for start in range(0, len(paths), OSIRIS_PICTURES)]
-                add(f"{eyes.name}: OSIRIS v4.1", [score for scores in pool.map(each, parts) for score in scores])
+                add(
+                    f"{name or eyes.name}: OSIRIS v4.1", [score for scores in pool.map(each, parts) for score in scores]
+                )
         if iitd is not None:
             add("iitd", list(pool.map(score_iitd, sorted((iitd / "test").glob("*.bmp")))))
     if json_path is not None:
         json_path.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    if results:
+        options = [
+            (f"--synthetic {synthetic}", True),
+            ("--eyes EYES --truth CSV", eyes is not None),
+            ("--iitd IITD", iitd is not None),
+            ("--osiris BINARY", osiris is not None),
+            (f"--every {every}", every != 1),
+        ]
+        command = " ".join(["python benchmarks/segmentation.py", *(text for text, used in options if used)])
+        sets = [slug(name or eyes.name)] if eyes is not None else []
+        sets += ["iitd"] if iitd is not None else []
+        click.echo(write_results("-".join(["segmentation", *(sets or ["rendered"])]), command, [results_table(rows)]))
+
+
+def results_table(rows: Sequence[Row]) -> Table:
+    """Convert the rows to a table for `write_results`.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        One for each set.
+
+    Returns
+    -------
+    Table
+        F1, centre errors and times.
+    """
+    columns = ["pictures", "n", "failed", "F1 mean", "F1 5th percentile", "F1 median"]
+    columns += [
+        f"{part}, {kind}" for part in ("pupil centre", "limbus centre") for kind in ("median", "99th percentile")
+    ]
+    columns += ["segment", "all files, CPU", "all files, elapsed"]
+    return Table(
+        "F1 of the iris between the eyelids (failures count 0), errors of the centres, times per picture; 95 % "
+        "bootstrap intervals over pictures",
+        columns,
+        [
+            [
+                row.name,
+                row.n,
+                row.failed,
+                Figure(round(row.f1_mean, 3), round(row.f1_low, 3), round(row.f1_high, 3), row.n, "%"),
+                *(_figure(value, row.n, "%") for value in (row.f1_p5, row.f1_median)),
+                *(_figure(value, row.n, "px") for value in (*row.pupil_px, *row.limbus_px)),
+                *(_figure(value, row.n, "ms") for value in (row.segment_ms, row.files_ms, row.wall_ms)),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _figure(value: float, n: int, unit: str) -> Figure | str:
+    return Figure(round(value, 3), n=n, unit=unit) if value == value else ""  # NaN: not measured
 
 
 if __name__ == "__main__":

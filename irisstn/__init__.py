@@ -1,16 +1,18 @@
-"""Iris-recognition preprocessing: eye photographs in, straight iris strips out.
+"""Iris-recognition preprocessing: from eye pictures to rectified iris strips.
 
     segmentation = irisstn.segment(image)                        # image (H, W) uint8, see irisstn.read_gray
     strip = irisstn.normalize(image, segmentation)               # the rubber sheet: (64, 512) and its mask
-    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; torch is imported here only
+    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; only this line imports torch
 
-Conventions (axes, angles, masks) are written in `irisstn.geometry`, errors in `irisstn.errors`.
+`irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+__version__: str
 
 if TYPE_CHECKING:
     from irisstn.errors import (
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from irisstn.geometry import Boundary, Ellipse, Eyelid
-    from irisstn.images import read_gray, to_gray
+    from irisstn.gray_levels import to_gray
+    from irisstn.images import read_gray
     from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
     from irisstn.rectification.rectifier import Rectified, Rectifier, RectifierConfig
@@ -58,7 +61,8 @@ __all__ = [
 _HOMES = {
     "irisstn.errors": "ConfigError DatasetError ImageError IrisError OutputError SegmentationError WeightsError",
     "irisstn.geometry": "Boundary Ellipse Eyelid",
-    "irisstn.images": "read_gray to_gray",
+    "irisstn.gray_levels": "to_gray",
+    "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
     "irisstn.rectification.rectifier": "Rectified Rectifier RectifierConfig",
@@ -69,7 +73,11 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name's module when the name is first used, so that nobody waits for what he does not need."""
+    """Import the module of a public name when the name is first used, because torch takes seconds to import."""
+    if name == "__version__":  # reading the metadata takes longer than the rest of this module
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("irisstn")
     if name not in _HOME:
         raise AttributeError(f"module 'irisstn' has no attribute {name!r}")
     value: object = getattr(import_module(_HOME[name]), name)

@@ -1,7 +1,7 @@
-"""Strict YAML files and dotted overrides, read into typed models. Knows no stage.
+"""YAML files and dotted overrides, read into typed models.
 
-Every stage keeps its own model, derived from `Strict`, beside its code: the defaults stand there, once. A file and the
-overrides only say what differs.
+Every stage defines its own model, derived from `Strict`, beside its code, with the defaults. A configuration file and
+the overrides contain only what differs from them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_DEPTH = 20
 
 
 class Strict(BaseModel):
-    """A model that is frozen, has no unknown keys, and whose defaults are checked like given values."""
+    """Base of the configuration models: frozen, without unknown keys, and with checked defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -33,11 +33,28 @@ Model = TypeVar("Model", bound=BaseModel)
 def load_config(
     model: type[Model], path: Path | None = None, overrides: Mapping[str, object] | Sequence[str] = ()
 ) -> Model:
-    """Read `model` from a YAML file (None: all defaults), then apply `overrides`.
+    """Read a configuration from a YAML file and overrides.
 
-    An override is `"segmentation.min_radius=0.1"`, its value read as YAML, or an item of a mapping from dotted names
-    to values. Raises ConfigError for a file that cannot be read, an unknown key (naming the nearest known ones), and a
-    value of the wrong type or out of range.
+    Parameters
+    ----------
+    model : type
+        The pydantic model to read.
+    path : Path, optional
+        The YAML file; None for the defaults.
+    overrides : mapping or sequence of str
+        Applied after the file: values by dotted name, or texts such as "segmentation.min_usable=0.1", whose value is
+        read as YAML.
+
+    Returns
+    -------
+    BaseModel
+        An instance of `model`.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key (with the most similar known ones), and a value of the wrong
+        type or out of range.
     """
     values = _read(path) if path is not None else {}
     pairs = overrides.items() if isinstance(overrides, Mapping) else [_parse(text) for text in overrides]
@@ -74,14 +91,14 @@ def _parse(text: str) -> tuple[str, object]:
 
 def _load(text: str, where: str) -> object:
     try:
-        # The loader is a child of SafeLoader: it makes plain values only.
+        # The loader is derived from SafeLoader, which creates plain values only.
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader without aliases (a few of them can stand for gigabytes), repeated keys or bottomless nesting."""
+    """SafeLoader that refuses aliases (a few of them can expand to gigabytes), repeated keys and deep nesting."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
@@ -98,7 +115,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
-                raise yaml.YAMLError(f"{name} stands twice (line {key.start_mark.line + 1})")
+                raise yaml.YAMLError(f"{name} is given twice (line {key.start_mark.line + 1})")
             seen.add(name)
         return dict(super().construct_mapping(node, deep=deep))
 
@@ -109,7 +126,7 @@ def _put(values: dict[str, object], name: str, value: object) -> None:
         values[first] = value
         return
     below = values.get(first)
-    inner = dict(below) if isinstance(below, dict) else {}  # a copy: what the caller gave stays as it is
+    inner = dict(below) if isinstance(below, dict) else {}  # a copy, because the mapping belongs to the caller
     _put(inner, rest, value)
     values[first] = inner
 
@@ -132,7 +149,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 
 def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The model whose field the path `place` ends in; union members and list indices are walked through."""
+    """The model that has the field at the end of the path `place`, through members of unions and items of lists."""
     current: type[BaseModel] | None = model
     for part in place:
         field = current.model_fields.get(str(part)) if current is not None else None
@@ -158,7 +175,23 @@ def _short(value: object) -> str:
 
 
 def parse_size(size: object) -> object:
-    """`"64x512"` as (64, 512); anything else as it is, for the model to judge."""
+    """Split a size that is written as text.
+
+    Parameters
+    ----------
+    size : object
+        Text such as "64x512", or any other value.
+
+    Returns
+    -------
+    object
+        The two parts of the text; any other value as it is, to be checked by the model.
+
+    Examples
+    --------
+    >>> parse_size("64x512")
+    ('64', '512')
+    """
     if isinstance(size, str) and size.count("x") == 1:
         return tuple(size.split("x"))
     return size

@@ -1,4 +1,4 @@
-"""What this installation consists of, and whether it works: for `irisstn doctor` and for reports of faults."""
+"""Describe and test the installation, for `irisstn doctor` and for bug reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ _SUFFIXES = (".png", ".jpg", ".jp2", ".tiff", ".bmp", ".gif", ".webp", ".ppm")
 
 
 def describe() -> Iterator[tuple[str, str]]:
-    """Names and values: versions, devices, picture formats that can be read, the shipped weights' hashes."""
+    """Describe the installation.
+
+    Yields
+    ------
+    name, value : str
+        Versions, devices, picture formats that can be read, and the hashes of the shipped weights.
+    """
     yield "python", f"{platform.python_version()} on {platform.platform()}"
     for package in PACKAGES:
         try:
@@ -47,23 +53,31 @@ def describe() -> Iterator[tuple[str, str]]:
 
 
 def self_test() -> str | None:
-    """Take one rendered eye through all stages; None where all is well, else what went wrong."""
+    """Segment, normalize and rectify a rendered eye.
+
+    Returns
+    -------
+    str or None
+        What is wrong; None if all stages work.
+    """
     eye = render(Identity.from_seed(1), sample_shot(np.random.default_rng(1), CAMERAS["ring-320x280"]))
     try:
-        found = segment(eye.image)
-        strip = normalize(eye.image, found)
+        segmentation = segment(eye.image)
+        strip = normalize(eye.image, segmentation)
         rectified = Rectifier.load().rectify(strip)
     except IrisError as error:
         return str(error)
-    shared, both = (found.iris_mask & eye.truth.iris_mask).sum(), found.iris_mask.sum() + eye.truth.iris_mask.sum()
-    if 2 * shared / both < 0.9:
-        return f"the iris mask of a rendered eye has an F1 of only {2 * shared / both:.2f}"
+    found, true = segmentation.iris_mask, eye.truth.iris_mask
+    f1 = 2 * (found & true).sum() / (found.sum() + true.sum())
+    if f1 < 0.9:
+        return f"the iris mask of a rendered eye has an F1 of only {f1:.2f}"
     if rectified.strip.size != strip.size:
-        return "a rectified strip changed its size"
+        return f"rectification changed the size of a strip from {strip.size} to {rectified.strip.size}"
     return None
 
 
 def _can_read(suffix: str) -> bool:
+    """Whether this build of OpenCV writes and reads pictures with `suffix`."""
     picture = np.full((64, 64, 3), 128, np.uint8)
     try:
         return decode_gray(bytes(cv2.imencode(suffix, picture)[1])).shape == (64, 64)

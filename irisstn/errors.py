@@ -1,20 +1,38 @@
-"""Everything that irisstn raises on bad data.
+"""The exceptions that irisstn raises on bad data.
 
     IrisError                 has a `stage` and a `reason`; its text is one line, "stage: reason"
-    ├── ImageError            a file is no picture that can be read, or breaks a limit
-    ├── SegmentationError     no pupil, no limbus, a closed eye, too blurred: no ring could be trusted
-    ├── DatasetError          a folder or list holds no samples, or its identities cannot be told
+    ├── ImageError            a file is not a readable picture, or exceeds a limit
+    ├── SegmentationError     no pupil or limbus, a closed eye, too blurred: no iris ring that could be trusted
+    ├── DatasetError          a folder or list holds no samples, or its identities cannot be derived
     ├── ConfigError           a configuration file or override is unknown, mistyped or out of range
     ├── WeightsError          a weights file or run is missing, damaged or does not fit the model
-    └── OutputError           the output folder cannot be used: locked, read-only, or made by other settings
+    └── OutputError           the output folder cannot be used: locked, read-only, or made with other settings
 
-Misuse of a function (a wrong shape, an impossible size) raises ValueError instead. StageProgress raise; only the batch
-runner catches, and writes the record.
+Misuse of a function (a wrong shape, an impossible size) raises ValueError instead. The stages raise these exceptions;
+only the batch runner catches them, and writes stage and reason to the record.
 """
 
 
 class IrisError(Exception):
-    """Bad data, with the `stage` that met it and the `reason` in words a user can act on."""
+    """Bad data.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong, in words that a user can act on.
+    stage : str, optional
+        The stage that failed; the default belongs to the class.
+
+    Attributes
+    ----------
+    stage, reason : str
+        As given.
+
+    Examples
+    --------
+    >>> str(IrisError("the file is empty", stage="read"))
+    'read: the file is empty'
+    """
 
     default_stage = "irisstn"
 
@@ -25,19 +43,19 @@ class IrisError(Exception):
 
 
 class ImageError(IrisError):
-    """A file is no picture that can be read, or breaks a limit."""
+    """A file is not a readable picture, or exceeds a limit."""
 
     default_stage = "read"
 
 
 class SegmentationError(IrisError):
-    """No ring that could be trusted was found in a picture."""
+    """No iris ring that could be trusted was found in a picture."""
 
     default_stage = "segment"
 
 
 class DatasetError(IrisError):
-    """A folder or list holds no samples, or its identities cannot be told."""
+    """A folder or list holds no samples, or its identities cannot be derived."""
 
     default_stage = "dataset"
 
@@ -55,6 +73,6 @@ class WeightsError(IrisError):
 
 
 class OutputError(IrisError):
-    """The output folder cannot be used: locked, read-only, or made by other settings."""
+    """The output folder cannot be used: locked, read-only, or made with other settings."""
 
     default_stage = "output"

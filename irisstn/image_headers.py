@@ -1,7 +1,8 @@
-"""The format and size of a picture from its first bytes, before anything is decoded.
+"""Format and size of a picture file, read from its header before it is decoded.
 
-A file of a few kilobytes can claim, and unpack to, gigabytes. `picture_header` reads what the decoder will read, so
-that `irisstn.images` can refuse such a file at no cost. A format that is not known here is never handed to a decoder.
+A file of a few kilobytes can decompress to gigabytes. `picture_header` reads the same fields as the decoder, so that
+`irisstn.images` can refuse such a file before it allocates memory. A format that is not supported here never reaches a
+decoder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ _PNM = re.compile(rb"P([1-6])((?:\s+|#[^\n]*\n)+)(\d{1,9})((?:\s+|#[^\n]*\n)+)(\
 
 
 class Header(NamedTuple):
-    """What a picture's first bytes say: its format, (H, W) in pixels as stored, and whether it has an alpha channel."""
+    """The header of a picture file.
+
+    Attributes
+    ----------
+    format : str
+        Name of the format, such as "JPEG 2000".
+    height, width : int
+        Size in pixels as stored, before any EXIF orientation is applied.
+    alpha : bool
+        Whether the picture may have an alpha channel.
+    """
 
     format: str
     height: int
@@ -27,7 +38,23 @@ class Header(NamedTuple):
 
 
 def picture_header(data: bytes) -> Header:
-    """The header of the PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP or PNM file `data`; raises ImageError on others."""
+    """Read the header of a picture file.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of a PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP or PNM file.
+
+    Returns
+    -------
+    Header
+        Format and size.
+
+    Raises
+    ------
+    ImageError
+        For other formats, and for a header that is damaged, cut short or without a size.
+    """
     if not data:
         raise ImageError("the file is empty")
     try:
@@ -62,7 +89,7 @@ def _dispatch(data: bytes) -> Header | None:  # noqa: PLR0911
 
 def _png(data: bytes) -> Header:
     width, height, _, colour = struct.unpack_from(">IIBB", data, 16)
-    # Decoders set aside what a chunk's length claims, up to gigabytes: see first that the chunks fill the file.
+    # Decoders allocate the length that a chunk states, up to gigabytes: check first that the chunks fit the file.
     at = 8
     kinds: list[bytes] = []
     while at < len(data) and (not kinds or kinds[-1] != b"IEND"):
@@ -125,7 +152,7 @@ def _webp(data: bytes) -> Header:
 
 
 def _jpeg2000(data: bytes) -> Header:
-    # The decoder reads the size from the code stream's SIZ segment; the boxes around it are only hints.
+    # The decoder reads the size from the SIZ segment of the code stream, not from the boxes around it.
     at = data.find(b"\xff\x4f\xff\x51")
     if at < 0:
         raise ImageError("the JPEG 2000 file has no code stream")

@@ -1,4 +1,4 @@
-"""Read any picture to 8-bit gray, within limits that hold before it is decoded; write files atomically."""
+"""Read any picture as 8-bit gray, with limits that are checked before it is decoded; write files atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,23 @@ from numpy.typing import NDArray
 
 from irisstn.errors import ImageError
 from irisstn.geometry import Gray
+from irisstn.gray_levels import to_gray
 from irisstn.image_headers import Header, picture_header
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "SUFFIXES",
+    "decode_gray",
+    "encode_jpeg",
+    "encode_png",
+    "read_file",
+    "read_gray",
+    "to_gray",
+    "write_bytes_atomic",
+    "write_png",
+]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpc", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp"}
@@ -22,8 +38,8 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 32_000_000
 MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels a side
 MAX_BYTES = 256 << 20
-_ROWS_AT_ONCE = 512  # of a picture, where intermediate results take several times its memory
-# On iris strips run-length coding is as small as the default strategy and a third faster.
+_ROWS_AT_ONCE = 512  # of a picture, where intermediate results need several times its memory
+# On iris strips run-length coding gives files as small as the default strategy, and is a third faster.
 _PNG_GRAY: tuple[int, ...] = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 _PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: twice as fast as a choice for each, and 6 % larger
@@ -31,12 +47,48 @@ if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: twice as fast
 
 
 def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
-    """Read the picture at `path` as (H, W) uint8, turned upright by its EXIF orientation. See `decode_gray`."""
+    """Read a picture file as 8-bit gray.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of a format that `decode_gray` reads.
+    max_pixels : int
+        Limit of H W.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        The picture, with its EXIF orientation applied.
+
+    Raises
+    ------
+    ImageError
+        Where the file cannot be read or decoded, or exceeds a limit.
+    """
     return decode_gray(read_file(path), max_pixels=max_pixels)
 
 
 def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The content of a regular file; raises ImageError where it is none, cannot be opened, or is too large."""
+    """Read the content of a regular file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    max_bytes : int
+        Limit of its size.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    ImageError
+        Where `path` is not a regular file, cannot be opened, is too large, or grows while it is read.
+    """
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -46,7 +98,7 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
                 raise ImageError("not a regular file")
             if status.st_size > max_bytes:
                 raise ImageError(f"the file has {status.st_size} bytes, more than the limit of {max_bytes}")
-            data = file.read(status.st_size + 1)  # not more: Python sets aside what is asked for
+            data = file.read(status.st_size + 1)  # with a larger count Python would allocate that much
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from None
     if len(data) > status.st_size:
@@ -55,12 +107,28 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
-    """Decode a picture file's content to (H, W) uint8.
+    """Decode the content of a picture file to 8-bit gray.
 
-    Known formats: PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP, PNM, of any depth, gray, colour, palette or CMYK; the
-    first frame or page counts. The EXIF orientation is applied, alpha is laid on black, and the rest is `to_gray`.
-    Raises ImageError where `data` is no such picture, is damaged or cut short, or has more than `max_pixels` or a
-    side of more than 32,000 pixels; the limits are checked on the header, before decoding.
+    The EXIF orientation is applied, alpha is blended with black, and `to_gray` does the rest. Of an animation or
+    several pages the first is read.
+
+    Parameters
+    ----------
+    data : bytes
+        A PNG, JPEG, JPEG 2000, TIFF, BMP, GIF, WebP or PNM file of any depth, gray, colour, palette or CMYK.
+    max_pixels : int
+        Limit of H W, checked on the header before decoding.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        The picture.
+
+    Raises
+    ------
+    ImageError
+        Where `data` is not such a picture, is damaged or cut short, or has more than `max_pixels` pixels or a side of
+        more than 32,000.
     """
     header = picture_header(data)
     if header.height * header.width > max_pixels or max(header.height, header.width) > MAX_SIDE:
@@ -71,11 +139,11 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     if picture.shape[0] * picture.shape[1] > max_pixels:
         raise ImageError(f"the {header.format} file is larger than its header says")
     gray = to_gray(picture)
-    del picture  # a deep one takes hundreds of megabytes
+    del picture  # with 16 bits a channel it may take hundreds of megabytes
     if header.alpha:
-        whole = _decode(data, header, cv2.IMREAD_UNCHANGED)
-        if whole.ndim == 3 and whole.shape[2] == 4 and whole.shape[:2] == gray.shape:
-            gray = _on_black(gray, whole[..., 3])
+        unchanged = _decode(data, header, cv2.IMREAD_UNCHANGED)
+        if unchanged.ndim == 3 and unchanged.shape[2] == 4 and unchanged.shape[:2] == gray.shape:
+            gray = _on_black(gray, unchanged[..., 3])
     return gray
 
 
@@ -90,58 +158,46 @@ def _decode(data: bytes, header: Header, flags: int) -> NDArray[np.generic]:
 
 
 def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
+    """`gray` (H, W) blended with black by `alpha` (H, W) of any depth."""
     opaque = 255.0 if alpha.dtype == np.uint8 else 65535.0 if alpha.dtype == np.uint16 else 1.0
-    done = np.empty_like(gray)
+    blended = np.empty_like(gray)
     for top in range(0, len(gray), _ROWS_AT_ONCE):
         rows = slice(top, top + _ROWS_AT_ONCE)
-        done[rows] = np.rint(gray[rows] * np.asarray(alpha[rows], np.float32) / opaque)
-    return done
-
-
-def to_gray(picture: NDArray[np.generic]) -> Gray:
-    """An array of any picture as 8-bit gray (H, W) uint8.
-
-    `picture` is (H, W), or (H, W, C) in OpenCV's order: 1 channel, BGR, or BGR and alpha (ignored). Of a colour
-    picture the red channel is taken: melanin absorbs least at long wavelengths, so that a dark iris, too, shows its
-    texture there; in a near-infrared picture stored as colour the channels are alike. bool becomes 0 and 255. Wider
-    integers keep the top 8 of the bits in use (8, 10, 12, 14, 16 or 32: the least that holds the maximum); floats are
-    0..1, or 0..255 where they go beyond 1. Raises ImageError on values that are not finite or negative, ValueError on
-    another shape.
-    """
-    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
-        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
-    if picture.ndim != 2 or picture.size == 0:
-        raise ValueError(f"a picture is (H, W) or (H, W, 1, 3 or 4) and not empty, got {picture.shape}")
-    if picture.dtype == np.uint8:
-        return np.ascontiguousarray(picture, np.uint8)
-    if picture.dtype == np.bool_:
-        return np.asarray(picture, np.uint8) * np.uint8(255)
-    if np.issubdtype(picture.dtype, np.integer):
-        return _from_integers(picture.astype(picture.dtype.newbyteorder("="), copy=False))
-    if not np.issubdtype(picture.dtype, np.floating):
-        raise ValueError(f"a picture holds numbers, got {picture.dtype}")
-    values = np.asarray(picture, np.float32)
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise ImageError("the picture holds values that are negative or not finite")
-    top = 1.0 if values.max() <= 1 else 255.0
-    return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
-
-
-def _from_integers(picture: NDArray[np.integer]) -> Gray:
-    if picture.min() < 0:
-        raise ImageError("the picture holds negative values")
-    used = int(picture.max()).bit_length()
-    bits = next((bits for bits in (8, 10, 12, 14, 16, 32) if used <= bits), used)
-    return np.asarray(picture >> (bits - 8), np.uint8)
+        blended[rows] = np.rint(gray[rows] * np.asarray(alpha[rows], np.float32) / opaque)
+    return blended
 
 
 def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:
-    """Write `picture` as PNG, atomically: (H, W) or (H, W, 3) BGR uint8, or (H, W) bool (0 and 255 when read)."""
+    """Write a picture as PNG, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The file; missing parent folders are created.
+    picture, scratch
+        As in `encode_png` and `write_bytes_atomic`.
+    """
     write_bytes_atomic(path, encode_png(picture), scratch=scratch)
 
 
 def encode_png(picture: NDArray[np.generic]) -> bytes:
-    """The PNG file of `picture`, see `write_png`; the same picture always makes the same bytes."""
+    """Encode a picture as PNG. The same picture always gives the same bytes.
+
+    Parameters
+    ----------
+    picture : ndarray
+        (H, W) or (H, W, 3) BGR of uint8, or (H, W) of bool, which is stored as 0 and 255.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+
+    Raises
+    ------
+    ValueError
+        For another shape or type.
+    """
     colour = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
     if not colour and (picture.ndim != 2 or picture.dtype not in (np.uint8, np.bool_)):
         raise ValueError(f"a PNG is made of (H, W) uint8 or bool, or BGR, got {picture.shape} of {picture.dtype}")
@@ -150,34 +206,53 @@ def encode_png(picture: NDArray[np.generic]) -> bytes:
     return _encode(".png", np.ascontiguousarray(picture, np.uint8), _PNG_GRAY)
 
 
-def write_jpeg(path: Path, picture: Gray, *, quality: int = 90, scratch: Path | None = None) -> None:
-    """Write `picture`, (H, W) or (H, W, 3) BGR uint8, as JPEG, atomically."""
-    write_bytes_atomic(path, encode_jpeg(picture, quality=quality), scratch=scratch)
-
-
 def encode_jpeg(picture: Gray, *, quality: int = 90) -> bytes:
-    """The JPEG file of `picture`, (H, W) or (H, W, 3) BGR uint8; `quality` 1..100."""
+    """Encode a picture as JPEG.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W) or (H, W, 3)
+        Gray, or BGR.
+    quality : int
+        1..100.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+    """
     return _encode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
 
 
 def _encode(suffix: str, picture: Gray, options: tuple[int, ...]) -> bytes:
-    done, data = cv2.imencode(suffix, picture, options)
-    if not done:
+    succeeded, data = cv2.imencode(suffix, picture, options)
+    if not succeeded:
         raise ValueError(f"a picture of {picture.shape} cannot be written as {suffix}")
     return bytes(data)
 
 
 def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None) -> None:
-    """Write `data` to `path` so that the file is either whole or not there, or still the old one.
+    """Write a file so that at any moment `path` holds the complete new content, or what it held before.
 
-    The unfinished file lies in `scratch`, a folder of the same file system (default: beside `path`), under a name of
-    its own. Parents are made. Raises OSError, and then leaves nothing behind.
+    Parameters
+    ----------
+    path : Path
+        The file; missing parent folders are created.
+    data : bytes
+        The content.
+    scratch : Path, optional
+        Folder of the temporary file, in the same file system; by default that of `path`.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written; the temporary file is then removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

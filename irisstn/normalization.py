@@ -1,4 +1,4 @@
-"""The rubber sheet: an eye picture and its segmentation become a straight strip."""
+"""The rubber sheet: normalisation of an eye picture with its segmentation to a strip."""
 
 from __future__ import annotations
 
@@ -12,16 +12,50 @@ DEFAULT_SIZE = (64, 512)
 
 
 def normalize(image: Gray, segmentation: Segmentation, size: tuple[int, int] = DEFAULT_SIZE) -> Strip:
-    """Unroll the iris of `image` (H, W) uint8 into a strip of `size` (R, T).
+    """Normalise the iris of a picture to a strip, by the rubber sheet of `irisstn.geometry`.
 
-    Convention: see `irisstn.geometry`. Pixels outside the picture are not usable. Raises ValueError where the picture
-    and its segmentation differ in size.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        An eye picture.
+    segmentation : Segmentation
+        Its segmentation.
+    size : tuple of int
+        (R, T) of the strip.
+
+    Returns
+    -------
+    Strip
+        Cells outside the picture are not usable.
+
+    Raises
+    ------
+    ValueError
+        Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not positive.
     """
     return sample_ring(image, segmentation, ring_grid(size))
 
 
 def ring_grid(size: tuple[int, int]) -> tuple[Float, Float]:
-    """Ring coordinates of a strip's cells: `radius` (R, 1) in 0..1 and `angle_rad` (1, T)."""
+    """Ring coordinates of the cells of a strip.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (R, T) of the strip.
+
+    Returns
+    -------
+    radius : ndarray, shape (R, 1)
+        0 = pupil, 1 = limbus.
+    angle_rad : ndarray, shape (1, T)
+        Radians.
+
+    Raises
+    ------
+    ValueError
+        Where `size` is not positive.
+    """
     rows, columns = size
     if rows < 1 or columns < 1:
         raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
@@ -29,16 +63,34 @@ def ring_grid(size: tuple[int, int]) -> tuple[Float, Float]:
 
 
 def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Float]) -> Strip:
-    """Sample `image` at the ring coordinates (`radius`, `angle_rad`), which broadcast to the strip's (R, T).
+    """Sample a picture at ring coordinates.
 
-    The one place where a photograph is read through a ring: the plain rubber sheet and a rectified one differ in
-    their coordinates only, so that a rectified strip, too, is interpolated once.
+    The plain and the rectified strip of a picture differ in these coordinates alone, so both are interpolated once.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        An eye picture.
+    segmentation : Segmentation
+        Its segmentation.
+    ring : tuple of ndarray
+        (radius, angle_rad), of shapes that broadcast to (R, T).
+
+    Returns
+    -------
+    Strip
+        Gray levels by bilinear interpolation, the mask by the nearest pixel; cells outside the picture are not usable.
+
+    Raises
+    ------
+    ValueError
+        Where picture and segmentation differ in size, or the picture is not 8-bit gray.
     """
     if image.shape != segmentation.image_size:
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
     if image.dtype != np.uint8:
         raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
-    x, y = (place.astype(np.float32) for place in ring_places(segmentation.pupil, segmentation.limbus, *ring))
+    x, y = (position.astype(np.float32) for position in ring_places(segmentation.pupil, segmentation.limbus, *ring))
     strip = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = segmentation.usable.view(np.uint8)
     usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

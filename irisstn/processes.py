@@ -1,4 +1,4 @@
-"""What every worker process of ours does first."""
+"""Set-up of worker processes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import threading
 
 
 def end_with_parent() -> None:
-    """Let this process end as soon as the one that started it does, however that ends.
+    """Let this process exit as soon as its parent does, for whatever reason the parent exits.
 
-    Otherwise the worker of a run that was killed would wait for work for ever, or write while the next run does.
+    Without it, the workers of a killed run would wait for work for ever, or write while the next run does.
     """
     parent = multiprocessing.parent_process()
 

@@ -1,7 +1,7 @@
-"""The image-quality figures of ISO/IEC 29794-6:2015 (Biometric sample quality, part 6: iris image data).
+"""The image-quality measures of ISO/IEC 29794-6:2015 (Biometric sample quality, part 6: iris image data).
 
-Each figure is written from the standard's formula (clause 6.2); `RECOMMENDED` holds the range that the standard
-recommends. Radii and centres are those of the fitted boundaries, grays are medians over usable pixels.
+Each measure follows the formula of the standard (clause 6.2); `RECOMMENDED` holds the ranges that the standard
+recommends. Radii and centres are those of the fitted boundaries, gray levels are medians over usable pixels.
 """
 
 from __future__ import annotations
@@ -27,32 +27,43 @@ RECOMMENDED: dict[str, tuple[float, float]] = {
     "sharpness": (80.0, 100.0),
 }
 
-# Clause 6.2.10: a Laplacian of Gaussian of 9 x 9, and the power that scores 50.
+# Clause 6.2.10: the upper left 5 x 5 of the symmetric 9 x 9 Laplacian of Gaussian, and the power whose score is 50.
 _SHARPNESS_ROWS = ("011222110", "124555421", "145303541", "253CXC352", "250XYX052")
 _SHARPNESS_VALUE = {"C": -12, "X": -24, "Y": -40}
 _SHARPNESS_POWER = 1_800_000.0
-_WINDOWS_AT_ONCE = 100_000  # of 2 x 324 bytes each: what bounds the memory that a large picture takes
+_WINDOWS_AT_ONCE = 100_000  # limits the memory for a large picture: a window takes 2 x 324 bytes
 _DIRECTIONS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures of one eye picture; the higher the better unless said otherwise.
+    """The measures of one eye picture; higher is better except for `pupil_iris_ratio`.
 
-    - `usable_iris_area`: 100 x usable / all iris pixels between pupil and limbus (6.2.1), 0..100.
-    - `iris_sclera_contrast`: 100 x |sclera - iris| / (sclera + iris - 2 pupil), 0 where the pupil is not the darkest
-      (6.2.2), 0..100.
-    - `iris_pupil_contrast`: with w = |iris - pupil| / (20 + pupil), 100 w / (0.75 + w) (6.2.3), 0..100.
-    - `pupil_boundary_circularity`: 100 - the sum of |c_k|^2 for the Fourier coefficients k = 1..17 of the pupil's
-      radius in pixels around its own centre, at least 0 (6.2.4), 0..100.
-    - `gray_scale_utilisation`: entropy of the picture's gray levels in bits (6.2.5), 0..8.
-    - `iris_radius`: radius in pixels of the circle nearest to the limbus (6.2.6).
-    - `pupil_iris_ratio`: 100 x pupil radius / iris radius (6.2.7), 0..100; neither small nor large is good.
-    - `iris_pupil_concentricity`: 100 x (1 - distance of the centres / iris radius), at least 0 (6.2.8), 0..100.
-    - `margin_adequacy`: 100 x the least of the margins to the picture's sides, in iris radii, as a share of the
-      0.6 wanted left and right and the 0.2 wanted above and below (6.2.9), 0..100.
-    - `sharpness`: with p = the mean square of the picture filtered by a Laplacian of Gaussian, at each 4th row and
-      column, 100 p^2 / (p^2 + 1800000^2) (6.2.10), 0..100.
+    Attributes
+    ----------
+    usable_iris_area : float
+        100 x usable / all iris pixels between pupil and limbus (6.2.1), 0..100.
+    iris_sclera_contrast : float
+        100 x |sclera - iris| / (sclera + iris - 2 pupil), 0 where the pupil is not the darkest (6.2.2), 0..100.
+    iris_pupil_contrast : float
+        With w = |iris - pupil| / (20 + pupil), 100 w / (0.75 + w) (6.2.3), 0..100.
+    pupil_boundary_circularity : float
+        100 - the sum of |c_k|^2 for the Fourier coefficients k = 1..17 of the pupil's radius in pixels around its own
+        centre, at least 0 (6.2.4), 0..100.
+    gray_scale_utilisation : float
+        Entropy of the picture's gray levels in bits (6.2.5), 0..8.
+    iris_radius : float
+        Mean radius of the limbus in pixels (6.2.6).
+    pupil_iris_ratio : float
+        100 x pupil radius / iris radius (6.2.7), 0..100; a middle value is best.
+    iris_pupil_concentricity : float
+        100 x (1 - distance of the centres / iris radius), at least 0 (6.2.8), 0..100.
+    margin_adequacy : float
+        100 x the smallest ratio of a margin between iris and picture side to the margin that is recommended: 0.6 iris
+        radii on the left and right, 0.2 above and below (6.2.9), 0..100.
+    sharpness : float
+        With p = the mean square of the picture filtered by a Laplacian of Gaussian, at each 4th row and column,
+        100 p^2 / (p^2 + 1800000^2) (6.2.10), 0..100.
     """
 
     usable_iris_area: float
@@ -67,20 +78,47 @@ class Quality:
     sharpness: float
 
     def as_dict(self) -> dict[str, float]:
-        """The figures by name."""
+        """The measures by name.
+
+        Returns
+        -------
+        dict of str to float
+            All attributes.
+        """
         return asdict(self)
 
     def outside_recommended(self) -> tuple[str, ...]:
-        """Names of the figures outside the range that the standard recommends."""
+        """The measures outside the range that the standard recommends.
+
+        Returns
+        -------
+        tuple of str
+            Their names.
+        """
         return tuple(
             name for name, value in self.as_dict().items() if not RECOMMENDED[name][0] <= value <= RECOMMENDED[name][1]
         )
 
 
 def measure_quality(image: Gray, segmentation: Segmentation) -> Quality:
-    """The figures of the picture `image` (H, W) uint8 with the ring `segmentation`.
+    """Measure the quality of an eye picture.
 
-    Raises ValueError where the two differ in size.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    segmentation : Segmentation
+        Its segmentation.
+
+    Returns
+    -------
+    Quality
+        The measures of ISO/IEC 29794-6.
+
+    Raises
+    ------
+    ValueError
+        Where picture and segmentation differ in size, or the picture is not 8-bit gray.
     """
     if image.shape != segmentation.image_size or image.dtype != np.uint8:
         raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
@@ -103,31 +141,31 @@ def measure_quality(image: Gray, segmentation: Segmentation) -> Quality:
 
 
 def _usable_area(segmentation: Segmentation) -> float:
-    """The standard's denominator is the whole ring, under the lids and beyond the picture's edge too."""
+    """Measure 6.2.1. Its denominator is the whole ring, also under the eyelids and outside the picture."""
     pupil, limbus = segmentation.pupil, segmentation.limbus
     ring = _area(limbus) - _area(pupil)
     usable = float(np.count_nonzero(segmentation.usable))
     return float(np.clip(100 * usable / max(ring, 1.0), 0, 100))
 
 
-def _area(edge: Boundary) -> float:
-    radius = edge.radius(TAU * np.arange(_DIRECTIONS) / _DIRECTIONS)
+def _area(curve: Boundary) -> float:
+    radius = curve.radius(TAU * np.arange(_DIRECTIONS) / _DIRECTIONS)
     return float(np.pi * (radius**2).mean())
 
 
 def _grays(image: Gray, segmentation: Segmentation) -> tuple[float, float, float]:
-    """Median gray of the iris (mid-ring to 0.9 of the ring), the pupil (inside 0.8) and the sclera.
+    """Median gray level of the iris (ring radius 0.45 to 0.9), the pupil (within 0.8 radii) and the sclera.
 
-    The sclera lies from 1.1 to 1.2 iris radii, between the lids' edges. Sampled on rays, not pixel by pixel.
+    The sclera is sampled from 1.1 to 1.2 iris radii between the eyelids. All three are sampled on rays.
     """
     pupil, limbus = segmentation.pupil, segmentation.limbus
     angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
     outward = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    shares = np.linspace(0.5, 1, 9)[:, None]
-    iris, seen = _sample(image, segmentation.usable, ring_points(pupil, limbus, 0.9 * shares, angles[None]))
-    iris = iris[seen] if seen.any() else iris
-    # Glints brighten part of the pupil; the median bears them.
-    inside = _read(image, [pupil.x, pupil.y] + 0.8 * shares[..., None] * pupil.radius(angles)[:, None] * outward)
+    fractions = np.linspace(0.5, 1, 9)[:, None]
+    iris, usable = _sample(image, segmentation.usable, ring_points(pupil, limbus, 0.9 * fractions, angles[None]))
+    iris = iris[usable] if usable.any() else iris
+    # Specular reflections brighten part of the pupil, which hardly changes the median.
+    inside = _read(image, [pupil.x, pupil.y] + 0.8 * fractions[..., None] * pupil.radius(angles)[:, None] * outward)
     beyond = [limbus.x, limbus.y] + np.linspace(1.1, 1.2, 4)[:, None, None] * limbus.radius(angles)[:, None] * outward
     open_eye = _inside_picture(beyond, image.shape)
     x, y = beyond[..., 0], beyond[..., 1]
@@ -171,16 +209,16 @@ def _pupil_contrast(iris: float, pupil: float) -> float:
 
 
 def _circularity(pupil: Boundary) -> float:
-    """Around the curve's own centre: a centre that is off would count as a wrong shape."""
+    """Measure 6.2.4, around the centroid of the pupil, as a shifted centre would count as a lack of circularity."""
     angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
     points = pupil.points(angles)
-    # Two steps lead to the centroid of the region that the curve encloses.
+    # The centroid of the region that the curve encloses, by the shoelace formula.
     x, y = points[:, 0], points[:, 1]
     cross = x * np.roll(y, -1) - np.roll(x, -1) * y
     centre = np.array([((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]) / (3 * cross.sum())
-    away = points - centre
-    order = np.arctan2(away[:, 1], away[:, 0]) % TAU
-    radius = np.interp(angles, *_sorted(order, np.hypot(away[:, 0], away[:, 1])), period=TAU)
+    offset = points - centre
+    direction = np.arctan2(offset[:, 1], offset[:, 0]) % TAU
+    radius = np.interp(angles, *_sorted(direction, np.hypot(offset[:, 0], offset[:, 1])), period=TAU)
     series = np.abs(np.fft.rfft(radius)[1:18]) / _DIRECTIONS
     return float(max(0.0, 100 - (series**2).sum()))
 
@@ -191,19 +229,19 @@ def _sorted(angles: Float, values: Float) -> tuple[Float, Float]:
 
 
 def _entropy(image: Gray) -> float:
-    share = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel() / image.size
-    share = share[share > 0]
-    return float(max(0.0, -(share * np.log2(share)).sum()))
+    frequency = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel() / image.size
+    frequency = frequency[frequency > 0]
+    return float(max(0.0, -(frequency * np.log2(frequency)).sum()))
 
 
 def _margin(limbus: Boundary, shape: tuple[int, ...]) -> float:
     height, width = shape[:2]
     radius = limbus.mean_radius
-    # A pixel's centre is at an integer, so the picture reaches from -0.5 to its size - 0.5.
+    # Pixel centres are at integers, so the picture extends from -0.5 to its size - 0.5.
     left, right = limbus.x + 0.5 - radius, width - 0.5 - limbus.x - radius
     top, bottom = limbus.y + 0.5 - radius, height - 0.5 - limbus.y - radius
-    shares = [left / (0.6 * radius), right / (0.6 * radius), top / (0.2 * radius), bottom / (0.2 * radius)]
-    return float(100 * np.clip(min(shares), 0, 1))
+    ratios = [left / (0.6 * radius), right / (0.6 * radius), top / (0.2 * radius), bottom / (0.2 * radius)]
+    return float(100 * np.clip(min(ratios), 0, 1))
 
 
 def _sharpness(image: Gray) -> float:
@@ -222,24 +260,24 @@ def _sharpness(image: Gray) -> float:
 
 
 def _filtered(levels: Float, down: int, across: int) -> Float:
-    """The filter's answer (`down`, `across`) at each 4th row and column of `levels`.
+    """The filtered `levels` (`down`, `across`) at each 4th row and column.
 
-    The kernel is even both ways: so rows, then columns, that share a value are added first, and 25 products are left
-    of 81.
+    The kernel is symmetric in both directions: rows, then columns, with the same weights are added first, which leaves
+    25 of 81 products.
     """
     filtered = np.zeros((down, across), np.float32)
     for i, row in enumerate(_SHARPNESS_ROWS):
-        pair = _taken(levels, i, down)
+        pair = _every_fourth(levels, i, down)
         if i < 4:
-            pair = pair + _taken(levels, 8 - i, down)
+            pair = pair + _every_fourth(levels, 8 - i, down)
         for j, letter in enumerate(row[:5]):
-            column = _taken(pair.T, j, across)
+            column = _every_fourth(pair.T, j, across)
             if j < 4:
-                column = column + _taken(pair.T, 8 - j, across)
+                column = column + _every_fourth(pair.T, 8 - j, across)
             filtered += column.T * np.float32(_SHARPNESS_VALUE.get(letter) or int(letter))
     return filtered
 
 
-def _taken(levels: Float, first: int, count: int) -> Float:
-    """`count` rows of `levels` from the `first`, each 4th."""
+def _every_fourth(levels: Float, first: int, count: int) -> Float:
+    """`count` rows of `levels`, every fourth from the `first`."""
     return levels[first : first + 4 * count - 3 : 4]

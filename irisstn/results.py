@@ -1,4 +1,4 @@
-"""What the segmentation of one eye picture found: frozen, checked, read-only."""
+"""The results that stages pass on: frozen dataclasses with checked shapes and read-only arrays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
-    """The iris ring of one eye picture.
+    """The segmentation of one eye picture, in its pixels.
 
-    `pupil` and `limbus` are the ring's inner and outer boundary. `upper_lid` and `lower_lid` are the edges of the lids,
-    which need not touch the iris; None where a lid is not seen. `iris_mask` (H, W) is True on the iris between the
-    lids, lashes and glints left in; `usable` (H, W) leaves those out too. Both masks are read-only copies.
+    Attributes
+    ----------
+    pupil, limbus : Boundary
+        Inner and outer boundary of the iris.
+    upper_lid, lower_lid : Eyelid or None
+        Edges of the eyelids, which need not touch the iris; None where an eyelid is not visible.
+    iris_mask : ndarray of bool, shape (H, W)
+        True on the iris between the eyelids, including eyelashes and specular reflections. A read-only copy.
+    usable : ndarray of bool, shape (H, W)
+        True on the iris without any occlusion. A read-only copy.
+
+    Raises
+    ------
+    ValueError
+        Where the masks are not bool, not two-dimensional, or differ in shape.
     """
 
     pupil: Boundary
@@ -43,6 +55,7 @@ class Segmentation:
 
 
 def _frozen_mask(name: str, mask: NDArray[np.bool_]) -> Bool:
+    """A read-only copy of `mask`. Raises ValueError, which names the field, for another shape or type."""
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"{name} must be (H, W) of bool, got {mask.shape} of {mask.dtype}")
     copy = mask.copy()
@@ -52,7 +65,20 @@ def _frozen_mask(name: str, mask: NDArray[np.bool_]) -> Bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """A normalized iris: `image` (R, T) 8-bit gray and `usable` (R, T) bool, both read-only copies."""
+    """A normalised iris; `irisstn.geometry` states the meaning of rows and columns.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (R, T)
+        Gray levels. A read-only copy.
+    usable : ndarray of bool, shape (R, T)
+        True where the iris is not occluded. A read-only copy.
+
+    Raises
+    ------
+    ValueError
+        Where an array has another shape or type.
+    """
 
     image: Gray
     usable: Bool

@@ -1,6 +1,6 @@
-"""Weights on disk: one safetensors file that holds a module's tensors and, as JSON in its header, its config.
+"""Weights on disk: a safetensors file with the tensors of a module and, as JSON in its header, its configuration.
 
-Files of unknown origin are safe to read: nothing in them is run, and sizes, names, shapes and values are checked.
+Files of unknown origin are safe to read: no code in them is executed, and sizes, names, shapes and values are checked.
 """
 
 from __future__ import annotations
@@ -24,14 +24,25 @@ from irisstn.weights import SHIPPED
 
 MAX_BYTES = 64 << 20
 _MAX_CONFIG = 1 << 16  # characters
-_KEY = "irisstn"  # one key only: safetensors writes several in any order, and the same weights should be the same bytes
+_KEY = "irisstn"  # one key only: safetensors writes several in any order, but equal weights must give equal bytes
 
 
 class StoredModule(nn.Module):
-    """A network that is built from its `config` alone, and kept in a file together with it.
+    """Base of the networks that are built from a configuration alone, and stored together with it.
 
-    A class derived from it names its `KIND`, the `FILE` in which irisstn ships it and a run leaves it, and the type of
-    its `CONFIG`.
+    Parameters
+    ----------
+    config : Strict
+        An instance of `CONFIG`.
+
+    Attributes
+    ----------
+    KIND : str
+        Kind and version of the weights file, such as "rectifier-2".
+    FILE : str
+        Name of the weights file in the package and in the folder of a training run.
+    CONFIG : type
+        Type of the configuration.
     """
 
     KIND: ClassVar[str]
@@ -44,9 +55,22 @@ class StoredModule(nn.Module):
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
-        """The network saved at `path`, a file or the folder of a run; None for the weights that irisstn ships.
+        """Load a network in evaluation mode. Safe on files of unknown origin.
 
-        Safe on files of unknown origin. Raises WeightsError with the reason.
+        Parameters
+        ----------
+        path : Path, optional
+            A weights file or the folder of a training run; None for the weights that irisstn ships.
+
+        Returns
+        -------
+        StoredModule
+            An instance of the class.
+
+        Raises
+        ------
+        WeightsError
+            Where the file is missing, damaged or of another kind.
         """
         place = SHIPPED if path is None else path
         file = place / cls.FILE if place.is_dir() else place
@@ -57,16 +81,22 @@ class StoredModule(nn.Module):
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             raise WeightsError(f"{file} has an impossible config: {reasons}") from None
         network = cls(config)
-        fill(network, state, file)
+        load_state(network, state, file)
         return network.eval()
 
     def save(self, path: Path) -> None:
-        """Write weights and config to `path`, atomically. The same weights always make the same bytes."""
+        """Write weights and configuration, atomically. The same weights always give the same bytes.
+
+        Parameters
+        ----------
+        path : Path
+            The file; missing parent folders are created.
+        """
         write_bytes_atomic(path, self._packed())
 
     @property
     def weights_sha256(self) -> str:
-        """The SHA-256 of the file that `save` writes."""
+        """SHA-256 of the file that `save` writes."""
         return sha256(self._packed()).hexdigest()
 
     def _packed(self) -> bytes:
@@ -74,9 +104,21 @@ class StoredModule(nn.Module):
 
 
 def pack_weights(module: nn.Module, kind: str, config: Mapping[str, object]) -> bytes:
-    """The file of `module`'s state, of a `kind` such as "rectifier-2", with the `config` to build it by.
+    """Serialise the state of a module. The same weights and configuration always give the same bytes.
 
-    The same weights and config always make the same bytes.
+    Parameters
+    ----------
+    module : nn.Module
+        The module.
+    kind : str
+        Kind and version, such as "rectifier-2".
+    config : mapping
+        The configuration, as values that JSON can hold.
+
+    Returns
+    -------
+    bytes
+        The content of the file; tensors are stored as float32.
     """
     state = {name: tensor.detach().cpu().float().contiguous() for name, tensor in module.state_dict().items()}
     header = json.dumps({"kind": kind, "config": dict(config)}, sort_keys=True)
@@ -84,7 +126,27 @@ def pack_weights(module: nn.Module, kind: str, config: Mapping[str, object]) -> 
 
 
 def read_weights(path: Path, kind: str) -> tuple[dict[str, object], dict[str, Tensor]]:
-    """The config and the tensors of a file of this `kind`. Raises WeightsError with the reason."""
+    """Read a weights file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        The expected kind and version.
+
+    Returns
+    -------
+    config : dict
+        The configuration.
+    state : dict of str to Tensor
+        The tensors by name.
+
+    Raises
+    ------
+    WeightsError
+        Where the file is missing, too large, damaged or of another kind.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -99,15 +161,30 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, object], dict[str, Te
     return config, state
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Put `state`, read from `path`, into `module`. Raises WeightsError where names, shapes or values do not fit."""
-    wanted = module.state_dict()
-    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+def load_state(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load tensors into a module, after they are checked.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module; it stays unchanged where a check fails.
+    state : mapping of str to Tensor
+        The tensors by name.
+    path : Path
+        The file that they were read from, for error messages.
+
+    Raises
+    ------
+    WeightsError
+        Where a name, shape or type does not fit, or a value is not finite.
+    """
+    expected = module.state_dict()
+    missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or unknown:
         raise WeightsError(f"{path} does not fit the model: missing {_few(missing)}; unknown {_few(unknown)}")
     for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape or tensor.dtype != torch.float32:
-            found, needed = (f"{tuple(t.shape)} of {t.dtype}" for t in (tensor, wanted[name]))
+        if tensor.shape != expected[name].shape or tensor.dtype != torch.float32:
+            found, needed = (f"{tuple(t.shape)} of {t.dtype}" for t in (tensor, expected[name]))
             raise WeightsError(f"{path} does not fit the model: {name} is {found}, needed {needed}")
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity")

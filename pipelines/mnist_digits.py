@@ -1,7 +1,12 @@
-"""MNIST digits from a file, and the ways in which the spatial transformers' experiments distort them.
+"""MNIST digits from a file, and the distortions of the spatial-transformer experiments.
 
-Sources: Jaderberg et al. 2015, "Spatial Transformer Networks", appendix A.4 (R, RTS, P, E); the cluttered canvas as in
-oarriaga/STN.keras. Distortions are drawn anew for each call from a generator, so a seed names them.
+Each distortion is a function (digits, generator) -> images that draws its parameters from the generator, so equal seeds
+give equal images.
+
+References
+----------
+Jaderberg et al. 2015, "Spatial transformer networks", appendix A.4 (R, RTS, P, E).
+The cluttered canvas follows the repository oarriaga/STN.keras.
 """
 
 from __future__ import annotations
@@ -20,26 +25,49 @@ from irisstn.errors import DatasetError
 from irisstn.stn import Affine, Projective, Rotation, ThinPlateSpline, sample
 
 SIDE = 28  # pixels of a digit
-PLACED_SIDE = 42  # the canvas of RTS
-CLUTTER_SIDE = 60
+PLACED_SIDE = 42  # pixels of the canvas of RTS
+CLUTTER_SIDE = 60  # pixels of the cluttered canvas
 DISTRACTORS = 6
 DISTRACTOR_SIDES = (6, 9)  # smallest and largest, pixels
-TEST_SEED = 2015  # the test digits are distorted once, alike for every network and seed
+TEST_SEED = 2015  # test digits have the same distortions for every network and seed
 _CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 
 
 class Digits(NamedTuple):
-    """`images` (N, 28, 28) uint8 and `labels` (N,) int64 in 0..9."""
+    """Digits and their classes.
+
+    Attributes
+    ----------
+    images : Tensor, shape (N, 28, 28)
+        uint8, white on black.
+    labels : Tensor, shape (N,)
+        int64, 0..9.
+    """
 
     images: Tensor
     labels: Tensor
 
 
 def read_digits(path: Path, *, holdout: int = 0) -> tuple[Digits, Digits]:
-    """The digits to train on and those to test on, from an .npz with x_train, y_train, x_test and y_test.
+    """Read training and test digits.
 
-    With `holdout` the last so many of the training digits stand in for the test digits, which are then left alone: for
-    choosing settings. Raises DatasetError where the file is none or holds something else.
+    Parameters
+    ----------
+    path : Path
+        An .npz file with x_train, y_train, x_test and y_test.
+    holdout : int
+        Above 0: the last so many training digits are returned as the test digits, for the choice of settings; the
+        file's test digits are not used.
+
+    Returns
+    -------
+    train, test : Digits
+        The digits.
+
+    Raises
+    ------
+    DatasetError
+        Where the file cannot be read or holds something else.
     """
     try:
         with np.load(path) as file:  # pickled arrays are refused
@@ -55,32 +83,32 @@ def read_digits(path: Path, *, holdout: int = 0) -> tuple[Digits, Digits]:
 
 
 def as_images(digits: Tensor) -> Tensor:
-    """Digits (B, 28, 28) uint8 as images (B, 1, 28, 28) float32 in 0..1."""
+    """Convert digits (B, 28, 28) uint8 to images (B, 1, 28, 28) float32 in 0..1."""
     return digits[:, None].float() / 255
 
 
 def upright(digits: Tensor, generator: Generator) -> Tensor:
-    """`digits` (B, 1, 28, 28) as they are."""
+    """Return the digits (B, 1, 28, 28) unchanged."""
     del generator
     return digits
 
 
 def jitter(digits: Tensor, generator: Generator) -> Tensor:
-    """Turned ±10 degrees, scaled 0.9-1.1 and moved ±2 pixels: more of the same digits, for training alone."""
+    """Rotate by up to ±10 degrees, scale by 0.9-1.1, shift by up to ±2 pixels: augmentation, for training only."""
     n = len(digits)
     shift = _uniform(n, -2, 2, generator, columns=2) * 2 / SIDE
     return _place(digits, _uniform(n, -10, 10, generator), _uniform(n, 0.9, 1.1, generator), shift, SIDE)
 
 
 def rotated(digits: Tensor, generator: Generator, *, degrees: float = 90.0) -> Tensor:
-    """R: turned by up to ±`degrees`."""
+    """R: rotate by up to ±`degrees`."""
     rotation = Rotation(bound=None)
     angle = _uniform(len(digits), -degrees, degrees, generator) * pi / 180
     return sample(digits, rotation(angle[:, None], (SIDE, SIDE)))
 
 
 def placed(digits: Tensor, generator: Generator) -> Tensor:
-    """RTS: turned ±45 degrees, scaled 0.7-1.2, and put anywhere on a canvas of 42 x 42."""
+    """RTS: rotate by up to ±45 degrees, scale by 0.7-1.2, and place anywhere on a canvas of 42 x 42."""
     n = len(digits)
     angle, scale = _uniform(n, -45, 45, generator), _uniform(n, 0.7, 1.2, generator)
     free = 1 - scale[:, None] * SIDE / PLACED_SIDE
@@ -88,10 +116,24 @@ def placed(digits: Tensor, generator: Generator) -> Tensor:
 
 
 def projective(digits: Tensor, generator: Generator, *, sd_px: float = 5.0) -> Tensor:
-    """P: scaled 0.75-1, and each corner of the picture moved by normal noise of `sd_px` pixels.
+    """P: scale by 0.75-1, and move each corner of the sampled area by normal noise.
 
-    The corners are those of the area that is sampled. Moving the corners of the digit instead by as much would fold or
-    shrink every fiftieth digit until nobody could read it, which the paper's 0.8 % of errors rules out.
+    Noise on the corners of the digit instead would make about 2 % of the digits unreadable, which the 0.8 % error of
+    the paper rules out.
+
+    Parameters
+    ----------
+    digits : Tensor, shape (B, 1, 28, 28)
+        Images.
+    generator : torch.Generator
+        Source of randomness.
+    sd_px : float
+        Standard deviation of the noise, pixels.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, 28, 28)
+        Distorted images.
     """
     n = len(digits)
     scale = _uniform(n, 0.75, 1, generator)[:, None, None]
@@ -101,7 +143,7 @@ def projective(digits: Tensor, generator: Generator, *, sd_px: float = 5.0) -> T
 
 
 def elastic(digits: Tensor, generator: Generator, *, sd_px: float = 1.5) -> Tensor:
-    """E: scaled 0.75-1, and the 4 x 4 control points of a thin-plate spline moved by noise of `sd_px` pixels."""
+    """E: scale by 0.75-1, and move the 4 x 4 control points of a thin-plate spline by noise of `sd_px` pixels."""
     spline = ThinPlateSpline(points=4, bound=None)
     scale = _uniform(len(digits), 0.75, 1, generator)[:, None]
     noise = torch.randn(len(digits), spline.n_params, generator=generator) * sd_px * 2 / SIDE
@@ -109,33 +151,44 @@ def elastic(digits: Tensor, generator: Generator, *, sd_px: float = 1.5) -> Tens
 
 
 def cluttered(digits: Tensor, generator: Generator) -> Tensor:
-    """Each digit anywhere on a canvas of 60 x 60, with six crops of other digits scattered over it."""
+    """Place each digit anywhere on a canvas of 60 x 60, among six crops of other digits."""
     return clutter(digits, generator)[0]
 
 
 def clutter(digits: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """The canvases (B, 1, 60, 60) of `cluttered`, and the top left corners (B, 2) of the digits, x before y.
+    """Place digits among crops of 6 to 9 pixels of other digits of the batch; of overlapping pixels the brighter wins.
 
-    The crops have sides of 6 to 9 pixels and come from other digits of the batch, so it takes two at least. Where
-    pieces overlap, the brighter pixel holds.
+    Parameters
+    ----------
+    digits : Tensor, shape (B, 1, 28, 28)
+        Images; at least two.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    canvases : Tensor, shape (B, 1, 60, 60)
+        The images of `cluttered`.
+    corners : Tensor, shape (B, 2)
+        Top left corner (x, y) of each digit.
     """
     n = len(digits)
     if n < 2:
         raise ValueError("the crops come from other digits: at least two are needed")
     smallest, largest = DISTRACTOR_SIDES
     canvas = torch.zeros(n, CLUTTER_SIDE, CLUTTER_SIDE)
-    corners = _whole(n, CLUTTER_SIDE - SIDE + 1, generator, columns=2)
-    _lay(canvas, digits[:, 0], corners)
+    corners = _integers(n, CLUTTER_SIDE - SIDE + 1, generator, columns=2)
+    _paste(canvas, digits[:, 0], corners)
     steps = torch.arange(largest)
     for _ in range(DISTRACTORS):
-        others = (torch.arange(n) + 1 + _whole(n, n - 1, generator)) % n
-        start = _whole(n, SIDE - largest + 1, generator, columns=2)
-        size = smallest + _whole(n, largest - smallest + 1, generator, columns=2)
+        others = (torch.arange(n) + 1 + _integers(n, n - 1, generator)) % n
+        start = _integers(n, SIDE - largest + 1, generator, columns=2)
+        size = smallest + _integers(n, largest - smallest + 1, generator, columns=2)
         crops = digits[
             others[:, None, None], 0, start[:, 1, None, None] + steps[:, None], start[:, 0, None, None] + steps
         ]
         inside = (steps[:, None] < size[:, 1, None, None]) & (steps < size[:, 0, None, None])
-        _lay(canvas, crops * inside, _whole(n, CLUTTER_SIDE - largest + 1, generator, columns=2))
+        _paste(canvas, crops * inside, _integers(n, CLUTTER_SIDE - largest + 1, generator, columns=2))
     return canvas[:, None], corners
 
 
@@ -163,16 +216,16 @@ def _uniform(n: int, low: float, high: float, generator: Generator, *, columns: 
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
-def _whole(n: int, below: int, generator: Generator, *, columns: int = 0) -> Tensor:
+def _integers(n: int, below: int, generator: Generator, *, columns: int = 0) -> Tensor:
     return torch.randint(0, below, (n, columns) if columns else (n,), generator=generator)
 
 
 def _place(digits: Tensor, degrees: Tensor, scale: Tensor, shift: Tensor, side: int) -> Tensor:
-    """Digits turned, scaled and put `shift` (B, 2) units off the middle of a canvas of `side` x `side`."""
+    """Digits rotated, scaled and placed `shift` (B, 2) units from the centre of a canvas of `side` x `side`."""
     affine = Affine(bound=None)
     cosine, sine = (scale * SIDE / side * wave(degrees * pi / 180) for wave in (torch.cos, torch.sin))
-    there = torch.stack([cosine, -sine, shift[:, 0], sine, cosine, shift[:, 1]], dim=-1)
-    return sample(digits, affine(affine.inverse(there), (side, side)))
+    placed = torch.stack([cosine, -sine, shift[:, 0], sine, cosine, shift[:, 1]], dim=-1)
+    return sample(digits, affine(affine.inverse(placed), (side, side)))
 
 
 def _homography(corners: Tensor) -> Tensor:
@@ -186,8 +239,8 @@ def _homography(corners: Tensor) -> Tensor:
     return theta.float()
 
 
-def _lay(canvas: Tensor, pieces: Tensor, corners: Tensor) -> None:
-    """Lay pieces (B, S, S) on `canvas` (B, H, W) in place, their top left at `corners` (B, 2)."""
+def _paste(canvas: Tensor, pieces: Tensor, corners: Tensor) -> None:
+    """Paste pieces (B, S, S) onto `canvas` (B, H, W), in place, with their top left at `corners` (B, 2)."""
     steps = torch.arange(pieces.shape[-1])
     rows = corners[:, 1, None, None] + steps[:, None]
     columns = corners[:, 0, None, None] + steps

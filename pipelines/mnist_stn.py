@@ -1,15 +1,15 @@
-"""The spatial transformer's experiments on MNIST: an STN and a plain CNN of as many parameters, several seeds.
+"""The spatial-transformer experiments on MNIST: an STN and a plain CNN with as many parameters, several seeds.
 
     python pipelines/mnist_stn.py configs/mnist_*.yaml --data ../shared/mnist/mnist.npz -o OUT [--seeds 3]
     python pipelines/mnist_table.py OUT
     python pipelines/mnist_stn.py configs/mnist_rotated.yaml --data mnist.npz -o FULL --set epochs=150 --device cuda
 
-The second prints the table. A config's six runs are what two CPU cores finish in about an hour; the papers train
-longer, which the third does on a GPU.
+The second command prints the table. Two CPU cores finish the six runs of a config in about an hour; the third command
+trains as long as the papers do, on a GPU.
 
-Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the
-last checkpoint and pictures of what the transformer does. The first seed of everything comes first. Finished runs are
-passed over, ended ones go on, and several processes may share one OUT. Nothing is downloaded.
+Each run has a folder, OUT/CONFIG/MODEL-SEED, with result.json (errors, the wrong digits, the learning curve), the last
+checkpoint and pictures of the warped digits. All runs of the first seed come first. Finished runs are skipped,
+interrupted ones continue, and several processes may share one OUT. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mnist_training import MnistConfig, run
 
 from irisstn.config import load_config
 from irisstn.errors import IrisError, OutputError
-from irisstn.storage.lock import locked
+from irisstn.storage import locked
 
 
 def main(
@@ -40,7 +40,32 @@ def main(
     holdout: int = 0,
     device: str = "cpu",
 ) -> list[Path]:
-    """Run what is not finished yet; returns the folders of this call's runs."""
+    """Run everything that is not finished yet.
+
+    Parameters
+    ----------
+    configs : sequence of Path
+        Files of `MnistConfig`.
+    data : Path
+        The digits, see `read_digits`.
+    out : Path
+        Folder of all runs.
+    seeds : int
+        Number of seeds; the first one is 1.
+    models : sequence of str
+        "stn", "cnn" or both.
+    overrides : sequence of str
+        Settings KEY=VALUE that replace those of all configs.
+    holdout : int
+        As in `read_digits`.
+    device : str
+        Device of torch.
+
+    Returns
+    -------
+    list of Path
+        Folders of the runs, without those that another process is working on.
+    """
     experiments = {path.stem: load_config(MnistConfig, path, overrides) for path in configs}
     digits = read_digits(data, holdout=holdout)
     done = []
@@ -53,7 +78,7 @@ def main(
                     try:
                         stack.enter_context(locked(folder))
                     except OutputError as error:
-                        click.echo(f"passed over: {error}")
+                        click.echo(f"skipped: {error}")
                         continue
                     result = run(config, digits, model, seed, folder, device=device)
                 click.echo(

@@ -1,9 +1,9 @@
-"""What finished runs of `mnist_stn.py` found: the README's table, and a page with learning curves and pictures.
+"""Results of the finished runs of `mnist_stn.py`: a table, and a page with learning curves and pictures.
 
     python pipelines/mnist_table.py OUT [--picture docs/stn_mnist.png]
 
-Prints the table and writes OUT/index.html. Errors are means over the seeds; intervals are 95 % bootstrap intervals
-over the test digits, all seeds' answers to a digit drawn together, and of the gain, both networks' answers.
+Prints the table and writes OUT/index.html. Errors are means over the seeds. Intervals are 95 % bootstrap intervals over
+the test digits: the results of all seeds on a digit are drawn together, and for the gain those of both networks.
 """
 
 from __future__ import annotations
@@ -22,15 +22,25 @@ from numpy.typing import NDArray
 from irisstn.errors import DatasetError
 from irisstn.images import write_bytes_atomic, write_png
 
-DRAWS = 10_000
+RESAMPLES = 10_000  # of the bootstrap
 _COLOURS = {"stn": "#b3542d", "cnn": "#1f6f8b"}
 _WIDTH, _HEIGHT, _FLOOR = 420, 200, 1e-3  # the curves' axis goes from 0.1 % to 100 % of error
-Shares = NDArray[np.float64]
+Fractions = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """The finished runs of one config, in the order of their seeds; `folder` holds them."""
+    """The finished runs of one config.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder that holds them.
+    config : MnistConfig
+        Settings of the experiment.
+    stn, cnn : list of Result
+        Results in the order of their seeds.
+    """
 
     folder: Path
     config: MnistConfig
@@ -39,54 +49,94 @@ class Experiment:
 
 
 def read_experiments(out: Path) -> list[Experiment]:
-    """What is finished below `out`. Raises DatasetError where nothing is, or runs of one folder differ in settings."""
-    found = []
+    """Read all finished runs.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of `mnist_stn.py`.
+
+    Returns
+    -------
+    list of Experiment
+        One for each config with a finished run.
+
+    Raises
+    ------
+    DatasetError
+        Where no run has finished, or runs of one folder differ in their settings.
+    """
+    experiments = []
     for folder in sorted({path.parents[1] for path in out.glob("*/*/result.json")}):
         results = [Result.model_validate_json(path.read_bytes()) for path in sorted(folder.glob("*/result.json"))]
         first = results[0]
         if any((r.config, r.n, r.n_train) != (first.config, first.n, first.n_train) for r in results):
             raise DatasetError(f"{folder} holds runs of several settings")
         by_model = {m: sorted((r for r in results if r.model == m), key=lambda r: r.seed) for m in ("stn", "cnn")}
-        found.append(Experiment(folder, first.config, by_model["stn"], by_model["cnn"]))
-    if not found:
+        experiments.append(Experiment(folder, first.config, by_model["stn"], by_model["cnn"]))
+    if not experiments:
         raise DatasetError(f"{out} holds no finished run of mnist_stn.py")
-    return found
+    return experiments
 
 
-def wrong_shares(results: list[Result]) -> Shares:
-    """For each test digit (n,) the share of `results` that read it wrongly."""
-    shares = np.zeros(results[0].n)
+def wrong_fractions(results: list[Result]) -> Fractions:
+    """Compute how often each test digit is classified wrongly.
+
+    Parameters
+    ----------
+    results : list of Result
+        Results of several seeds.
+
+    Returns
+    -------
+    NDArray[numpy.float64], shape (n,)
+        For each digit the fraction of the results that are wrong, 0..1.
+    """
+    fractions = np.zeros(results[0].n)
     for result in results:
-        shares[list(result.wrong)] += 1 / len(results)
-    return shares
+        fractions[list(result.wrong)] += 1 / len(results)
+    return fractions
 
 
-def interval(values: Shares) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of `values` (n,)."""
-    levels, counts = np.unique(np.round(values, 9), return_counts=True)  # a few levels: one draw is one multinomial
-    drawn = np.random.default_rng(0).multinomial(len(values), counts / len(values), DRAWS) @ levels / len(values)
+def interval(values: Fractions) -> tuple[float, float]:
+    """Compute a 95 % bootstrap interval of a mean.
+
+    Parameters
+    ----------
+    values : NDArray[numpy.float64], shape (n,)
+        Values with few distinct levels.
+
+    Returns
+    -------
+    low, high : float
+        Ends of the interval.
+    """
+    levels, counts = np.unique(
+        np.round(values, 9), return_counts=True
+    )  # with few levels a resample is a multinomial draw
+    drawn = np.random.default_rng(0).multinomial(len(values), counts / len(values), RESAMPLES) @ levels / len(values)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(low), float(high)
 
 
 def table(experiments: list[Experiment]) -> str:
-    """The experiments as a table in Markdown, in % of error."""
+    """Format the errors in % as a table in Markdown."""
     head = ["wrong, %", "reference", "target", "STN", "its seeds", "plain CNN", "its seeds", "STN's gain", "n"]
     lines = [head, ["---"] * len(head)]
     for each in experiments:
         config = each.config
-        cells = [config.title, f"{config.reference:g}", f"{config.target:g}"]
+        cells = [config.title, f"{config.reference_error:g}", f"{config.target_error:g}"]
         for results in (each.stn, each.cnn):
-            cells += [_figure(wrong_shares(results)), _seeds(results)] if results else ["", ""]
+            cells += [_figure(wrong_fractions(results)), _seeds(results)] if results else ["", ""]
         seeds = {r.seed for r in each.stn} & {r.seed for r in each.cnn}
         stn, cnn = ([r for r in results if r.seed in seeds] for results in (each.stn, each.cnn))
-        cells.append(_figure(wrong_shares(cnn) - wrong_shares(stn), sign="+") if seeds else "")
+        cells.append(_figure(wrong_fractions(cnn) - wrong_fractions(stn), sign="+") if seeds else "")
         lines.append([*cells, str((each.stn + each.cnn)[0].n)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def budget(experiments: list[Experiment]) -> str:
-    """Parameters, epochs and time of each network as a table in Markdown."""
+    """Format parameters, epochs and training time as a table in Markdown."""
     lines = [["", "epochs", "STN: parameters", "minutes", "CNN: parameters", "minutes"], ["---"] * 6]
     for each in experiments:
         cells = [each.config.title, str(each.config.epochs)]
@@ -98,7 +148,7 @@ def budget(experiments: list[Experiment]) -> str:
 
 
 def write_page(experiments: list[Experiment], out: Path) -> Path:
-    """Write `out`/index.html: both tables, and of each experiment its learning curves and pictures."""
+    """Write `out`/index.html with both tables, learning curves and pictures; returns its path."""
     parts = [f"<pre>{html.escape(text)}</pre>" for text in (table(experiments), budget(experiments))]
     for each in experiments:
         parts.append(f"<h2>{html.escape(each.config.title)}</h2>{_curves(each)}")
@@ -113,7 +163,7 @@ def write_page(experiments: list[Experiment], out: Path) -> Path:
 
 
 def write_picture(experiments: list[Experiment], path: Path) -> None:
-    """Write one picture of what the first seed's transformer does in each experiment, side by side."""
+    """Write the pictures of the first seed's transformer in all experiments, side by side, to `path`."""
     columns = []
     for each in experiments:
         picture = cv2.imread(str(each.folder / f"stn-{each.stn[0].seed}" / "pictures.png")) if each.stn else None
@@ -126,9 +176,9 @@ def write_picture(experiments: list[Experiment], path: Path) -> None:
     write_png(path, np.concatenate(padded, axis=1)[:, :-24])
 
 
-def _figure(shares: Shares, sign: str = "") -> str:
-    low, high = interval(shares)
-    return f"{100 * shares.mean():{sign}.2f} [{100 * low:{sign}.2f}, {100 * high:{sign}.2f}]"
+def _figure(fractions: Fractions, sign: str = "") -> str:
+    low, high = interval(fractions)
+    return f"{100 * fractions.mean():{sign}.2f} [{100 * low:{sign}.2f}, {100 * high:{sign}.2f}]"
 
 
 def _seeds(results: list[Result]) -> str:
@@ -136,16 +186,16 @@ def _seeds(results: list[Result]) -> str:
 
 
 def _curves(each: Experiment) -> str:
-    """The training error of every epoch, on a logarithmic axis, one line for each run."""
+    """SVG of the training error of every epoch, on a logarithmic axis, one line for each run."""
     lines = []
     for result in [*each.stn, *each.cnn]:
-        places = []
+        points = []
         for row in result.curve:
             height = np.log(max(row["train_error"], _FLOOR)) / np.log(_FLOOR)  # 0 at 100 %, 1 at the floor
-            places.append(
+            points.append(
                 f"{40 + (_WIDTH - 50) * row['epoch'] / each.config.epochs:.1f},{8 + height * (_HEIGHT - 28):.1f}"
             )
-        lines.append(f'<polyline points="{" ".join(places)}" fill="none" stroke="{_COLOURS[result.model]}"/>')
+        lines.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{_COLOURS[result.model]}"/>')
     ticks = [(8 + level / 3 * (_HEIGHT - 28), f"{100 / 10**level:g} %") for level in range(4)]
     lines += [
         f'<path d="M40 {y:.0f}H{_WIDTH}" stroke="#ddd"/><text x="0" y="{y + 4:.0f}">{text}</text>' for y, text in ticks
@@ -154,13 +204,13 @@ def _curves(each: Experiment) -> str:
         f'<text x="{60 + 80 * i}" y="{_HEIGHT - 4}" fill="{_COLOURS[model]}">{label}</text>'
         for i, (model, label) in enumerate((("stn", "STN"), ("cnn", "plain CNN")))
     ]
-    caption = "<figcaption>Error on the training digits, each epoch's own distortions</figcaption>"
+    caption = "<figcaption>Error on the training digits, with new distortions in each epoch</figcaption>"
     return f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img">{"".join(lines)}</svg>{caption}</figure>'
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--picture", type=click.Path(path_type=Path), help="Also write the README's picture here.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also write a picture of warped digits here.")
 def cli(out: Path, picture: Path | None) -> None:
     """Print the table of the runs below OUT, and write OUT/index.html."""
     try:

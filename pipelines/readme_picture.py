@@ -1,4 +1,4 @@
-"""The README's picture: shots of one rendered eye, the head tilted, beside the plain and the rectified strips.
+"""Picture of the README: captures of one rendered eye with the head tilted, their strips, and the rectified strips.
 
 python pipelines/readme_picture.py docs/rectified.png
 """
@@ -15,22 +15,33 @@ from numpy.typing import NDArray
 from irisstn import Rectifier, normalize, segment
 from irisstn.images import to_gray, write_png
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
-from irisstn.visualization.overlay import draw_overlay
+from irisstn.visualization import draw_overlay
 
-CAMERA, IDENTITY, SHOTS = "tilted-640x480", 12, (6, 10, 5)
+CAMERA, IDENTITY, CAPTURE_SEEDS = "tilted-640x480", 12, (6, 10, 5)
 HEIGHT, GAP, WHITE = 210, 10, 255
 Picture = NDArray[np.uint8]
 
 
 def main(out: Path) -> Path:
-    """Write the picture to `out`: a line for each shot, with overlay, plain strip and, below it, the rectified one."""
+    """Write the picture.
+
+    Parameters
+    ----------
+    out : Path
+        The PNG file. Above: the captures with their boundaries. Below: their strips, left plain, right rectified.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     rectifier = Rectifier.load()
     identity = Identity.from_seed(IDENTITY)
     overlays: list[Picture] = []
     plain: list[Picture] = []
     rectified: list[Picture] = []
-    for shot in SHOTS:
-        image = to_gray(render(identity, sample_shot(np.random.default_rng(shot), CAMERAS[CAMERA])).image)
+    for seed in CAPTURE_SEEDS:
+        image = to_gray(render(identity, sample_shot(np.random.default_rng(seed), CAMERAS[CAMERA])).image)
         segmentation = segment(image)
         overlay = draw_overlay(image, segmentation)
         size = (round(overlay.shape[1] * HEIGHT / overlay.shape[0]), HEIGHT)

@@ -48,13 +48,13 @@ def main(
     """Render, embed, fit."""
     torch.set_num_threads(1)
     settings = load_config(TrainConfig, config, overrides)
-    rendered = settings.rendered.model_copy(update={"identities": identities, "at_first": identities})
+    rendered = settings.rendered.model_copy(update={"identities": identities, "first_epoch_identities": identities})
     networks = [StripNet.load(model) for model in models] or [StripNet.load()]
     network = networks[0] if len(networks) == 1 else join(networks, whitened=floats)
     with StageProgress(bar=sys.stderr.isatty(), lines=True) as stages:
         with RenderedEyes(rendered, settings.seed, out / "eyes") as source:
-            eyes = Eyes(*source.training(0, lambda done, of: stages.tell("rendering", done, of)), upright=True)
-            unseen = Eyes(*source.validation(lambda done, of: stages.tell("rendering", done, of)), upright=True)
+            eyes = Eyes(*source.training(0, lambda done, of: stages.update("rendering", done, of)), upright=True)
+            unseen = Eyes(*source.validation(lambda done, of: stages.update("rendering", done, of)), upright=True)
         strips = StripSettings(settings.size, settings.perturbation, settings.seed)
         figures = fit_whitening(network, None, [eyes], strips, settings.whitening or WhiteningFitConfig())
         calibration = calibrate(network, None, unseen, strips)

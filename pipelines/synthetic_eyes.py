@@ -1,9 +1,9 @@
-"""Rendered eyes from end to end: synth, segment, train, rectify, evaluate.
+"""All stages on rendered eyes: synth, segment, train, rectify, evaluate.
 
-    python pipelines/synthetic_eyes.py OUT [--subjects 40] [--shots 4] [--config configs/toy.yaml] [--workers 2]
+    python pipelines/synthetic_eyes.py OUT [--subjects 40] [--captures 4] [--config configs/toy.yaml] [--workers 2]
 
-Everything is written below OUT and printed as a table; a second call takes up what the first has done. The rectifier
-is trained on eyes of its own, rendered as it goes, never on those that are evaluated.
+Everything is written below OUT; the error rates are printed as a table. A second call skips what is finished. The
+rectifier is trained on other rendered eyes than those that are evaluated.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from irisstn.batch import SegmentConfig, SegmentJob, run_batch
-from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
+from irisstn.batch import RectifyConfig, RectifyJob, SegmentConfig, SegmentJob, run_batch
 from irisstn.config import load_config
 from irisstn.datasets import find_images
 from irisstn.evaluation import ErrorRates, evaluate_folder
@@ -23,9 +22,30 @@ from irisstn.training import TrainConfig, train
 SHIFTS = (0, 16)
 
 
-def main(out: Path, *, subjects: int, shots: int, config: Path, seed: int = 1, workers: int = 1) -> Path:
-    """Run every stage below `out`; returns the table's file."""
-    eyes = write_eyes(out / "synth", subjects=subjects, shots=shots, seed=seed, workers=workers)
+def main(out: Path, *, subjects: int, captures: int, config: Path, seed: int = 1, workers: int = 1) -> Path:
+    """Run all stages.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of all outputs.
+    subjects : int
+        People, with two eyes each.
+    captures : int
+        Captures of each eye.
+    config : Path
+        Settings of training.
+    seed : int
+        Seed of the eyes that are evaluated.
+    workers : int
+        Processes.
+
+    Returns
+    -------
+    Path
+        File of the table.
+    """
+    eyes = write_eyes(out / "synth", subjects=subjects, shots=captures, seed=seed, workers=workers)
     samples = find_images([eyes])
 
     run_batch(SegmentJob(SegmentConfig()), samples, out / "segmented", workers=workers)
@@ -45,19 +65,19 @@ def _row(name: str, shift: int, rates: ErrorRates) -> str:
     eer, fnmr = (f"{100 * f.value:6.2f} [{100 * f.low:.2f}, {100 * f.high:.2f}]" for f in figures)
     return (
         f"{name:<12}{'±' + str(shift):>7}  {eer}   {fnmr}   "
-        f"{rates.mated} mated, {rates.non_mated} non_mated, {100 * rates.failure_to_enrol:.1f} % not enrolled"
+        f"{rates.mated} mated, {rates.non_mated} non-mated, {100 * rates.failure_to_enrol:.1f} % not enrolled"
     )
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--subjects", default=40, show_default=True, help="People, two eyes each.")
-@click.option("--shots", default=4, show_default=True, help="Pictures of each eye.")
+@click.option("--subjects", default=40, show_default=True, help="People, with two eyes each.")
+@click.option("--captures", "--shots", default=4, show_default=True, help="Captures of each eye.")
 @click.option("--config", default="configs/toy.yaml", show_default=True, type=click.Path(path_type=Path))
 @click.option("--workers", default=2, show_default=True, help="Processes.")
-def cli(out: Path, subjects: int, shots: int, config: Path, workers: int) -> None:
-    """Synth, segment, train, rectify, evaluate, below OUT."""
-    table = main(out, subjects=subjects, shots=shots, config=config, workers=workers)
+def cli(out: Path, subjects: int, captures: int, config: Path, workers: int) -> None:
+    """Synthesize, segment, train, rectify and evaluate eyes; all outputs are written below OUT."""
+    table = main(out, subjects=subjects, captures=captures, config=config, workers=workers)
     click.echo(table.read_text(encoding="utf-8"), nl=False)
 
 

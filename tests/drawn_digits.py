@@ -1,4 +1,4 @@
-"""Digits drawn here, for tests of the MNIST experiments."""
+"""Digits that OpenCV draws, for tests of the MNIST experiments."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mnist_digits import SIDE
 
 
 def draw_digits(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`n` digits (n, SIDE, SIDE) uint8, white on black, somewhat moved and scaled, and their labels (n,) uint8."""
+    """`n` digits (n, SIDE, SIDE) uint8, white on black, with random shift and scale, and their labels (n,) uint8."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 10, n)
     images = np.zeros((n, SIDE, SIDE), np.uint8)
@@ -19,7 +19,7 @@ def draw_digits(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_digits(path: Path) -> Path:
-    """320 digits to train on and 60 to test with, in the file's own layout; returns `path`."""
+    """Write 320 training digits and 60 test digits in the layout of the MNIST file; returns `path`."""
     (x_train, y_train), (x_test, y_test) = draw_digits(320, 1), draw_digits(60, 2)
     np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     return path

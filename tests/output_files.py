@@ -1,11 +1,11 @@
-"""What an output folder holds, for tests that compare two of them."""
+"""The content of an output folder, for tests that compare two of them."""
 
 import json
 from pathlib import Path
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """Every file below `out`, without what may differ: the times in the manifest and run.json, and the lock."""
+    """All files below `out` by name, without the lock, and without the times in the manifest and in run.json."""
     files = {}
     for path in sorted(out.rglob("*")):
         if path.is_file() and path.name != ".lock":

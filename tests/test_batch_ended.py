@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted or in each other's way, and workers that die."""
+"""Runs that are killed, interrupted or started twice, and workers that end."""
 
 import signal
 import time
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 from output_files import contents
-from shouting import Shout, inputs, run_in_process, statuses, wait_for_records
+from text_job import TextJob, inputs, run_in_process, statuses, wait_for_records
 
 from irisstn.batch import run_batch
 from irisstn.errors import OutputError
 from irisstn.outputs.manifest import read_manifest
 
 
-def test_a_worker_that_dies_or_hangs_costs_its_input_only(tmp_path: Path):
+def test_the_input_of_a_worker_that_crashes_or_hangs_fails_alone(tmp_path: Path):
     samples = inputs(tmp_path / "in", 20, c="crash", h="hang")
-    summary = run_batch(Shout(), samples, tmp_path / "out", workers=2, limit_s=2)
+    summary = run_batch(TextJob(), samples, tmp_path / "out", workers=2, limit_s=2)
     assert (summary.done, summary.failed) == (20, 2)
     reasons = {str(r["path"]): str(r.get("reason")) for r in read_manifest(tmp_path / "out") if r["status"] == "failed"}
     assert "ended the worker process (exit code -9)" in reasons["c.png"]
@@ -24,7 +24,7 @@ def test_a_worker_that_dies_or_hangs_costs_its_input_only(tmp_path: Path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_and_resumed_is_like_never_broken(tmp_path: Path, workers: int):
+def test_a_killed_and_resumed_run_gives_the_bytes_of_one_that_was_not_killed(tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 60, a="bad")
     out = tmp_path / "out"
     for done in (5, 30):
@@ -34,16 +34,16 @@ def test_killed_and_resumed_is_like_never_broken(tmp_path: Path, workers: int):
         run.communicate()
     before = len(list(read_manifest(out)))
     assert 30 <= before < 61
-    summary = run_batch(Shout(), samples, out, workers=workers)
+    summary = run_batch(TextJob(), samples, out, workers=workers)
     assert summary.skipped >= before - 1
-    run_batch(Shout(), samples, tmp_path / "unbroken")
-    assert contents(out) == contents(tmp_path / "unbroken")
+    run_batch(TextJob(), samples, tmp_path / "uninterrupted")
+    assert contents(out) == contents(tmp_path / "uninterrupted")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
-    def living() -> dict[int, int]:
-        """The parent of each process that lives: of none that is a zombie, which nobody has buried yet."""
+    def running() -> dict[int, int]:
+        """The parent of each running process, without zombies."""
         parents = {}
         for stat_file in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
@@ -55,16 +55,16 @@ def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
     inputs(tmp_path / "in", 60)
     run = run_in_process(tmp_path / "in", tmp_path / "out", 0.5, 2)
     wait_for_records(tmp_path / "out", 1)
-    team = {process for process, parent in living().items() if parent == run.pid}
-    assert len(team) >= 2
+    workers = {process for process, parent in running().items() if parent == run.pid}
+    assert len(workers) >= 2
     run.kill()
     run.communicate()
     for _ in range(100):
-        left = team & set(living())
+        left = workers & set(running())
         if not left:
             return
         time.sleep(0.05)
-    raise AssertionError(f"{left} live on")
+    raise AssertionError(f"the processes {left} are still running")
 
 
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
@@ -89,7 +89,7 @@ def test_two_runs_exclude_each_other(tmp_path: Path):
     run = run_in_process(tmp_path / "in", out, 0.2, 1)
     wait_for_records(out, 1)
     with pytest.raises(OutputError, match=f"in use by another run .process {run.pid}"):
-        run_batch(Shout(), samples, out)
+        run_batch(TextJob(), samples, out)
     run.kill()
     run.communicate()
-    assert run_batch(Shout(), samples, out).failed == 0
+    assert run_batch(TextJob(), samples, out).failed == 0

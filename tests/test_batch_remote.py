@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, override, return-value"
 """The runner with inputs and outputs at URLs, and on Ray: the same bytes as on one machine."""
 
 import json
@@ -11,12 +12,12 @@ from pathlib import Path
 import fsspec
 import pytest
 from output_files import contents
-from shouting import Shout, inputs
+from text_job import TextJob, inputs
 
 import irisstn.outputs.remote_manifest
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
 from irisstn.batch.jobs.job import identity
-from irisstn.batch.ray_engine import _RayWorker
+from irisstn.batch.ray_engine import RayWorker
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs.manifest import read_manifest
@@ -60,7 +61,7 @@ def test_a_folder_at_a_url_gives_the_bytes_of_one_on_disk(url: str, eyes: Path, 
     assert len(got) > 4 * here.done
     again = run_batch(job, find_inputs([f"{url}/in"], strips=False), f"{url}/out")
     assert again.skipped == here.done
-    # What one command wrote at a URL is what the next one takes there; who failed stays failed.
+    # The output of one command at a URL is an input of the next one; failed inputs stay failed.
     strips = find_inputs([f"{url}/out"], strips=True)
     records = list(read_manifest(tmp_path / "out"))
     assert [sample.name for sample in strips] == [str(record["path"]) for record in records]
@@ -70,18 +71,18 @@ def test_a_folder_at_a_url_gives_the_bytes_of_one_on_disk(url: str, eyes: Path, 
 
 def test_resume_settings_and_overwrite_at_a_url(url: str, tmp_path: Path):
     samples = inputs(tmp_path / "in", 6, a="bad")
-    run_batch(Shout(), samples, url)
+    run_batch(TextJob(), samples, url)
     (tmp_path / "in/0003.png").write_text("new")
     (tmp_path / "in/a.png").write_text("good")
     MEMORY.rm(f"{url}/strips/0005.png.png")
-    summary = run_batch(Shout(), samples, url)
+    summary = run_batch(TextJob(), samples, url)
     assert (summary.done, summary.skipped) == (3, 4)
-    run_batch(Shout(), samples, tmp_path / "fresh")
+    run_batch(TextJob(), samples, tmp_path / "fresh")
     assert fetched(url, tmp_path / "got") == contents(tmp_path / "fresh")
-    with pytest.raises(OutputError, match=rf'{url} was made with mark "!" \(now "\?"\)'):
-        run_batch(Shout("?"), samples, url)
+    with pytest.raises(OutputError, match=rf'{url} was made with suffix "!" \(now "\?"\)'):
+        run_batch(TextJob("?"), samples, url)
     MEMORY.pipe_file(f"{url}/mine.txt", b"a note")
-    run_batch(Shout("?"), samples[:1], url, overwrite=True)
+    run_batch(TextJob("?"), samples[:1], url, overwrite=True)
     assert sorted(path.name for path in map(Path, MEMORY.find(url))) == [
         "0000.png.png",
         "manifest.jsonl",
@@ -108,11 +109,11 @@ def test_the_lock_at_a_url(url: str, tmp_path: Path, holder: dict[str, object], 
     MEMORY.pipe_file(f"{url}/lock.json", json.dumps(lock).encode())
     samples = inputs(tmp_path / "in", 2)
     if free:
-        assert run_batch(Shout(), samples, url).done == 2
+        assert run_batch(TextJob(), samples, url).done == 2
         assert not MEMORY.exists(f"{url}/lock.json")
     else:
         with pytest.raises(OutputError, match="in use by another run"):
-            run_batch(Shout(), samples, url)
+            run_batch(TextJob(), samples, url)
         assert MEMORY.exists(f"{url}/lock.json")
 
 
@@ -120,16 +121,16 @@ def test_a_run_that_lost_its_lock_ends(url: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(irisstn.outputs.remote_manifest, "EVERY_S", 0.0)
     samples = inputs(tmp_path / "in", 4)
 
-    class Thief(Shout):
-        def settings(self) -> dict[str, object]:  # asked for when the run has its lock
+    class LockTaker(TextJob):
+        def settings(self) -> dict[str, object]:  # called while the run holds its lock
             MEMORY.pipe_file(
-                f"{url}/lock.json", json.dumps({"host": "thief", "process": 1, "time": time.time()}).encode()
+                f"{url}/lock.json", json.dumps({"host": "elsewhere", "process": 1, "time": time.time()}).encode()
             )
             return super().settings()
 
-    with pytest.raises(OutputError, match="process 1 on thief"):
-        run_batch(Thief(), samples, url)
-    assert json.loads(MEMORY.cat_file(f"{url}/lock.json"))["host"] == "thief"
+    with pytest.raises(OutputError, match="process 1 on elsewhere"):
+        run_batch(LockTaker(), samples, url)
+    assert json.loads(MEMORY.cat_file(f"{url}/lock.json"))["host"] == "elsewhere"
 
 
 def test_killed_at_a_url_and_resumed(tmp_path: Path):
@@ -137,9 +138,9 @@ def test_killed_at_a_url_and_resumed(tmp_path: Path):
     out = tmp_path / "out"
     code = (
         "import sys, irisstn.outputs.remote_manifest as mirror\n"
-        "from irisstn.batch import run_batch; from shouting import Shout, find_images\n"
+        "from irisstn.batch import run_batch; from text_job import TextJob, find_images\n"
         "mirror.EVERY_S = 0.05\n"
-        "run_batch(Shout(pause_s=0.02), find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
+        "run_batch(TextJob(pause_s=0.02), find_images([sys.argv[1]]), 'local://' + sys.argv[2])\n"
     )
     for parts in (2, 4):
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
@@ -152,10 +153,10 @@ def test_killed_at_a_url_and_resumed(tmp_path: Path):
         run.communicate()
     assert (out / "lock.json").exists()
     assert not (out / "manifest.jsonl").exists()
-    summary = run_batch(Shout(), find_images([tmp_path / "in"]), f"local://{out}")
+    summary = run_batch(TextJob(), find_images([tmp_path / "in"]), f"local://{out}")
     assert summary.skipped >= 4
     assert summary.done + summary.skipped == 40
-    run_batch(Shout(), find_images([tmp_path / "in"]), tmp_path / "unbroken")
+    run_batch(TextJob(), find_images([tmp_path / "in"]), tmp_path / "unbroken")
     assert contents(out) == contents(tmp_path / "unbroken")
 
 
@@ -225,15 +226,15 @@ def test_ray_gives_the_bytes_and_the_records_of_one_machine(tmp_path: Path):
     samples = inputs(tmp_path / "in", 30, a="bad", b="bug", c="crash")
     code = (
         "import sys; from pathlib import Path; from irisstn.batch import Cluster, run_batch\n"
-        "from shouting import Shout, find_images\n"
+        "from text_job import TextJob, find_images\n"
         "samples = find_images([sys.argv[1]])\n"
         "for expected in ((30, 0), (0, 30)):\n"
-        "    summary = run_batch(Shout(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
+        "    summary = run_batch(TextJob(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
         "    assert (summary.done, summary.skipped, summary.failed) == (*expected, 3), summary\n"
     )
     done = run_python("-c", code, str(tmp_path / "in"), str(tmp_path / "ray"))
     assert done.returncode == 0, done.stderr
-    run_batch(Shout(), samples, tmp_path / "local", workers=2)
+    run_batch(TextJob(), samples, tmp_path / "local", workers=2)
     got = contents(tmp_path / "ray")
     assert got == contents(tmp_path / "local")
     assert len(got) == 30 + 2
@@ -258,12 +259,12 @@ def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
 
 def test_a_node_with_another_program_ends_the_run(tmp_path: Path):
     (tmp_path / "in.png").write_text("text")
-    place = LocalStorage(tmp_path / "out", tmp_path)
+    storage = LocalStorage(tmp_path / "out", tmp_path)
     rows = {"task": [json.dumps({"name": "in.png", "path": str(tmp_path / "in.png")}).encode()]}
-    same = _RayWorker(Shout(), place, 60.0, identity(Shout()))
+    same = RayWorker(TextJob(), storage, 60.0, identity(TextJob()))
     (row,) = same(rows)
     assert json.loads(row["outcome"][0])["records"][0]["status"] == "ok"
-    other = _RayWorker(Shout(), place, 60.0, identity(Shout()) | {"version": "0.0", "segmenter_sha256": "0"})
+    other = RayWorker(TextJob(), storage, 60.0, identity(TextJob()) | {"version": "0.0", "segmenter_sha256": "0"})
     (row,) = other(rows)
     assert json.loads(row["outcome"][0])["fatal"].endswith("has another segmenter_sha256, version")
 
@@ -272,7 +273,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path):
     pytest.importorskip("ray")
     (tmp_path / "a.png").touch()
     arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out"), "--ray-address", "127.0.0.1:1"]
-    for more, words in [([], "goes with --engine ray"), (["--engine", "ray"], "no Ray cluster at 127.0.0.1:1")]:
+    for more, words in [([], "needs --engine ray"), (["--engine", "ray"], "no Ray cluster at 127.0.0.1:1")]:
         done = run_python("-m", "irisstn", *arguments, *more)
         assert done.returncode == 2
         assert words in done.stderr

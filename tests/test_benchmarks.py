@@ -1,13 +1,25 @@
-"""The benchmark of the folder runner at small size; its docstring says how to run it at full size."""
+# mypy: disable-error-code="operator"
+"""The benchmarks of the folder runner at small size, and the files of results."""
 
+import json
 from pathlib import Path
 
+import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from recognition_conditions import CONDITIONS
+from recognition_tables import results_tables
+from rectification import results_table as rectification_table
+from results_file import RESULTS, Figure, Table, write_results
+from segmentation import results_table as segmentation_table
+from segmentation import summary
+from segmentation_scores import Score
+
+KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
 
 
-def test_kills_lose_nothing_and_double_nothing(eyes: Path, tmp_path: Path):
+def test_no_record_is_lost_or_doubled_by_kills(eyes: Path, tmp_path: Path):
     found = kill_and_resume(eyes, tmp_path, kills=5, workers=1, seed=3)
     assert (found["kills"], found["inputs"], found["records"]) == (5, 12, 12)
     assert found["files compared"] > 4 * 9
@@ -23,14 +35,100 @@ def test_damaged_files_each_get_a_record(eyes: Path, tmp_path: Path):
     assert found["peak of the largest process, MB"] < 1000
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures(eyes: Path, tmp_path: Path):
+def test_memory_does_not_grow_with_the_number_of_images(eyes: Path, tmp_path: Path):
     few, many = measure_memory(eyes, tmp_path, sizes=(20, 80), workers=1)
     assert (few["records"], many["records"]) == (20, 80)
     assert many["peak, MB"] < 1.1 * few["peak, MB"]
 
 
-def test_bare_opencv_is_quicker_than_the_whole(eyes: Path, tmp_path: Path):
+def test_the_baseline_and_the_whole_run_are_measured_on_the_same_images(eyes: Path, tmp_path: Path):
     (row,) = measure_speed(eyes, tmp_path, repeats=1)
     assert row["n"] == 12
-    assert 0 < row["floor, CPU ms"] < row["CPU ms a picture, 1 worker"]
-    assert row["ratio"] > 0
+    for name in ("baseline, CPU ms per image", "1 worker, CPU ms per image", "2 workers, images per second", "ratio"):
+        assert row[name] > 0, name
+
+
+def test_results_say_how_they_were_made(tmp_path: Path):
+    table = Table("Errors", ["set", "EER", "n"], [["rendered", Figure(1.5, 1.0, 2.0, 40, "%"), 40], ["other", "", 3]])
+    path = write_results("an-example", "python benchmarks/example.py EYES", [table], seed=3, folder=tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert set(content) == KEYS
+    assert content["command"] == "python benchmarks/example.py EYES" and content["seed"] == 3
+    assert content["versions"]["python"] and "core" in content["machine"]
+    figure = {"value": 1.5, "low": 1.0, "high": 2.0, "n": 40, "unit": "%"}
+    assert content["tables"][0]["rows"] == [["rendered", figure, 40], ["other", "", 3]]
+
+
+def test_results_that_cannot_be_published_are_refused(tmp_path: Path):
+    table = Table("Errors", ["EER"], [[0.5]])
+    for name in ("../example", "An Example", ""):
+        with pytest.raises(ValueError, match="lower-case"):
+            write_results(name, "python x.py", [table], folder=tmp_path)
+    with pytest.raises(ValueError, match="no table"):
+        write_results("example", "python x.py", [], folder=tmp_path)
+    with pytest.raises(ValueError, match="2 cells"):
+        Table("Errors", ["set", "EER"], [[0.5]])
+    with pytest.raises(ValueError, match="JSON"):
+        write_results("example", "python x.py", [Table("Errors", ["EER"], [[float("nan")]])], folder=tmp_path)
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_results_in_the_repository_have_the_shape_that_docs_are_made_from(path: Path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert set(content) == KEYS
+    assert content["benchmark"] == path.stem
+    assert content["command"].startswith(("python benchmarks/", "python pipelines/", "irisstn synth"))
+    assert content["commit"] is None or len(content["commit"]) == 40
+    assert content["tables"]
+    for table in content["tables"]:
+        assert table["title"] and table["rows"]
+        for row in table["rows"]:
+            assert len(row) == len(table["columns"])
+            for cell in row:
+                assert isinstance(cell, str | int | float) or set(cell) <= {"value", "low", "high", "n", "unit"}
+                if isinstance(cell, dict) and "low" in cell:
+                    assert cell["low"] <= cell["value"] <= cell["high"]
+
+
+def test_there_are_results():
+    assert len(list(RESULTS.glob("*.json"))) >= 8
+
+
+def rates(eer: float) -> dict[str, float]:
+    ends = {f"{name}{end}": eer for name in ("eer", "fnmr@0.001") for end in ("", "_low", "_high")}
+    return ends | {"mated": 40.0, "non_mated": 300.0, "subjects": 8.0}
+
+
+def test_error_rates_are_published_in_percent_with_the_number_of_mated_comparisons():
+    table = rectification_table("rendered", {"natural/stn/±0": rates(0.0123), "both/none/cnn": rates(0.2)})
+    figure = Figure(1.23, 1.23, 1.23, 40, "%")
+    assert table.rows == [
+        ["natural", "stn", "±0", figure, figure],
+        ["both", "none", "cnn", *2 * [Figure(20.0, 20.0, 20.0, 40, "%")]],
+    ]
+
+
+def test_trained_recognizers_are_published_as_the_mean_and_the_range_over_seeds():
+    methods = ("code ±0", "code ±16", "oracle ±0", "oracle ±16")
+    found = {"plain": {f"{c}/{method}": rates(0.1) for c in CONDITIONS for method in methods}}
+    for seed, rate in enumerate((0.1, 0.3)):
+        found[f"ring-{seed}"] = {
+            f"{c}/{method}": rates(rate) for c in CONDITIONS for method in ("code ±0", "code ±16", "cnn")
+        }
+    codes, trained = results_tables("rendered", found)
+    assert [row[0] for row in codes.rows] == list(methods)
+    assert [row[0] for row in trained.rows] == ["ring: code ±0", "ring: code ±16", "ring: cnn"]
+    figure = trained.rows[2][1]
+    assert isinstance(figure, Figure)
+    assert (figure.value, figure.low, figure.high, figure.n) == pytest.approx((20.0, 10.0, 30.0, 2))
+
+
+def test_segmentation_is_published_without_what_was_not_measured():
+    scores = [Score("a", 90.0, segment_ms=8.0), Score("b", 0.0, "no pupil")]
+    table = segmentation_table([summary("rendered", scores)])
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["pictures"], row["n"], row["failed"]) == ("rendered", 2, 1)
+    assert row["segment"] == Figure(8.0, n=2, unit="ms") and row["pupil centre, median"] == ""
+    mean = row["F1 mean"]
+    assert isinstance(mean, Figure) and mean.value == 45.0 and mean.low <= 45.0 <= mean.high

@@ -71,8 +71,9 @@ def test_the_shipped_calibration_is_the_shipped_networks():
 
 
 def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path):
-    rendered = {"identities": 8, "at_first": 8, "validation": 33, "shots": 2, "chunk": 33, "segmented": 0.0}
-    small = TOY.rendered.model_copy(update=rendered)
+    rendered = {"identities": 8, "first_epoch_identities": 8, "validation_identities": 33, "captures": 2}
+    more = {"identities_per_file": 33, "segmented_fraction": 0.0}
+    small = TOY.rendered.model_copy(update=rendered | more)
     run = train(None, tmp_path / "run", TOY.model_copy(update={"epochs": 1, "rectifier": None, "rendered": small}))
     calibration = Calibration.load(run, recognizer_sha256=StripNet.load(run).weights_sha256)
     assert calibration.tail == pytest.approx(0.01, rel=0.1) and calibration.slope > 0

@@ -1,3 +1,5 @@
+"""Comparisons, error rates and their intervals, against direct computations."""
+
 import subprocess
 import sys
 
@@ -30,7 +32,9 @@ def test_error_rates_of_a_case_worked_by_hand():
     mated = [0.1, 0.2, 0.3, 0.45]
     non_mated = [0.4, 0.5, 0.5, 0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.9]
     rates = error_rates(comparisons(mated, non_mated), fmr_levels=(0.1, 0.05), resamples=0)
-    assert rates.fnmr_at[0.1].value == 0.0  # a threshold of 0.5 accepts one non_mated in ten and all mated
+    assert (
+        rates.fnmr_at[0.1].value == 0.0
+    )  # a threshold of 0.5 accepts one non-mated comparison in ten and all mated ones
     assert rates.fnmr_at[0.05].value == 0.25  # none may be accepted: below 0.4
     assert rates.eer.value == pytest.approx(0.1)
     assert rates.mated == 4 and rates.non_mated == 10 and rates.subjects == 5
@@ -54,24 +58,24 @@ def test_failures_to_enrol_count_as_rejected():
     distances = np.full((4, 4), 0.9)
     distances[0, 1] = distances[1, 0] = distances[2, 3] = distances[3, 2] = 0.1
     eyes = ["a", "a", "b", "b"]
-    whole = compare_all(distances, eyes)
-    lost = compare_all(distances, eyes, failed=["a", "c", "c"])
-    assert len(whole.mated) == 2 and len(whole.non_mated) == 4
-    # Two pairs of the lost picture of "a" with the two enrolled ones; one pair of the two lost pictures of "c".
-    assert np.isinf(lost.mated).sum() == 3 and len(lost.mated) == 5
-    rates = error_rates(lost, fmr_levels=(0.01,), resamples=0)
+    enrolled = compare_all(distances, eyes)
+    incomplete = compare_all(distances, eyes, failed=["a", "c", "c"])
+    assert len(enrolled.mated) == 2 and len(enrolled.non_mated) == 4
+    # Two pairs of the failed image of "a" with the two enrolled ones; one pair of the two failed images of "c".
+    assert np.isinf(incomplete.mated).sum() == 3 and len(incomplete.mated) == 5
+    rates = error_rates(incomplete, fmr_levels=(0.01,), resamples=0)
     assert rates.fnmr_at[0.01].value == pytest.approx(3 / 5)
     assert rates.failure_to_enrol == pytest.approx(3 / 7)
-    assert error_rates(whole, fmr_levels=(0.01,), resamples=0).fnmr_at[0.01].value == 0.0
+    assert error_rates(enrolled, fmr_levels=(0.01,), resamples=0).fnmr_at[0.01].value == 0.0
 
 
-def test_lost_eyes_without_an_enrolled_picture_are_people_of_their_own():
-    lost = compare_all(np.zeros((2, 2)), ["a", "b"], failed=["c", "c", "d", "d"])
-    assert len(set(lost.mated_subjects.tolist())) == 2
-    assert not set(lost.mated_subjects.tolist()) & set(lost.non_mated_subjects.ravel().tolist())
+def test_failed_eyes_without_an_enrolled_image_count_as_subjects_of_their_own():
+    incomplete = compare_all(np.zeros((2, 2)), ["a", "b"], failed=["c", "c", "d", "d"])
+    assert len(set(incomplete.mated_subjects.tolist())) == 2
+    assert not set(incomplete.mated_subjects.tolist()) & set(incomplete.non_mated_subjects.ravel().tolist())
 
 
-def test_intervals_hold_the_value_widen_with_fewer_subjects_and_repeat():
+def test_intervals_contain_the_value_widen_with_fewer_subjects_and_are_reproducible():
     rng = np.random.default_rng(0)
 
     def rates(subjects):
@@ -88,13 +92,13 @@ def test_intervals_hold_the_value_widen_with_fewer_subjects_and_repeat():
     assert evaluate_embeddings(vectors, eyes, resamples=200) == few
 
 
-def test_no_error_seen_is_not_no_error():
+def test_without_an_observed_error_the_upper_end_follows_the_rule_of_three():
     rates = error_rates(comparisons(np.zeros(50), np.ones(1000)), resamples=50)
     assert rates.eer.value == 0.0 and rates.eer.high == pytest.approx(3 / 50)
     assert rates.fnmr_at[1e-3].value == 0.0 and rates.fnmr_at[1e-3].high == pytest.approx(3 / 50)
 
 
-def test_two_eyes_of_one_person_are_non_mateds_of_one_subject():
+def test_two_eyes_of_one_person_are_a_non_mated_comparison_of_one_subject():
     held = compare_all(np.full((3, 3), 0.5), ["1L", "1R", "2L"], subjects=["1", "1", "2"])
     assert len(held.mated) == 0
     assert sorted(map(tuple, held.non_mated_subjects.tolist())) == [(0, 0), (0, 1), (0, 1)]

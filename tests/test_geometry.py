@@ -1,4 +1,5 @@
-"""The coordinate conventions, held against exact answers."""
+# mypy: disable-error-code="arg-type, var-annotated"
+"""The coordinate conventions, on exact values."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +11,17 @@ from hypothesis import strategies as st
 
 from irisstn.geometry import (
     Boundary,
+    CropTransform,
     Ellipse,
     Eyelid,
-    from_unit,
+    grid_to_pixels,
+    grid_to_ring,
+    pixel_axes,
+    pixels_to_grid,
     ring_points,
+    ring_to_grid,
     strip_angles,
     strip_radii,
-    to_unit,
 )
 
 ANGLES = np.linspace(0, 2 * np.pi, 97)
@@ -78,7 +83,7 @@ def test_mask_is_cut_at_the_picture() -> None:
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.5, -0.5, np.pi])
-def test_eyelid_edge_parts_the_picture(turn: float) -> None:
+def test_an_eyelid_divides_the_picture(turn: float) -> None:
     lid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
     above = lid.above((80, 120))
     edge = lid.points(np.linspace(-25, 25, 11))
@@ -95,7 +100,7 @@ def test_strip_cells_are_centred_and_the_same_at_every_size() -> None:
     np.testing.assert_allclose(strip_radii(64).reshape(32, 2).mean(1), strip_radii(32))
 
 
-def test_ring_points_touch_both_boundaries_and_go_on_beyond() -> None:
+def test_ring_points_lie_on_both_boundaries_and_continue_beyond() -> None:
     pupil, limbus = Boundary.circle(100, 100, 30), Boundary.circle(104, 98, 90)
     for radius, curve in ((0.0, pupil), (1.0, limbus)):
         np.testing.assert_allclose(ring_points(pupil, limbus, radius, ANGLES), curve.points(ANGLES))
@@ -108,8 +113,51 @@ def test_ring_points_touch_both_boundaries_and_go_on_beyond() -> None:
 @given(st.floats(-500, 500), st.floats(-500, 500), st.integers(1, 800), st.integers(1, 800))
 def test_units_invert_and_span_the_pixels_edges(x: float, y: float, height: int, width: int) -> None:
     size = (height, width)
-    np.testing.assert_allclose(from_unit(to_unit([x, y], size), size), [x, y], atol=1e-8)
-    np.testing.assert_allclose(to_unit([-0.5, height - 0.5], size), [-1, 1], atol=1e-12)
+    np.testing.assert_allclose(grid_to_pixels(pixels_to_grid([x, y], size), size), [x, y], atol=1e-8)
+    np.testing.assert_allclose(pixels_to_grid([-0.5, height - 0.5], size), [-1, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.7, -2.0])
+def test_the_distance_below_an_eyelid_is_measured_across_the_eye(turn: float) -> None:
+    lid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
+    across = np.array([-math.sin(turn), math.cos(turn)])
+    u = np.linspace(-25, 25, 11)
+    x, y = (lid.points(u) + 7.0 * across).T
+    np.testing.assert_allclose(lid.below(x, y), 7.0, atol=1e-9)
+    along, v = lid.frame_coordinates(x, y)
+    np.testing.assert_allclose(along, u, atol=1e-9)
+    np.testing.assert_allclose(v, 7.0 - 5.0 + 0.1 * u + 0.01 * u**2, atol=1e-9)
+    assert lid.below(*pixel_axes((8, 12))).shape == (8, 12)
+    assert lid.below(*pixel_axes((8, 12))).dtype == np.float32
+
+
+def test_ring_coordinates_and_grid_units_invert_each_other() -> None:
+    size = (16, 64)
+    radius, angle = np.meshgrid(strip_radii(size[0]), strip_angles(size[1]), indexing="ij")
+    grid = np.stack(ring_to_grid(radius, angle), axis=-1)
+    pixels = grid_to_pixels(grid, size)
+    rows, columns = np.meshgrid(np.arange(16), np.arange(64), indexing="ij")
+    np.testing.assert_allclose(pixels, np.stack([columns, rows], axis=-1), atol=1e-9)
+    again = grid_to_ring(grid[..., 0], grid[..., 1])
+    np.testing.assert_allclose(again, (radius, angle), atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.7])
+def test_a_crop_transform_maps_the_same_pixels_both_ways(factor: float) -> None:
+    crop = CropTransform(13, 7, factor, factor)
+    assert crop.point_to_picture(-0.5, -0.5) == pytest.approx((12.5, 6.5))  # the outer corners coincide
+    boundary = Boundary(20.0, 30.0, (10.0, 0.5, 0.2), (0.0, -0.3, 0.1))
+    lid = Eyelid(22.0, 31.0, 0.3, (-4.0, 0.1, 0.02))
+    angles, u = ANGLES, np.linspace(-9, 9, 7)
+    for inside, outside in (
+        (boundary.points(angles), crop.boundary_to_picture(boundary).points(angles)),
+        (lid.points(u), crop.eyelid_to_picture(lid).points(u * factor)),
+    ):
+        moved = np.stack(crop.point_to_picture(inside[:, 0], inside[:, 1]), axis=-1)
+        np.testing.assert_allclose(outside, moved, atol=1e-9)
+    again = crop.boundary_to_crop(crop.boundary_to_picture(boundary))
+    np.testing.assert_allclose(again.points(angles), boundary.points(angles), atol=1e-9)
+    np.testing.assert_allclose(crop.eyelid_to_crop(crop.eyelid_to_picture(lid)).points(u), lid.points(u), atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,22 @@ import ast
 from pathlib import Path
 
 import pytest
+from slow_tests import SLOW
 
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "geometry", "weights", "processes"},
     {"config", "results", "progress"},
-    {"image_headers"},
+    {"gray_levels", "image_headers"},
     {"images"},
-    {"datasets", "segmentation", "stn", "synthetic", "weights_file"},
+    {"datasets", "segmentation", "stn", "weights_file"},
     {"normalization", "quality"},
     {"iris_code", "storage"},
     {"outputs", "rectification", "recognition"},
-    {"evaluation", "visualization"},
+    {"evaluation", "synthetic", "visualization"},
+    {"report"},
     {"batch", "training"},
-    {"doctor", "report"},
+    {"doctor"},
     {"cli"},
     {"__main__"},
 ]
@@ -69,3 +71,10 @@ def test_torch_is_imported_where_networks_are_alone(path: Path):
 def test_every_part_has_a_layer():
     assert {part_of(path) for path in FILES} <= set(RANK)
     assert len(FILES) > 40
+
+
+def test_slow_tests_exist():
+    """A test that is renamed would otherwise become a fast one."""
+    for file, names in SLOW.items():
+        text = (PACKAGE.parent / "tests" / file).read_text(encoding="utf-8")
+        assert not [name for name in names if f"def {name}(" not in text], file

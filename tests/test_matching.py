@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, misc"
 """From pictures to embeddings, scores and the page that compares runs: as functions and as commands."""
 
 import csv
@@ -30,7 +31,7 @@ from irisstn.report.comparison import changes
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recogniser that knows nothing, but gives numbers: enough to see that they go where they should."""
+    """An untrained recognition network: it shows which embedding is written where."""
     torch.manual_seed(0)
     network = StripNet(StripNetConfig(widths=(8, 8, 8, 8), channels=4, sectors=8))
     network.train()(torch.rand(8, 1, 32, 256), torch.ones(8, 1, 32, 256))
@@ -41,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rectified(eyes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Strips of rendered eyes; of one picture there is none."""
+    """Strips of rendered eyes; one picture fails."""
     pictures = tmp_path_factory.mktemp("pictures") / "eyes"
     for sample in find_images([eyes]):
         (pictures / sample.name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def good(out: Path) -> list[dict[str, object]]:
     return [record for record in read_manifest(out) if record["status"] == "ok"]
 
 
-def test_strips_are_embedded_as_they_are_and_failures_stay(rectified: Path, embedded: Path, model: Path):
+def test_strips_are_embedded_as_they_are_and_failures_stay_failures(rectified: Path, embedded: Path, model: Path):
     network = StripNet.load(model)
     records = list(read_manifest(embedded))
     assert [(r["path"], r["status"]) for r in records] == [(r["path"], r["status"]) for r in read_manifest(rectified)]
@@ -82,7 +83,7 @@ def test_strips_are_embedded_as_they_are_and_failures_stay(rectified: Path, embe
     assert "has no strip of it (read:" in str(failed["reason"])
 
 
-def test_photographs_are_straightened_first_unless_plain(eyes: Path, model: Path, tmp_path: Path):
+def test_photographs_are_rectified_first_unless_plain(eyes: Path, model: Path, tmp_path: Path):
     sample = find_images([eyes])[0]
     image = read_gray(sample.path)
     network, rectifier = StripNet.load(model), Rectifier.load()
@@ -106,7 +107,7 @@ def test_all_embeddings_are_in_one_file(embedded: Path):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_run_without_weights_is_told(tmp_path: Path):
+def test_missing_and_damaged_weights_are_refused(tmp_path: Path):
     with pytest.raises(WeightsError, match="cannot be read"):
         EmbedJob.of(EmbedConfig(), tmp_path)
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
@@ -117,14 +118,14 @@ def test_a_run_without_weights_is_told(tmp_path: Path):
         pass
 
 
-def test_a_run_that_trained_the_rectifier_alone_goes_before_the_shipped_recogniser(tmp_path: Path):
+def test_a_run_with_a_rectifier_alone_is_used_with_the_shipped_recognizer(tmp_path: Path):
     Rectifier().save(tmp_path / "rectifier.safetensors")
     job, shipped = EmbedJob.of(EmbedConfig(), tmp_path), EmbedJob.of(EmbedConfig())
     assert job.weights_sha256 == shipped.weights_sha256
     assert job.rectifier == tmp_path / "rectifier.safetensors" and job.rectifier_sha256 != shipped.rectifier_sha256
 
 
-def test_the_shipped_recogniser_knows_the_sample_eyes_again(tmp_path: Path):
+def test_the_shipped_recognizer_recognises_the_sample_eyes(tmp_path: Path):
     sample = Path(__file__).parents[1] / "data" / "sample"
     assert run_batch(EmbedJob.of(EmbedConfig()), find_images([sample]), tmp_path).done == 12
     comparisons = scores_of(read_templates(tmp_path)).comparisons()
@@ -139,7 +140,7 @@ def test_shipped_weights_stay_small():
     assert {path.name for path in shipped} == {"rectifier.safetensors", "recognizer.safetensors"}
     assert sum(path.stat().st_size for path in shipped) < 10e6
     cards = "".join(path.read_text() for path in (shipped[0].parent).glob("CARD*.md"))
-    for path in shipped:  # the cards speak of these very files
+    for path in shipped:  # the cards name these files by their hash
         assert hashlib.sha256(path.read_bytes()).hexdigest() in cards
 
 
@@ -189,9 +190,9 @@ def test_match_compares_two_folders(rectified: Path, tmp_path: Path):
         read_scores(tmp_path)
 
 
-def test_misuse_of_match_is_a_line(rectified: Path, embedded: Path, tmp_path: Path):
+def test_misuse_of_match_is_reported_in_one_line(rectified: Path, embedded: Path, tmp_path: Path):
     cases = {
-        "--shifts is for codes": ("match", embedded, "--shifts", "3"),
+        "--shifts is for codes, not for embeddings": ("match", embedded, "--shifts", "3"),
         "give --by code": ("match", embedded, rectified),
         "nothing to compare": ("match", tmp_path),
         "such as 0,16": ("evaluate", rectified, "--shifts", "many"),
@@ -230,7 +231,7 @@ def test_evaluate_puts_runs_side_by_side(rectified: Path, embedded: Path, tmp_pa
     for name in ("det.png", "histograms.png"):
         assert read_gray(tmp_path / "e" / name).std() > 5
     page = (tmp_path / "e" / "evaluation.html").read_text()
-    assert "Helped most" in page and page.count("data:image/jpeg") >= 4
+    assert "Largest gains" in page and page.count("data:image/jpeg") >= 4
     assert all(name in page for name in figures)
     # Nothing is loaded from elsewhere.
     assert "http://" not in page and "https://" not in page
@@ -244,7 +245,7 @@ def test_the_same_run_changes_nothing(rectified: Path, tmp_path: Path):
     assert all(change.gain == 0 for change in same)
 
 
-def test_a_missing_extra_is_told_with_the_command_that_helps(
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
     rectified: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -255,9 +256,9 @@ def test_a_missing_extra_is_told_with_the_command_that_helps(
     assert not (tmp_path / "e").exists()
 
 
-def test_unknown_identities_are_told_and_a_csv_names_them(embedded: Path, rectified: Path, tmp_path: Path):
+def test_unknown_identities_are_reported_and_a_csv_gives_them(embedded: Path, rectified: Path, tmp_path: Path):
     names = [str(record["path"]) for record in read_manifest(rectified)]
-    labels = tmp_path / "whose.csv"
+    labels = tmp_path / "identities.csv"
     labels.write_text("path,subject\n" + "".join(f"{name},{i // 3}\n" for i, name in enumerate(names[:-1])))
     done = command("evaluate", rectified, "--labels", labels, "-o", tmp_path / "e")
     assert done.exit_code == 2 and f"whose eye is {names[-1]}" in done.output

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """The MNIST experiments: their networks and runs, on digits drawn here."""
 
 import subprocess
@@ -10,24 +11,25 @@ import numpy as np
 import pytest
 import torch
 from drawn_digits import write_digits
+from mnist import results_tables
 from mnist_digits import SIDE, SIDES, read_digits
 from mnist_networks import MODELS, Network, TransformedCnn, build, count_parameters
-from mnist_table import interval, read_experiments, table, wrong_shares
+from mnist_table import interval, read_experiments, table, wrong_fractions
 from mnist_training import MnistConfig, Result, run
 
 from irisstn.config import load_config
 from irisstn.errors import DatasetError, OutputError
 from irisstn.images import read_gray
-from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.training import SafetensorsCheckpoint
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("mnist_*.yaml"))
-TINY = ["epochs=2", "batch=32", "network.width=4", "network.plain_hidden=8", "network.localization_width=4"]
+TINY = ["epochs=2", "batch_size=32", "network.width=4", "network.plain_hidden=8", "network.localization_width=4"]
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Nets as small as these spend their time waiting for each other's threads."""
+    """Networks as small as these are slower with several threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -45,23 +47,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_plain_cnn_has_no_fewer_parameters(path: Path) -> None:
     config = load_config(MnistConfig, path)
-    side = SIDES.get(config.test, SIDE)
+    side = SIDES.get(config.test_distortion, SIDE)
     stn, cnn = (count_parameters(build(config.network, model, side)) for model in MODELS)
     assert stn <= cnn < 1.15 * stn
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_the_transformer_starts_with_the_middle_of_the_image(path: Path) -> None:
+def test_the_untrained_transformer_samples_the_centre_of_the_image(path: Path) -> None:
     config = load_config(MnistConfig, path)
-    side = SIDES.get(config.test, SIDE)
+    side = SIDES.get(config.test_distortion, SIDE)
     net = build(config.network, "stn", side).eval()
     assert isinstance(net, TransformedCnn)
-    seen = net.look(torch.rand(2, 1, side, side))
+    warped = net.warp(torch.rand(2, 1, side, side))
     out = config.network.output_side
-    assert seen.image.shape == (2, 1, out, out)
-    edge = config.network.start * (1 - 1 / out)
-    assert torch.allclose(seen.grid[:, 0, 0], torch.tensor(-edge), atol=1e-5)
-    assert torch.allclose(seen.grid[:, -1, -1], torch.tensor(edge), atol=1e-5)
+    assert warped.image.shape == (2, 1, out, out)
+    edge = config.network.initial_fraction * (1 - 1 / out)
+    assert torch.allclose(warped.grid[:, 0, 0], torch.tensor(-edge), atol=1e-5)
+    assert torch.allclose(warped.grid[:, -1, -1], torch.tensor(edge), atol=1e-5)
 
 
 def test_an_unknown_model_is_refused() -> None:
@@ -77,35 +79,35 @@ def tiny(*overrides: str) -> MnistConfig:
 
 
 def test_it_learns(data: Path, tmp_path: Path) -> None:
-    config = tiny("epochs=6", "network.width=8", "test=upright", "train=upright")
+    config = tiny("epochs=6", "network.width=8", "test_distortion=upright", "train_distortion=upright")
     result = run(config, read_digits(data), "stn", 1, tmp_path)
     assert result.error < 0.3  # chance is 0.9
     assert result.curve[-1]["loss"] < result.curve[0]["loss"]
     assert result.curve[-1]["gradient"] > 0
 
 
-def test_a_run_that_was_ended_goes_on_as_if_it_had_not_been(
+def test_an_interrupted_run_continues_to_the_same_result(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = read_digits(data)
-    whole = run(tiny(), digits, "stn", 1, tmp_path / "whole")
+    complete = run(tiny(), digits, "stn", 1, tmp_path / "complete")
 
-    class Ended(SafetensorsCheckpoint):
+    class Interrupted(SafetensorsCheckpoint):
         def save_checkpoint(self, *args: object, **kwargs: object) -> None:
             super().save_checkpoint(*args, **kwargs)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mnist_training, "SafetensorsCheckpoint", Ended)
+        patch.setattr(mnist_training, "SafetensorsCheckpoint", Interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run(tiny(), digits, "stn", 1, tmp_path / "ended")
-    again = run(tiny(), digits, "stn", 1, tmp_path / "ended")
-    assert again.wrong == whole.wrong
-    assert [row["loss"] for row in again.curve] == [row["loss"] for row in whole.curve]
-    assert run(tiny(), digits, "stn", 1, tmp_path / "ended") == again  # read, not run
-    for folder in ("whole", "ended"):
-        with pytest.raises(OutputError, match="other settings"):
-            run(tiny("rate=0.5"), digits, "stn", 1, tmp_path / folder)
+            run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    again = run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    assert again.wrong == complete.wrong
+    assert [row["loss"] for row in again.curve] == [row["loss"] for row in complete.curve]
+    assert run(tiny(), digits, "stn", 1, tmp_path / "interrupted") == again  # read, not run
+    for folder in ("complete", "interrupted"):
+        with pytest.raises(OutputError, match=r"learning_rate 0\.006 \(now 0\.5\)"):
+            run(tiny("learning_rate=0.5"), digits, "stn", 1, tmp_path / folder)
 
 
 def test_every_recipe_from_end_to_end(data: Path, tmp_path: Path) -> None:
@@ -124,8 +126,11 @@ def test_every_recipe_from_end_to_end(data: Path, tmp_path: Path) -> None:
     assert printed.startswith(table(experiments))
     for each in experiments:
         row = next(line for line in printed.splitlines() if line.startswith(f"| {each.config.title} |"))
-        assert f"{100 * wrong_shares(each.stn).mean():.2f} [" in row
+        assert f"{100 * wrong_fractions(each.stn).mean():.2f} [" in row
         assert row.endswith("| 60 |")
+    errors, budget = results_tables(experiments)
+    assert len(errors.rows) == len(budget.rows) == len(CONFIGS)
+    assert all(row[0] == each.config.title for row, each in zip(errors.rows, experiments, strict=True))
     page = (out / "index.html").read_text()
     assert page.count("<svg") == len(CONFIGS)
     assert page.count("<polyline") == len(results)
@@ -157,10 +162,10 @@ def test_the_interval_covers_what_it_should() -> None:
     assert interval(np.zeros(10)) == (0, 0)
 
 
-def test_shares_count_seeds() -> None:
+def test_fractions_count_seeds() -> None:
     blank = {"config": tiny(), "model": "stn", "parameters": 1, "n_train": 9, "n": 4, "curve": ()}
     results = [
         Result(**blank, seed=seed, wrong=wrong, train_seconds=1, test_seconds=1)
         for seed, wrong in enumerate([(0, 1), (1,), ()])
     ]
-    assert np.allclose(wrong_shares(results), [1 / 3, 2 / 3, 0, 0])
+    assert np.allclose(wrong_fractions(results), [1 / 3, 2 / 3, 0, 0])

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """The MNIST experiments: their digits, read from a file and distorted."""
 
 from pathlib import Path
@@ -50,13 +51,13 @@ def test_a_seed_names_a_distortion(name: str, images: Tensor) -> None:
         assert not torch.equal(first, DISTORTIONS[name](images, seeded(2)))
 
 
-def test_a_turn_by_nothing_changes_nothing(images: Tensor) -> None:
+def test_a_rotation_by_0_degrees_changes_nothing(images: Tensor) -> None:
     assert torch.allclose(rotated(images, seeded(), degrees=0), images, atol=1e-5)
 
 
-def test_digits_are_turned_by_up_to_90_degrees() -> None:
+def test_digits_are_rotated_by_up_to_90_degrees() -> None:
     dot = torch.zeros(400, 1, SIDE, SIDE)
-    dot[:, :, 13:15, 22:24] = 1  # to the right of the middle
+    dot[:, :, 13:15, 22:24] = 1  # to the right of the centre
     steps = torch.arange(SIDE) - (SIDE - 1) / 2
     turned = rotated(dot, seeded())
     x, y = (turned.sum(dim=(1, axis)) @ steps / ink(turned) for axis in (2, 3))
@@ -68,31 +69,31 @@ def test_digits_are_turned_by_up_to_90_degrees() -> None:
 
 
 def test_placed_digits_keep_their_ink_on_the_larger_canvas(images: Tensor) -> None:
-    share = ink(placed(images, seeded())) / ink(images)  # the square of the scale, none of it cut off
-    assert share.min() > 0.9 * 0.7**2
-    assert share.max() < 1.05 * 1.2**2
-    assert share.max() > 1
+    ratio = ink(placed(images, seeded())) / ink(images)  # the square of the scale, nothing is cut off
+    assert ratio.min() > 0.9 * 0.7**2
+    assert ratio.max() < 1.05 * 1.2**2
+    assert ratio.max() > 1
 
 
 @pytest.mark.parametrize("distort", [projective, elastic])
 def test_without_noise_digits_are_only_made_smaller(distort, images: Tensor) -> None:
-    share = ink(distort(images, seeded(), sd_px=0.0)) / ink(images)
-    assert share.min() > 0.95 * 0.75**2
-    assert share.max() < 1.05
+    ratio = ink(distort(images, seeded(), sd_px=0.0)) / ink(images)
+    assert ratio.min() > 0.95 * 0.75**2
+    assert ratio.max() < 1.05
 
 
 def test_a_projective_distortion_keeps_lines_straight_and_an_elastic_one_does_not() -> None:
     line = torch.zeros(100, 1, SIDE, SIDE)
     line[:, :, 4:24, 13:15] = 1
 
-    def bend(image: Tensor) -> float:
+    def curvature(image: Tensor) -> float:
         y, x = (image[0] > 0.3).nonzero().T.numpy()
         return float(
             np.linalg.svd(np.stack([x, y]) - np.stack([x, y]).mean(axis=1, keepdims=True))[1][1] / len(x) ** 0.5
         )
 
-    straight, bent = (max(bend(image) for image in distort(line, seeded())) for distort in (projective, elastic))
-    assert straight < 1.2 < bent
+    straight, curved = (max(curvature(image) for image in distort(line, seeded())) for distort in (projective, elastic))
+    assert straight < 1.2 < curved
 
 
 def test_the_cluttered_canvas_has_the_digit_at_the_returned_place(images: Tensor) -> None:
@@ -101,20 +102,20 @@ def test_the_cluttered_canvas_has_the_digit_at_the_returned_place(images: Tensor
     assert corners.max() <= CLUTTER_SIDE - SIDE
     assert len(corners.unique(dim=0)) > 50
     for image, place, (x, y) in zip(images[:, 0], canvas[:, 0], corners.tolist(), strict=True):
-        there = place[y : y + SIDE, x : x + SIDE]
-        assert (there >= image).all()  # nothing of the digit is painted over
-        assert (there == image).float().mean() > 0.5
-        assert place.sum() > image.sum()  # and there is clutter
+        found = place[y : y + SIDE, x : x + SIDE]
+        assert (found >= image).all()  # nothing of the digit is painted over
+        assert (found == image).float().mean() > 0.5
+        assert place.sum() > image.sum()  # and found is clutter
 
 
 def test_clutter_is_six_crops_of_other_digits() -> None:
     flat = (torch.arange(1, 33) / 40).expand(1, SIDE, SIDE, 32).permute(3, 0, 1, 2)
     canvas, corners = clutter(flat, seeded())
     for own, place, (x, y) in zip(flat[:, 0, 0, 0], canvas[:, 0], corners.tolist(), strict=True):
-        there = place[y : y + SIDE, x : x + SIDE].clone()
+        found = place[y : y + SIDE, x : x + SIDE].clone()
         place[y : y + SIDE, x : x + SIDE] = 0
         assert not (place == own).any()
-        assert (there >= own).all()
+        assert (found >= own).all()
         levels = place.unique()[1:]
         assert 1 <= len(levels) <= 6
         for level in levels:

@@ -1,4 +1,4 @@
-"""What a package names in its __all__ exists and is documented; torch comes only when it is asked for."""
+"""The names of each __all__ exist and are documented; torch is imported only when it is needed."""
 
 import ast
 import importlib
@@ -12,7 +12,7 @@ import pytest
 import irisstn
 
 PACKAGE = Path(irisstn.__file__).parent
-# Packages and their public names; a module without __all__ offers its functions and classes without an underscore.
+# In a module without __all__ the functions and classes without an underscore are public.
 PACKAGES = sorted(
     ".".join(path.parent.relative_to(PACKAGE.parent).parts)
     for path in PACKAGE.rglob("__init__.py")
@@ -75,6 +75,6 @@ def test_torch_is_not_imported_before_it_is_needed(code: str):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_the_rectifier_brings_torch():
+def test_the_rectifier_imports_torch():
     check = "import irisstn, sys; irisstn.Rectifier; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", check], check=True)

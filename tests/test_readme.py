@@ -1,4 +1,4 @@
-"""What the README promises a stranger: its lines of code run, its commands and paths exist."""
+"""What the README promises a stranger: its lines of code run, its commands, options and paths exist."""
 
 import os
 import re
@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from irisstn.cli import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"^    irisstn (\w+)", README, re.MULTILINE)))
 
 
 def test_the_six_lines_run() -> None:
@@ -25,34 +29,31 @@ def test_the_six_lines_run() -> None:
     assert abs(float(roll)) < 0.6
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^    irisstn (\w+)", README, re.MULTILINE))))
+def test_the_main_commands_are_named() -> None:
+    assert {"segment", "rectify", "train"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_named_has_help(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "irisstn", command, "--help"], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0
+    done = CliRunner().invoke(cli, [command, "--help"], prog_name="irisstn")
+    assert done.exit_code == 0
     assert f"irisstn {command}" in done.stdout
-    assert f"\n    irisstn {command} " in done.stdout  # an example, as it is typed
+    assert f"\n    irisstn {command}" in done.stdout  # an example, as it is typed
     # Every option that the README shows with the command is one that it has.
-    for line in re.findall(rf"^    irisstn {command} (.*)$", README, re.MULTILINE):
+    lines = re.findall(rf"^    irisstn {command} (.*)$", README, re.MULTILINE)
+    assert lines
+    for line in lines:
         for option in re.findall(r"(?<!\S)--?[a-z]+", line.split("#")[0]):
             assert re.search(rf"(?<!\S){option}\b", done.stdout), f"{option} of `{command}`"
 
 
 def test_every_path_named_exists() -> None:
-    assert re.search(r"^    make demo", README, re.MULTILINE)
     links = re.findall(r"\]\(([^)#:]+)\)", README)
-    tree = [
-        part.strip(",").rstrip("/")
-        for part in re.findall(r"^    ((?:irisstn|pipelines|benchmarks)/\S*)", README, re.MULTILINE)
-    ]
-    assert links
-    assert len(tree) > 8
-    missing = [name for name in [*links, *tree] if not (ROOT / name).exists()]
+    scripts = re.findall(r"\b(?:pipelines|benchmarks|configs)/[\w.]+", README)
+    assert len(links) > 8
+    assert len(scripts) > 2
+    missing = [name for name in [*links, *scripts] if not (ROOT / name).exists()]
     assert not missing
-    configs = re.findall(r"configs/\w+\.yaml", README)
-    assert configs
-    assert all((ROOT / name).is_file() for name in configs)
 
 
 def test_the_sample_holds_rendered_eyes_only() -> None:
@@ -61,9 +62,12 @@ def test_the_sample_holds_rendered_eyes_only() -> None:
     assert all(re.fullmatch(r"(\d{3})/([LR])/\1\2\d\d\.png", path.as_posix()) for path in pictures)
 
 
-def test_the_makefile_knows_the_readmes_commands() -> None:
+def test_the_makefile_has_the_commands_of_readme_and_contributing() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^    make (\w+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^    make (\w+)", texts, re.MULTILINE))
+    assert {"demo", "test", "quick", "format", "docs"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert os.access(ROOT / ".ci" / "run", os.X_OK)

@@ -1,3 +1,5 @@
+"""Iris codes, the recognition CNN, and the losses that train it."""
+
 import numpy as np
 import pytest
 import torch
@@ -24,13 +26,13 @@ def turned(one, columns):
     return Strip(np.roll(one.image, columns, axis=1), np.roll(one.usable, columns, axis=1))
 
 
-def test_an_iris_is_near_itself_and_far_from_others():
+def test_distances_are_small_for_one_iris_and_one_half_for_others():
     codes = [encode(strip(seed)) for seed in range(8)]
     matrix = distances(codes)
     assert matrix.shape == (8, 8)
     others = matrix[~np.eye(8, dtype=bool)]
     assert np.abs(others - 0.5).max() < 0.15
-    # Agreement in all bits, of which more are compared than is usual, goes below 0.
+    # The normalised distance of identical codes with many compared bits is below 0.
     assert np.diag(matrix).max() < 0.05
 
 
@@ -63,7 +65,7 @@ def test_masked_parts_do_not_count():
     assert not masked.mask[:, :, 64:160].any()
 
 
-def test_nothing_to_compare_is_far():
+def test_without_a_common_usable_cell_the_distance_is_largest():
     left, right = np.zeros((32, 256), bool), np.zeros((32, 256), bool)
     left[:, :100] = right[:, 128:228] = True
     assert distance(encode(strip(1, usable=left)), encode(strip(1, usable=right))) == 2.0
@@ -92,7 +94,7 @@ def test_misuse_of_codes():
 def network():
     torch.manual_seed(0)
     net = StripNet(SMALL)
-    with torch.no_grad():  # a batch norm that has seen something
+    with torch.no_grad():  # batch norms with running statistics
         net.train()(torch.rand(16, 1, 32, 256), torch.ones(16, 1, 32, 256))
     return net.eval()
 
@@ -109,7 +111,7 @@ def test_the_default_network_is_as_large_as_documented():
     assert StripNet(StripNetConfig(embedding=256)).embedding_size == 256
 
 
-def test_light_and_contrast_that_change_slowly_do_not_matter(network):
+def test_embeddings_are_invariant_to_slowly_varying_light_and_contrast(network):
     images, usable = torch.rand(2, 1, 32, 256), torch.ones(2, 1, 32, 256)
     assert torch.allclose(network(images, usable), network(0.5 * images + 0.2, usable), atol=1e-2)
     shade = 0.3 * torch.sin(torch.linspace(0, 2 * torch.pi, 256)).expand(1, 1, 32, 256)
@@ -134,7 +136,7 @@ def test_embed_takes_strips_one_by_one(network):
     assert network.embed([]).shape == (0, network.embedding_size)
 
 
-def test_what_the_mask_hides_does_not_matter(network):
+def test_masked_cells_do_not_change_embeddings(network):
     images, usable = torch.rand(2, 1, 32, 256), torch.ones(2, 1, 32, 256)
     usable[:, :, 8:, 30:90] = 0
     changed = torch.where(usable > 0, images, torch.rand_like(images))
@@ -142,8 +144,8 @@ def test_what_the_mask_hides_does_not_matter(network):
     assert not torch.allclose(network(images, usable), network(changed, torch.ones_like(usable)), atol=1e-2)
 
 
-def test_features_turn_with_the_strip_and_the_seam_is_no_border(network):
-    # Turned by it, the features' sectors move on by one, across the seam, too.
+def test_features_are_equivariant_to_rotation_across_the_seam(network):
+    # A rotation by one sector moves the features by one sector, across the seam as well.
     images, usable = torch.rand(1, 1, 32, 256), torch.ones(1, 1, 32, 256)
     features, again = (
         network.trunks[0].features(standardize(turned, usable, network.config.window))
@@ -192,7 +194,7 @@ def test_other_shapes_are_misuse(network, shape):
 
 
 @pytest.mark.parametrize("kind", ["multi-similarity", "supervised-contrastive", "sub-center-arcface"])
-def test_losses_prefer_embeddings_that_tell_identities_apart(kind):
+def test_losses_are_smaller_for_embeddings_that_separate_identities(kind):
     torch.manual_seed(0)
     labels = torch.arange(4).repeat_interleave(4)
     loss = metric_loss(MetricLossConfig(kind=kind), identities=4, embedding=8)

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined, operator, union-attr"
 """The rectifier as an ONNX file: it computes what PyTorch does, says what it is, and is whole or not there."""
 
 import json

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, call-overload, misc"
 """The rectifier: the identity, one sampling, sizes, every kind of input, variants, files."""
 
 import hashlib

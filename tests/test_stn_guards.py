@@ -1,4 +1,5 @@
-"""The failures of spatial transformers that must not be silent; other guards are held beside what they guard."""
+# mypy: disable-error-code="operator, union-attr"
+"""Checks for silent failures of spatial transformers."""
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ def fresh() -> SpatialTransformer:
     return SpatialTransformer(TutorialLocalization(affine), affine)
 
 
-def test_a_classifier_fed_the_unwarped_image_is_found_out():
+def test_a_loss_that_does_not_depend_on_the_transform_is_detected():
     made, images, classifier = fresh(), torch.rand(2, 1, 28, 28), nn.Linear(784, 2)
     made(images)
     classifier(images.flatten(1)).square().sum().backward()
@@ -22,8 +23,8 @@ def test_a_classifier_fed_the_unwarped_image_is_found_out():
     assert require_gradient(made.localization) > 0
 
 
-def test_a_blank_output_is_found_out():
-    """All samples outside: the output is black, its gradient 0, and training would go on unmoved."""
+def test_a_blank_output_is_detected():
+    """Where all samples lie outside, the output is 0 and so is its gradient."""
     made = fresh()
     with torch.no_grad():
         made.localization.last.bias.copy_(torch.tensor([1.0, 0, 9, 0, 1, 9]))
@@ -54,7 +55,7 @@ class Broken(nn.Module):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_theta_that_is_no_number_is_refused(value):
+def test_a_theta_that_is_not_finite_is_refused(value):
     made = SpatialTransformer(Broken(value), Translation())
     with pytest.raises(ValueError, match="NaN or infinity"):
         made(torch.rand(1, 1, 4, 4))

@@ -1,7 +1,8 @@
-"""Localization nets: the identity start, any input size, and estimates that turn with the strip."""
+"""Localization networks: the start at the identity, any input size, and estimates that rotate with the strip."""
 
 import pytest
 import torch
+from builders import perturbed
 from torch import Tensor, nn
 
 from irisstn.rectification.localization import CircularLocalization
@@ -10,12 +11,9 @@ from irisstn.stn import TRANSFORMS, Affine, Ring, Translation, TutorialLocalizat
 STRIDE = CircularLocalization.STRIDE
 
 
-def stirred(net: CircularLocalization) -> CircularLocalization:
-    """The net with random weights everywhere, in float64: no head is zero."""
-    generator = torch.Generator().manual_seed(1)
-    for parameter in net.parameters():
-        parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)
-    return net.double().eval()
+def trained(net: CircularLocalization) -> CircularLocalization:
+    """The network in float64, with random weights in every layer, so that no output is constant."""
+    return perturbed(net, 0.2, seed=1).double()
 
 
 def turned_pair(columns: int, steps: int) -> tuple[Tensor, Tensor, float]:
@@ -28,7 +26,7 @@ def turned_pair(columns: int, steps: int) -> tuple[Tensor, Tensor, float]:
 @pytest.mark.parametrize("steps", [1, 3, -5])
 def test_the_roll_turns_with_the_strip(columns, steps):
     ring = Ring(full_circle=True)
-    net = stirred(CircularLocalization(ring, 16, channels=2, width=16))
+    net = trained(CircularLocalization(ring, 16, channels=2, width=16))
     strips, turned, by = turned_pair(columns, steps)
     plain, other = net(strips), net(turned)
     difference = torch.remainder(other[:, 0] - plain[:, 0] - by + torch.pi, 2 * torch.pi) - torch.pi
@@ -39,7 +37,7 @@ def test_the_roll_turns_with_the_strip(columns, steps):
 @pytest.mark.parametrize("full_circle", [True, False])
 def test_the_boundaries_turn_with_the_strip(full_circle):
     ring = Ring(full_circle=full_circle)
-    net = stirred(CircularLocalization(ring, 16, channels=2, width=16))
+    net = trained(CircularLocalization(ring, 16, channels=2, width=16))
     strips, turned, by = turned_pair(64, 3)
     plain, other = (ring.parameters_by_name(net(s)) for s in (strips, turned))
     for boundary in ("pupil", "limbus"):
@@ -57,9 +55,9 @@ def test_the_boundaries_turn_with_the_strip(full_circle):
 
 
 def test_a_full_circle_net_brings_turned_strips_to_the_same_place():
-    """The whole: what the net finds, put into the transform, cancels the turn."""
+    """The grid of the estimated theta compensates the rotation."""
     ring = Ring(full_circle=True)
-    net = stirred(CircularLocalization(ring, 16, channels=2, width=16))
+    net = trained(CircularLocalization(ring, 16, channels=2, width=16))
     strips, turned, by = turned_pair(64, 5)
     grids = [ring(net(s), (16, 64)) for s in (strips, turned)]
     x = torch.remainder(grids[1][..., 0] - grids[0][..., 0] - by / torch.pi + 1, 2) - 1
@@ -67,15 +65,15 @@ def test_a_full_circle_net_brings_turned_strips_to_the_same_place():
     torch.testing.assert_close(grids[0][..., 1], grids[1][..., 1])
 
 
-def test_a_small_roll_sees_the_absolute_angle_only_with_position():
+def test_the_trunk_does_not_depend_on_the_angle():
     strips, turned, _ = turned_pair(64, 4)
     for position in (True, False):
-        net = stirred(CircularLocalization(Ring(), 16, channels=2, width=16, position=position))
-        # Without the position the order-0 features are the same; the moments still tell where things lie.
+        net = trained(CircularLocalization(Ring(), 16, channels=2, width=16, position=position))
+        # Without the position the order-0 features are equal; the moments still depend on the angle.
         assert (net(strips) - net(turned))[:, 0].abs().max() > 1e-6
         flat = torch.ones(1, 2, 16, 64, dtype=torch.float64)
         features = net.trunk(flat)
-        assert features.std(dim=-1).max() < 1e-9, "nothing but the head knows an angle"
+        assert features.std(dim=-1).max() < 1e-9, "only the head depends on the angle"
 
 
 @pytest.mark.parametrize("family", sorted(TRANSFORMS))
@@ -107,7 +105,7 @@ def test_the_circular_net_is_small():
 
 
 def test_one_strip_is_treated_like_many():
-    net = stirred(CircularLocalization(Ring(), 16, channels=2, width=16)).train()
+    net = trained(CircularLocalization(Ring(), 16, channels=2, width=16)).train()
     strips = torch.rand(4, 2, 16, 64, dtype=torch.float64)
     torch.testing.assert_close(net(strips)[2:3], net(strips[2:3]))
 

@@ -1,4 +1,5 @@
-"""The ring transform: its identity, its geometry against the rubber sheet, its bounds, its composition."""
+# mypy: disable-error-code="arg-type, call-arg, operator"
+"""The ring transform: identity, geometry compared with the rubber sheet, bounds, composition."""
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_concentric_parameters_do_what_the_convention_says():
     st.lists(st.floats(-0.04, 0.04), min_size=2, max_size=2),
     st.floats(-0.4, 0.4),
 )
-def test_a_wrong_ring_is_put_right(pupil_px, shifts, shares, roll):
+def test_a_wrong_ring_is_corrected(pupil_px, shifts, shares, roll):
     """True boundaries 5 pixels and 4 % off the ring that was used: their curves lead to the true rubber sheet."""
     used = Boundary.circle(0, 0, pupil_px), Boundary.circle(0, 0, 100)
     true = tuple(
@@ -111,8 +112,8 @@ def test_a_wrong_ring_is_put_right(pupil_px, shifts, shares, roll):
     assert error.max() < 0.3
 
 
-def test_the_centre_of_a_boundary_turns_angles_too():
-    """Without it, a pupil that is 4 pixels off leaves an angle wrong by several degrees."""
+def test_a_shifted_centre_changes_angles():
+    """A pupil that is shifted by 4 pixels changes angles next to it by several degrees."""
     ring = Ring()
     _, angle = ring.ring(theta_with(ring, pupil_sin1=0.07, pupil_share=0.4), SIZE)
     turned = np.rad2deg(angle[0].numpy() - strip_angles(64)[None])
@@ -128,8 +129,8 @@ def test_every_theta_gives_a_ring_that_does_not_fold(seed):
 
 
 @pytest.mark.parametrize("dilation", [-10.0, 10.0])
-def test_it_goes_on_beyond_its_boundaries(dilation):
-    """A look at what lies around the ring needs it; the parabola alone would turn back there."""
+def test_it_continues_beyond_its_boundaries(dilation):
+    """The margin of a ring context needs it; there the parabola alone would not be monotone."""
     ring = Ring(max_dilation=0.95)
     theta = torch.tensor([[0.0, dilation, *[0.0] * 10, 0.45]], dtype=torch.float64)
     y = torch.linspace(-1.5, 2.5, 81, dtype=torch.float64)
@@ -151,7 +152,7 @@ def test_a_known_pupils_share_of_any_size_stays_finite(seed):
         assert torch.isfinite(theta.grad).all()
 
 
-def test_a_dilation_curve_that_folds_cannot_be_asked_for():
+def test_bounds_with_which_the_ring_could_fold_are_refused():
     for bound in (0.0, 1.0, 1.5):
         with pytest.raises(ValueError, match="monotone"):
             Ring(max_dilation=bound)
@@ -161,8 +162,8 @@ def test_a_dilation_curve_that_folds_cannot_be_asked_for():
         Ring().ring(Ring().identity()[None], (0, 8))
 
 
-def test_the_bound_favours_no_direction():
-    """Turning a boundary's correction turns its bounded form: (cos, sin) pairs are bounded by their amplitude."""
+def test_the_bound_is_the_same_in_every_direction():
+    """(cos, sin) pairs are bounded by their amplitude, so bounding commutes with rotation."""
     ring = Ring()
     offset = torch.zeros(1, 13, dtype=torch.float64)
     offset[0, [3, 4]] = torch.tensor([0.5, 0.1], dtype=torch.float64)

@@ -1,4 +1,5 @@
-"""Sampling: one convention, the seam of a circle, minifying, gradients, and the area outside."""
+# mypy: disable-error-code="attr-defined, operator, union-attr"
+"""Sampling: the convention, the seam of a circle, reduction, gradients, and the area outside."""
 
 import math
 
@@ -115,8 +116,8 @@ def test_the_area_outside_is_measured():
         area_outside(torch.zeros(1, 3, 3, 3))
 
 
-def test_the_penalty_pulls_a_lost_grid_back():
-    """Outside the image the pixels have no gradient; the penalty alone leads back."""
+def test_the_penalty_moves_a_grid_back_into_the_image():
+    """Outside the image the samples have no gradient; the gradient of the penalty leads back."""
     translation = Translation(bound=None)
     theta = torch.tensor([[2.5, 0.0]], requires_grad=True)
     image = torch.rand(1, 1, 8, 8)

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, operator"
 """SpatialTransformer: anywhere in a network, any size, masks, iterations, precision, compile, export, learning."""
 
 import copy
@@ -21,7 +22,7 @@ from irisstn.stn import (
 
 
 class Fixed(nn.Module):
-    """A localization net that has made up its mind; the same for every image."""
+    """A localization network that returns the same theta for every image."""
 
     def __init__(self, *theta: float) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""The families of transforms: identity, bounds, composition, inverse, gradients, and independent oracles."""
+# mypy: disable-error-code="arg-type, index, union-attr"
+"""The families of transforms: identity, bounds, composition, inverse, gradients, and other libraries' results."""
 
 import math
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
-from irisstn.geometry import from_unit
+from irisstn.geometry import grid_to_pixels
 from irisstn.stn import (
     TRANSFORMS,
     Affine,
@@ -151,7 +152,7 @@ def test_a_turn_of_an_oblong_image_keeps_its_shape_with_the_aspect():
     size = (40, 100)
     theta = torch.tensor([[math.pi / 2]], dtype=torch.float64)
     points = torch.tensor([[[0.2, 0.0]]], dtype=torch.float64)
-    moved = from_unit(Rotation(bound=None, aspect=2.5).move(theta, points).numpy(), size)[0, 0]
+    moved = grid_to_pixels(Rotation(bound=None, aspect=2.5).move(theta, points).numpy(), size)[0, 0]
     # 10 pixels to the right of the centre become 10 pixels below it.
     np.testing.assert_allclose(moved, [49.5, 29.5], atol=1e-9)
 

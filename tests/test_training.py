@@ -1,4 +1,5 @@
-"""Training runs: where their eyes come from, what they leave on disk, and how they go on after a kill."""
+# mypy: disable-error-code="arg-type, attr-defined, index"
+"""Training runs: where their eyes come from, what they leave on disk, and how they continue after a kill."""
 
 import json
 import shutil
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from training_settings import NO_ERRORS, QUIET, TOY
+from training_settings import NO_AUGMENTATION, TOY
 
 from irisstn.config import load_config
 from irisstn.datasets import label_of
@@ -17,6 +18,8 @@ from irisstn.recognition import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training import TrainConfig, train
 from irisstn.training.checkpoints import SafetensorsCheckpoint
+from irisstn.training.config import LossWeights
+from irisstn.training.data.boundary_errors import NO_ERRORS
 from irisstn.training.data.degradation import DegradationConfig
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
@@ -24,21 +27,23 @@ from irisstn.training.run_folder import read_metrics
 
 
 def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):
-    one = RenderedConfig(keep=tmp_path / "kept", identities=64)
+    one = RenderedConfig(cache=tmp_path / "cache", identities=64)
     assert one.folder(0, tmp_path / "a") == one.folder(0, tmp_path / "b")
-    assert one.folder(0, tmp_path).parent == tmp_path / "kept"
-    assert one.model_copy(update={"identities": 128, "per_epoch": 3}).folder(0, tmp_path) == one.folder(0, tmp_path)
-    # The poorer pictures' settings matter where there are any.
+    assert one.folder(0, tmp_path).parent == tmp_path / "cache"
+    assert one.model_copy(update={"identities": 128, "added_per_epoch": 3}).folder(0, tmp_path) == one.folder(
+        0, tmp_path
+    )
+    # The settings of degraded captures matter where there are any.
     fainter = {"degradation": DegradationConfig(contrast=(0.1, 0.2))}
     assert one.model_copy(update=fainter).folder(0, tmp_path) == one.folder(0, tmp_path)
-    poorer = one.model_copy(update={"degraded": 0.5})
-    others = [one.model_copy(update={"shots": 2}).folder(0, tmp_path), one.folder(1, tmp_path)]
+    poorer = one.model_copy(update={"degraded_fraction": 0.5})
+    others = [one.model_copy(update={"captures": 2}).folder(0, tmp_path), one.folder(1, tmp_path)]
     others += [poorer.folder(0, tmp_path), poorer.model_copy(update=fainter).folder(0, tmp_path)]
     assert len({one.folder(0, tmp_path), *others}) == 5
     assert RenderedConfig().folder(0, tmp_path / "run") == tmp_path / "run" / "eyes"
 
 
-def test_checkpoints_hold_what_lightning_gives_without_pickle(tmp_path):
+def test_checkpoints_restore_nested_values_without_pickle(tmp_path):
     shared = torch.arange(6.0)
     checkpoint = {
         "epoch": 3, "none": None, "flag": True, "state": {"a": shared, "b": shared, "scalar": torch.tensor(2.5)},
@@ -63,14 +68,20 @@ def test_checkpoints_hold_what_lightning_gives_without_pickle(tmp_path):
     assert not path.exists()
 
 
-def test_rendered_eyes_come_back_from_disk_as_they_were_and_grow_by_epoch(tmp_path):
+def test_rendered_eyes_are_restored_from_disk_and_grow_by_epoch(tmp_path):
     config = RenderedConfig(
-        identities=3, shots=2, at_first=2, per_epoch=1, chunk=1, validation=2, cameras=("small-320x240",)
+        identities=3,
+        captures=2,
+        first_epoch_identities=2,
+        added_per_epoch=1,
+        identities_per_file=1,
+        validation_identities=2,
+        cameras=("small-320x240",),
     )
     with RenderedEyes(config, 7, tmp_path) as rendered:
         first, labels = rendered.training(0)
         later, more = rendered.training(5)
-        held_out, others = rendered.validation()
+        unseen, others = rendered.validation()
     assert labels.tolist() == [0, 0, 1, 1] and more.tolist() == [0, 0, 1, 1, 2, 2]
     assert not set(others.tolist()) & set(more.tolist())
     shutil.rmtree(tmp_path / "again", ignore_errors=True)
@@ -81,7 +92,7 @@ def test_rendered_eyes_come_back_from_disk_as_they_were_and_grow_by_epoch(tmp_pa
         assert np.array_equal(a.sample(NO_ERRORS, size).strip.image, b.sample(NO_ERRORS, size).strip.image)
         assert np.array_equal(a.sample(NO_ERRORS, size).target, b.sample(NO_ERRORS, size).target)
     assert not np.array_equal(
-        first[0].sample(NO_ERRORS, size).strip.image, held_out[0].sample(NO_ERRORS, size).strip.image
+        first[0].sample(NO_ERRORS, size).strip.image, unseen[0].sample(NO_ERRORS, size).strip.image
     )
 
 
@@ -89,55 +100,57 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
-    whole = train(None, tmp_path / "whole", TOY)
+def test_a_killed_run_continues_to_the_same_weights(tmp_path):
+    complete = train(None, tmp_path / "complete", TOY)
 
-    def kill(what, done, of):
-        if what.startswith("epoch 3"):
+    def kill(stage, done, total):
+        if stage.startswith("epoch 3"):
             raise Killed
 
     with pytest.raises(Killed):
         train(None, tmp_path / "killed", TOY, progress=kill)
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
-    with pytest.raises(OutputError, match="other settings"):
+    with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
         train(None, tmp_path / "killed", TOY.model_copy(update={"seed": 1}))
-    told = []
-    resumed = train(None, tmp_path / "killed", TOY, progress=lambda *news: told.append(news))
-    assert not [what for what, _, _ in told if what.startswith(("epoch 1", "epoch 2"))]
+    calls = []
+    resumed = train(None, tmp_path / "killed", TOY, progress=lambda *call: calls.append(call))
+    assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
-        assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
-    assert [row["epoch"] for row in read_metrics(whole)] == [1, 2, 3]
+        assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
+    assert [row["epoch"] for row in read_metrics(complete)] == [1, 2, 3]
 
     # What a finished run leaves, and that it is left alone.
-    assert Rectifier.load(whole).config == TOY.rectifier
-    assert StripNet.load(whole).config == TOY.recognizer
-    assert load_config(TrainConfig, whole / "config.yaml") == TOY
-    assert json.loads((whole / "run.json").read_text())["finished"] is True
-    assert not (whole / "eyes").exists() and not (whole / "lightning_logs").exists()
-    assert len(list((whole / "samples").glob("epoch_*.png"))) == 3
-    page = (whole / "index.html").read_text()
+    assert Rectifier.load(complete).config == TOY.rectifier
+    assert StripNet.load(complete).config == TOY.recognizer
+    assert load_config(TrainConfig, complete / "config.yaml") == TOY
+    assert json.loads((complete / "run.json").read_text())["finished"] is True
+    assert not (complete / "eyes").exists() and not (complete / "lightning_logs").exists()
+    assert len(list((complete / "samples").glob("epoch_*.png"))) == 3
+    page = (complete / "index.html").read_text()
     assert "epoch_003.png" in page and "<svg" in page
-    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    told.clear()
-    train(None, whole, TOY, progress=lambda *news: told.append(news))
-    assert told == [("finished already", 1, 1)]
-    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+    before = {path: path.stat().st_mtime_ns for path in complete.rglob("*")}
+    calls.clear()
+    train(None, complete, TOY, progress=lambda *call: calls.append(call))
+    assert calls == [("finished already", 1, 1)]
+    assert {path: path.stat().st_mtime_ns for path in complete.rglob("*")} == before
 
 
-def test_a_folder_of_photographs_trains_without_an_stn_too(eyes, tmp_path):
-    config = TOY.model_copy(update={"epochs": 1, "held_out": 0.5, "rectifier": None})
+def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
+    config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "rectifier": None})
     run = train(eyes, tmp_path / "run", config)
     (row,) = read_metrics(run)
     assert 0 <= row["natural_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
     assert not (run / "rectifier.safetensors").exists() and (run / "recognizer.safetensors").exists()
-    kept = config.model_copy(update={"average": 0.0, "augmentation": QUIET.model_copy(update={"lids": 0.5})})
+    kept = config.model_copy(
+        update={"ema_decay": 0.0, "augmentation": NO_AUGMENTATION.model_copy(update={"combined_masks": 0.5})}
+    )
     other = StripNet.load(train(eyes, tmp_path / "other", kept)).state_dict()
     averaged = StripNet.load(run).state_dict()
     assert any(not torch.equal(averaged[name], other[name]) for name in other)
 
 
 def test_a_run_goes_on_from_the_weights_of_another(eyes, tmp_path):
-    config = TOY.model_copy(update={"epochs": 1, "held_out": 0.5, "rectifier": None, "average": 0.0})
+    config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "rectifier": None, "ema_decay": 0.0})
     first = train(eyes, tmp_path / "first", config)
     still = config.model_copy(update={"start": first, "learning_rate": 1e-9})
     again = StripNet.load(train(eyes, tmp_path / "again", still))
@@ -151,7 +164,9 @@ def test_a_run_goes_on_from_the_weights_of_another(eyes, tmp_path):
 
 
 def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
-    run = train(eyes, tmp_path / "run", TOY.model_copy(update={"epochs": 2, "held_out": 0.5, "recognizer": None}))
+    run = train(
+        eyes, tmp_path / "run", TOY.model_copy(update={"epochs": 2, "validation_fraction": 0.5, "recognizer": None})
+    )
     rows = read_metrics(run)
     assert len(rows) == 2 and all(np.isfinite(row["validation_loss"]) for row in rows)
     assert "natural_cnn_eer" not in rows[0] and 0 <= rows[0]["natural_code_rectified_eer"] <= 1
@@ -162,12 +177,12 @@ def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
 
 
 def test_an_stn_that_learns_nothing_ends_the_run(eyes, tmp_path):
-    weights = TOY.weights.model_copy(update={"ring": 0.0, "lids": 0.0})
-    config = TOY.model_copy(update={"epochs": 1, "held_out": 0.5, "weights": weights})  # without the CNN at first
-    with pytest.raises(ConfigError, match=r"learnt nothing in epoch 1: the gradient of \w+ is zero.*weights\.ring"):
+    # In the first epoch the recognition loss is not computed, so that no loss depends on the STN.
+    config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "loss_weights": LossWeights(ring=0.0)})
+    with pytest.raises(ConfigError, match=r"learnt nothing in epoch 1: the gradient of \w+ is zero.*loss_weights\.r"):
         train(eyes, tmp_path / "alone", config)
     assert read_metrics(tmp_path / "alone") == []
-    train(eyes, tmp_path / "together", config.model_copy(update={"alone": 0}))
+    train(eyes, tmp_path / "together", config.model_copy(update={"rectifier_only_epochs": 0}))
     assert len(read_metrics(tmp_path / "together")) == 1
 
 
@@ -176,10 +191,12 @@ def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):
     shutil.copytree(eyes, data)
     picture = next(path for path in sorted(data.rglob("*")) if path.is_file() and label_of(path.name) is not None)
     picture.write_bytes(b"no picture")
-    told = []
-    training, validation = read_eyes(data, labels=None, held_out=0.5, seed=0, progress=lambda *news: told.append(news))
+    calls = []
+    training, validation = read_eyes(
+        data, labels=None, validation_fraction=0.5, seed=0, progress=lambda *call: calls.append(call)
+    )
     assert not training.upright and len(training.eyes) + len(validation.eyes) <= 11
-    left_out = [news for news in told if "left out" in news[0]]
+    left_out = [call for call in calls if "left out" in call[0]]
     assert left_out and left_out[0][1] >= 1
     assert set(training.labels) == {0, 1} and set(validation.labels) == {0, 1}
 
@@ -188,8 +205,8 @@ def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):
     rng = np.random.default_rng(0)
     lines = []
     for subject in range(4):
-        for shot in range(2):
-            name = f"{subject:03d}L{shot:02d}.png"
+        for capture in range(2):
+            name = f"{subject:03d}L{capture:02d}.png"
             for part in ("strips", "strip_masks"):
                 (tmp_path / part).mkdir(exist_ok=True)
                 cv2.imwrite(str(tmp_path / part / f"{name}.png"), rng.integers(0, 256, (32, 256), dtype=np.uint8))
@@ -199,10 +216,10 @@ def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):
     lines.append({"path": "009L00.png", "status": "failed", "stage": "segment", "reason": "closed"})
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
-    quiet = {"labels": None, "held_out": 0.5, "seed": 0, "progress": lambda *news: None}
+    quiet = {"labels": None, "validation_fraction": 0.5, "seed": 0, "progress": lambda *call: None}
     training, validation = read_eyes(tmp_path, **quiet)
     assert len(training.eyes) == len(validation.eyes) == 4
-    assert training.eyes[0].pupil_share == pytest.approx(0.4)
+    assert training.eyes[0].pupil_ratio == pytest.approx(0.4)
 
     manifest.write_text(json.dumps(lines[0] | {"strip": "../secret.png"}) + "\n" + json.dumps(lines[1]) + "\n")
     with pytest.raises(DatasetError):
@@ -215,10 +232,10 @@ def test_folders_that_cannot_be_trained_on_say_why(tmp_path, content):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(DatasetError, match="picture"):
-        read_eyes(tmp_path, labels=None, held_out=0.5, seed=0, progress=lambda *news: None)
+        read_eyes(tmp_path, labels=None, validation_fraction=0.5, seed=0, progress=lambda *call: None)
 
 
-def test_a_folder_of_other_things_is_no_place_for_a_run(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear Sir")
     with pytest.raises(OutputError, match="not empty"):
         train(None, tmp_path, TOY)

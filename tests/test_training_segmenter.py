@@ -1,4 +1,4 @@
-"""Training of the segmentation's network: its pictures, its loss, and a run that goes on where it was killed."""
+"""Training of the segmentation network: its pictures, its loss, and a run that continues after a kill."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from irisstn.errors import OutputError
 from irisstn.segmentation.network import SIZE
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 from irisstn.training.segmenter.examples import draw_batch, draw_picture
-from irisstn.training.segmenter.framing import close_up, whole_picture
+from irisstn.training.segmenter.framing import frame_close_up, frame_whole_image
 from irisstn.training.segmenter.network import PartMapNet
 from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
 from irisstn.training.segmenter.train import part_map_loss
 
-TINY = SegmenterConfig(scenes=6, steps=4, batch=4, every=2, bfloat16=False)
+TINY = SegmenterConfig(scenes=6, steps=4, batch_size=4, checkpoint_steps=2, bfloat16=False)
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +25,38 @@ def scenes() -> list[Scene]:
 
 
 def test_scenes_are_the_same_in_any_number_of_processes(scenes: list[Scene]) -> None:
-    for one, other in zip(scenes, render_scenes(6, 3, workers=2), strict=True):
+    others = render_scenes(6, 3, workers=2)
+    assert len(others) == len(scenes) == 6
+    for one, other in zip(scenes, others, strict=True):
         assert np.array_equal(one.image, other.image)
         assert (one.pupil, one.limbus, one.upper, one.lower) == (other.pupil, other.limbus, other.upper, other.lower)
 
 
-def test_scenes_know_where_the_eye_is(scenes: list[Scene]) -> None:
+def test_scenes_hold_the_true_boundaries(scenes: list[Scene]) -> None:
+    assert scenes
     for scene in scenes:
         size = (scene.image.shape[0], scene.image.shape[1])
         pupil = scene.pupil.mask(size)
         ring = scene.limbus.mask(size) & ~pupil & ~scene.upper.above(size) & scene.lower.above(size)
-        # Glints aside the pupil is the darker one; where a see-through window hides it, nearly.
+        # The pupil is darker than the iris, but for specular reflections, which a translucent one may cover.
         assert np.median(scene.image[pupil]) < np.median(scene.image[ring]) + 10
         assert scene.limbus.mean_radius < 60
 
 
-@pytest.mark.parametrize("frame", [whole_picture, close_up])
-def test_layouts_carry_the_rings_along(frame, scenes: list[Scene]) -> None:
+@pytest.mark.parametrize("frame", [frame_whole_image, frame_close_up])
+def test_framings_move_the_boundaries_with_the_scene(frame, scenes: list[Scene]) -> None:
     rng = np.random.default_rng(0)
-    for scene in scenes:
-        layout = frame(rng, scene)
-        (x, y), *_ = layout.moved(np.array([[scene.limbus.x, scene.limbus.y]]))
-        radius = layout.scale * scene.limbus.mean_radius
+    whole = 0
+    for scene in 4 * scenes:
+        framing = frame(rng, scene)
+        (x, y), *_ = framing.to_picture(np.array([[scene.limbus.x, scene.limbus.y]]))
+        radius = framing.scale * scene.limbus.mean_radius
         inside = radius < min(x, y, SIZE[1] - x, SIZE[0] - y)
         if inside:
-            assert layout.iris.sum() == pytest.approx(np.pi * radius**2, rel=0.1)
-        assert layout.pupil.sum() < layout.iris.sum()
+            whole += 1
+            assert framing.iris.sum() == pytest.approx(np.pi * radius**2, rel=0.1)
+        assert framing.pupil.sum() < framing.iris.sum()
+    assert whole >= 4
 
 
 def test_pictures_are_standardized_and_their_parts_fit_together(scenes: list[Scene]) -> None:
@@ -76,15 +82,17 @@ def test_batches_come_from_their_seed_alone(scenes: list[Scene]) -> None:
 def test_the_loss_is_least_where_the_parts_are_right(scenes: list[Scene]) -> None:
     parts = torch.from_numpy(draw_batch(scenes, 4, np.random.default_rng(2))[1])
     right, wrong = 12 * (2 * parts - 1), 12 * (1 - 2 * parts)
-    losses = [float(part_map_loss(logits, parts, near=3.0, dice=0.5)) for logits in (right, right * 0, wrong)]
+    losses = [
+        float(part_map_loss(logits, parts, iris_weight=3.0, dice_weight=0.5)) for logits in (right, right * 0, wrong)
+    ]
     assert losses[0] < 0.2 * losses[1] < losses[1] < losses[2]
 
 
-def test_the_net_keeps_the_size_of_its_picture() -> None:
+def test_part_maps_have_the_size_of_the_picture() -> None:
     assert PartMapNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 3, *SIZE)
 
 
-def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Path) -> None:
     whole = train_segmenter(tmp_path / "whole", TINY)
     network = cv2.dnn.readNetFromONNX(str(whole))
     network.setInput(np.zeros((1, 1, *SIZE), np.float32))
@@ -93,8 +101,8 @@ def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path)
     class Killed(Exception):
         pass
 
-    def kill(what: str, done: int, of: int) -> None:
-        if what.startswith("training") and done == 3:
+    def kill(stage: str, done: int, total: int) -> None:
+        if stage.startswith("training") and done == 3:
             raise Killed
 
     with pytest.raises(Killed):
@@ -105,5 +113,5 @@ def test_a_run_gives_weights_for_opencv_and_goes_on_after_a_kill(tmp_path: Path)
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("seed: 5\n")
-    with pytest.raises(OutputError, match="other settings"):
+    with pytest.raises(OutputError, match=r"seed 5 \(now 0\)"):
         train_segmenter(tmp_path, TINY)

@@ -1,4 +1,4 @@
-"""What the training sees: strips with known errors, batches of them, augmentation, and the losses on them."""
+"""Training data: strips with known errors, batches of them, augmentation, and the losses on them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from training_settings import NO_ERRORS, QUIET, TOY
+from training_settings import NO_AUGMENTATION, TOY
 
 from irisstn.normalization import normalize
 from irisstn.results import Strip
@@ -22,17 +22,24 @@ from irisstn.training.data.augmentation import (
     mirrored,
     strip_augmentation,
 )
-from irisstn.training.data.batches import Batches, Eyes, make_batch, to_strips, to_tensors
-from irisstn.training.data.boundary_errors import TARGET_NAMES, Perturbation, PerturbationConfig, draw
+from irisstn.training.data.batches import BatchDataset, Eyes, make_batch
+from irisstn.training.data.boundary_errors import (
+    NO_ERRORS,
+    TARGET_NAMES,
+    Perturbation,
+    PerturbationConfig,
+    sample_perturbation,
+)
 from irisstn.training.data.degradation import DegradationConfig, degrade
-from irisstn.training.data.eye_crops import NormalizedIris, photograph, scaled_eye
-from irisstn.training.data.rendered_eyes import RenderedConfig, render_photograph
-from irisstn.training.lightning_module import ring_losses
+from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
+from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
+from irisstn.training.data.strip_tensors import to_strips, to_tensors
+from irisstn.training.losses import ring_losses
 
 
 @pytest.fixture(scope="module")
-def shots():
-    """Two eyes, three shots each, with their truth."""
+def captures():
+    """Two eyes, three captures each, with their truth."""
     rng = np.random.default_rng(4)
     return [
         render(Identity.from_seed(seed), sample_shot(rng, CAMERAS["ring-320x280"])) for seed in (1, 2) for _ in range(3)
@@ -40,8 +47,8 @@ def shots():
 
 
 @pytest.fixture(scope="module")
-def eyes_at_hand(shots):
-    eyes = [photograph(shot.image, shot.truth, shot.roll_rad) for shot in shots]
+def captured_eyes(captures):
+    eyes = [crop_eye(capture.image, capture.truth, capture.roll_rad) for capture in captures]
     return Eyes(eyes, np.repeat([0, 1], 3), upright=True)
 
 
@@ -61,64 +68,67 @@ def likeness(a, b):
     return np.corrcoef(a.image[both], b.image[both])[0, 1]
 
 
-def test_the_targets_undo_the_errors(eyes_at_hand):
+def test_the_targets_undo_the_errors(captured_eyes):
     rng = np.random.default_rng(0)
-    config = PerturbationConfig(stress=1.0)
+    config = PerturbationConfig(large_fraction=1.0)
     before, after = [], []
-    for eye in eyes_at_hand.eyes:
+    for eye in captured_eyes.eyes:
         upright = eye.sample(Perturbation(eye.roll_rad, np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2))), (64, 512))
-        wrong = eye.sample(draw(rng, config), (64, 512))
+        wrong = eye.sample(sample_perturbation(rng, config), (64, 512))
         before.append(likeness(wrong.strip, upright.strip))
         after.append(likeness(rectified(wrong.strip, wrong.target), upright.strip))
     assert np.median(before) < 0.75
     assert min(after) > 0.95
 
 
-def test_without_errors_a_strip_is_the_rubber_sheet_and_only_the_roll_is_left(shots, eyes_at_hand):
-    shot, eye = shots[0], eyes_at_hand.eyes[0]
+def test_without_errors_a_strip_is_the_rubber_sheet_and_only_the_roll_is_left(captures, captured_eyes):
+    capture, eye = captures[0], captured_eyes.eyes[0]
     strip, context, target = eye.sample(NO_ERRORS, (64, 512))
     named = dict(zip(TARGET_NAMES, target, strict=True))
-    assert named["roll_rad"] == pytest.approx(shot.roll_rad)
-    assert named["pupil_share"] == pytest.approx(shot.pupil_ratio, rel=0.05)
+    assert named["roll_rad"] == pytest.approx(capture.roll_rad)
+    assert named["pupil_share"] == pytest.approx(capture.pupil_ratio, rel=0.05)
     assert (
         max(abs(v) for k, v in named.items() if k.startswith(("pupil_c", "pupil_s", "limbus")) and k != "pupil_share")
         < 1e-6
     )
-    assert likeness(strip, normalize(shot.image, shot.truth)) > 0.95  # cut out and made smaller, but the same place
+    assert (
+        likeness(strip, normalize(capture.image, capture.truth)) > 0.95
+    )  # cut out and made smaller, but the same place
     assert context.image.shape == (64, 256)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
-def test_errors_of_a_strip_without_its_photograph_are_undone_too(seed):
+def test_errors_of_a_strip_without_its_image_are_undone_too(seed):
     rng = np.random.default_rng(seed)
     wave = np.sin(np.linspace(0, 2 * np.pi * 9, 512))[None] + np.cos(np.linspace(0, 9, 64))[:, None]
     smooth = (wave * 50 + 128).astype(np.uint8)
     flat = NormalizedIris(Strip(smooth, np.ones((64, 512), bool)))
-    errors = draw(rng, PerturbationConfig(stress=1.0, large_shift=0.03, large_radius=0.03))
+    errors = sample_perturbation(rng, PerturbationConfig(large_fraction=1.0, large_shift=0.03, large_radius=0.03))
     strip, _, target = flat.sample(errors, (64, 512))
     unturned = dict(zip(TARGET_NAMES, target, strict=True))
     assert unturned["roll_rad"] == pytest.approx(-errors.roll_rad)
     # Without shifts of the centre, which also move angles in the ring transform, all is undone.
     still = Perturbation(errors.roll_rad, np.zeros((2, 2)), errors.scale, errors.shape)
     strip, _, target = flat.sample(still, (64, 512))
-    assert likeness(rectified(strip, target), flat.whole) > 0.98
+    assert likeness(rectified(strip, target), flat.source) > 0.98
 
 
 def test_a_large_iris_is_made_smaller_and_stays_in_place():
-    shot = render(Identity.from_seed(3), sample_shot(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
-    small = photograph(shot.image, shot.truth, shot.roll_rad)
+    capture = render(Identity.from_seed(3), sample_shot(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
+    small = crop_eye(capture.image, capture.truth, capture.roll_rad)
     assert small.truth[1].mean_radius == pytest.approx(80, abs=1)
-    assert small.image.size < 0.2 * shot.image.size
+    assert small.image.size < 0.2 * capture.image.size
     strip = small.sample(NO_ERRORS, (32, 256)).strip
-    assert likeness(strip, normalize(shot.image, shot.truth, (32, 256))) > 0.9
+    assert likeness(strip, normalize(capture.image, capture.truth, (32, 256))) > 0.9
 
 
-def test_batches_depend_on_seed_epoch_and_step_alone(eyes_at_hand):
+def test_batches_depend_on_seed_epoch_and_step_alone(captured_eyes):
     def batches(seed):
-        return Batches(
-            lambda epoch: eyes_at_hand, size=(32, 256), identities=2, strips=2, views=1,
-            perturbation=PerturbationConfig(), augment=augmentation(AugmentationConfig()), bare=0.5, seed=seed,
+        return BatchDataset(
+            lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
+            perturbation=PerturbationConfig(), augment=augmentation(AugmentationConfig()), strip_only_fraction=0.5,
+            seed=seed,
         )  # fmt: skip
 
     one, again, other = batches(0)[3, 1], batches(0)[3, 1], batches(1)[3, 1]
@@ -131,47 +141,52 @@ def test_batches_depend_on_seed_epoch_and_step_alone(eyes_at_hand):
     assert sorted(one.labels.tolist()) == [0, 0, 1, 1]
 
 
-def test_views_of_one_photograph_share_a_group_where_upright_is_unknown(eyes_at_hand):
-    eyes = Eyes(eyes_at_hand.eyes, eyes_at_hand.labels, upright=False)
-    batches = Batches(
-        lambda epoch: eyes, size=(32, 256), identities=2, strips=4, views=2,
-        perturbation=PerturbationConfig(), augment=augmentation(QUIET), bare=0.0, seed=0,
+def test_strips_of_one_capture_share_a_group_where_upright_is_unknown(captured_eyes):
+    eyes = Eyes(captured_eyes.eyes, captured_eyes.labels, upright=False)
+    batches = BatchDataset(
+        lambda epoch: eyes, size=(32, 256), identities=2, strips_per_identity=4, strips_per_capture=2,
+        perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.0, seed=0,
     )  # fmt: skip
     batch = batches[0, 0]
     assert len(set(batch.groups.tolist())) == 4 and len(set(batch.labels.tolist())) == 2
     assert all(batch.groups[i] == batch.groups[i + 1] for i in range(0, 8, 2))
 
 
-@pytest.mark.parametrize(("views", "upright", "photographs"), [(0, False, 2), (0, True, 4), (1, False, 4)])
-def test_a_run_shows_a_photograph_twice_where_upright_is_unknown(eyes_at_hand, views, upright, photographs):
-    eyes = Eyes(eyes_at_hand.eyes, eyes_at_hand.labels, upright=False)  # so that a group is a photograph
-    batch = Batches.of(TOY.model_copy(update={"views": views}), lambda epoch: eyes, upright=upright)[0, 0]
-    assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == photographs
+@pytest.mark.parametrize(("strips_per_capture", "upright", "expected"), [(0, False, 2), (0, True, 4), (1, False, 4)])
+def test_a_run_takes_two_strips_of_a_capture_where_upright_is_unknown(
+    captured_eyes, strips_per_capture, upright, expected
+):
+    eyes = Eyes(captured_eyes.eyes, captured_eyes.labels, upright=False)  # so that a group is a capture
+    batch = BatchDataset.from_config(
+        TOY.model_copy(update={"strips_per_capture": strips_per_capture}), lambda epoch: eyes, upright=upright
+    )[0, 0]
+    assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == expected
 
 
-def test_a_strip_alone_is_that_of_the_sample(eyes_at_hand):
-    photo = eyes_at_hand.eyes[0]
-    flat = NormalizedIris(photo.strip(NO_ERRORS, (64, 512)))
-    errors = draw(np.random.default_rng(1), PerturbationConfig(stress=1.0))
-    for eye in (photo, flat):
+def test_a_strip_alone_is_that_of_the_sample(captured_eyes):
+    crop = captured_eyes.eyes[0]
+    flat = NormalizedIris(crop.strip(NO_ERRORS, (64, 512)))
+    errors = sample_perturbation(np.random.default_rng(1), PerturbationConfig(large_fraction=1.0))
+    for eye in (crop, flat):
         alone, with_all = eye.strip(errors, (32, 256)), eye.sample(errors, (32, 256)).strip
         assert np.array_equal(alone.image, with_all.image) and np.array_equal(alone.usable, with_all.usable)
-    batches = Batches(
-        lambda epoch: eyes_at_hand, size=(32, 256), identities=2, strips=2, views=1,
-        perturbation=PerturbationConfig(), augment=augmentation(QUIET), bare=0.5, seed=0, surroundings=False,
+    batches = BatchDataset(
+        lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
+        perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.5, seed=0,
+        with_context=False,
     )  # fmt: skip
     batch = batches[0, 0]
     assert batch.images.shape == (4, 1, 32, 256) and batch.images.std() > 0.05
     assert batch.contexts.shape == (4, 0) and batch.targets.isnan().all()
 
 
-def test_masks_of_others_are_worn_where_enough_is_left():
+def test_masks_are_combined_where_enough_is_left():
     usable = torch.ones(40, 1, 8, 16)
     for i in range(40):
         usable[i, :, :, i % 16] = 0
-    worn = combine_masks(usable, 0.5, np.random.default_rng(0))
-    assert not ((worn > 0) & (usable == 0)).any()
-    changed = (worn != usable).flatten(1).any(dim=1)
+    combined = combine_masks(usable, 0.5, np.random.default_rng(0))
+    assert not ((combined > 0) & (usable == 0)).any()
+    changed = (combined != usable).flatten(1).any(dim=1)
     assert 10 <= int(changed.sum()) <= 30
     assert torch.equal(combine_masks(usable, 0.0, np.random.default_rng(0)), usable)
     halves = torch.zeros(2, 1, 8, 16)
@@ -179,24 +194,24 @@ def test_masks_of_others_are_worn_where_enough_is_left():
     assert torch.equal(combine_masks(halves, 1.0, np.random.default_rng(0)), halves)  # nothing would be left
 
 
-def test_random_filters_change_how_texture_looks_and_wrap(eyes_at_hand):
-    strip = eyes_at_hand.eyes[0].strip(NO_ERRORS, (64, 512))
-    filtered = strip_augmentation(QUIET.model_copy(update={"filters": 1.0}))
+def test_random_filters_change_the_texture_and_wrap(captured_eyes):
+    strip = captured_eyes.eyes[0].strip(NO_ERRORS, (64, 512))
+    filtered = strip_augmentation(NO_AUGMENTATION.model_copy(update={"random_filters": 1.0}))
     likenesses = [likeness(strip, filtered(strip, seed)) for seed in range(20)]
     assert min(likenesses) < 0.5 and np.std(likenesses) > 0.1
     turned = Strip(np.roll(strip.image, 100, axis=1), np.roll(strip.usable, 100, axis=1))
     assert np.array_equal(np.roll(filtered(strip, 3).image, 100, axis=1), filtered(turned, 3).image)
 
 
-def test_the_ring_loss_is_zero_at_the_truth_and_agreement_forgives_a_common_turn(eyes_at_hand):
+def test_the_ring_loss_is_zero_at_the_truth_and_agreement_at_a_common_turn(captured_eyes):
     batch = make_batch(
-        eyes_at_hand, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
+        captured_eyes, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
     )
-    weights = TrainConfig().weights
+    weights = TrainConfig().loss_weights
     truth = torch.cat([batch.targets[:, :1], torch.zeros(6, 1), batch.targets[:, 1:]], dim=1)
     assert all(abs(float(part)) < 1e-9 for part in ring_losses(truth, batch, weights).values())
     turned = truth.clone()
-    turned[:, 0] += 0.1 * batch.labels  # all shots of the second eye by the same angle
+    turned[:, 0] += 0.1 * batch.labels  # all captures of the second eye by the same angle
     parts = ring_losses(turned, batch, weights)
     assert float(parts["agreement"]) < 1e-9 < float(parts["roll"])
 
@@ -213,12 +228,12 @@ def test_augmentation_repeats_by_seed_and_keeps_the_size(usable):
         assert one.size == strip.size and not (one.usable & ~strip.usable).any()
         changed += not np.array_equal(one.image, strip.image)
     assert changed > 10
-    same = strip_augmentation(QUIET)(strip, 0)
+    same = strip_augmentation(NO_AUGMENTATION)(strip, 0)
     assert np.array_equal(same.image, strip.image) and np.array_equal(same.usable, strip.usable)
 
 
-def test_a_degraded_picture_is_smaller_and_flatter_and_its_truth_lies_in_it(shots):
-    shot = shots[0]
+def test_a_degraded_picture_is_smaller_and_flatter_and_its_truth_lies_in_it(captures):
+    shot = captures[0]
     plain = {"radius_px": (40, 40), "blur_px": (0, 0), "contrast": (1, 1), "noise": (0, 0), "jpeg": 0}
     rng = np.random.default_rng(0)
     image, truth = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain))
@@ -239,16 +254,16 @@ def test_a_degraded_picture_is_smaller_and_flatter_and_its_truth_lies_in_it(shot
 
 
 def test_rendered_eyes_are_degraded_before_they_are_segmented():
-    config = RenderedConfig(cameras=("ring-320x280",), segmented=1.0, degraded=1.0)
-    eyes = [render_photograph(Identity.from_seed(seed), np.random.default_rng(seed), config) for seed in range(4)]
+    config = RenderedConfig(cameras=("ring-320x280",), segmented_fraction=1.0, degraded_fraction=1.0)
+    eyes = [render_capture(Identity.from_seed(seed), np.random.default_rng(seed), config) for seed in range(4)]
     low, high = DegradationConfig().radius_px
     assert all(low - 1 <= eye.truth[1].mean_radius <= high + 1 for eye in eyes)
     assert any(eye.used[1] != eye.truth[1] for eye in eyes)  # the segmenter's own ring, in the smaller picture
     assert all(abs(eye.used[1].mean_radius / eye.truth[1].mean_radius - 1) < 0.2 for eye in eyes)
 
 
-def test_tissue_is_stretched_between_fixed_edges_and_a_straightened_eye_is_upright(shots, eyes_at_hand):
-    eye = eyes_at_hand.eyes[0]
+def test_tissue_is_stretched_between_fixed_edges_and_a_straightened_eye_is_upright(captures, captured_eyes):
+    eye = captured_eyes.eyes[0]
     plain = eye.strip(NO_ERRORS, (64, 512))
     stretched = eye.strip(replace(NO_ERRORS, stretch=0.3), (64, 512))
     # Row r shows what lies at r + 0.3 r (1 - r): at the edges the same, in the middle farther out.
@@ -259,12 +274,15 @@ def test_tissue_is_stretched_between_fixed_edges_and_a_straightened_eye_is_uprig
     assert likeness(flat.strip(replace(NO_ERRORS, stretch=0.3), (64, 512)), stretched) > 0.95
 
     upright = eye.strip(replace(NO_ERRORS, straightened=True), (64, 512))
-    assert abs(shots[0].roll_rad) > 0.005
+    assert abs(captures[0].roll_rad) > 0.005
     assert likeness(upright, eye.strip(replace(NO_ERRORS, roll_rad=eye.roll_rad), (64, 512))) > 0.9999
-    drawn = [draw(np.random.default_rng(i), PerturbationConfig(stretch=0.2, straightened=0.5)) for i in range(60)]
+    drawn = [
+        sample_perturbation(np.random.default_rng(i), PerturbationConfig(stretch=0.2, straightened=0.5))
+        for i in range(60)
+    ]
     assert 15 < sum(one.straightened for one in drawn) < 45
     assert 0.1 < max(abs(one.stretch) for one in drawn) <= 0.2
-    older = draw(np.random.default_rng(1), PerturbationConfig())
+    older = sample_perturbation(np.random.default_rng(1), PerturbationConfig())
     assert older.stretch == 0 and not older.straightened
 
 
@@ -275,9 +293,9 @@ def likeness_of_rows(a, i, b, j):
     return np.corrcoef(a.image[i][both], b.image[j][both])[0, 1]
 
 
-def test_bands_change_the_spectrum_and_keep_what_lies_where(eyes_at_hand):
-    strip = eyes_at_hand.eyes[0].strip(NO_ERRORS, (64, 512))
-    change = strip_augmentation(QUIET.model_copy(update={"bands": 1.0}))
+def test_bands_change_the_spectrum_and_keep_what_lies_where(captured_eyes):
+    strip = captured_eyes.eyes[0].strip(NO_ERRORS, (64, 512))
+    change = strip_augmentation(NO_AUGMENTATION.model_copy(update={"spectra": 1.0}))
     changed = [change(strip, seed) for seed in range(20)]
     assert all(likeness(strip, one) > 0.4 for one in changed)
 
@@ -290,8 +308,8 @@ def test_bands_change_the_spectrum_and_keep_what_lies_where(eyes_at_hand):
     assert min(spread) < 0.7 * strip.image.std() and max(spread) > strip.image.std()
 
 
-def test_a_mirrored_eye_is_another_one_with_its_lids_in_place(eyes_at_hand):
-    images, _ = to_tensors([eyes_at_hand.eyes[0].strip(NO_ERRORS, (32, 256))])
+def test_a_mirrored_eye_is_another_one_with_its_lids_in_place(captured_eyes):
+    images, _ = to_tensors([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
     seen = mirrored(images)
     assert torch.equal(mirrored(seen), images) and not torch.equal(seen, images)
     # Right (column 0) becomes left (column 128); what lies below (64) and above (192) stays there.
@@ -301,10 +319,11 @@ def test_a_mirrored_eye_is_another_one_with_its_lids_in_place(eyes_at_hand):
     assert torch.equal(mirrored(marked), marked)
 
     def batch(mirror):
-        return Batches(
-            lambda epoch: eyes_at_hand, size=(32, 256), identities=2, strips=2, views=1,
-            perturbation=PerturbationConfig(), augment=augmentation(QUIET), bare=0.0, seed=0, mirror=mirror,
-            surroundings=False,
+        return BatchDataset(
+            lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
+            perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.0, seed=0,
+            mirrored_fraction=mirror,
+            with_context=False,
         )[0, 0]  # fmt: skip
 
     plain, all_mirrored = batch(0.0), batch(1.0)

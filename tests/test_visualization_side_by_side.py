@@ -1,3 +1,4 @@
+# mypy: disable-error-code="index, return-value, union-attr"
 """`irisstn rectify --side-by-side`: pictures of each input beside its output."""
 
 import json

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import nn
 
 from irisstn.errors import WeightsError
-from irisstn.weights_file import MAX_BYTES, fill, pack_weights, read_weights
+from irisstn.weights_file import MAX_BYTES, load_state, pack_weights, read_weights
 
 
 def small() -> nn.Module:
@@ -28,7 +28,7 @@ def test_a_round_trip(tmp_path):
     config, state = read_weights(path, "toy-1")
     assert config == {"a": [1, "x"], "b": 2}
     other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    fill(other, state, path)
+    load_state(other, state, path)
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters(), strict=True))
 
 
@@ -95,5 +95,5 @@ def test_tensors_that_do_not_fit_are_named(tmp_path):
     for reason, state in cases.items():
         before = [p.clone() for p in module.parameters()]
         with pytest.raises(WeightsError, match=reason):
-            fill(module, state, path)
+            load_state(module, state, path)
         assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)), "left as it was"

@@ -103,8 +103,12 @@ def test_a_network_whitens_once_it_is_fitted_and_keeps_that_in_its_file(tmp_path
 
 def test_files_without_whitening_are_refused_with_the_reason(tmp_path):
     state = {name: tensor for name, tensor in StripNet(SMALL).state_dict().items() if "whitening" not in name}
-    older = torch.nn.Module()
-    older.state_dict = lambda: state
+
+    class Older(torch.nn.Module):
+        def state_dict(self, *rest: object, **more: object) -> dict[str, torch.Tensor]:  # type: ignore[override]
+            return state
+
+    older = Older()
     (tmp_path / "recognizer.safetensors").write_bytes(
         pack_weights(older, "recognizer-2", SMALL.model_dump(mode="json"))
     )
@@ -120,7 +124,7 @@ def test_the_shipped_network_is_whitened():
 
 
 def test_the_whitening_of_a_run_is_fitted_to_its_eyes(tmp_path):
-    config = TOY.model_copy(update={"epochs": 1, "rectifier": None, "alone": 0})
+    config = TOY.model_copy(update={"epochs": 1, "rectifier": None, "rectifier_only_epochs": 0})
     run = train(None, tmp_path / "run", config)
     figures = json.loads((run / "whitening.json").read_text())
     assert figures["strips"] >= 8 and figures["dimensions_after"] > 1.03 * figures["dimensions_before"] > 1.03
@@ -136,7 +140,14 @@ def without_whitening(config):
 
 
 def test_the_same_eyes_give_the_same_whitening_and_every_identity_has_its_share(tmp_path):
-    eyes = RenderedConfig(identities=4, shots=3, at_first=4, validation=2, chunk=2, cameras=("small-320x240",))
+    eyes = RenderedConfig(
+        identities=4,
+        captures=3,
+        first_epoch_identities=4,
+        validation_identities=2,
+        identities_per_file=2,
+        cameras=("small-320x240",),
+    )
     with RenderedEyes(eyes, 0, tmp_path) as rendered:
         part = Eyes(*rendered.training(0), upright=True)
     torch.manual_seed(0)
@@ -191,7 +202,7 @@ def test_the_recipe_joins_whitens_and_calibrates(tmp_path):
         "9",
     ]
     command += ["--model", str(SHIPPED), "--model", str(SHIPPED / RECOGNIZER)]
-    settings = ("cameras=[small-320x240]", "segmented=0", "shots=2", "validation=33")
+    settings = ("cameras=[small-320x240]", "segmented_fraction=0", "captures=2", "validation_identities=33")
     command += [part for setting in settings for part in ("--set", f"rendered.{setting}")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -1,26 +1,24 @@
-"""Settings that several tests of the training share: no errors, no augmentation, and a run of seconds."""
-
-import numpy as np
+"""Settings that several tests of training share: no augmentation, and a run of a few seconds."""
 
 from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import AugmentationConfig
-from irisstn.training.data.boundary_errors import Perturbation
 
-NO_ERRORS = Perturbation(0.0, np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)))
-QUIET = AugmentationConfig(blur=0, noise=0, light=0, marks=0, gaps=0, shades=0, blind=0)
+NO_AUGMENTATION = AugmentationConfig(
+    blur=0, noise=0, brightness_contrast=0, unmasked_spots=0, masked_gaps=0, uneven_light=0, surroundings_hidden=0
+)
 TOY = TrainConfig.model_validate(
     {
         "epochs": 3,
-        "alone": 1,
-        "steps": 2,
-        "identities": 4,
-        "strips": 2,
+        "rectifier_only_epochs": 1,
+        "steps_per_epoch": 2,
+        "identities_per_batch": 4,
+        "strips_per_identity": 2,
         "threads": 1,
         "recognizer": {"widths": [8, 8, 8, 8], "channels": 4},
         "rectifier": {"width": 8},
         "rendered": {
-            "identities": 6, "shots": 2, "at_first": 4, "per_epoch": 2, "chunk": 4, "validation": 4,
-            "cameras": ["small-320x240"],
+            "identities": 6, "captures": 2, "first_epoch_identities": 4, "added_per_epoch": 2,
+            "identities_per_file": 4, "validation_identities": 4, "cameras": ["small-320x240"],
         },
     }
 )  # fmt: skip

@@ -1,6 +1,7 @@
-"""A training run in two processes that notes what each of them saw; a script, since Lightning starts it once more.
+# mypy: disable-error-code="assignment, misc"
+"""A training run in two processes that writes the gradients and weights of each; Lightning starts the script twice.
 
-python two_processes.py RUN EPOCHS [STOP]: with STOP, the first process ends itself after so many epochs.
+python two_processes.py RUN EPOCHS [STOP]: with STOP, the first process kills itself after that many epochs.
 """
 
 import copy
@@ -9,17 +10,17 @@ import signal
 import sys
 from pathlib import Path
 
+import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save_file
 from training_settings import TOY
 
-import irisstn.training.run as training_run
-from irisstn.training.run_folder import RunFolderCallback
+from irisstn.training import train
 
 
 class Notes(Callback):
-    """Writes to RUN-notes/: the gradients of this process's own batch and the averaged ones, and the weights."""
+    """Writes to RUN-notes/: the gradients of the batch of this process, the averaged gradients, and the weights."""
 
     def __init__(self, run, stop):
         self.folder, self.stop = run.with_name(f"{run.name}-notes"), stop
@@ -30,9 +31,9 @@ class Notes(Callback):
         save_file(tensors, self.folder / f"{what}-{trainer.current_epoch}-{trainer.global_rank}.safetensors")
 
     def on_train_batch_start(self, trainer, module, batch, index):
-        alone = copy.deepcopy(module)  # knows no other process
+        alone = copy.deepcopy(module)  # which does not communicate with the other process
         alone.train()
-        parts = alone.losses(batch, alone.look(batch))
+        parts = alone.losses(batch, alone.predict(batch))
         parts["loss"].backward()
         self.note(trainer, "own", gradients(alone))
 
@@ -53,16 +54,14 @@ def gradients(module):
 def main():
     run, epochs, stop = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0
     torch.set_num_threads(1)
-    made = training_run._trainer
+    trainer = lightning.Trainer
 
-    def with_notes(config, keeper: RunFolderCallback):
-        trainer = made(config, keeper)
-        trainer.callbacks.append(Notes(run, stop))
-        return trainer
+    def trainer_with_notes(*, callbacks, **options):
+        return trainer(callbacks=[*callbacks, Notes(run, stop)], **options)
 
-    training_run._trainer = with_notes
-    config = TOY.model_copy(update={"epochs": epochs, "alone": 0, "devices": 2, "device": "cpu"})
-    training_run.train(None, run, config)
+    lightning.Trainer = trainer_with_notes
+    config = TOY.model_copy(update={"epochs": epochs, "rectifier_only_epochs": 0, "devices": 2, "device": "cpu"})
+    train(None, run, config)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,28 @@ Samples = Sequence[Sample] | Sequence[RemoteSample]
 
 
 def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | str | None = None) -> Samples:
-    """The pictures in `sources`, as `irisstn.datasets.find_images` finds them, or those at a URL, given alone.
+    """The inputs of a folder command.
 
-    Where `strips` are welcome, a source may also be the output folder of a folder command, on its own: then its strips
-    with their masks are the inputs, under the names of the pictures that they come from. Raises DatasetError.
+    Parameters
+    ----------
+    sources : sequence of str or Path
+        Folders, pictures, globs and lists of pictures, as `irisstn.datasets.find_images` takes them; or one URL; or,
+        with `strips`, one output folder of a folder command.
+    strips : bool
+        Whether the command takes strips. Then the strips of an output folder are the inputs, with their masks, under
+        the names of the pictures that they were made from; a picture without a strip stays a failed input.
+    exclude : Path or str, optional
+        The output folder of this run, which is not searched.
+
+    Returns
+    -------
+    sequence of Sample or of RemoteSample
+        Sorted by name.
+
+    Raises
+    ------
+    DatasetError
+        A source cannot be read, holds no pictures, or cannot be combined with the others.
     """
     urls = [str(source) for source in sources if is_url(source)]
     if urls:
@@ -41,11 +59,18 @@ def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | 
 
 
 def out_folder(out: str) -> Path | str:
-    """The output folder `out` as a path, or as text where it is a URL."""
+    """The output folder `out` as the runner takes it: a path, or text where it is a URL.
+
+    Examples
+    --------
+    >>> out_folder("s3://bucket/strips")
+    's3://bucket/strips'
+    """
     return out if is_url(out) else Path(without_file_scheme(out))
 
 
 def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
+    """The inputs at a URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
@@ -64,9 +89,9 @@ def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
 
 
 def _strips(folder: Path, out: str) -> list[tuple[str, str, str | None, str | None]]:
-    """Name, strip, mask and failure for each input of the manifest in `folder`, which belongs to `out`.
+    """Name, strip, mask and failure of each input in the manifest in `folder`, which is that of the output `out`.
 
-    Pictures that gave no strip are among them, and stay failed.
+    The strip of an input that failed is the one that it would have.
     """
     found: list[tuple[str, str, str | None, str | None]] = []
     for record in read_manifest(folder):

@@ -1,4 +1,4 @@
-"""Worker processes that survive each other: one that crashes or hangs costs its input, not the run."""
+"""Worker processes on this machine: when one crashes or takes too long, its input fails and the run goes on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,20 @@ from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent
 from irisstn.storage.local import Storage
 
-_QUEUED_PER_WORKER = 2  # tasks a worker holds: the one it does and the next, so that it never waits for us
+_QUEUED_PER_WORKER = 2  # tasks sent to a worker: the current one and the next, so that it never waits
 
 
 @dataclass
 class Stop:
-    """Whether the run is to end early: by a `signal` or because the caller set `wanted`."""
+    """A request to end the run early.
+
+    Attributes
+    ----------
+    wanted : bool
+        Whether the run is to end; set by a signal or by the caller.
+    signal : int or None
+        The signal.
+    """
 
     wanted: bool = False
     signal: int | None = None
@@ -34,7 +42,10 @@ class Stop:
 
 @contextmanager
 def stop_on_signals(stop: Stop) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `stop`; a second one ends the process as usual. Main thread only."""
+    """Let the first SIGINT or SIGTERM set `stop`, while the context lasts; a second one ends the process as usual.
+
+    In another thread than the main one it has no effect.
+    """
 
     def request(number: int, _: object) -> None:
         stop.wanted, stop.signal = True, number
@@ -43,7 +54,7 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
     earlier = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # not the main thread: its owner handles signals
+            with suppress(ValueError):  # raised in another thread than the main one, where signals cannot be handled
                 earlier[number] = signal.signal(number, request)
         yield
     finally:
@@ -52,8 +63,8 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
 
 
 def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop) -> Iterator[Outcome]:
-    """Do `tasks` in this process, on one thread, until `stop`."""
-    with one_thread(), job.start() as process:
+    """Run `tasks` one after the other in this process, on one thread, until `stop` is set; yields their outcomes."""
+    with one_opencv_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
                 return
@@ -61,8 +72,11 @@ def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop) -> I
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let OpenCV use one thread, since pictures are done side by side, and be silent: errors go into the records."""
+def one_opencv_thread() -> Iterator[None]:
+    """Limit OpenCV to one thread and silence its log, while the context lasts.
+
+    Inputs are processed in parallel by processes, and the records hold the errors.
+    """
     threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -75,6 +89,8 @@ def one_thread() -> Iterator[None]:
 
 @dataclass
 class _Worker:
+    """A process and the tasks that were sent to it."""
+
     process: multiprocessing.process.BaseProcess
     connection: Connection
     pending: deque[Task] = field(default_factory=deque)
@@ -83,39 +99,67 @@ class _Worker:
 
     @property
     def age(self) -> float:
-        """Seconds at its present task; its own start does not count."""
+        """Seconds since it began its current task; the start of the process does not count."""
         return time.monotonic() - self.since if self.ready and self.pending else 0.0
 
 
 class WorkerPool:
-    """Processes that do tasks of one `job`. An input whose process dies, or takes longer than `limit_s` seconds, fails;
-    a new process takes over.
+    """Processes that run the tasks of one job.
+
+    An input whose process ends unexpectedly, or that takes longer than the limit, fails; a new process replaces the old
+    one.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    storage : Storage
+        Where outputs are written to.
+    workers : int
+        Number of processes.
+    limit_s : float
+        Seconds that one input may take.
     """
 
     def __init__(self, job: Job, storage: Storage, *, workers: int, limit_s: float) -> None:
         self._job, self._storage, self._limit_s = job, storage, limit_s
-        # Not fork: a copy of a process whose libraries run threads may hang. Spawn is what every system has.
+        # A forked copy of a process with threads may hang. All systems have spawn.
         self._context = multiprocessing.get_context("spawn")
-        self._again: deque[Task] = deque()
+        self._to_repeat: deque[Task] = deque()
         self._workers: list[_Worker] = []
         for _ in range(workers):
             self._workers.append(self._start())
 
     def close(self) -> None:
-        """End the processes, and whatever they are at."""
+        """End the processes, whatever they are doing."""
         for worker in self._workers:
-            worker.connection.close()  # which tells it to end
+            worker.connection.close()  # which ends its loop
         for worker in self._workers:
             worker.process.join(5)
             worker.process.kill()
 
-    def do(self, tasks: Iterator[Task], stop: Stop) -> Iterator[Outcome]:
-        """Do `tasks` until `stop`; outcomes come as they are ready.
+    def run(self, tasks: Iterator[Task], stop: Stop) -> Iterator[Outcome]:
+        """Run `tasks` until `stop` is set.
 
-        Raises IrisError where the job cannot start, such as for a damaged weights file.
+        Parameters
+        ----------
+        tasks : iterator of Task
+            The tasks; the next one is taken when a worker can hold it.
+        stop : Stop
+            Once it is set, no further task is begun.
+
+        Yields
+        ------
+        Outcome
+            In the order in which they are ready.
+
+        Raises
+        ------
+        IrisError
+            The job cannot start, for example because its weights file is damaged.
         """
         while True:
-            self._hand_out(tasks, stop)
+            self._assign(tasks, stop)
             busy: dict[object, _Worker] = {worker.connection: worker for worker in self._workers if worker.pending}
             if not busy:
                 return
@@ -123,30 +167,33 @@ class WorkerPool:
                 yield from self._receive(busy[connection])
             for worker in [worker for worker in self._workers if worker.age > self._limit_s]:
                 worker.process.kill()
-                yield self._lost(worker, f"took longer than {self._limit_s:g} s")
+                yield self._replace(worker, f"took longer than {self._limit_s:g} s")
 
     def _start(self) -> _Worker:
+        """Start a process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._job, self._storage), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
-    def _hand_out(self, tasks: Iterator[Task], stop: Stop) -> None:
+    def _assign(self, tasks: Iterator[Task], stop: Stop) -> None:
+        """Send tasks to the workers that can hold more."""
         for _ in range(_QUEUED_PER_WORKER):
             for worker in self._workers:
                 if stop.wanted or len(worker.pending) >= _QUEUED_PER_WORKER:
                     continue
-                task = self._again.popleft() if self._again else next(tasks, None)
+                task = self._to_repeat.popleft() if self._to_repeat else next(tasks, None)
                 if task is None:
                     return
                 if not worker.pending:
                     worker.since = time.monotonic()
                 worker.pending.append(task)
-                with suppress(OSError):  # it has died: its connection will say so
+                with suppress(OSError):  # the process has ended, which `_receive` finds out
                     worker.connection.send(task)
 
     def _receive(self, worker: _Worker) -> Iterator[Outcome]:
+        """Read one message of `worker`; it gives an outcome unless the process has only become ready."""
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
@@ -154,7 +201,7 @@ class WorkerPool:
             code = worker.process.exitcode
             if not worker.ready:
                 raise RuntimeError(f"a worker process ended before its first picture (exit code {code})") from None
-            yield self._lost(worker, f"ended the worker process (exit code {code})")
+            yield self._replace(worker, f"ended the worker process (exit code {code})")
             return
         worker.since = time.monotonic()
         if isinstance(message, IrisError):
@@ -164,28 +211,34 @@ class WorkerPool:
             worker.pending.popleft()
             yield message
 
-    def _lost(self, worker: _Worker, reason: str) -> Outcome:
-        """Replace a worker that died or was killed; its input has failed, the next one in its hands is done again."""
+    def _replace(self, worker: _Worker, reason: str) -> Outcome:
+        """Replace a worker whose process has ended: its current input has failed, its next one is run again."""
         seconds = round(time.monotonic() - worker.since, 4)
         task = worker.pending.popleft()
-        self._again.extend(worker.pending)
+        self._to_repeat.extend(worker.pending)
         worker.connection.close()
         self._workers[self._workers.index(worker)] = self._start()
         remove_outputs(task, self._storage)
-        record: Record = {"path": task.name, "status": "failed", "stage": "process", "reason": reason}
-        return Outcome(task.name, ({**record, "seconds": seconds},))
+        record: Record = {
+            "path": task.name,
+            "status": "failed",
+            "stage": "process",
+            "reason": reason,
+            "seconds": seconds,
+        }
+        return Outcome(task.name, (record,))
 
 
 def _work(connection: Connection, job: Job, storage: Storage) -> None:
-    """A worker's life: start, then a task at a time until the other end is closed."""
-    # The terminal sends Ctrl-C to all of us; the parent alone decides when to end.
+    """Run in a worker process: start the job, then run one task at a time until the connection is closed."""
+    # The terminal sends Ctrl-C to all processes; the parent process decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent()
     try:
-        with one_thread(), job.start() as process:
+        with one_opencv_thread(), job.start() as process:
             connection.send(os.getpid())
-            # The decoders' C libraries remark on damaged files there, and name none: the records do.
+            # C libraries that decode pictures print warnings to stderr without a file name. The records name the file.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             while True:
                 connection.send(run_task(connection.recv(), process, storage))

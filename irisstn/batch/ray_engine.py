@@ -1,13 +1,13 @@
-"""The runner's tasks on a Ray cluster, by Ray Data: this machine alone, or as many as there are.
+"""Run the tasks on a Ray cluster with Ray Data: on this machine alone, or on several.
 
-Ray only moves tasks out and outcomes back. Each of its workers does them as `irisstn.batch.process_pool` does on one
-machine, in a process of its own, so that the bytes are the same, and an input that crashes or hangs costs itself alone
-there, too. The run's manifest and its lock stay with the process that began it. Outcomes come back in groups: after a
-kill, the groups under way are done once more, to the same bytes. What a lost node was at, Ray gives to another.
+Ray distributes the tasks and collects the outcomes. Each of its workers runs them in a process of its own, with
+`irisstn.batch.process_pool`, as on one machine: the outputs have the same bytes, and an input that crashes or takes too
+long fails alone. The process that began the run keeps the manifest and the lock. Outcomes come back in groups: after a
+kill, the unfinished groups are processed again, to the same bytes. Ray repeats the tasks of a lost node on another one.
 
-Every node needs the same irisstn (a worker that finds another version or other weights ends the run), and must see the
-inputs, OUT and the file given as --model under the same paths or URLs. Nothing is reported to anybody: Ray's usage
-statistics and its dashboard are off.
+Every node needs the same irisstn: a worker that finds another version or other weights ends the run. Inputs, OUT and
+the file given as --model must have the same paths or URLs on all nodes. Ray's usage statistics and its dashboard are
+switched off.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from irisstn.batch.jobs.job import Job, identity
 from irisstn.batch.process_pool import Stop, WorkerPool
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import DatasetError, IrisError
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import Json
 from irisstn.storage.local import Storage
 
 if TYPE_CHECKING:
@@ -35,16 +35,22 @@ if TYPE_CHECKING:
 
     Rows = dict[str, list[bytes]]
 
-_GROUP = 64  # tasks that a worker is given at once
-_CHUNK = 10_000  # tasks of each worker that are handed to Ray at once, so that memory stays flat
-_STORE_BYTES = 256 << 20  # of Ray's object store, on a cluster of this machine alone; tasks and records are small
+Settings = dict[str, Json]
+_GROUP = 64  # tasks that are sent to a worker at once
+_CHUNK = 10_000  # tasks for each worker that are passed to Ray at once, which limits memory
+_STORE_BYTES = 256 << 20  # of Ray's object store, where this machine is the cluster; tasks and records are small
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where Ray runs: at `address` (`host:port`, `ray://host:port` or `auto`), or here, begun and ended with the run.
+    """Where Ray runs.
 
-    `workers` is the number of CPUs to use; None: as many as the cluster has.
+    Attributes
+    ----------
+    address : str or None
+        `host:port`, `ray://host:port` or `auto`; None starts Ray on this machine, for this run.
+    workers : int or None
+        Number of CPUs to use; None uses all of the cluster.
     """
 
     address: str | None = None
@@ -54,12 +60,35 @@ class Cluster:
 def run_on_ray(
     tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, *, cluster: Cluster, limit_s: float
 ) -> Iterator[Outcome]:
-    """Do `tasks` on `cluster` until `stop`; outcomes come as they are ready.
+    """Run `tasks` on a Ray cluster until `stop` is set.
 
-    Raises IrisError where the job cannot start or there is no such cluster.
+    Parameters
+    ----------
+    tasks : iterator of Task
+        The tasks.
+    job : Job
+        Their job.
+    storage : Storage
+        Where outputs are written to.
+    stop : Stop
+        Once it is set, no further outcomes are waited for.
+    cluster : Cluster
+        The cluster.
+    limit_s : float
+        Seconds that one input may take.
+
+    Yields
+    ------
+    Outcome
+        In the order in which they are ready.
+
+    Raises
+    ------
+    IrisError
+        The job cannot start, or the cluster cannot be reached.
     """
     with job.start():
-        pass  # what is wrong with the weights is better told here than from afar
+        pass  # an error in the weights is easier to read from here than from a worker
     with _connected(cluster) as cpus:
         workers = cluster.workers or cpus
         while chunk := list(islice(tasks, _CHUNK * workers)):
@@ -69,14 +98,15 @@ def run_on_ray(
                     return
 
 
-def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Record], workers: int) -> ray.data.Dataset:
+def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Settings], workers: int) -> ray.data.Dataset:
+    """The outcomes of the tasks in `chunk`, computed by `RayWorker` as they are read."""
     import ray.data  # noqa: PLC0415
 
-    # JSON: a file name may hold bytes that are no text, which Arrow would not take.
+    # As JSON, because a file name may hold bytes that are no text, which Arrow does not accept.
     rows = [{"task": json.dumps(asdict(task)).encode("ascii")} for task in chunk]
     workers = min(workers, len(rows))
     return ray.data.from_items(rows, override_num_blocks=max(workers, len(rows) // _GROUP)).map_batches(
-        _RayWorker,
+        RayWorker,
         fn_constructor_args=setup,
         batch_size=None,
         batch_format="numpy",
@@ -85,15 +115,28 @@ def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Record], worke
     )
 
 
-class _RayWorker:
-    """What Ray keeps in each of its processes: one worker of ours, if it is the same program as in the driver's."""
+class RayWorker:
+    """The state of one of Ray's processes: a `WorkerPool` of one process, if its program is that of the driver.
 
-    def __init__(self, job: Job, storage: Storage, limit_s: float, expected: Record) -> None:
+    Parameters
+    ----------
+    job : Job
+        The job of the tasks.
+    storage : Storage
+        Where outputs are written to.
+    limit_s : float
+        Seconds that one input may take.
+    expected : dict
+        The `identity` of the job on the driver.
+    """
+
+    def __init__(self, job: Job, storage: Storage, limit_s: float, expected: Settings) -> None:
         own = identity(job)
         self._differs = [name for name in {*own, *expected} if own.get(name) != expected.get(name)]
-        self._team = WorkerPool(job, storage, workers=0 if self._differs else 1, limit_s=limit_s)
+        self._pool = WorkerPool(job, storage, workers=0 if self._differs else 1, limit_s=limit_s)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
+        """Run the tasks in `rows`; yields a row for each outcome, or one fatal outcome if the program differs."""
         if self._differs:
             yield _row(
                 Outcome("", fatal=f"irisstn on {platform.node()} has another {', '.join(sorted(self._differs))}")
@@ -101,28 +144,30 @@ class _RayWorker:
             return
         tasks = (Task(**json.loads(task)) for task in rows["task"])
         try:
-            for outcome in self._team.do(tasks, Stop()):
+            for outcome in self._pool.run(tasks, Stop()):
                 yield _row(outcome)
         except IrisError as error:
             yield _row(Outcome("", fatal=str(error)))
 
 
 def _row(outcome: Outcome) -> Rows:
+    """`outcome` as a row for Ray."""
     return {"outcome": [json.dumps(asdict(outcome)).encode("ascii")]}
 
 
 def _outcome(data: bytes) -> Outcome:
+    """The outcome in a row of Ray."""
     fields = json.loads(data)
     return Outcome(fields["name"], tuple(fields["records"]), fields["fatal"])
 
 
 @contextmanager
 def _connected(cluster: Cluster) -> Iterator[int]:
-    """The cluster, quiet; gives the number of its CPUs."""
+    """Connect to the cluster, with Ray's own messages switched off; the context gives the number of its CPUs."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
-    os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # remarks on Ray Data's own way with its actors
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would starve on a busy machine
+    os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # messages about the actors that Ray Data itself starts and ends
+    os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's 15, workers hardly run on a busy machine
     try:
         import ray.data  # noqa: PLC0415
     except ImportError:
@@ -131,7 +176,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
     try:
         _require_reachable(cluster.address)
         ray.init(
-            cluster.address or "local",  # a RAY_ADDRESS in the environment is not meant
+            cluster.address or "local",  # "local" ignores a RAY_ADDRESS in the environment
             num_cpus=cluster.workers if here else None,
             object_store_memory=_STORE_BYTES if here else None,
             include_dashboard=False if here else None,
@@ -140,7 +185,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(
-            f"no Ray cluster at {cluster.address}: {error} (one that asks for a token needs RAY_AUTH_MODE=token)"
+            f"no Ray cluster at {cluster.address}: {error} (a cluster that asks for a token needs RAY_AUTH_MODE=token)"
         ) from None
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
@@ -151,7 +196,7 @@ def _connected(cluster: Cluster) -> Iterator[int]:
 
 
 def _require_reachable(address: str | None) -> None:
-    """Raise OSError where nobody listens at `address`: Ray would try for minutes."""
+    """Raise OSError where nothing listens at `address`: Ray would try for minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

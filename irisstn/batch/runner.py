@@ -1,4 +1,4 @@
-"""The runner of every folder command: resumes, survives, and writes the same bytes with any number of workers."""
+"""The runner of every folder command: it resumes, and writes the same bytes with any number of workers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,28 @@ from irisstn.outputs.records import Json
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
 
-PER_WORKER = 8  # pictures below which one more process is not worth its start
-LIMIT_S = 300.0
-_REASONS = 100  # different reasons a summary keeps apart
+INPUTS_PER_WORKER = 8  # the fewest inputs that justify the start of one more process
+LIMIT_S = 300.0  # seconds that one input may take in a worker process
+_REASONS = 100  # different reasons that a summary counts separately
 
 
 @dataclass
 class Summary:
-    """What a run did: inputs `done` now, `skipped` as done before, and `failed`, of `total`; `stopped_by` a signal."""
+    """What a run has done.
+
+    Attributes
+    ----------
+    out : Path or str
+        The output folder.
+    total, done, skipped, failed : int
+        Number of inputs: all, processed in this run, finished by an earlier run, and failed.
+    reasons : Counter of str
+        How often each reason of a failure occurred.
+    seconds : float
+        Duration of the run.
+    stopped_by : int or None
+        The signal that ended it early.
+    """
 
     out: Path | str
     total: int
@@ -42,15 +56,15 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Pictures a second, of those that were worked on."""
+        """Inputs per second, without those that were skipped."""
         return (self.done + self.failed) / max(self.seconds, 1e-9)
 
     def counts(self) -> dict[str, Json]:
-        """The figures that are kept in run.json."""
+        """The numbers that run.json holds."""
         return {"inputs": self.total, "ok": self.done + self.skipped, "failed": self.failed}
 
     def as_dict(self) -> dict[str, Json]:
-        """All figures, for machines."""
+        """All numbers, for JSON."""
         return {
             "out": str(self.out),
             "total": self.total,
@@ -70,7 +84,7 @@ class Summary:
         elif outcome.failed:
             self.failed += 1
             record = outcome.records[-1]
-            reason = f"{record['stage']}: {record['reason']}"
+            reason = f"{record.get('stage')}: {record.get('reason')}"
             self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
         else:
             self.done += 1
@@ -88,23 +102,53 @@ def run_batch(
     progress: bool = False,
     limit_s: float = LIMIT_S,
 ) -> Summary:
-    """Do `job` on `samples` into the folder `out`, in `workers` processes (1: in this one), or on a Ray `cluster`.
+    """Process inputs into an output folder.
 
-    `out` is a path, or a URL that fsspec has a driver for, as text; see `irisstn.outputs.remote_manifest` for what the
-    promises below come to there.
-    Inputs that an earlier run finished are skipped: same content, same settings, same weights, outputs still there;
-    failed ones are tried again. Each other input gets its files and its record, or a record of why it failed. A killed
-    run leaves whole files and a manifest from which the next one goes on. SIGINT and SIGTERM end it in order.
-    `fail_fast` ends it at the first failure; `progress` shows a bar on stderr. In worker processes, a picture that
-    takes more than `limit_s` seconds fails. Records of inputs that are not among `samples` stay.
-    Raises OutputError where `out` is locked, was made by other settings (and not `overwrite`), or cannot be written to.
+    Each input gets its output files and a record, or a record of why it failed. Inputs that an earlier run finished are
+    skipped: same content, settings and weights, and all outputs there. Failed ones are tried again. A killed run leaves
+    complete files and a manifest from which the next run resumes. SIGINT and SIGTERM end the run after the current
+    inputs. Records of inputs that are not among `samples` are kept.
+
+    Parameters
+    ----------
+    job : Job
+        What to do with each input.
+    samples : sequence of Sample or of RemoteSample
+        The inputs, from `find_inputs`.
+    out : Path or str
+        The output folder, on disk or at a URL that fsspec has a driver for. `irisstn.outputs.remote_manifest` says
+        what resuming and locking come to at a URL.
+    workers : int
+        Number of processes; 1 processes the inputs in this process.
+    cluster : Cluster, optional
+        Run on a Ray cluster instead.
+    overwrite : bool
+        Remove the outputs of earlier runs first.
+    fail_fast : bool
+        End the run at the first failure.
+    progress : bool
+        Show a progress bar on stderr.
+    limit_s : float
+        Seconds after which an input fails; only in worker processes.
+
+    Returns
+    -------
+    Summary
+        The numbers of the run.
+
+    Raises
+    ------
+    OutputError
+        `out` is in use, was made with other settings (without `overwrite`), or cannot be written to.
+    IrisError
+        The job cannot start, or the cluster cannot be reached.
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, got {workers}")
     summary = Summary(out, len(samples))
     started = time.monotonic()
     stop = Stop()
-    who = _Execution(min(workers, max(1, len(samples) // PER_WORKER)), cluster, limit_s)
+    execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s)
     with open_output_folder(out, identity(job), overwrite=overwrite) as output:
         try:
             with (
@@ -114,7 +158,7 @@ def run_batch(
             ):
                 output.write_run_json({}, finished=False)
                 tasks = _tasks(samples, manifest, _case_collisions(samples, output))
-                with closing(_outcomes(tasks, job, output.storage, stop, who)) as outcomes:
+                with closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes:
                     for outcome in outcomes:
                         if outcome.fatal is not None:
                             raise OutputError(outcome.fatal, stage="write")
@@ -137,24 +181,28 @@ def run_batch(
 
 @dataclass(frozen=True, slots=True)
 class _Execution:
-    """Who does the work."""
+    """How the tasks are run."""
 
     workers: int
     cluster: Cluster | None
     limit_s: float
 
 
-def _outcomes(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, who: _Execution) -> Generator[Outcome]:
-    if who.cluster is not None:
-        yield from run_on_ray(tasks, job, storage, stop, cluster=who.cluster, limit_s=who.limit_s)
-    elif who.workers == 1:
+def _outcomes(
+    tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, execution: _Execution
+) -> Generator[Outcome]:
+    """Run `tasks` as `execution` says."""
+    if execution.cluster is not None:
+        yield from run_on_ray(tasks, job, storage, stop, cluster=execution.cluster, limit_s=execution.limit_s)
+    elif execution.workers == 1:
         yield from run_here(tasks, job, storage, stop)
     else:
-        with closing(WorkerPool(job, storage, workers=who.workers, limit_s=who.limit_s)) as team:
-            yield from team.do(tasks, stop)
+        with closing(WorkerPool(job, storage, workers=execution.workers, limit_s=execution.limit_s)) as pool:
+            yield from pool.run(tasks, stop)
 
 
 def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
+    """A task for each of `samples`; those in `refused` fail with that reason."""
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
@@ -162,14 +210,14 @@ def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> 
 
 
 def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
-    """Samples whose files would overwrite those of another, where the file system takes A.png and a.png for one."""
+    """The reason why a sample is refused, by its name, on a file system that does not distinguish A.png from a.png."""
     (output.scratch / "case").touch()
     if not isinstance(output.storage, LocalStorage) or not (output.scratch / "CASE").exists():
         return {}
     first: dict[str, str] = {}
-    twins = {}
+    reasons = {}
     for sample in samples:
         other = first.setdefault(unicodedata.normalize("NFC", sample.name).casefold(), sample.name)
         if other != sample.name:
-            twins[sample.name] = f"on this file system its files would overwrite those of {other}"
-    return twins
+            reasons[sample.name] = f"on this file system its files would overwrite those of {other}"
+    return reasons

@@ -21,9 +21,20 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMF
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An input to do: its `name` and `path` (or URL), the `mask_path` beside a strip, the record of an `earlier` run.
+    """An input to process.
 
-    `refused` says why it cannot be done at all.
+    Attributes
+    ----------
+    name : str
+        Its path below its source.
+    path : str
+        The path or URL of the picture.
+    mask_path : str or None
+        The path or URL of the mask beside a strip.
+    earlier : Record or None
+        Its record from an earlier run.
+    refused : str or None
+        Why it must not be processed.
     """
 
     name: str
@@ -35,9 +46,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task: its `records`, the input's own last; none where the earlier run's outputs still hold.
+    """What became of a task.
 
-    `fatal` says why no further input can be written, such as a full disk.
+    Attributes
+    ----------
+    name : str
+        The name of the input.
+    records : tuple of Record
+        The records of its variants, then its own; none where the outputs of an earlier run are still valid.
+    fatal : str or None
+        Why the run must end, such as a full disk.
     """
 
     name: str
@@ -47,17 +65,32 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether the input failed."""
-        return bool(self.records) and self.records[-1]["status"] == "failed"
+        return bool(self.records) and self.records[-1].get("status") == "failed"
 
 
 def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
-    """Read, process and write one input, into `storage`. Whatever goes wrong with it becomes its record."""
+    """Read, process and write one input.
+
+    Parameters
+    ----------
+    task : Task
+        The input.
+    process : Process
+        The function of the job.
+    storage : Storage
+        Where its outputs are written to.
+
+    Returns
+    -------
+    Outcome
+        Any error becomes the record of a failed input, apart from a storage that cannot be written to, which is fatal.
+    """
     started = time.perf_counter()
     record: Record = {"path": task.name}
     if task.refused is not None:
-        return Outcome(
-            task.name, ({**record, "status": "failed", "stage": "output", "reason": task.refused, "seconds": 0.0},)
-        )
+        record = _failed(record, "output", task.refused)
+        record["seconds"] = 0.0
+        return Outcome(task.name, (record,))
     variants: list[Record] = []
     try:
         source = JobInput(
@@ -65,44 +98,44 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
             _read(task.path),
             _read(task.mask_path) if task.mask_path is not None else None,
         )
-        record |= _digests(source)
-        if task.earlier is not None and _still_holds(task.earlier, record, storage):
+        record["sha256"] = hashlib.sha256(source.data).hexdigest()
+        if source.mask is not None:
+            record["mask_sha256"] = hashlib.sha256(source.mask).hexdigest()
+        if task.earlier is not None and _is_valid(task.earlier, record, storage):
             return Outcome(task.name)
         result = process(source)
         for name, data in result.files.items():
             storage.write(name, data)
-        record |= {"status": "ok", **result.fields}
+        record = {**record, "status": "ok", **result.fields}
         variants = result.variants
     except IrisError as error:
-        record |= {"status": "failed", "stage": error.stage, "reason": error.reason}
+        record = _failed(record, error.stage, error.reason)
     except OSError as error:
         if error.errno in _FULL:
             return Outcome(task.name, fatal=f"{storage} cannot be written to: {error.strerror}")
-        record |= {"status": "failed", "stage": "write", "reason": error.strerror or str(error)}
-    except Exception as error:  # a fault of ours in one input must not cost the others
+        record = _failed(record, "write", error.strerror or str(error))
+    except Exception as error:  # a programming error met with one input must not end the run
         line = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(line.filename).name}:{line.lineno}"
-        record |= {"status": "failed", "stage": "internal", "reason": f"{type(error).__name__} at {where}: {error}"}
-    if record["status"] == "failed":
+        record = _failed(record, "internal", f"{type(error).__name__} at {where}: {error}")
+    if record.get("status") == "failed":
         remove_outputs(task, storage)
     record["seconds"] = round(time.perf_counter() - started, 4)
     return Outcome(task.name, (*variants, record))
+
+
+def _failed(record: Record, stage: str, reason: str) -> Record:
+    """`record` as that of a failed input."""
+    return {**record, "status": "failed", "stage": stage, "reason": reason}
 
 
 def _read(path: str) -> bytes:
     return read_url(path) if is_url(path) else read_file(Path(path))
 
 
-def _digests(source: JobInput) -> Record:
-    digests: Record = {"sha256": hashlib.sha256(source.data).hexdigest()}
-    if source.mask is not None:
-        digests["mask_sha256"] = hashlib.sha256(source.mask).hexdigest()
-    return digests
-
-
-def _still_holds(earlier: Record, digests: Record, storage: Storage) -> bool:
-    """Whether `earlier` is a success on the same content, with all its files still there."""
-    same = all(earlier.get(name) == digests.get(name) for name in ("sha256", "mask_sha256"))
+def _is_valid(earlier: Record, record: Record, storage: Storage) -> bool:
+    """Whether `earlier` is of a success with the same input files as `record`, and all its outputs are there."""
+    same = earlier.get("sha256") == record.get("sha256") and earlier.get("mask_sha256") == record.get("mask_sha256")
     if not same or earlier.get("status") != "ok":
         return False
     try:
@@ -112,10 +145,10 @@ def _still_holds(earlier: Record, digests: Record, storage: Storage) -> bool:
 
 
 def remove_outputs(task: Task, storage: Storage) -> None:
-    """A failed input has no outputs: neither those of an earlier success nor half a set."""
+    """Remove the outputs of a failed input: those of an earlier success, and an incomplete set of this run."""
     try:
         earlier = output_files(task.earlier) if task.earlier is not None else []
-        for name in {*earlier, *(output_file(kind, task.name) for kind in FILES)}:
+        for name in {*earlier, *(output_file(field, task.name) for field in FILES)}:
             storage.remove(name)
     except (OSError, DatasetError):
-        pass  # a name too long to write is too long to remove
+        pass  # a file whose name is too long to write cannot be removed either

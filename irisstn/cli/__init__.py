@@ -1,13 +1,15 @@
-"""The command line: parse, call, print. Everything slow is imported by the command that needs it, when it is called.
+"""The command line: parse options, call a function, print the result.
 
-folders.py      segment, rectify, embed: a folder of pictures in, a folder of outputs out
-evaluation.py   match, evaluate: what was embedded or rectified, compared and measured
-training.py     train
-export.py       export
-synthetic.py    synth
-doctor.py       doctor
-options.py      the options that several commands have
-messages.py     what is report_errors when something is wrong, and the exit codes
+Each command imports what it needs when it is called, so that `irisstn --help` is quick.
+
+folders       segment, rectify, embed: process a folder of pictures
+evaluation    match, evaluate: compare irises and measure recognition
+training      train
+export        export: the rectifier as ONNX
+synthetic     synth: rendered eyes
+doctor        doctor: versions and a self-test
+options       options that several commands have
+messages      error messages and exit codes
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ __all__ = ["cli", "main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="irisstn", message="irisstn %(version)s")
 def cli() -> None:
-    """Eye photographs in, straight iris strips out."""
+    """Turn eye photographs into rectified iris strips, for iris recognition."""
 
 
 for command in (segment, rectify, embed, match, evaluate, synth, train, export, doctor):
@@ -37,6 +39,7 @@ for command in (segment, rectify, embed, match, evaluate, synth, train, export, 
 
 
 def main() -> None:
-    """The entry point of the `irisstn` command."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # which picture cannot be read, and why, our records say
+    """Run the `irisstn` command: the entry point of the package."""
+    # The records name the pictures that cannot be read; OpenCV's own warnings do not.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     cli(prog_name="irisstn")

@@ -1,4 +1,4 @@
-"""The command that tells what there is and whether it works: doctor."""
+"""The command that describes and tests the installation: doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from irisstn.cli.messages import CRASH
 
 @click.command()
 def doctor() -> None:
-    """Print versions, devices, formats and weights, and test one rendered eye. Exit code: 0 well, 1 not."""
+    """Print versions, devices, picture formats and weights, and process one rendered eye as a test.
+
+    Exit code: 0 if the test passed, 1 if not.
+
+    \b
+    Example:
+      irisstn doctor
+    """
     from irisstn.doctor import describe, self_test
 
     for name, value in describe():

@@ -1,4 +1,4 @@
-"""Commands that compare what the folder commands wrote, and measure how well that goes: match, evaluate."""
+"""Commands that compare the outputs of folder commands and measure recognition: match, evaluate."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from typing import Literal
 import click
 
 from irisstn.cli.messages import Misuse, report_errors
-from irisstn.cli.options import by_option, labels_option, name_of, quiet_option
+from irisstn.cli.options import OptionWithDefaultInCode, by_option, labels_option, name_of, quiet_option, resamples
 
 
 @click.command()
 @click.argument("rows", metavar="A", type=click.Path(path_type=Path))
 @click.argument("columns", metavar="[B]", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: A's name and verb]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: A-matched]")
 @by_option("A")
-@click.option("--shifts", default=0, show_default=True, type=click.IntRange(0, 128), help="Code columns to search.")
-@click.option("--pairs", is_flag=True, help="Also write pairs.csv, a line per pair.")
+@click.option(
+    "--shifts",
+    metavar="N",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 128),
+    help="Shift codes by up to N columns.",
+)
+@click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
 @labels_option
 @quiet_option
 def match(
@@ -33,11 +40,12 @@ def match(
     labels: Path | None,
     quiet: bool,
 ) -> None:
-    """Compare irises: all pairs of one output folder, or those of A with those of B.
+    """Compare irises: all pairs within the output folder A, or each iris of A with each of B.
 
-    A and B: outputs of `irisstn embed` (cosine of embeddings) or of `irisstn segment` and `rectify` (plain iris codes,
-    masked Hamming distance, the smallest over the shifts). Writes OUT/scores.npy, rows.csv and columns.csv; smaller
-    scores are more alike. Memory stays flat for any number of pairs.
+    A and B are output folders of `irisstn embed` (compared by the cosine of embeddings), or of `irisstn segment` and
+    `rectify` (compared by iris codes: the masked Hamming distance, the smallest over all shifts). Writes
+    OUT/scores.npy, rows.csv and columns.csv; a smaller score means more similar irises. The memory used does not depend
+    on the number of pairs.
 
     \b
     Examples:
@@ -54,9 +62,9 @@ def match(
         left = read_templates(rows, by, known)
         right = read_templates(columns, by, known) if columns is not None else None
         if right is not None and right.kind != left.kind:
-            raise Misuse(f"{rows} holds {left.kind}s, {columns} {right.kind}s: give --by code")
+            raise Misuse(f"{rows} holds {left.kind}s, but {columns} holds {right.kind}s: give --by code")
         if shifts and left.kind == "embedding":
-            raise Misuse("--shifts is for codes: embeddings are compared once; give --by code")
+            raise Misuse("--shifts is for codes, not for embeddings: give --by code")
         folder = out or Path(f"{name_of(str(rows))}-matched")
         about = {"a": str(rows), "b": str(columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
@@ -68,10 +76,25 @@ def match(
 
 @click.command()
 @click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", default="evaluation", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "-o", "--out", default="evaluation", show_default=True, type=click.Path(path_type=Path), help="Output folder."
+)
 @by_option("OUT")
-@click.option("--shifts", default="0", show_default=True, metavar="N,...", help="Code columns to search, each a run.")
-@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="For the intervals.")
+@click.option(
+    "--shifts",
+    default="0",
+    show_default=True,
+    metavar="N,...",
+    help="Shift codes by up to N columns; one run for each N.",
+)
+@click.option(
+    "--resamples",
+    cls=OptionWithDefaultInCode,
+    default=resamples,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Bootstrap resamples for the intervals.",
+)
 @labels_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @quiet_option
@@ -86,15 +109,15 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Measure recognition: error rates with intervals, DET curves, histograms, and a page with all runs side by side.
+    """Measure recognition: error rates with confidence intervals, DET curves, histograms, and a page with all runs.
 
-    OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The first one is what the others are
-    compared with, image by image. Needs the extra: pip install 'irisstn[report]'.
+    OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The others are compared with the first one,
+    picture by picture. Needs pip install 'irisstn[report]'.
 
     \b
     Examples:
       irisstn evaluate eyes-segmented eyes-rectified --shifts 0,16
-      irisstn evaluate eyes-embedded -o evaluation --labels whose.csv
+      irisstn evaluate eyes-embedded -o evaluation --labels identities.csv
     """
     from irisstn.datasets import read_labels
     from irisstn.report.evaluation import EvaluatedRun, rates_table, read_runs, write_evaluation

@@ -1,4 +1,4 @@
-"""The command that hands the rectifier on: export."""
+"""The command that writes the rectifier as ONNX: export."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from irisstn.cli.options import model_option, quiet_option
 def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> None:
     """Write the rectifier as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
 
-    Strips and their masks go in, in batches of any length; rectified strips, their masks, sampling grids and parameters
-    come out. Needs pip install 'irisstn[onnx]'. Without --model it is the rectifier that irisstn ships.
+    Its inputs are strips and their masks, in batches of any size. Its outputs are rectified strips, their masks, the
+    sampling grids and the parameters of the transform. Without --model the rectifier that irisstn ships is written.
+    Needs pip install 'irisstn[onnx]'.
 
     \b
     Examples:
@@ -41,6 +42,6 @@ def export(*, model: Path | None, out: Path, size: str | None, quiet: bool) -> N
         from irisstn.rectification.onnx_export import export_rectifier
         from irisstn.rectification.rectifier import Rectifier
 
-        apart = export_rectifier(Rectifier.load(model), out, size=(rows, columns))
+        difference = export_rectifier(Rectifier.load(model), out, size=(rows, columns))
     if not quiet:
-        click.echo(f"{out}: strips of {rows}x{columns}; ONNX Runtime is within {apart:.1g} of PyTorch")
+        click.echo(f"{out}: strips of {rows}x{columns}; ONNX Runtime differs from PyTorch by at most {difference:.1g}")

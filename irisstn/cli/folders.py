@@ -1,4 +1,4 @@
-"""Commands that take a folder of pictures to a folder of outputs: segment, rectify, embed."""
+"""Commands that process a folder of pictures into an output folder: segment, rectify, embed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from irisstn.batch.inputs import Samples
     from irisstn.batch.jobs.job import Job
 
-PAST = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}
+OUTPUT_NAMES = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}  # after the source's name
 
 
 @click.command()
@@ -39,10 +39,10 @@ def segment(
     config: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Find pupil, iris, eyelids, lashes and glints; write masks and strips.
+    """Find pupil, iris, eyelids, eyelashes and specular reflections; write masks and strips.
 
-    SRC: folders, pictures, globs, lists (.txt, .csv) of pictures, or one URL. A run that was ended goes on where it
-    was: what is done is skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists of pictures (.txt, .csv), or one URL. A run that was interrupted resumes:
+    pictures that are done are skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -64,8 +64,8 @@ def segment(
 @strip_command
 @model_option
 @input_option
-@click.option("--augment", metavar="K", type=click.IntRange(0), help="Write K variants more of each strip.")
-@click.option("--side-by-side", is_flag=True, help="Also draw input, with what was sampled outlined, beside output.")
+@click.option("--augment", metavar="K", type=click.IntRange(0), help="Also write K variants of each strip.")
+@click.option("--side-by-side", is_flag=True, help="Also draw input, with the sampled area outlined, and output.")
 def rectify(
     *,
     run: Run,
@@ -78,16 +78,17 @@ def rectify(
     augment: int | None,
     side_by_side: bool,
 ) -> None:
-    """Straighten irises: from photographs, painted rings or strips to rectified strips.
+    """Rectify irises: from photographs, masked iris rings or strips to rectified strips.
 
-    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment`. A whole
-    eye is always segmented first. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment`. A whole
+    eye is always segmented first. A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1
+    crash.
 
     \b
     Examples:
       irisstn rectify ./eyes
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
-      irisstn rectify ./eyes -o out --side-by-side      # look at OUT/side_by_side
+      irisstn rectify ./eyes -o out --side-by-side      # pictures in OUT/side_by_side
       irisstn rectify ./strips --input strip --size 32x256
     """
     from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
@@ -104,7 +105,7 @@ def rectify(
 @folder_command
 @model_option
 @input_option
-@click.option("--plain", is_flag=True, help="Do not straighten strips with the STN first.")
+@click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
     *,
     run: Run,
@@ -114,11 +115,11 @@ def embed(
     kind: str | None,
     plain: bool,
 ) -> None:
-    """Turn irises into embeddings: a few hundred numbers each, near for one eye and far for two.
+    """Compute an embedding of each iris: some hundred numbers, similar for pictures of the same eye.
 
-    SRC: folders, pictures, globs, or lists (.txt, .csv) of pictures; or the output folder of `irisstn segment` or
-    `irisstn rectify`, whose strips are taken as they are. Photographs are segmented and straightened first. All
-    embeddings are in OUT/embeddings.npz in the end. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment` or
+    `irisstn rectify`, whose strips are used as they are. Photographs are segmented and rectified first. At the end all
+    embeddings are also written to OUT/embeddings.npz. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -136,11 +137,12 @@ def embed(
 
 
 def _run(job: Job, run: Run) -> None:
+    """Run `job`, print its summary and exit."""
     from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
 
     if run.ray_address is not None and run.engine != "ray":
-        raise Misuse("--ray-address goes with --engine ray")
-    out = out_folder(run.out or f"{name_of(run.sources[0])}-{PAST[job.command]}")
+        raise Misuse("--ray-address needs --engine ray")
+    out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
     samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out)
     summary = run_batch(
         job,
@@ -164,7 +166,7 @@ def _run(job: Job, run: Run) -> None:
 
 
 def _written_page(out: Path, samples: Samples, job: Job) -> Path:
-    """What is made of all outputs together, on disk: embeddings in one file, or a page to open in a browser."""
+    """Write the file about all outputs on disk: the embeddings in one file, or a page for a browser."""
     from irisstn.batch.jobs.embed import EmbedJob, gather_embeddings
     from irisstn.datasets import Sample
     from irisstn.report import write_report
@@ -175,6 +177,7 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:
+    """Print the numbers of a run and the reasons of its failures."""
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
     if summary.skipped:
         parts.append(f"{summary.skipped} already done")

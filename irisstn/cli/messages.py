@@ -1,4 +1,4 @@
-"""What a command tells when something is wrong, and the exit codes."""
+"""Error messages of the commands, and exit codes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ CRASH, MISUSE, SOME_FAILED = 1, 2, 3
 
 
 class Misuse(click.ClickException):
-    """A message for the user, who can do something about it."""
+    """An error that the user can correct: a wrong option, input or folder."""
 
     exit_code = MISUSE
 
 
 class Crash(click.ClickException):
-    """A message for the user about what broke under way."""
+    """An error during the run, such as a full disk."""
 
     exit_code = CRASH
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Bad data, settings and folders are report_errors in a line: misuse, but for a disk that fails under way."""
+    """Turn an IrisError into a message of one line.
+
+    Raises
+    ------
+    Crash
+        The output could not be written.
+    Misuse
+        Any other IrisError.
+    """
     try:
         yield
     except IrisError as error:

@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
@@ -8,34 +8,88 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 Command = Callable[..., None]
+if TYPE_CHECKING:
+    _TextType = click.ParamType[str]
+else:
+    _TextType = click.ParamType  # no generic type in earlier versions of Click
+
+
+class OptionWithDefaultInCode(click.Option):
+    """An option whose default is a constant of the module that uses it.
+
+    `default` is a function that imports the constant. It is called when the command runs without the option or shows
+    its help, so that `irisstn --help` imports no slow module.
+    """
+
+    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
+        """The constant, for the help text too, where Click would not call the function."""
+        return super().get_default(ctx, call=True)
+
+
+class InputKindType(_TextType):
+    """One of the input kinds of `irisstn.batch.jobs.input_kind`, which is imported when the option is used."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The kind `value`. Raises click.BadParameter where it is none."""
+        from irisstn.batch.jobs.input_kind import InputKind
+
+        kind: str = click.Choice(get_args(InputKind)).convert(value, param, ctx)
+        return kind
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The kinds, for the help text."""
+        from irisstn.batch.jobs.input_kind import InputKind
+
+        return f"[{'|'.join(get_args(InputKind))}]"
+
+
+def limit_s() -> float:
+    """The default of `--limit`."""
+    from irisstn.batch.runner import LIMIT_S
+
+    return LIMIT_S
+
+
+def resamples() -> int:
+    """The default of `--resamples`."""
+    from irisstn.evaluation import RESAMPLES
+
+    return RESAMPLES
+
 
 set_option = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting.")
 model_option = click.option(
-    "--model", metavar="RUN", type=click.Path(path_type=Path), help="A run's folder or weights file."
+    "--model", metavar="RUN", type=click.Path(path_type=Path), help="Folder of a training run, or a weights file."
 )
-input_option = click.option(
-    "--input", "kind", type=click.Choice(["auto", "eye", "ring", "strip"]), help="What the pictures are."
-)
+input_option = click.option("--input", "kind", type=InputKindType(), help="What the pictures show.")
 labels_option = click.option(
-    "--labels", type=click.Path(path_type=Path), help="CSV with the columns path, subject and eye."
+    "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye."
 )
-quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print errors only.")
 
 
 def by_option(holder: str) -> Callable[[Command], Command]:
-    """`--by`, what is compared: by default what the folder called `holder` in the usage holds."""
+    """The option `--by`: compare iris codes or embeddings.
+
+    Parameters
+    ----------
+    holder : str
+        What the usage line calls the folder whose content is the default.
+    """
     names = click.Choice(["code", "embedding"])
     return click.option("--by", type=names, help=f"What to compare.  [default: what {holder} holds]")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The options of a folder command that do not change its output."""
+    """The options of a folder command that do not change the bytes of its output; named as on the command line."""
 
     sources: tuple[str, ...]
     out: str | None
@@ -50,7 +104,7 @@ class Run:
 
 
 def folder_command(command: Command) -> Command:
-    """The arguments and options that every folder command has; those of `Run` come to it as one, `run`."""
+    """Add the arguments and options that every folder command has; the command gets those of `Run` as `run`."""
 
     @wraps(command)
     def gathered(**given: Any) -> None:
@@ -59,22 +113,34 @@ def folder_command(command: Command) -> Command:
 
     options = [
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
-        click.option("-o", "--out", metavar="OUT", help="Output folder or URL.  [default: the source's name and verb]"),
-        click.option("--workers", type=click.IntRange(1), show_default="CPUs", help="Processes."),
+        click.option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="Output folder or URL.  [default: SRC-segmented, -rectified or -embedded]",
+        ),
+        click.option("--workers", type=click.IntRange(1), show_default="number of CPUs", help="Number of processes."),
         click.option(
             "--limit",
             metavar="SECONDS",
-            default=300.0,
-            type=click.FloatRange(0, min_open=True),
+            cls=OptionWithDefaultInCode,
+            default=limit_s,
             show_default=True,
-            help="A picture that takes longer fails, where there is more than one worker.",
+            type=click.FloatRange(0, min_open=True),
+            help="A picture that takes longer fails; only with more than one worker.",
         ),
-        click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who runs the workers."),
-        click.option("--ray-address", metavar="HOST:PORT", help="A Ray cluster.  [default: one on this machine]"),
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Where workers run.",
+        ),
+        click.option("--ray-address", metavar="HOST:PORT", help="Ray cluster to use.  [default: this machine]"),
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         set_option,
-        click.option("--overwrite", is_flag=True, help="Begin the output folder anew."),
-        click.option("--fail-fast", is_flag=True, help="End at the first picture that fails."),
+        click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),
+        click.option("--fail-fast", is_flag=True, help="Stop at the first picture that fails."),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
         quiet_option,
     ]
@@ -84,24 +150,36 @@ def folder_command(command: Command) -> Command:
 
 
 def strip_command(command: Command) -> Command:
-    """The options of folder commands that write strips."""
+    """Add the options that folder commands that write strips have, and those of `folder_command`."""
     size = click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512.")
     overlays = click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures.")
     return folder_command(size(overlays(command)))
 
 
 def overrides_of(**flags: str | int | bool | None) -> list[str]:
-    """The flags that were given, as overrides of a config."""
+    """The options that were given, as overrides for `load_config`.
+
+    Examples
+    --------
+    >>> overrides_of(size="32x256", augment=None)
+    ['size="32x256"']
+    """
     return [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
 
 
 def cpus() -> int:
-    """How many CPUs this process may use."""
+    """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def name_of(source: str) -> str:
-    """What to call the output of `source`: its folder's or file's name, a glob's last folder without a wildcard."""
+    """The name of the output of `source`: that of its folder or file, or of the last folder of a glob that is fixed.
+
+    Examples
+    --------
+    >>> name_of("scans/*/L/*.png")
+    'L'
+    """
     path = Path(source)
     if path.is_dir():
         return path.resolve().name or "images"

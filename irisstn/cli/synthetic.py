@@ -13,31 +13,42 @@ from irisstn.cli.options import cpus, quiet_option
 
 @click.command()
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Output folder.")
-@click.option("--subjects", default=10, show_default=True, type=click.IntRange(1), help="People, two eyes each.")
-@click.option("--shots", default=5, show_default=True, type=click.IntRange(1), help="Pictures of each eye.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Other seeds, other people.")
-@click.option("--camera", "cameras", multiple=True, help="Camera to use; may be repeated.  [default: near infrared]")
-@click.option("--workers", type=click.IntRange(1), default=cpus, show_default="CPUs", help="Processes.")
+@click.option(
+    "--subjects", default=10, show_default=True, type=click.IntRange(1), help="Number of people, with two eyes each."
+)
+@click.option(
+    "--captures",
+    "--shots",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of pictures of each eye.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Each seed gives other people.")
+@click.option("--camera", "cameras", multiple=True, help="Camera; may be repeated.  [default: all near-infrared ones]")
+@click.option(
+    "--workers", type=click.IntRange(1), default=cpus, show_default="number of CPUs", help="Number of processes."
+)
 @quiet_option
 def synth(
-    *, out: Path, subjects: int, shots: int, seed: int, cameras: tuple[str, ...], workers: int, quiet: bool
+    *, out: Path, subjects: int, captures: int, seed: int, cameras: tuple[str, ...], workers: int, quiet: bool
 ) -> None:
-    """Render near-infrared eye pictures with exact truth. No real person's eye goes in.
+    """Render near-infrared eye pictures with exact ground truth. They show no real person's eye.
 
     \b
     Examples:
-      irisstn synth -o eyes --subjects 10 --shots 5
+      irisstn synth -o eyes --subjects 10 --captures 5
       irisstn synth -o tilted --camera tilted-640x480 --seed 3
     """
     from irisstn.progress import ProgressBar
     from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
 
     try:
-        with ProgressBar("synth", 2 * subjects * shots, shown=not quiet and sys.stderr.isatty()) as bar:
+        with ProgressBar("synth", 2 * subjects * captures, shown=not quiet and sys.stderr.isatty()) as bar:
             eyes = write_eyes(
                 out,
                 subjects=subjects,
-                shots=shots,
+                shots=captures,
                 seed=seed,
                 cameras=cameras or NEAR_INFRARED,
                 workers=min(workers, 2 * subjects),
@@ -46,4 +57,4 @@ def synth(
     except ValueError as error:
         raise Misuse(str(error)) from None
     if not quiet:
-        click.echo(f"{2 * subjects * shots} pictures in {eyes}, their truth in {out / 'truth'}")
+        click.echo(f"{2 * subjects * captures} pictures in {eyes}, their ground truth in {out / 'truth'}")

@@ -1,4 +1,4 @@
-"""The command that trains: train."""
+"""The command that trains the networks: train."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_o
 @click.command()
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ and the config's name]"
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run.  [default: runs/ and the name of the config]",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings, such as one of configs/.")
 @set_option
 @labels_option
-@click.option("--devices", metavar="N", type=click.IntRange(1), help="Devices of each node, a process each.")
-@click.option("--nodes", metavar="M", type=click.IntRange(1), help="Machines; start the command on each.")
+@click.option(
+    "--devices", metavar="N", type=click.IntRange(1), help="Devices of each machine, with a process for each."
+)
+@click.option("--nodes", metavar="M", type=click.IntRange(1), help="Number of machines; start the command on each.")
 @quiet_option
 def train(
     *,
@@ -34,16 +39,16 @@ def train(
     nodes: int | None,
     quiet: bool,
 ) -> None:
-    """Train the rectifier and the recognition network behind it, end to end, or the one that the config names.
+    """Train the rectifier and the recognition network end to end, or the one of them that the config names.
 
-    DATA is a folder of eye pictures or the output folder of `irisstn segment`; identities come from names and
-    folders, or from --labels. Without DATA it trains on eyes that are rendered as it goes. A run that was ended goes
-    on where it was.
+    DATA is a folder of eye pictures, or the output folder of `irisstn segment`. The identities come from the names of
+    files and folders, or from --labels. Without DATA, the training renders eyes. A run that was interrupted resumes
+    from its last epoch.
 
     \b
     Examples:
       irisstn train ./eyes -o runs/mine --set epochs=20
-      irisstn train ./eyes --labels whose.csv
+      irisstn train ./eyes --labels identities.csv
       irisstn train --config configs/shipped.yaml
       irisstn train ./eyes -o runs/mine --devices 2
     """
@@ -56,8 +61,8 @@ def train(
 
         settings = load_config(TrainConfig, config, [*overrides, *overrides_of(devices=devices, nodes=nodes)])
         run = out or Path("runs") / (config.stem if config is not None else "default")
-        watched = sys.stderr.isatty()
-        with StageProgress(bar=watched and not quiet, lines=not quiet) as stages:
-            train_run(data, run, settings, labels=labels, progress=stages.tell)
-    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # one of a node's processes is enough
+        terminal = sys.stderr.isatty()
+        with StageProgress(bar=terminal and not quiet, lines=not quiet) as stages:
+            train_run(data, run, settings, labels=labels, progress=stages.update)
+    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # print from one process of each machine
         click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")

@@ -1,7 +1,7 @@
-"""How well strips or embeddings recognise their owners: comparisons, error rates and their confidence intervals."""
+"""Recognition performance of strips or embeddings: comparisons, error rates and their confidence intervals."""
 
 from irisstn.evaluation.comparisons import Comparisons, compare_all
-from irisstn.evaluation.error_rates import FMR_LEVELS, ErrorRates, Estimate, error_rates
+from irisstn.evaluation.error_rates import FMR_LEVELS, RESAMPLES, ErrorRates, Estimate, error_rates
 from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
 from irisstn.evaluation.folder import evaluate_folder, scores_of_folder
 from irisstn.evaluation.scores import Scores, read_scores, scores_of, write_scores
@@ -9,6 +9,7 @@ from irisstn.evaluation.templates import Templates, read_templates, score_blocks
 
 __all__ = [
     "FMR_LEVELS",
+    "RESAMPLES",
     "Comparisons",
     "ErrorRates",
     "Estimate",

@@ -1,4 +1,4 @@
-"""Genuine and non_mated comparisons of a set of samples, all pairs once."""
+"""Mated and non-mated comparisons of a set of samples, each pair once (terms of ISO/IEC 2382-37)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,25 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparisons:
-    """Distances of all pairs, smaller = more alike; inf where a sample could not be enrolled.
+    """Distances of all pairs of samples. Smaller = more similar.
 
-    `mated` (G,) with the subject's number `mated_subjects` (G,); `non_mated` (I,) with the two subjects' numbers
-    `non_mated_subjects` (I, 2), equal where two eyes of one person met. `samples` counts all samples, `failed` those of
-    them that could not be enrolled: each of their mated comparisons is in `mated` as inf (ISO/IEC 19795-1 calls
-    the result generalised error rates); as non_mated they are never accepted, and left out.
+    A mated comparison with a sample that failed to enrol has an infinite distance, so error rates are the generalised
+    ones of ISO/IEC 19795-1. Non-mated comparisons with such a sample are never accepted and are left out.
+
+    Attributes
+    ----------
+    mated : Float, shape (G,)
+        Distances of mated comparisons.
+    non_mated : Float, shape (I,)
+        Distances of non-mated comparisons.
+    mated_subjects : NDArray[numpy.intp], shape (G,)
+        Number of the subject of each mated comparison.
+    non_mated_subjects : NDArray[numpy.intp], shape (I, 2)
+        Numbers of both subjects; equal where two eyes of one person are compared.
+    samples : int
+        Number of samples, enrolled or not.
+    failed : int
+        Number of samples that failed to enrol.
     """
 
     mated: Float
@@ -33,7 +46,7 @@ class Comparisons:
 
     def __post_init__(self) -> None:
         if self.mated_subjects.shape != self.mated.shape or self.non_mated_subjects.shape != (len(self.non_mated), 2):
-            raise ValueError("each comparison needs its subjects: mated (G,), non_mated (I, 2)")
+            raise ValueError("each comparison needs its subjects: mated_subjects (G,), non_mated_subjects (I, 2)")
 
 
 def compare_all(
@@ -43,11 +56,34 @@ def compare_all(
     subjects: Sequence[str] | None = None,
     failed: Sequence[str] = (),
 ) -> Comparisons:
-    """The comparisons in a symmetric matrix of `distances` (N, N) between samples of the given `eyes` (N).
+    """Sort the pairs of a distance matrix into mated and non-mated comparisons.
 
-    Two samples of the same eye are a mated pair. `subjects` (N) names each sample's person (default: every eye its
-    own person); `failed` names the eye of each sample that could not be enrolled. Raises ValueError where the lengths
-    differ.
+    Parameters
+    ----------
+    distances : Float, shape (N, N)
+        Symmetric matrix of distances.
+    eyes : sequence of str, length N
+        Name of each sample's eye. Two samples of the same eye are mated.
+    subjects : sequence of str, length N, or None
+        Name of each sample's person. None: each eye is a person of its own.
+    failed : sequence of str
+        Name of the eye of each sample that failed to enrol.
+
+    Returns
+    -------
+    Comparisons
+        Each pair once.
+
+    Raises
+    ------
+    ValueError
+        Where the lengths differ.
+
+    Examples
+    --------
+    >>> found = compare_all(np.array([[0, 0.2, 0.5], [0.2, 0, 0.4], [0.5, 0.4, 0]]), ["a", "a", "b"])
+    >>> found.mated.tolist(), found.non_mated.tolist()
+    ([0.2], [0.5, 0.4])
     """
     n = len(eyes)
     people = eyes if subjects is None else subjects
@@ -59,13 +95,13 @@ def compare_all(
     same = eye[first] == eye[second]
     values = np.asarray(distances, float)[first, second]
 
-    lost: list[int] = []  # the subject of each mated pair that a failure to enrol takes away
-    owner = dict(zip(names.tolist(), (int(person[np.argmax(eye == i)]) for i in range(len(names))), strict=True))
+    lost: list[int] = []  # the subject of each mated comparison with a sample that failed to enrol
+    subject_of = dict(zip(names.tolist(), (int(person[np.argmax(eye == i)]) for i in range(len(names))), strict=True))
     for name, missing in sorted(Counter(failed).items()):
         present = int(np.count_nonzero(np.asarray(eyes, dtype=str) == name))
-        number = owner.get(name, -1)
-        if number < 0:  # an eye of which nothing was enrolled: a person of its own
-            number = owner[name] = max([int(person.max(initial=-1)), *owner.values()]) + 1
+        number = subject_of.get(name, -1)
+        if number < 0:  # no sample of this eye was enrolled: it counts as a person of its own
+            number = subject_of[name] = max([int(person.max(initial=-1)), *subject_of.values()]) + 1
         lost += [number] * (present * missing + missing * (missing - 1) // 2)
     return Comparisons(
         mated=np.concatenate([values[same], np.full(len(lost), np.inf)]),

@@ -1,8 +1,8 @@
-"""Error rates of a recogniser as ISO/IEC 19795-1 defines them, with confidence intervals by bootstrap over subjects.
+"""Error rates as ISO/IEC 19795-1 defines them, with confidence intervals by bootstrap over subjects.
 
-A comparison is accepted where its distance is below the threshold. FMR = share of non_mated comparisons accepted,
-FNMR = share of mated ones rejected. Samples that could not be enrolled have mated comparisons of infinite distance,
-so failures to enrol count as rejected.
+A comparison is accepted where its distance is below the threshold. The FMR is the fraction of non-mated comparisons
+that are accepted, the FNMR the fraction of mated ones that are rejected. Mated comparisons with a sample that failed to
+enrol have an infinite distance, so they count as rejected.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ from irisstn.evaluation.comparisons import Comparisons
 from irisstn.geometry import Float
 
 FMR_LEVELS = (1e-2, 1e-3, 1e-4)
+RESAMPLES = 1000  # of the bootstrap, for a confidence interval
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and the ends of its 95 % confidence interval."""
+    """A figure and its 95 % confidence interval.
+
+    Attributes
+    ----------
+    value : float
+        The figure.
+    low, high : float
+        Ends of the interval.
+    """
 
     value: float
     low: float
@@ -30,11 +39,24 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """Error rates as shares (0..1), not percent.
+    """Error rates as fractions, 0..1.
 
-    `fnmr_at` maps an FMR level to the FNMR at the largest threshold whose FMR does not exceed it. `d_prime` is the
-    distance of the two means in standard deviations (Daugman 2004, eq. 7), over the enrolled samples.
-    `smallest_fmr` = 3 / non_mated comparisons: no FMR below it can be claimed from so many (rule of 3, 95 %).
+    Attributes
+    ----------
+    eer : Estimate
+        Equal error rate.
+    fnmr_at : dict of float to Estimate
+        For each FMR level the FNMR at the largest threshold whose FMR does not exceed the level.
+    d_prime : float
+        Difference of the mean distances in standard deviations (Daugman 2004, eq. 7), over the enrolled samples.
+    failure_to_enrol : float
+        Fraction of the samples that failed to enrol.
+    mated, non_mated : int
+        Numbers of comparisons.
+    subjects : int
+        Number of subjects, from which the bootstrap draws.
+    smallest_fmr : float
+        The smallest FMR that so many comparisons can support: 3 / `non_mated` (rule of three, 95 %).
     """
 
     eer: Estimate
@@ -47,7 +69,13 @@ class ErrorRates:
     smallest_fmr: float
 
     def as_dict(self) -> dict[str, float]:
-        """Flat names and numbers, for a table or a file."""
+        """Flatten to names and numbers.
+
+        Returns
+        -------
+        dict of str to float
+            `eer`, `fnmr@LEVEL`, each also with `_low` and `_high`, and the other attributes but `smallest_fmr`.
+        """
         figures = {"eer": self.eer.value, "eer_low": self.eer.low, "eer_high": self.eer.high}
         for level, estimate in self.fnmr_at.items():
             figures |= {
@@ -68,20 +96,44 @@ def error_rates(
     comparisons: Comparisons,
     *,
     fmr_levels: tuple[float, ...] = FMR_LEVELS,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ErrorRates:
-    """The error rates of `comparisons`, which need at least one mated and one non_mated comparison (else ValueError).
+    """Compute error rates with 95 % confidence intervals.
 
-    Intervals: percentile bootstrap, in which whole subjects are drawn again with replacement (Bolle et al. 2004,
-    "The subsets bootstrap"), for comparisons of one person are not independent. A subject drawn w times counts its
-    mated comparisons w times, and those with a subject drawn v times w v times. Where no error was seen the upper
-    end is 3 / n of the rule of 3 (ISO/IEC 19795-1, annex B), which takes comparisons for independent and is thus
-    hopeful. `resamples` 0 leaves the intervals out (ends = value).
+    Intervals are percentile bootstrap intervals over subjects, since comparisons of one person are not independent. A
+    subject that is drawn w times counts its mated comparisons w times, and those with a subject that is drawn v times
+    w v times. Where no error was observed the upper end is 3 / n (rule of three; ISO/IEC 19795-1, annex B); this
+    assumes independent comparisons and is therefore too small.
+
+    Parameters
+    ----------
+    comparisons : Comparisons
+        At least one mated and one non-mated comparison.
+    fmr_levels : tuple of float
+        FMR levels at which the FNMR is computed.
+    resamples : int
+        Bootstrap resamples. 0: no intervals; their ends equal the value.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    ErrorRates
+        The error rates.
+
+    Raises
+    ------
+    ValueError
+        Where one kind of comparison is missing, or a distance is NaN.
+
+    References
+    ----------
+    Bolle et al. 2004, "Error analysis of pattern recognition systems: the subsets bootstrap".
     """
     mated, non_mated = np.asarray(comparisons.mated, float), np.asarray(comparisons.non_mated, float)
     if not len(mated) or not len(non_mated):
-        raise ValueError(f"both kinds of comparison are needed, got {len(mated)} mated, {len(non_mated)} non_mated")
+        raise ValueError(f"both kinds of comparison are needed, got {len(mated)} mated, {len(non_mated)} non-mated")
     if np.isnan(mated).any() or np.isnan(non_mated).any():
         raise ValueError("a distance is not a number")
     names, numbers = np.unique(
@@ -89,8 +141,8 @@ def error_rates(
     )
     table = _Table(mated, non_mated, numbers[: len(mated)], numbers[len(mated) :].reshape(-1, 2), len(names))
     figures = table.figures(np.ones(len(names)), fmr_levels)
-    drawn = _drawn(len(names), resamples, seed)
-    spread = np.array([table.figures(weight, fmr_levels) for weight in drawn]).reshape(-1, len(figures))
+    weights = _bootstrap_weights(len(names), resamples, seed)
+    spread = np.array([table.figures(weight, fmr_levels) for weight in weights]).reshape(-1, len(figures))
     estimates = [_estimate(value, spread[:, i], len(mated)) for i, value in enumerate(figures)]
     return ErrorRates(
         eer=estimates[0],
@@ -104,16 +156,16 @@ def error_rates(
     )
 
 
-def _drawn(subjects: int, resamples: int, seed: int) -> Iterator[Float]:
-    """How often each subject is drawn, (S,) for each resample."""
+def _bootstrap_weights(subjects: int, resamples: int, seed: int) -> Iterator[Float]:
+    """How often each subject is drawn, (S,), for each resample."""
     rng = np.random.default_rng(seed)
     for _ in range(resamples):
         yield np.bincount(rng.integers(subjects, size=subjects), minlength=subjects).astype(float)
 
 
 def _estimate(value: float, spread: Float, mated: int) -> Estimate:
-    seen = spread[np.isfinite(spread)]
-    low, high = (value, value) if not len(seen) else np.quantile(seen, [0.025, 0.975]).tolist()
+    finite = spread[np.isfinite(spread)]
+    low, high = (value, value) if not len(finite) else np.quantile(finite, [0.025, 0.975]).tolist()
     if value == 0.0 and len(spread):
         high = max(high, min(3 / mated, 1.0))
     return Estimate(value, float(min(low, value)), float(max(high, value)))
@@ -127,9 +179,9 @@ def _d_prime(mated: Float, non_mated: Float) -> float:
 
 
 class _Table:
-    """Sorted distances that give the figures for any weights of the subjects.
+    """Sorted distances, from which the figures follow for any weights of the subjects.
 
-    Only the low end of the non_mated distances matters to the figures, so a resample touches no more than that.
+    The figures depend on the smallest non-mated distances only, so a resample reads no more than these.
     """
 
     def __init__(
@@ -144,22 +196,22 @@ class _Table:
         self.mated, self.mated_subjects = mated[order], mated_subjects[order]
         order = np.argsort(non_mated)
         non_mated, non_mated_subjects = non_mated[order], non_mated_subjects[order]
-        self.pairs = np.zeros((subjects, subjects))  # non_mated comparisons between two subjects
+        self.pairs = np.zeros((subjects, subjects))  # non-mated comparisons between two subjects
         np.add.at(self.pairs, (non_mated_subjects[:, 0], non_mated_subjects[:, 1]), 1.0)
-        self.one_person = np.diag(self.pairs).copy()  # two eyes of one person: drawn w times, they count w times
+        self.one_person = np.diag(self.pairs).copy()  # of two eyes of one person: weight w, not w squared
         np.fill_diagonal(self.pairs, 0.0)
-        # Beyond the point where FMR is twice the FNMR, and over a few percent, no figure is read.
+        # No figure is read where the FMR exceeds both twice the FNMR and a few percent.
         fnmr = 1 - np.searchsorted(self.mated, non_mated, "left") / len(mated)
         fmr = np.arange(1, len(non_mated) + 1) / len(non_mated)
         beyond = np.flatnonzero(fmr > np.maximum(2 * fnmr, 0.04) + 10 / len(non_mated))
         keep = int(beyond[0]) + 1 if len(beyond) else len(non_mated)
         self.non_mated, self.non_mated_subjects = non_mated[:keep], non_mated_subjects[:keep]
-        # Each kept non_mated distance taken as the threshold (exclusive): its first equal, and mated distances below.
+        # For each kept non-mated distance as the threshold (exclusive): the first equal one, and the mated ones below.
         self.first = np.searchsorted(self.non_mated, self.non_mated, "left")
         self.below = np.searchsorted(self.mated, self.non_mated, "left")
 
     def figures(self, weight: Float, fmr_levels: tuple[float, ...]) -> list[float]:
-        """[EER, FNMR at each level] where subject s counts `weight[s]` times; nan where a draw has no such pairs."""
+        """[EER, FNMR at each level] where subject s counts `weight[s]` times; NaN where there are no such pairs."""
         a, b = self.non_mated_subjects[:, 0], self.non_mated_subjects[:, 1]
         non_mated_weight = np.where(a == b, weight[a], weight[a] * weight[b])
         non_mated_total = float(weight @ self.pairs @ weight + weight @ self.one_person)
@@ -168,12 +220,12 @@ class _Table:
         if non_mated_total <= 0 or mated_total <= 0:
             return [float("nan")] * (1 + len(fmr_levels))
         matched = np.cumsum(non_mated_weight)
-        # FMR at the threshold "below this distance"; equal distances are accepted together.
+        # The FMR at the threshold "below this distance": equal distances are accepted or rejected together.
         fmr_before = ((matched - non_mated_weight) / non_mated_total)[self.first]
         fnmr = 1 - accepted[self.below] / mated_total
         figures = [_crossing(fmr_before, fnmr)]
         for level in fmr_levels:
-            # The largest threshold allowed is the first distance whose acceptance would break the level.
+            # The largest permitted threshold is the first distance whose acceptance would exceed the level.
             over = np.searchsorted(matched, level * non_mated_total * (1 + 1e-12), "right")
             last = min(int(over), len(fnmr) - 1)
             figures.append(float(fnmr[last]))
@@ -181,7 +233,7 @@ class _Table:
 
 
 def _crossing(fmr: Float, fnmr: Float) -> float:
-    """The rate at which the staircase of (FMR, FNMR) over all thresholds meets the diagonal."""
+    """The error rate where the step curve of (FMR, FNMR) over all thresholds crosses the diagonal."""
     over = np.flatnonzero(fmr >= fnmr)
     if not len(over):
         return float(fnmr[-1])

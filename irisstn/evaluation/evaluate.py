@@ -1,4 +1,4 @@
-"""Error rates of strips under the plain iris code, and of embeddings under the cosine distance."""
+"""Error rates of strips with iris codes, and of embeddings with the cosine distance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from irisstn.evaluation.comparisons import compare_all
-from irisstn.evaluation.error_rates import ErrorRates, error_rates
+from irisstn.evaluation.error_rates import RESAMPLES, ErrorRates, error_rates
 from irisstn.iris_code import distances, encode
 from irisstn.results import Strip
 
@@ -20,12 +20,27 @@ def evaluate_codes(
     max_shift: int = 0,
     subjects: Sequence[str] | None = None,
     failed: Sequence[str] = (),
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
-    """Error rates of the plain iris code on `strips` (N) of the named `eyes` (N), all pairs.
+    """Compute the error rates of iris codes.
 
-    `max_shift` columns of 1.4 degrees are searched to either side; 0 = one single comparison. `subjects` and `failed`
-    as in `compare_all`, `resamples` as in `error_rates`.
+    Parameters
+    ----------
+    strips : sequence of Strip, length N
+        The strips, which are encoded here.
+    eyes : sequence of str, length N
+        Name of each sample's eye.
+    max_shift : int
+        Columns of 1.4 degrees that are searched to either side. 0: a single comparison.
+    subjects, failed
+        As in `compare_all`.
+    resamples : int
+        As in `error_rates`.
+
+    Returns
+    -------
+    ErrorRates
+        The error rates over all pairs.
     """
     matrix = distances([encode(strip) for strip in strips], max_shift=max_shift)
     return error_rates(compare_all(matrix, eyes, subjects=subjects, failed=failed), resamples=resamples)
@@ -37,9 +52,31 @@ def evaluate_embeddings(
     *,
     subjects: Sequence[str] | None = None,
     failed: Sequence[str] = (),
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
-    """Error rates of `embeddings` (N, D) of the named `eyes` (N) under the cosine distance, all pairs once."""
+    """Compute the error rates of embeddings with the distance 1 - cosine similarity.
+
+    Parameters
+    ----------
+    embeddings : ArrayLike, shape (N, D)
+        The embeddings, of any length.
+    eyes : sequence of str, length N
+        Name of each sample's eye.
+    subjects, failed
+        As in `compare_all`.
+    resamples : int
+        As in `error_rates`.
+
+    Returns
+    -------
+    ErrorRates
+        The error rates over all pairs.
+
+    Raises
+    ------
+    ValueError
+        Where an embedding is not finite, or the shapes do not match.
+    """
     vectors = np.asarray(embeddings, np.float32)
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise ValueError(f"embeddings must be finite and (N, D), got {vectors.shape}")

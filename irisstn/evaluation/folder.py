@@ -1,4 +1,4 @@
-"""Error rates of an output folder, whichever folder command wrote it."""
+"""Error rates of an output folder of any folder command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from irisstn.datasets import Label
-from irisstn.evaluation.error_rates import ErrorRates, error_rates
+from irisstn.evaluation.error_rates import RESAMPLES, ErrorRates, error_rates
 from irisstn.evaluation.scores import ABOUT, Scores, read_scores, scores_of
 from irisstn.evaluation.templates import Kind, read_templates
 
@@ -14,10 +14,27 @@ from irisstn.evaluation.templates import Kind, read_templates
 def scores_of_folder(
     out: Path, *, kind: Kind | None = None, max_shift: int = 0, labels: Mapping[str, Label] | None = None
 ) -> Scores:
-    """The scores of all pairs of the folder `out`: those that `irisstn match` wrote, else computed here.
+    """Read or compute the scores of all pairs of an output folder.
 
-    `kind` and `labels` as in `read_templates`, `max_shift` as in `score_blocks`. Raises DatasetError where identities
-    are not known, or there is nothing to compare.
+    Parameters
+    ----------
+    out : Path
+        A folder of scores that `irisstn match` wrote, which are read; or an output folder of segment, rectify or embed,
+        whose templates are compared here.
+    kind, labels
+        As in `read_templates`.
+    max_shift : int
+        As in `score_blocks`.
+
+    Returns
+    -------
+    Scores
+        The scores.
+
+    Raises
+    ------
+    DatasetError
+        Where an identity is not known, or there is nothing to compare.
     """
     if (out / ABOUT).exists():
         return read_scores(out)
@@ -30,12 +47,26 @@ def evaluate_folder(
     kind: Kind | None = None,
     max_shift: int = 0,
     labels: Mapping[str, Label] | None = None,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> ErrorRates:
-    """Error rates of the folder `out`, failures to enrol counted in.
+    """Compute the error rates of an output folder, with failures to enrol.
 
-    Of the plain iris code on its strips, `max_shift` columns of 1.4 degrees searched to either side, 0 = one single
-    comparison; of the embeddings where `irisstn embed` wrote it. See `scores_of_folder`.
+    Parameters
+    ----------
+    out, kind, max_shift, labels
+        As in `scores_of_folder`.
+    resamples : int
+        As in `error_rates`.
+
+    Returns
+    -------
+    ErrorRates
+        The error rates.
+
+    Raises
+    ------
+    DatasetError
+        As in `scores_of_folder`.
     """
     scores = scores_of_folder(out, kind=kind, max_shift=max_shift, labels=labels)
     return error_rates(scores.comparisons(), resamples=resamples)

@@ -1,11 +1,11 @@
 """Scores on disk: the distances of all pairs, as `irisstn match` writes them.
 
-OUT/scores.npy       (N, M) float32: the distance of row i to column j, smaller = more alike; memory-map it
-OUT/rows.csv         path, subject, eye of each row; subject is empty where nobody knows
-OUT/columns.csv      the same of each column; not there where rows were compared among themselves
-OUT/failed.csv       the same of what could not be enrolled, rows first
-OUT/pairs.csv        where it is wanted: a, b, distance, mated (1, 0, or empty), each pair once
-OUT/match.json       what was compared, and how
+OUT/scores.npy       (N, M) float32: the distance of row i from column j, smaller = more similar; can be memory-mapped
+OUT/rows.csv         path, subject, eye of each row; subject is empty where it is not known
+OUT/columns.csv      the same of each column; absent where the rows were compared with each other
+OUT/failed.csv       the same of the inputs that failed to enrol, rows first
+OUT/pairs.csv        on request: a, b, distance, mated (1, 0, or empty), each pair once
+OUT/match.json       inputs and settings of the comparison
 """
 
 from __future__ import annotations
@@ -31,9 +31,18 @@ ABOUT = "match.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Distances (N, N) of all pairs of the inputs `names` (N) with their owners `labels` (N), and the owners `failed`.
+    """Distances of all pairs of the inputs of one folder.
 
-    `failed` has an owner for each input that could not be enrolled.
+    Attributes
+    ----------
+    names : tuple of str, length N
+        The enrolled inputs.
+    labels : tuple of Label, length N
+        Their identities.
+    distances : NDArray[numpy.float32], shape (N, N)
+        Distances, smaller = more similar.
+    failed : tuple of Label
+        The identity of each input that failed to enrol.
     """
 
     names: tuple[str, ...]
@@ -42,7 +51,7 @@ class Scores:
     failed: tuple[Label, ...]
 
     def comparisons(self) -> Comparisons:
-        """All pairs once, mated and non_mated, failures counted in."""
+        """Sort the pairs into mated and non-mated comparisons, with failures to enrol; see `compare_all`."""
         return compare_all(
             self.distances,
             [_eye(label) for label in self.labels],
@@ -52,7 +61,25 @@ class Scores:
 
 
 def scores_of(templates: Templates, *, max_shift: int = 0) -> Scores:
-    """The scores of all pairs of `templates`, in memory. Raises DatasetError where somebody's identity is not known."""
+    """Compare all pairs of templates, in memory.
+
+    Parameters
+    ----------
+    templates : Templates
+        The templates.
+    max_shift : int
+        As in `score_blocks`.
+
+    Returns
+    -------
+    Scores
+        The scores.
+
+    Raises
+    ------
+    DatasetError
+        Where an identity is not known.
+    """
     matrix = np.zeros((len(templates.names), len(templates.names)), np.float32)
     for i, j, block in score_blocks(templates, templates, max_shift=max_shift):
         matrix[i : i + block.shape[0], j : j + block.shape[1]] = block
@@ -70,10 +97,31 @@ def write_scores(
     about: Mapping[str, object] = {},
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Compare `rows` with `columns`, or among themselves where that is None, and write the scores to the folder `out`.
+    """Compare templates and write the scores to a folder.
 
-    `pairs` writes pairs.csv, too. `about` is kept in match.json. Memory stays flat; each file appears when it is whole,
-    match.json last. `progress` hears how many scores were added. Raises OutputError where `out` cannot be written to.
+    Memory use does not grow with the number of pairs. Each file is written atomically, match.json last.
+
+    Parameters
+    ----------
+    rows : Templates
+        Templates of the rows.
+    columns : Templates or None
+        Templates of the columns. None: the rows are compared with each other.
+    out : Path
+        The folder.
+    max_shift : int
+        As in `score_blocks`.
+    pairs : bool
+        Whether to write pairs.csv, too.
+    about : mapping of str to object
+        Further entries of match.json.
+    progress : Callable[[int], None]
+        Called with the number of scores that were added.
+
+    Raises
+    ------
+    OutputError
+        Where `out` cannot be written to.
     """
     others = rows if columns is None else columns
     shape = (len(rows.names), len(others.names))
@@ -105,7 +153,23 @@ def write_scores(
 
 
 def read_scores(out: Path) -> Scores:
-    """The scores in the folder `out` that `irisstn match` wrote of one folder. Raises DatasetError."""
+    """Read the scores that `irisstn match` wrote of one folder.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the scores.
+
+    Returns
+    -------
+    Scores
+        The scores; the matrix is memory-mapped.
+
+    Raises
+    ------
+    DatasetError
+        Where scores are missing, damaged or of two folders, or an identity is not known.
+    """
     if (out / "columns.csv").exists():
         raise DatasetError(f"{out} compares two folders: give the scores of one")
     try:
@@ -113,7 +177,7 @@ def read_scores(out: Path) -> Scores:
         failed = _read_names(out / "failed.csv")
         matrix = np.load(out / "scores.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, EOFError, csv.Error) as error:
-        raise DatasetError(f"{out} holds no whole scores: {error}") from None
+        raise DatasetError(f"{out} holds no complete scores: {error}") from None
     if matrix.shape != (len(names), len(names)) or matrix.dtype != np.float32:
         raise DatasetError(f"{out} has {len(names)} rows, its scores are {matrix.shape} of {matrix.dtype}")
     return Scores(names, _known(names, labels), matrix, _known(*failed))
@@ -133,7 +197,7 @@ def _known(names: Iterable[str], labels: Iterable[Label | None]) -> tuple[Label,
 
 
 def _write_names(path: Path, rows: Iterable[tuple[str, Label | None]]) -> None:
-    with _Written(path) as write:
+    with _AtomicCsv(path) as write:
         write(["path", "subject", "eye"])
         for name, label in rows:
             write([name, label.subject if label else "", label.eye if label else ""])
@@ -148,7 +212,7 @@ def _read_names(path: Path) -> tuple[tuple[str, ...], tuple[Label | None, ...]]:
 
 def _write_pairs(rows: Templates, columns: Templates | None, matrix: NDArray[np.float32], path: Path) -> None:
     others = rows if columns is None else columns
-    with _Written(path) as write:
+    with _AtomicCsv(path) as write:
         write(["a", "b", "distance", "mated"])
         for i, (name, label) in enumerate(zip(rows.names, rows.labels, strict=True)):
             first = i + 1 if columns is None else 0
@@ -157,8 +221,8 @@ def _write_pairs(rows: Templates, columns: Templates | None, matrix: NDArray[np.
                 write([name, others.names[j], f"{distance:.6f}", int(label == others.labels[j]) if known else ""])
 
 
-class _Written:
-    """A CSV file that appears when it is whole: a function that writes a row."""
+class _AtomicCsv:
+    """A CSV file that is written atomically; the context manager yields a function that writes a row."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._unfinished = path, path.with_name(f".{path.name}-{secrets.token_hex(4)}")

@@ -1,4 +1,4 @@
-"""What is compared with what: the plain iris codes, or the embeddings, of an output folder."""
+"""Templates of an output folder: the iris codes of its strips, or its embeddings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,25 @@ from irisstn.outputs.reader import read_embedding, read_strip
 from irisstn.outputs.records import Record
 
 Kind = Literal["code", "embedding"]
-BLOCK = 256  # templates on either side that are compared at a time
+BLOCK = 256  # rows and columns that are compared at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Templates:
-    """The enrolled inputs (N) of a folder by `names`, with their `codes` or their `embeddings` (N, D) of length 1.
+    """The templates of the enrolled inputs of a folder, either codes or embeddings.
 
-    `labels` (N) says whose eyes they are, None where nobody knows. `failed` has what gave no template, by its name.
+    Attributes
+    ----------
+    names : tuple of str, length N
+        Paths of the enrolled inputs.
+    labels : tuple of (Label or None), length N
+        Their identities; None where one is not known.
+    failed : dict of str to (Label or None)
+        Identities of the inputs that failed to enrol, by path.
+    codes : tuple of IrisCode, length N
+        Iris codes; empty where `embeddings` are given.
+    embeddings : NDArray[numpy.float32], shape (N, D), or None
+        Embeddings of length 1.
     """
 
     names: tuple[str, ...]
@@ -41,15 +52,31 @@ class Templates:
 
     @property
     def kind(self) -> Kind:
-        """Which templates these are."""
+        """Kind of the templates: "code" or "embedding"."""
         return "code" if self.embeddings is None else "embedding"
 
 
 def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Label] | None = None) -> Templates:
-    """The templates of the output folder `out`, in the order of their names; variants are left out.
+    """Read the templates of an output folder; augmented variants are left out.
 
-    `kind` None: embeddings where `irisstn embed` wrote them, else codes of the strips. Whose eye it is comes from
-    `labels` by its path, else from its name and folders. Raises DatasetError where there is no template.
+    Parameters
+    ----------
+    out : Path
+        Output folder of segment, rectify or embed.
+    kind : "code", "embedding" or None
+        Kind of the templates. None: embeddings where there are any, else codes of the strips.
+    labels : mapping of str to Label, or None
+        Identity of each path. None: the naming rules of `irisstn.datasets.label_of`.
+
+    Returns
+    -------
+    Templates
+        The templates, in the order of the manifest.
+
+    Raises
+    ------
+    DatasetError
+        Where there is no template.
     """
     records = [record for record in read_manifest(out) if "variant_of" not in record]
     good = [record for record in records if record.get("status") == "ok"]
@@ -57,14 +84,14 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
     kind = kind or ("embedding" if "embedding" in good[0] else "code")
 
-    def owner(record: Record) -> Label | None:
+    def label_for(record: Record) -> Label | None:
         name = str(record["path"])
         return label_of(name) if labels is None else labels.get(name)
 
     return Templates(
         names=tuple(str(record["path"]) for record in good),
-        labels=tuple(owner(record) for record in good),
-        failed={str(record["path"]): owner(record) for record in records if record.get("status") != "ok"},
+        labels=tuple(label_for(record) for record in good),
+        failed={str(record["path"]): label_for(record) for record in records if record.get("status") != "ok"},
         codes=tuple(encode(read_strip(out, record)) for record in good) if kind == "code" else (),
         embeddings=_unit(out, [read_embedding(out, record) for record in good]) if kind == "embedding" else None,
     )
@@ -80,16 +107,35 @@ def _unit(out: Path, embeddings: list[NDArray[np.float32]]) -> NDArray[np.float3
 def score_blocks(
     rows: Templates, columns: Templates, *, max_shift: int = 0
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Distances of all `rows` (N) to all `columns` (M): blocks (n, m), each with the place of its first (row, column).
+    """Compute the distances of all rows from all columns, block by block.
 
-    Codes: masked Hamming distance, the smallest over ±`max_shift` columns of 1.4 degrees. Embeddings: 1 - cosine; they
-    know no shifts. Smaller = more alike. Memory stays flat for any number of pairs; `rows` that are compared among
-    themselves take half the time.
+    The distance of codes is the masked Hamming distance, that of embeddings 1 - cosine similarity; smaller = more
+    similar. Memory use does not grow with the number of pairs. If `rows` is `columns`, each block is computed once and
+    yielded twice.
+
+    Parameters
+    ----------
+    rows, columns : Templates
+        N and M templates of the same kind.
+    max_shift : int
+        For codes: the distance is the smallest over ±`max_shift` columns of 1.4 degrees.
+
+    Yields
+    ------
+    row, column : int
+        Indices of the block's first row and column.
+    block : NDArray[numpy.float32], shape (n, m)
+        Distances.
+
+    Raises
+    ------
+    ValueError
+        Where the kinds differ, or shifts are asked for embeddings.
     """
     if rows.kind != columns.kind:
         raise ValueError(f"{rows.kind}s cannot be compared with {columns.kind}s")
     if max_shift and rows.kind == "embedding":
-        raise ValueError("embeddings are compared once: shifts are for codes")
+        raise ValueError("embeddings have no shifts: max_shift is for codes")
     for first in range(0, len(rows.names), BLOCK):
         for second in range(first if rows is columns else 0, len(columns.names), BLOCK):
             block = _block(rows, columns, first, second, max_shift)

@@ -1,23 +1,28 @@
-"""What a run leaves on disk, and how it is read back: the one home of the file contract.
+"""What a run leaves on disk, and how it is read back: the only home of the file contract.
 
-    OUT/manifest.jsonl            one JSON object a line; the last line of an input holds
+    OUT/manifest.jsonl            one JSON object a line; of several lines with the same path the last one counts
     OUT/strips/REL.png            8-bit gray strip        REL = the input's path below its source, suffix included
     OUT/strip_masks/REL.png       255 = usable
-    OUT/masks/REL.png             of the picture: 255 = usable iris (no lids, lashes, glints)
-    OUT/iris_masks/REL.png        of the picture: 255 = iris between the lids, lashes and glints left in
+    OUT/masks/REL.png             image-sized: 255 = usable iris (no eyelids, eyelashes, specular reflections)
+    OUT/iris_masks/REL.png        image-sized: 255 = iris between the eyelids; eyelashes and reflections included
     OUT/overlays/REL.jpg          with --overlays: the boundaries drawn on the picture
-    OUT/side_by_side/REL.jpg      with --side-by-side
+    OUT/side_by_side/REL.jpg      with --side-by-side: input and output in one picture
     OUT/embeddings/REL.npy        from `irisstn embed`
     OUT/run.json                  version, settings, the weights' hash, counts
     OUT/report.html               a page to look through
 
-`records` is a line of the manifest, `manifest` the file, `folder` the folder of one run with its lock and settings,
-`reader` what others read, and `remote_manifest` the manifest of a folder at a URL.
+records            one line of the manifest, as a type
+manifest           the file manifest.jsonl
+settings           the settings in run.json, and the refusal of other ones
+folder             the output folder of one run, with its lock
+reader             reads strips, masks, segmentations and embeddings back
+remote_manifest    the manifest of an output folder at a URL
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_embedding, read_mask, read_picture, read_segmentation, read_strip
 from irisstn.outputs.records import Json, Record
+from irisstn.outputs.settings import require_same_settings
 
 __all__ = [
     "MANIFEST",
@@ -29,4 +34,5 @@ __all__ = [
     "read_picture",
     "read_segmentation",
     "read_strip",
+    "require_same_settings",
 ]

@@ -1,8 +1,7 @@
-"""The output folder of a run: made, locked, checked against the settings it was made with, described in run.json."""
+"""The output folder of one run: made, locked, checked against the settings it was made with, described in run.json."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,20 +14,34 @@ from irisstn.errors import DatasetError, OutputError
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.records import Json, output_files
 from irisstn.outputs.remote_manifest import mirrored_manifest
+from irisstn.outputs.settings import DIGEST, read_settings, require_same_settings, with_digest
 from irisstn.storage import lock
 from irisstn.storage.local import LocalStorage, Storage
 from irisstn.storage.remote import RemoteStorage
 
 RUN = "run.json"
 _SCRATCH = ".unfinished"
+_REMEDY = "give --overwrite to begin it anew, or another folder"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFolder:
-    """An output folder that this run holds the lock of.
+    """An output folder that this run has locked.
 
-    Results go to `storage`; the manifest is kept in `folder` on disk, which for a local run is the same folder, and
-    unfinished files in `scratch`. `settings` are those that the outputs depend on.
+    Attributes
+    ----------
+    storage : Storage
+        Where the outputs are written to: a folder on disk, or one at a URL.
+    folder : Path
+        The folder on disk with the manifest. For an output on disk it is the output folder itself.
+    scratch : Path
+        A folder on disk for unfinished files.
+    settings : dict
+        Everything that the bytes of the outputs depend on, besides the inputs.
+    started : str
+        When the run started, in ISO 8601.
+    save : callable
+        To be called after each change of the manifest: uploads it now and then, where the output is at a URL.
     """
 
     storage: Storage
@@ -36,13 +49,12 @@ class OutputFolder:
     scratch: Path
     settings: dict[str, Json]
     started: str
-    save: Callable[[], None]  # to be called now and then: puts the manifest where it belongs
+    save: Callable[[], None]
 
     def write_run_json(self, counts: dict[str, Json], *, finished: bool) -> None:
-        """Write run.json."""
+        """Write run.json: the settings, when the run started and `finished`, and the `counts` of its inputs."""
         about = {
-            **self.settings,
-            "settings_sha256": _digest(self.settings),
+            **with_digest(self.settings),
             "started": self.started,
             "finished": _now() if finished else None,
             "counts": counts,
@@ -52,15 +64,31 @@ class OutputFolder:
 
 @contextmanager
 def open_output_folder(out: Path | str, settings: dict[str, Json], *, overwrite: bool) -> Iterator[OutputFolder]:
-    """Make and lock the folder `out`, on disk or at a URL, for a run with `settings`.
+    """Make and lock an output folder.
 
-    `settings` is everything that the bytes of the outputs depend on beside the inputs. A folder that was made by other
-    settings is refused, since its strips must not be mixed with new ones; `overwrite`
-    begins it anew. Raises OutputError.
+    Parameters
+    ----------
+    out : Path or str
+        A folder on disk, or a URL as text.
+    settings : dict
+        Everything that the bytes of the outputs depend on, besides the inputs. A folder that was made with other
+        settings is refused, because outputs of different settings must not be mixed.
+    overwrite : bool
+        Remove the outputs of earlier runs first.
+
+    Yields
+    ------
+    OutputFolder
+        The folder, locked until the context ends.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be made, is in use, or was made with other settings.
     """
     with _remote(out) if isinstance(out, str) else _local(out) as (storage, folder, scratch, save):
         if overwrite:
-            _empty(folder, storage)
+            _remove_outputs(folder, storage)
         else:
             _refuse_other_settings(folder, settings, str(out))
         yield OutputFolder(storage, folder, scratch, settings, _now(), save)
@@ -71,6 +99,7 @@ _Opened = tuple[Storage, Path, Path, Callable[[], None]]
 
 @contextmanager
 def _local(out: Path) -> Iterator[_Opened]:
+    """The folder `out` on disk."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,6 +116,7 @@ def _local(out: Path) -> Iterator[_Opened]:
 
 @contextmanager
 def _remote(out: str) -> Iterator[_Opened]:
+    """The folder at the URL `out`, with its manifest in a temporary folder on disk."""
     storage = RemoteStorage(out.rstrip("/"))
     with mirrored_manifest(storage, (MANIFEST, RUN)) as (folder, save):
         scratch = folder / _SCRATCH
@@ -95,34 +125,20 @@ def _remote(out: str) -> Iterator[_Opened]:
 
 
 def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) -> None:
+    """Raise OutputError where the outputs in `folder` were made with other settings, or nothing says with which."""
     path = folder / RUN
     if not path.exists():
         if (folder / MANIFEST).exists():
-            raise OutputError(
-                f"{out} has a manifest but no {RUN}: give --overwrite to begin it anew, or another folder"
-            )
+            raise OutputError(f"{out} has a manifest but no {RUN}: {_REMEDY}")
         return
-    try:
-        before = json.loads(path.read_bytes())
-        same = before["settings_sha256"] == _digest(settings)
-        changes = _changes({name: before.get(name) for name in settings}, settings)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise OutputError(f"{out}/{RUN} cannot be read: give --overwrite to begin anew, or another folder") from None
-    if not same:
-        what = "; ".join(changes) or "other settings"
-        raise OutputError(f"{out} was made with {what}: give --overwrite to begin it anew, or another folder")
+    held = read_settings(path, name=f"{out}/{RUN}", remedy=_REMEDY)
+    if DIGEST not in held:
+        raise OutputError(f"{out}/{RUN} does not describe a run: {_REMEDY}")
+    require_same_settings(held, settings, where=out, remedy=_REMEDY)
 
 
-def _changes(before: Json, now: Json, name: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        inner = [_changes(before.get(key), now.get(key), f"{name}.{key}") for key in sorted({*before, *now})]
-        return [change for changes in inner for change in changes]
-    label = name.removeprefix(".").removeprefix("config.")
-    return [] if before == now else [f"{label} {json.dumps(before)} (now {json.dumps(now)})"]
-
-
-def _empty(folder: Path, storage: Storage) -> None:
-    """Remove what the manifest lists, then the manifest: nothing that this program did not write."""
+def _remove_outputs(folder: Path, storage: Storage) -> None:
+    """Remove the files that the manifest names, then the manifest: only what this program has written."""
     for record in read_manifest(folder):
         with suppress(DatasetError):
             for name in output_files(record):
@@ -130,14 +146,10 @@ def _empty(folder: Path, storage: Storage) -> None:
                     storage.remove(name)
                     if isinstance(storage, LocalStorage):
                         for parent in list(Path(name).parents)[:-1]:
-                            (folder / parent).rmdir()  # the first that is not empty ends this
+                            (folder / parent).rmdir()  # fails at the first folder that is not empty
     for name in (MANIFEST, RUN, "report.html"):
         storage.remove(name)
         (folder / name).unlink(missing_ok=True)
-
-
-def _digest(settings: dict[str, Json]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def _now() -> str:

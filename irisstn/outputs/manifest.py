@@ -1,32 +1,40 @@
-"""The manifest of an output folder: one JSON object a line, of which the last one of an input holds.
+"""The manifest of an output folder: one JSON object a line; of several lines with the same path the last one counts.
 
-While a run lasts, lines are only added, each in one write, so that a kill at any byte costs at most the last line. At
-the end the file is replaced by a sorted one that holds each input once. Memory grows by a name and a span per input.
+While a run lasts, lines are only appended, each group of lines in one write. If the process is killed in the middle of
+a write, only the last line is lost. At the end the file is replaced by a sorted one with one line for each input.
+Memory holds the name of each input and the position of its line, not the records.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from irisstn.outputs.records import Record, parse_record
+from irisstn.outputs.records import Record, format_record, parse_record
 
 MANIFEST = "manifest.jsonl"
-LineSpan = tuple[int, int]  # where a line begins, and its length, in bytes
+LineSpan = tuple[int, int]  # first byte and length of a line, in bytes
 
 
 class Manifest:
-    """The manifest of one run, open for adding. The caller holds the folder's lock."""
+    """The manifest of one run, open for appending; a context manager that closes the file.
+
+    The caller holds the lock of the folder. An incomplete last line, which a killed run may leave, is cut off.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+    """
 
     def __init__(self, out: Path) -> None:
         self._path = out / MANIFEST
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         self._spans = index_records(self._path)
-        # A torn last line goes: the next record must begin on a line of its own.
+        # The next record must begin on a line of its own.
         self._end = _end_of_last_line(self._file)
         os.ftruncate(self._file, self._end)
 
@@ -42,23 +50,29 @@ class Manifest:
         return len(self._spans)
 
     def get(self, name: str) -> Record | None:
-        """The record that holds for the input `name`."""
+        """The last record of the input `name`; None where there is none."""
         span = self._spans.get(name)
         return parse_record(read_line(self._file, span)) if span is not None else None
 
     def add(self, records: Sequence[Record]) -> None:
-        """Write `records`, which belong together, in one go."""
-        lines = [_dump(record) for record in records]
+        """Append `records`, which belong together, in one write."""
+        lines = [format_record(record) for record in records]
         os.lseek(self._file, self._end, os.SEEK_SET)
         data = memoryview(b"".join(lines))
         while data:
             data = data[os.write(self._file, data) :]
         for record, line in zip(records, lines, strict=True):
-            self._spans[str(record["path"])] = (self._end, len(line))
+            self._spans[record["path"]] = (self._end, len(line))
             self._end += len(line)
 
     def sort(self, scratch: Path) -> None:
-        """Replace the file by one that is sorted by path and holds each input once."""
+        """Replace the file by one that is sorted by path and has one line for each input.
+
+        Parameters
+        ----------
+        scratch : Path
+            A folder on the same file system, for the unfinished file.
+        """
         unfinished = scratch / MANIFEST
         with unfinished.open("wb") as file:
             for name in sorted(self._spans):
@@ -72,7 +86,18 @@ class Manifest:
 
 
 def read_manifest(out: Path) -> Iterator[Record]:
-    """The records of the output folder `out`, sorted by path, each input once; none where there is no manifest."""
+    """The records of an output folder, sorted by path, one for each input.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder. Where it has no manifest, there are no records.
+
+    Yields
+    ------
+    Record
+        The last record of each path. Lines that are no record are skipped.
+    """
     path = out / MANIFEST
     if not path.is_file():
         return
@@ -85,30 +110,26 @@ def read_manifest(out: Path) -> Iterator[Record]:
 
 
 def index_records(path: Path) -> dict[str, LineSpan]:
-    """Where in the manifest file `path` the record that holds for each input lies."""
+    """The position of the last record of each input in the manifest file `path`."""
     spans: dict[str, LineSpan] = {}
     at = 0
     with path.open("rb") as lines:
         for line in lines:
             record = parse_record(line) if line.endswith(b"\n") else None
             if record is not None:
-                spans[str(record["path"])] = (at, len(line))
+                spans[record["path"]] = (at, len(line))
             at += len(line)
     return spans
 
 
 def read_line(file: int, span: LineSpan) -> bytes:
-    """The line at `span` of the open manifest `file`."""
+    """The line at `span` of the manifest with the open file descriptor `file`."""
     os.lseek(file, span[0], os.SEEK_SET)
     return os.read(file, span[1])
 
 
-def _dump(record: Record) -> bytes:
-    # ASCII: a name may hold line separators of Unicode or bytes that are no text at all.
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
-
-
 def _end_of_last_line(file: int) -> int:
+    """The number of bytes up to and including the last line break."""
     end = os.lseek(file, 0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 4096)

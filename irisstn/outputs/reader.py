@@ -1,57 +1,90 @@
-"""Read what folder commands wrote: the records of an output folder, and the files they name.
+"""Read what the folder commands wrote: strips, masks, segmentations and embeddings, from their records and files.
 
-The manifest is one JSON object a line, of which the last one of an input holds. A run that was killed may have torn its
-last line; lines that are no record are passed over. Nothing in a manifest is trusted to name a file.
+A manifest may have been changed by others. So a file that a record names is read only where its path stays below the
+output folder, and within the limits of `irisstn.images` on size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import DatasetError
-from irisstn.geometry import Bool, Boundary, Eyelid
+from irisstn.errors import DatasetError, ImageError
+from irisstn.geometry import Bool, Gray
+from irisstn.images import read_file, read_gray
+from irisstn.outputs.records import RecordFields, read_segmentation_fields
 from irisstn.results import Segmentation, Strip
 from irisstn.storage.file_names import safe_name
 
-MANIFEST = "manifest.jsonl"
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-Record = dict[str, Json]
-Place = tuple[int, int]  # where a line begins, and its length, in bytes
+def read_strip(out: Path, record: RecordFields) -> Strip:
+    """The strip of a record, with its mask.
 
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+    record : RecordFields
+        A record of it whose status is ok.
 
-def read_strip(out: Path, record: Record) -> Strip:
-    """The strip of a `record` whose status is ok, with its mask. Raises DatasetError."""
+    Returns
+    -------
+    Strip
+        Image and mask, both (R, T).
+
+    Raises
+    ------
+    DatasetError
+        A file is missing or damaged, lies outside `out`, or strip and mask differ in size.
+    """
     image, mask = read_picture(out, record.get("strip")), read_mask(out, record.get("strip_mask"))
     if mask.shape != image.shape:
-        raise DatasetError(f"the strip of {record['path']} is {image.shape}, its mask {mask.shape}")
+        raise DatasetError(f"the strip of {record.get('path')} is {image.shape}, its mask {mask.shape}")
     return Strip(image, mask)
 
 
-def read_mask(out: Path, name: Json) -> Bool:
-    """The mask (H, W) in the file `name` of the output folder `out`; True = 255. Raises DatasetError."""
+def read_mask(out: Path, name: object) -> Bool:
+    """The mask in the file `name` of the output folder `out`: bool, shape (H, W), True where the file has 255.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or lies outside `out`.
+    """
     return np.asarray(read_picture(out, name) > 127)
 
 
-def read_picture(out: Path, name: Json) -> NDArray[np.uint8]:
-    """The gray picture (H, W) in the file `name` of the output folder `out`. Raises DatasetError."""
+def read_picture(out: Path, name: object) -> Gray:
+    """The gray picture in the file `name` of the output folder `out`: uint8, shape (H, W).
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or lies outside `out`.
+    """
     path = out / safe_name(name)
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    if picture is None:
-        raise DatasetError(f"{path} is missing or damaged")
-    return picture.astype(np.uint8, copy=False)
+    try:
+        return read_gray(path)
+    except ImageError as error:
+        raise DatasetError(f"{path} is missing or damaged: {error.reason}") from None
 
 
-def read_embedding(out: Path, record: Record) -> NDArray[np.float32]:
-    """The embedding (D,) of a `record` that `irisstn embed` wrote. Raises DatasetError."""
+def read_embedding(out: Path, record: RecordFields) -> NDArray[np.float32]:
+    """The embedding of a record that `irisstn embed` wrote: float32, shape (D,).
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or lies outside `out`.
+    """
     path = out / safe_name(record.get("embedding"))
     try:
-        embedding = np.load(path, allow_pickle=False)
+        embedding = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
+    except ImageError as error:
+        raise DatasetError(f"{path} is missing or damaged: {error.reason}") from None
     except (OSError, ValueError, EOFError) as error:
         raise DatasetError(f"{path} is missing or damaged: {error}") from None
     if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or not np.isfinite(embedding).all():
@@ -59,54 +92,22 @@ def read_embedding(out: Path, record: Record) -> NDArray[np.float32]:
     return embedding.astype(np.float32)
 
 
-def read_segmentation(out: Path, record: Mapping[str, Json]) -> Segmentation:
-    """The Segmentation that `record` of the output folder `out` stands for, its masks read from their files.
+def read_segmentation(out: Path, record: RecordFields) -> Segmentation:
+    """The segmentation that a record describes, its masks read from their files.
 
-    Raises DatasetError where the record has no ring, is damaged, or names a file that is missing or outside `out`.
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+    record : RecordFields
+        A record of it whose status is ok, of a whole eye or a ring.
+
+    Raises
+    ------
+    DatasetError
+        The record holds no iris ring or a damaged one, or a mask is missing, damaged or outside `out`.
     """
-    try:
-        lids = _mapping(record["eyelids"])
-        return Segmentation(
-            pupil=_boundary(_mapping(record["pupil"])),
-            limbus=_boundary(_mapping(record["iris"])),
-            upper_lid=_eyelid(lids["upper"]),
-            lower_lid=_eyelid(lids["lower"]),
-            iris_mask=read_mask(out, record["iris_mask"]),
-            usable=read_mask(out, record["mask"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"the record of {record.get('path')} holds no iris ring: {error}") from None
-
-
-def _boundary(fields: Mapping[str, Json]) -> Boundary:
-    curve = _mapping(fields["curve"])
-    cosines, sines = (tuple(_numbers(curve[name])) for name in ("cosines", "sines"))
-    x, y = _numbers([curve["x"], curve["y"]])
-    return Boundary(x, y, cosines, sines)
-
-
-def _eyelid(fields: Json) -> Eyelid | None:
-    if fields is None:
-        return None
-    lid = _mapping(fields)
-    x, y, angle, c0, c1, c2 = _numbers([lid["x"], lid["y"], lid["angle_rad"], *_list(lid["coefficients"])])
-    return Eyelid(x, y, angle, (c0, c1, c2))
-
-
-def _mapping(value: Json) -> dict[str, Json]:
-    if not isinstance(value, dict):
-        raise TypeError(f"an object is needed, got {value!r}")
-    return value
-
-
-def _list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise TypeError(f"a list is needed, got {value!r}")
-    return value
-
-
-def _numbers(value: Json) -> list[float]:
-    numbers = [float(number) for number in _list(value) if isinstance(number, int | float)]
-    if len(numbers) != len(_list(value)):
-        raise TypeError(f"numbers are needed, got {value!r}")
-    return numbers
+    if "iris_mask" not in record or "mask" not in record:
+        raise DatasetError(f"the record of {record.get('path')} holds no iris ring (it names no masks)")
+    iris_mask, usable = read_mask(out, record["iris_mask"]), read_mask(out, record["mask"])
+    return read_segmentation_fields(record, iris_mask=iris_mask, usable=usable)

@@ -1,104 +1,296 @@
-"""The lines of a manifest: what one input came to, as JSON, and the way back to a Segmentation."""
+"""The record of one input: a line of the manifest, as a type, with the only code that writes and reads its parts.
+
+A record is a plain dictionary, so that `json` writes it as it is. `Record` names its fields; which of them are there
+depends on the command and on the status:
+
+    always          path, status, seconds
+    from a file     sha256, mask_sha256 (of the mask beside a strip)
+    failed          stage, reason
+    segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay
+    unrolled        strip, strip_mask
+    rectify, embed  input, the kind of picture
+    rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant
+    embed           embedding
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from typing import Literal, TypedDict, cast
 
-from irisstn.geometry import Boundary, Eyelid
+from pydantic import TypeAdapter, ValidationError
+
+from irisstn.errors import DatasetError
+from irisstn.geometry import Bool, Boundary, Eyelid
 from irisstn.results import Segmentation
 from irisstn.storage.file_names import safe_name
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-Record = dict[str, Json]
 
-STRIPS, STRIP_MASKS, MASKS, IRIS_MASKS, OVERLAYS, SIDE_BY_SIDE, EMBEDDINGS = (
-    "strips",
-    "strip_masks",
-    "masks",
-    "iris_masks",
-    "overlays",
-    "side_by_side",
-    "embeddings",
-)
-# The fields of a record that name files, and the folders these lie in.
-FILES = {
-    "strip": STRIPS,
-    "strip_mask": STRIP_MASKS,
-    "mask": MASKS,
-    "iris_mask": IRIS_MASKS,
-    "overlay": OVERLAYS,
-    "side_by_side": SIDE_BY_SIDE,
-    "embedding": EMBEDDINGS,
+FileField = Literal["strip", "strip_mask", "mask", "iris_mask", "overlay", "side_by_side", "embedding"]
+# The fields of a record that name files, and the folders below OUT that hold these files.
+FILES: dict[FileField, str] = {
+    "strip": "strips",
+    "strip_mask": "strip_masks",
+    "mask": "masks",
+    "iris_mask": "iris_masks",
+    "overlay": "overlays",
+    "side_by_side": "side_by_side",
+    "embedding": "embeddings",
 }
-_DECIMALS = 4
+_SUFFIXES: dict[FileField, str] = {"overlay": ".jpg", "side_by_side": ".jpg", "embedding": ".npy"}
+DECIMALS = 4  # of pixels and radians in a record
+# The last coefficient is in 1/pixels: with four decimals it would be off by a pixel at a distance of 150 pixels.
+_COEFFICIENT_DECIMALS = 8
+_BOUNDARY = TypeAdapter(Boundary)
+_EYELID = TypeAdapter(Eyelid | None)
 
 
-def segmentation_fields(segmentation: Segmentation) -> Record:
-    """The fields `pupil`, `iris` (fitted ellipses and boundary curves, pixels and radians) and `eyelids`."""
-    return {
-        "pupil": _boundary_fields(segmentation.pupil),
-        "iris": _boundary_fields(segmentation.limbus),
-        "eyelids": {
-            "upper": _eyelid_fields(segmentation.upper_lid),
-            "lower": _eyelid_fields(segmentation.lower_lid),
-        },
-    }
+class CurveFields(TypedDict):
+    """A `Boundary`: its centre in pixels and the Fourier series of its radius."""
+
+    x: float
+    y: float
+    cosines: list[float]
+    sines: list[float]
 
 
-def _boundary_fields(boundary: Boundary) -> Record:
-    ellipse = boundary.ellipse()
-    return {
-        "x": _rounded(ellipse.x),
-        "y": _rounded(ellipse.y),
-        "a": _rounded(ellipse.a),
-        "b": _rounded(ellipse.b),
-        "angle_rad": _rounded(ellipse.angle_rad),
-        "curve": {
-            "x": _rounded(boundary.x),
-            "y": _rounded(boundary.y),
-            "cosines": [_rounded(value) for value in boundary.cosines],
-            "sines": [_rounded(value) for value in boundary.sines],
-        },
-    }
+class BoundaryFields(TypedDict):
+    """The ellipse fitted to a boundary (centre and half axes in pixels, angle in radians), and the boundary itself."""
+
+    x: float
+    y: float
+    a: float
+    b: float
+    angle_rad: float
+    curve: CurveFields
 
 
-def _eyelid_fields(lid: Eyelid | None) -> Record | None:
-    if lid is None:
-        return None
-    return {
-        "x": _rounded(lid.x),
-        "y": _rounded(lid.y),
-        "angle_rad": _rounded(lid.angle_rad),
-        # The last one is in 1/pixels: at four decimals it would be off by a pixel 150 pixels away.
-        "coefficients": [round(float(value), 8) for value in lid.coefficients],
-    }
+class EyelidFields(TypedDict):
+    """An `Eyelid`: the origin in pixels and the angle of its frame, and the three coefficients of the parabola."""
+
+    x: float
+    y: float
+    angle_rad: float
+    coefficients: list[float]
 
 
-def _rounded(value: float) -> float:
-    return round(float(value), _DECIMALS) + 0.0  # no -0.0
+class EyelidsFields(TypedDict):
+    """Both eyelids; None where one was not found."""
+
+    upper: EyelidFields | None
+    lower: EyelidFields | None
 
 
-_SUFFIXES = {"overlay": ".jpg", "side_by_side": ".jpg", "embedding": ".npy"}
+class SegmentationFields(TypedDict):
+    """What a record holds of a `Segmentation`; its masks are files."""
+
+    pupil: BoundaryFields
+    iris: BoundaryFields
+    eyelids: EyelidsFields
+
+
+class RecordFields(TypedDict, total=False):
+    """The fields of a record that may be absent."""
+
+    variant_of: str
+    status: Literal["ok", "failed"]
+    sha256: str
+    mask_sha256: str
+    stage: str
+    reason: str
+    width: int
+    height: int
+    pupil: BoundaryFields
+    iris: BoundaryFields
+    eyelids: EyelidsFields
+    quality: dict[str, float]
+    mask: str
+    iris_mask: str
+    overlay: str
+    strip: str
+    strip_mask: str
+    rectification: dict[str, float]
+    outside: float
+    input: Literal["eye", "ring", "strip"]
+    side_by_side: str
+    embedding: str
+    variants: list[str]
+    seconds: float
+
+
+class Record(RecordFields):
+    """A record; `path` is the input's name, its path below its source.
+
+    Only `path` of a record that was read from a manifest has been checked: the file may have been changed. The
+    functions of this module and of `irisstn.outputs.reader` check what they read.
+    """
+
+    path: str
 
 
 def parse_record(line: bytes) -> Record | None:
-    """The record in a `line` of a manifest; None where it is none."""
+    """Read one line of a manifest.
+
+    Returns
+    -------
+    Record or None
+        None where the line is no JSON object with a `path`, as after a run that was killed while it wrote.
+
+    Examples
+    --------
+    >>> parse_record(b'{"path": "a.png", "status": "ok"}')
+    {'path': 'a.png', 'status': 'ok'}
+    >>> parse_record(b'{"path": "a.p') is None
+    True
+    """
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("path"), str) else None
+    if not isinstance(record, dict) or not isinstance(record.get("path"), str):
+        return None
+    return cast("Record", record)
 
 
-def output_file(kind: str, name: str) -> str:
-    """The path below OUT of the file that the field `kind` of a record names, for the input `name`."""
-    return f"{FILES[kind]}/{name}{_SUFFIXES.get(kind, '.png')}"
+def format_record(record: Record) -> bytes:
+    """The line of a manifest that holds `record`, in ASCII, with its end.
+
+    ASCII, because a name may hold Unicode line separators, or bytes that are no text.
+    """
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+
+
+def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DECIMALS) -> SegmentationFields:
+    """The fields of a record that describe a segmentation; `read_segmentation_fields` is the way back.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Pupil, limbus and eyelids, in pixels and radians.
+    decimals : int or None
+        Decimals to round to (8 for the coefficients of an eyelid); None writes the exact numbers.
+
+    Returns
+    -------
+    SegmentationFields
+        `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`.
+    """
+    return {
+        "pupil": _boundary_fields(segmentation.pupil, decimals),
+        "iris": _boundary_fields(segmentation.limbus, decimals),
+        "eyelids": {
+            "upper": _eyelid_fields(segmentation.upper_lid, decimals),
+            "lower": _eyelid_fields(segmentation.lower_lid, decimals),
+        },
+    }
+
+
+def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: Bool) -> Segmentation:
+    """The segmentation that a record describes.
+
+    Parameters
+    ----------
+    record : RecordFields
+        A record of a segmented picture.
+    iris_mask, usable : ndarray of bool, shape (H, W)
+        The masks from its files.
+
+    Raises
+    ------
+    DatasetError
+        The record holds no iris ring, or a damaged one.
+    """
+    try:
+        eyelids = record["eyelids"]
+        return Segmentation(
+            pupil=_BOUNDARY.validate_python(record["pupil"]["curve"]),
+            limbus=_BOUNDARY.validate_python(record["iris"]["curve"]),
+            upper_lid=_EYELID.validate_python(eyelids["upper"]),
+            lower_lid=_EYELID.validate_python(eyelids["lower"]),
+            iris_mask=iris_mask,
+            usable=usable,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or first["type"]
+        reason = f"{where}: {first['msg']}"
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise DatasetError(f"the record of {record.get('path')} holds no iris ring ({reason})")
+
+
+def pupil_ratio(record: RecordFields) -> float | None:
+    """The pupil's radius divided by the iris', from the fitted ellipses of `record`; None where it has none.
+
+    The radius of an ellipse is that of the circle of the same area.
+
+    Examples
+    --------
+    >>> pupil_ratio({"pupil": {"a": 4.0, "b": 1.0}, "iris": {"a": 8.0, "b": 8.0}})
+    0.25
+    """
+    radii = []
+    for ellipse in (record.get("pupil"), record.get("iris")):
+        axes = [ellipse.get("a"), ellipse.get("b")] if isinstance(ellipse, dict) else []
+        lengths = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
+        if len(lengths) != 2:
+            return None
+        radii.append(math.sqrt(lengths[0] * lengths[1]))
+    return radii[0] / radii[1]
+
+
+def output_file(field: FileField, name: str) -> str:
+    """The path below OUT of the file that `field` of a record names, for the input `name`.
+
+    Examples
+    --------
+    >>> output_file("strip", "a/b.jpg")
+    'strips/a/b.jpg.png'
+    """
+    return f"{FILES[field]}/{name}{_SUFFIXES.get(field, '.png')}"
 
 
 def output_files(record: Record) -> list[str]:
-    """The files below OUT that `record` names, its variants' included. Raises DatasetError on a path that leads out."""
-    names: list[Json] = [record[kind] for kind in FILES if kind in record]
+    """The files below OUT that a record names, with those of variants. Raises DatasetError if one leads out of it."""
+    names: list[object] = [record[field] for field in FILES if field in record]
     variants = record.get("variants")
     if isinstance(variants, list):
-        names += [output_file(kind, safe_name(variant)) for variant in variants for kind in ("strip", "strip_mask")]
+        for variant in variants:
+            names += [output_file("strip", safe_name(variant)), output_file("strip_mask", safe_name(variant))]
     return [safe_name(name) for name in names]
+
+
+def _boundary_fields(boundary: Boundary, decimals: int | None) -> BoundaryFields:
+    ellipse = boundary.ellipse()
+    return {
+        "x": _rounded(ellipse.x, decimals),
+        "y": _rounded(ellipse.y, decimals),
+        "a": _rounded(ellipse.a, decimals),
+        "b": _rounded(ellipse.b, decimals),
+        "angle_rad": _rounded(ellipse.angle_rad, decimals),
+        "curve": {
+            "x": _rounded(boundary.x, decimals),
+            "y": _rounded(boundary.y, decimals),
+            "cosines": [_rounded(value, decimals) for value in boundary.cosines],
+            "sines": [_rounded(value, decimals) for value in boundary.sines],
+        },
+    }
+
+
+def _eyelid_fields(lid: Eyelid | None, decimals: int | None) -> EyelidFields | None:
+    if lid is None:
+        return None
+    exact = [float(value) for value in lid.coefficients]
+    return {
+        "x": _rounded(lid.x, decimals),
+        "y": _rounded(lid.y, decimals),
+        "angle_rad": _rounded(lid.angle_rad, decimals),
+        "coefficients": exact if decimals is None else [round(value, _COEFFICIENT_DECIMALS) for value in exact],
+    }
+
+
+def _rounded(value: float, decimals: int | None) -> float:
+    """`value` rounded, without a negative zero; the exact number where `decimals` is None."""
+    return float(value) if decimals is None else round(float(value), decimals) + 0.0

@@ -1,13 +1,13 @@
-"""The manifest of an output folder at a URL, where nothing can be added to a file and no system keeps locks.
+"""The manifest of an output folder at a URL, where files cannot be appended to and the system has no locks.
 
-While a run lasts, its manifest lies in a temporary folder on this machine. What is new in it is written to the URL
-every half minute, as a file of its own below PARTS, and read from there by the next run after a kill: at most the
-records of that half minute are lost, and their inputs done once more, to the same bytes. At the end the sorted manifest
-is written whole, and the parts are removed.
+While a run lasts, its manifest is a file in a temporary folder on this machine. Every half minute the new lines are
+written to the URL, as a file of their own below PARTS. After a kill the next run reads these parts: the records of at
+most the last half minute are lost, and their inputs are processed again, to the same bytes. At the end the whole sorted
+manifest is written and the parts are removed.
 
-The lock is a file that names its owner and the time, renewed with each part. One that has not been renewed for a while,
-or whose process was on this machine and is gone, is stale. Two runs that begin within one second may both pass: they
-write the same bytes to the same names, and the one that finds the other's lock at its next part ends.
+The lock is a file with its owner and the time, renewed with each part. It is stale when it has not been renewed for
+STALE_S, or when its process was on this machine and has ended. Two runs that begin within the same second may both
+take it: they write the same bytes to the same names, and the one that finds the other's lock at its next part ends.
 """
 
 from __future__ import annotations
@@ -29,14 +29,31 @@ from irisstn.storage.remote import RemoteStorage
 PARTS = "manifest-parts"
 LOCK = "lock.json"
 EVERY_S = 30.0
-STALE_S = 900.0  # well above the longest that one input may take
+STALE_S = 900.0  # well above the longest time that one input may take
 
 
 @contextmanager
 def mirrored_manifest(storage: RemoteStorage, names: Sequence[str]) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A temporary folder with the files `names` of `storage` and the parts, and the function that saves what is new.
+    """Copy the manifest of an output folder at a URL to this machine, and write it back when the context ends.
 
-    At the end the manifest in it is written to `storage`. Raises OutputError where another run is at it.
+    Parameters
+    ----------
+    storage : RemoteStorage
+        The output folder.
+    names : sequence of str
+        The files to copy, the manifest among them.
+
+    Yields
+    ------
+    folder : Path
+        A temporary folder with the files, and with the lines of all parts appended to the manifest.
+    save : callable
+        Uploads the new lines of the manifest, if half a minute has passed since the last time.
+
+    Raises
+    ------
+    OutputError
+        Another run uses the folder, or it cannot be read or written.
     """
     with tempfile.TemporaryDirectory(prefix="irisstn-") as name:
         folder = Path(name)
@@ -55,7 +72,7 @@ def mirrored_manifest(storage: RemoteStorage, names: Sequence[str]) -> Iterator[
             yield folder, mirror.save
             mirror.finish()
         except BaseException:
-            with suppress(OSError, OutputError):  # what is done is done; the fault itself is on its way up
+            with suppress(OSError, OutputError):  # the error of the run matters more than one of this upload
                 mirror.save(now=True)
             raise
         finally:
@@ -64,7 +81,7 @@ def mirrored_manifest(storage: RemoteStorage, names: Sequence[str]) -> Iterator[
 
 
 class _Mirror:
-    """The manifest, a file on this machine, and how much of it is at `storage` already."""
+    """The manifest, a file on this machine, and the number of its bytes that are at `storage` already."""
 
     def __init__(self, storage: RemoteStorage, manifest: Path, lock: _Lock) -> None:
         self._storage, self._manifest, self._lock = storage, manifest, lock
@@ -72,7 +89,7 @@ class _Mirror:
         self._sent = manifest.stat().st_size if manifest.exists() else 0
 
     def save(self, *, now: bool = False) -> None:
-        """Write what is new, if it is time. Raises OSError, or OutputError where another run has taken over."""
+        """Upload the new lines, `now` or if EVERY_S have passed. Raises OSError; OutputError if the lock was lost."""
         if not now and time.monotonic() - self._saved_at < EVERY_S:
             return
         self._lock.renew()
@@ -96,37 +113,37 @@ class _Mirror:
 
 
 class _Lock:
-    """The lock of `storage`, in the name of this process."""
+    """The lock of `storage`, owned by this process."""
 
     def __init__(self, storage: RemoteStorage) -> None:
         self._storage, self._host = storage, socket.gethostname()
 
     def renew(self) -> None:
-        """Take the lock, or keep it. Raises OutputError where another run has it, OSError."""
-        host, process, age_s = self._holder()
-        if (host, process) != (self._host, os.getpid()) and age_s < STALE_S and not self._gone(host, process):
+        """Take the lock or renew it. Raises OutputError where another run has it, or OSError."""
+        host, process, age_s = self._owner()
+        if (host, process) != (self._host, os.getpid()) and age_s < STALE_S and not self._has_ended(host, process):
             raise OutputError(
-                f"{self._storage} is in use by another run (process {process} on {host}, heard of {age_s:.0f} s ago); "
-                f"if that is over, remove {self._storage}/{LOCK}"
+                f"{self._storage} is in use by another run (process {process} on {host}, active {age_s:.0f} s ago); "
+                f"if it has ended, remove {self._storage}/{LOCK}"
             )
         about = {"host": self._host, "process": os.getpid(), "time": time.time()}
         self._storage.write(LOCK, json.dumps(about).encode())
 
     def release(self) -> None:
-        """Let go of the lock, if it is ours. Raises OSError."""
-        if self._holder()[:2] == (self._host, os.getpid()):
+        """Remove the lock, if this process owns it. Raises OSError."""
+        if self._owner()[:2] == (self._host, os.getpid()):
             self._storage.remove(LOCK)
 
-    def _holder(self) -> tuple[str, int, float]:
-        """Host, process and the seconds since they were heard of; those of nobody are long gone."""
+    def _owner(self) -> tuple[str, int, float]:
+        """Host and process of the owner, and the age of the lock in seconds; without an owner it is stale."""
         try:
             about = json.loads(self._storage.read(LOCK) or b"{}")
             return str(about["host"]), int(about["process"]), time.time() - float(about["time"])
         except (ValueError, TypeError, KeyError):
             return "", 0, STALE_S
 
-    def _gone(self, host: str, process: int) -> bool:
-        """Whether the holder was a process of this machine that has ended."""
+    def _has_ended(self, host: str, process: int) -> bool:
+        """Whether the owner was a process of this machine that has ended."""
         if host != self._host or sys.platform == "win32":
             return False
         try:

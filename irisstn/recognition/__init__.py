@@ -1,6 +1,6 @@
-"""Recognising an iris from its strip: a small CNN, and the plain iris code to compare it with.
+"""Iris recognition from strips: a small CNN, and iris codes as a baseline.
 
-`StripNet` needs torch, which is imported only when it is asked for; all else needs numpy alone.
+`StripNet` needs torch, which is imported when it is first used; all else needs numpy only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    """Import the CNN when it is first used."""
     if name not in {"StripNet", "StripNetConfig"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from irisstn.recognition import network  # noqa: PLC0415  (torch, only for those who ask for the CNN)
+    from irisstn.recognition import network  # noqa: PLC0415  (it imports torch)
 
     return getattr(network, name)

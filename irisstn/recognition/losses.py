@@ -1,4 +1,4 @@
-"""Losses that teach embeddings to keep identities apart, by pytorch-metric-learning."""
+"""Metric-learning losses for embeddings, from pytorch-metric-learning."""
 
 from __future__ import annotations
 
@@ -13,23 +13,43 @@ from irisstn.config import Strict
 
 
 class MetricLossConfig(Strict):
-    """Which loss, and how strict.
+    """Which loss, and its parameters.
 
-    `multi-similarity` (Wang et al. 2019) and `supervised-contrastive` (Khosla et al. 2020) compare the strips of a
-    batch with each other, so any number of identities may come and go. `sub-center-arcface` (Deng et al. 2020) learns
-    centres for a fixed set of identities, with an angular margin, and lets odd strips settle in a centre of their own.
+    `multi-similarity` and `supervised-contrastive` compare the strips of a batch with each other, so the set of
+    identities may change during training. `sub-center-arcface` learns several centres for each of a fixed set of
+    identities, with an angular margin; outliers can have a centre of their own.
+
+    References
+    ----------
+    Wang et al. 2019, "Multi-similarity loss with general pair weighting for deep metric learning".
+    Khosla et al. 2020, "Supervised contrastive learning".
+    Deng et al. 2020, "Sub-center ArcFace: boosting face recognition by large-scale noisy web faces".
     """
 
-    kind: Literal["multi-similarity", "supervised-contrastive", "sub-center-arcface"] = "supervised-contrastive"
-    temperature: float = Field(0.1, gt=0)  # of the contrastive loss
-    margin_deg: float = Field(20.0, ge=0, lt=90)  # of sub-center-arcface
-    scale: float = Field(32.0, gt=0)  # of sub-center-arcface
+    kind: Literal["multi-similarity", "supervised-contrastive", "sub-center-arcface"] = Field(
+        "supervised-contrastive", description="The loss."
+    )
+    temperature: float = Field(0.1, gt=0, description="Temperature of supervised-contrastive.")
+    margin_deg: float = Field(20.0, ge=0, lt=90, description="Angular margin of sub-center-arcface, degrees.")
+    scale: float = Field(32.0, gt=0, description="Scale of the logits of sub-center-arcface.")
 
 
 def metric_loss(config: MetricLossConfig, *, identities: int, embedding: int) -> nn.Module:
-    """The loss that `config` names, a module from embeddings (B, D) and labels (B,) to a scalar.
+    """Make a loss.
 
-    `identities` is how many labels there are, 0 .. identities - 1; `embedding` is D.
+    Parameters
+    ----------
+    config : MetricLossConfig
+        Which loss.
+    identities : int
+        Number of training identities; labels are 0 .. identities - 1.
+    embedding : int
+        Length D of an embedding.
+
+    Returns
+    -------
+    torch.nn.Module
+        A module from embeddings (B, D) and labels (B,) to a scalar.
     """
     loss: nn.Module
     if config.kind == "multi-similarity":

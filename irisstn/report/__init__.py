@@ -1,5 +1,13 @@
-"""The page of an output folder."""
+"""HTML pages, all made with Jinja: each has a template that extends `base.html`, and a module that fills it.
 
-from irisstn.report.page import write_report
+folder        folder.html, the page of an output folder; with cards.py (one input) and figures.py (a table of numbers)
+evaluation    evaluation.html, several runs compared; with comparison.py (changes picture by picture) and plots.py
+training      training.html, the curves and sample pictures of a training run
+templates     fills a template
+
+A page loads nothing from elsewhere: pictures that are not beside it are embedded.
+"""
+
+from irisstn.report.folder import write_report
 
 __all__ = ["write_report"]

@@ -1,4 +1,4 @@
-"""Which images one run recognises better than another: the change of each image's mated distances."""
+"""Compare two runs picture by picture: how the mated distances of each picture change."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from irisstn.evaluation import Scores
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How far an image `name` is from the other images of its eye, in two runs.
+    """How safely a picture is recognised in two runs.
 
-    `before` and `after` are means of distances in standard deviations of the non_mated distances below their mean, so
-    that runs with different kinds of distances can be told apart: the larger, the safer it is recognised.
+    Attributes
+    ----------
+    name : str
+        The picture.
+    before, after : float
+        (m - d) / s in either run, where d is the mean distance of the picture from the others of its eye, and m and s
+        are mean and standard deviation of the non-mated distances of the run. A larger number is a safer recognition.
+        The unit is the same for all kinds of distances.
     """
 
     name: str
@@ -25,25 +31,50 @@ class Change:
 
     @property
     def gain(self) -> float:
-        """By how much it is recognised more safely."""
+        """`after` - `before`."""
         return self.after - self.before
 
 
 def changes(before: Scores, after: Scores) -> list[Change]:
-    """The images that both runs have and that have a mated pair in both, best gain first."""
+    """The changes from one run to another.
+
+    Parameters
+    ----------
+    before, after : Scores
+        The distances within each run.
+
+    Returns
+    -------
+    list of Change
+        One for each picture that has a mated pair in both runs; the largest gain first.
+    """
     first, second = _safety(before), _safety(after)
     found = [Change(name, first[name], second[name]) for name in sorted(first.keys() & second.keys())]
     return sorted(found, key=lambda change: -change.gain)
 
 
 def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
-    """The `count` changes with the largest gain above 0, and the `count` with the largest loss, worst first."""
-    helped = [change for change in found if change.gain > 0][:count]
-    hurt = [change for change in reversed(found) if change.gain < 0][:count]
-    return helped, hurt
+    """The largest gains and the largest losses among sorted changes.
+
+    Parameters
+    ----------
+    found : list of Change
+        What `changes` returned.
+    count : int
+        How many of each kind, at most.
+
+    Returns
+    -------
+    gains, losses : list of Change
+        The largest first; changes of 0 are in neither.
+    """
+    gains = [change for change in found if change.gain > 0][:count]
+    losses = [change for change in reversed(found) if change.gain < 0][:count]
+    return gains, losses
 
 
 def _safety(scores: Scores) -> dict[str, float]:
+    """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
     labels = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
     mean, spread = _non_mated(scores.distances, labels)
     safety = {}
@@ -56,7 +87,7 @@ def _safety(scores: Scores) -> dict[str, float]:
 
 
 def _non_mated(distances: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
-    """Mean and deviation of the non_mated distances, row by row, so that the matrix may lie on disk."""
+    """Mean and standard deviation of the non-mated distances, row by row, because the matrix may be a mapped file."""
     parts: Iterable[NDArray[np.float32]] = (row[labels != label] for row, label in zip(distances, labels, strict=True))
     sums = np.array([(len(part), part.sum(dtype=float), np.square(part, dtype=float).sum()) for part in parts])
     count, total, squares = sums.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The page of `irisstn evaluate`: several runs side by side, and which images gained or lost between two of them."""
+"""The page of `irisstn evaluate`: several runs side by side, and the pictures that gained or lost between two runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from pathlib import Path
 
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
-from irisstn.evaluation import ErrorRates, Estimate, Scores, error_rates, read_scores, read_templates, scores_of
+from irisstn.evaluation import (
+    RESAMPLES,
+    ErrorRates,
+    Estimate,
+    Scores,
+    error_rates,
+    read_scores,
+    read_templates,
+    scores_of,
+)
 from irisstn.evaluation.scores import ABOUT
 from irisstn.evaluation.templates import Kind
 from irisstn.images import write_bytes_atomic
@@ -17,16 +26,26 @@ from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, changes, ends
-from irisstn.report.plots import det_plot, histogram_plot, require_report_extra
+from irisstn.report.plots import det_plot, histogram_plot, require_matplotlib
+from irisstn.report.templates import write_page
 
 PAGE, FIGURES, DET, HISTOGRAMS = "evaluation.html", "evaluation.json", "det.png", "histograms.png"
-_SHOWN = 8  # images that gained most, and that lost most
-_TEMPLATE = Path(__file__).parent / "evaluation.html"
+_SHOWN = 8  # pictures that gained most, and that lost most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluatedRun:
-    """A run by its `name`: its `scores`, and the `folder` where its strips may lie."""
+    """A run to evaluate.
+
+    Attributes
+    ----------
+    name : str
+        What to call it.
+    folder : Path
+        Its output folder, where its strips may be.
+    scores : Scores
+        The distances of all its pairs.
+    """
 
     name: str
     folder: Path
@@ -36,11 +55,27 @@ class EvaluatedRun:
 def read_runs(
     outs: Sequence[Path], kind: Kind | None, shifts: Sequence[int], labels: Mapping[str, Label] | None = None
 ) -> list[EvaluatedRun]:
-    """The runs in the output folders `outs`: one for each of the `shifts` where codes are compared, else one.
+    """Read or compute the scores of output folders.
 
-    `kind` and `labels` as in `irisstn.evaluation.scores_of_folder`. Raises DatasetError.
+    Parameters
+    ----------
+    outs : sequence of Path
+        Output folders of `segment`, `rectify`, `embed` or `match`.
+    kind : {"code", "embedding"} or None
+        What to compare, as in `irisstn.evaluation.scores_of_folder`.
+    shifts : sequence of int
+        Numbers of columns by which iris codes are shifted to either side; one run for each.
+    labels : mapping, optional
+        The identities of the inputs by name, as in `irisstn.evaluation.scores_of_folder`.
+
+    Raises
+    ------
+    DatasetError
+        A folder cannot be read, or an identity is unknown.
+    IrisError
+        Matplotlib is not installed.
     """
-    require_report_extra()
+    require_matplotlib()
     runs = []
     for out, name in zip(outs, _names(outs), strict=True):
         if (out / ABOUT).exists():
@@ -55,13 +90,13 @@ def read_runs(
 
 
 def _names(outs: Sequence[Path]) -> list[str]:
-    """What to call each folder: its name, or the whole path where two have one name."""
+    """The name of each folder, or the whole path where two folders have the same name."""
     names = [out.resolve().name for out in outs]
     return [name if names.count(name) == 1 else str(out) for out, name in zip(outs, names, strict=True)]
 
 
 def rates_table(rates: Mapping[str, ErrorRates]) -> str:
-    """The rates as text, in % with 95 % intervals."""
+    """The rates as a table of text, in % with 95 % intervals; `rates` by the names of the runs."""
     rows = [_row(name, one) for name, one in rates.items()]
     head = ["run", *rows[0].cells]
     lines = [head, *([row.name, *row.cells.values()] for row in rows)]
@@ -71,17 +106,37 @@ def rates_table(rates: Mapping[str, ErrorRates]) -> str:
     )
 
 
-def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int = 1000) -> dict[str, ErrorRates]:
-    """Write evaluation.json, det.png, histograms.png and evaluation.html to the folder `out`; the rates by run's name.
+def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int = RESAMPLES) -> dict[str, ErrorRates]:
+    """Write evaluation.json, det.png, histograms.png and evaluation.html.
 
-    The first run is what the others are compared with, image by image. Raises IrisError where the extra `report` is
-    missing, DatasetError where a run has no mated or no non_mated pair, OutputError.
+    Parameters
+    ----------
+    runs : sequence of EvaluatedRun
+        The runs; the others are compared with the first one, picture by picture.
+    out : Path
+        The folder to write to.
+    resamples : int
+        Bootstrap resamples for the intervals; 0 leaves the intervals out.
+
+    Returns
+    -------
+    dict of str to ErrorRates
+        The error rates by the names of the runs.
+
+    Raises
+    ------
+    DatasetError
+        A run has no mated or no non-mated pair.
+    OutputError
+        The folder cannot be written to.
+    IrisError
+        Matplotlib is not installed.
     """
-    require_report_extra()
+    require_matplotlib()
     compared = {run.name: run.scores.comparisons() for run in runs}
     for name, comparisons in compared.items():
         if not len(comparisons.mated) or not len(comparisons.non_mated):
-            raise DatasetError(f"{name} needs two pictures of one eye and pictures of two eyes")
+            raise DatasetError(f"{name} needs two pictures of the same eye, and pictures of two eyes")
     rates = {name: error_rates(comparisons, resamples=resamples) for name, comparisons in compared.items()}
     found = {run.name: changes(runs[0].scores, run.scores) for run in runs[1:]}
     try:
@@ -89,13 +144,14 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         write_bytes_atomic(out / DET, det_plot(compared))
         write_bytes_atomic(out / HISTOGRAMS, histogram_plot(compared))
         write_bytes_atomic(out / FIGURES, _figures(rates, found).encode())
-        write_bytes_atomic(out / PAGE, _page(runs, rates, found).encode("utf-8", "replace"))
+        _write_page(out / PAGE, runs, rates, found)
     except OSError as error:
         raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
     return rates
 
 
 def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
+    """The text of evaluation.json."""
     return json.dumps(
         {
             name: {**one.as_dict(), "smallest_fmr": one.smallest_fmr, "changes": _counts(found.get(name, []))}
@@ -106,6 +162,7 @@ def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]])
 
 
 def _counts(found: Sequence[Change]) -> dict[str, int]:
+    """The number of pictures, and of those that gained and lost."""
     return {
         "images": len(found),
         "gained": sum(change.gain > 0 for change in found),
@@ -113,20 +170,23 @@ def _counts(found: Sequence[Change]) -> dict[str, int]:
     }
 
 
-def _page(runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (an extra)
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+def _write_page(
+    path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]
+) -> None:
+    """Write evaluation.html."""
     sections = []
     for run in runs[1:]:
         helped, hurt = ends(found[run.name], _SHOWN)
         both = (runs[0].folder, run.folder)
         groups = {
-            "Helped most": [_thumbnails(change, both) for change in helped],
-            "Hurt most": [_thumbnails(change, both) for change in hurt],
+            "Largest gains": [_thumbnails(change, both) for change in helped],
+            "Largest losses": [_thumbnails(change, both) for change in hurt],
         }
         sections.append({"name": run.name, "counts": _counts(found[run.name]), "groups": groups})
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    write_page(
+        path,
+        "evaluation.html",
+        title="Recognition, side by side",
         rows=[_row(name, one) for name, one in rates.items()],
         first=runs[0].name,
         sections=sections,
@@ -145,29 +205,32 @@ class _Row:
 
 
 def _row(name: str, rates: ErrorRates) -> _Row:
+    """The line of the run `name`."""
     cells = {"EER": _percent(rates.eer)}
     cells |= {f"FNMR at FMR {level:g}": _percent(estimate) for level, estimate in rates.fnmr_at.items()}
     cells |= {
         "d′": f"{rates.d_prime:.2f}",
         "not enrolled": f"{100 * rates.failure_to_enrol:.2f}",
         "mated": f"{rates.mated:,}",
-        "non_mated": f"{rates.non_mated:,}",
+        "non-mated": f"{rates.non_mated:,}",
         "subjects": f"{rates.subjects:,}",
     }
     return _Row(name, cells)
 
 
 def _percent(estimate: Estimate) -> str:
+    """`estimate` in % with its interval."""
     return f"{100 * estimate.value:.2f} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
 
 
 def _thumbnails(change: Change, folders: Sequence[Path]) -> dict[str, object]:
+    """What the page shows of one picture: its name, both numbers and its strips."""
     pictures = [_strip(folder, change.name) for folder in folders]
     return {"name": change.name, "before": change.before, "after": change.after, "pictures": pictures}
 
 
 def _strip(folder: Path, name: str) -> str:
-    """The strip of `name` as a picture in the page, or nothing where the folder holds none."""
+    """The strip of the input `name` as a data URL; empty where the folder has none."""
     for record in read_manifest(folder):
         if record["path"] == name and "strip" in record:
             return embedded(read_picture(folder, record["strip"]))

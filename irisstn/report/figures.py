@@ -1,53 +1,72 @@
-"""Quality figures and transform parameters over a whole run, as a table with small histograms."""
+"""Quality figures and parameters of the transform over a whole run: quantiles, and small histograms."""
 
 from __future__ import annotations
 
-import html
 from array import array
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from irisstn.outputs.records import Record
 
-_BINS, _WIDTH, _HEIGHT = 24, 144, 24
+HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
+_BINS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a histogram: left edge, width and height in pixels."""
+
+    x: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One figure over all records.
+
+    Attributes
+    ----------
+    name : str
+        The figure.
+    quantiles : tuple of float
+        5 %, median and 95 %.
+    bars : tuple of Bar
+        The histogram, of `HISTOGRAM_SIZE`; empty bins are left out.
+    """
+
+    name: str
+    quantiles: tuple[float, ...]
+    bars: tuple[Bar, ...]
 
 
 class Figures:
-    """Collects the numbers of many records in little memory."""
+    """Collects the figures of many records, eight bytes for each number."""
 
     def __init__(self) -> None:
         self._values: dict[str, array[float]] = {}
 
     def add(self, record: Record) -> None:
-        """Take the figures of one record."""
-        for group in ("quality", "rectification"):
-            values = record.get(group)
+        """Add the quality figures and the parameters of one record."""
+        for values in (record.get("quality"), record.get("rectification")):
             if isinstance(values, dict):
                 for name, value in values.items():
                     if isinstance(value, int | float):
                         self._values.setdefault(name, array("d")).append(value)
 
-    def table(self) -> str:
-        """A row per figure, as HTML; empty where there are none."""
-        if not self._values:
-            return ""
-        rows = "\n".join(_row(name, np.frombuffer(values)) for name, values in self._values.items())
-        head = "".join(f"<th>{word}</th>" for word in ("figure", "5 %", "median", "95 %", "spread"))
-        return f"<h2>Figures</h2>\n<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+    def rows(self) -> list[FigureRow]:
+        """A row for each figure, in the order of their first appearance."""
+        return [_row(name, np.frombuffer(values)) for name, values in self._values.items()]
 
 
-def _row(name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
-    cells = "".join(f"<td>{value:.4g}</td>" for value in (low, middle, high))
-    return f"<tr><th>{html.escape(name.replace('_', ' '))}</th>{cells}<td>{_histogram(values)}</td></tr>"
-
-
-def _histogram(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+def _row(name: str, values: NDArray[np.float64]) -> FigureRow:
+    """The row of the figure `name` with `values` (N,)."""
+    quantiles = tuple(np.quantile(values, (0.05, 0.5, 0.95)).tolist())
     counts, _ = np.histogram(values, _BINS)
-    step = _WIDTH / _BINS
-    bars = "".join(
-        f'<rect x="{index * step:g}" y="{_HEIGHT - tall:.1f}" width="{step - 1:g}" height="{tall:.1f}"/>'
-        for index, tall in enumerate(_HEIGHT * counts / counts.max())
-        if tall > 0
-    )
-    return f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="histogram">{bars}</svg>'
+    width, height = HISTOGRAM_SIZE
+    step = width / _BINS
+    heights = height * counts / counts.max()
+    bars = tuple(Bar(index * step, step - 1, float(tall)) for index, tall in enumerate(heights) if tall > 0)
+    return FigureRow(name.replace("_", " "), quantiles, bars)

@@ -1,9 +1,10 @@
-"""Plots of an evaluation, as PNG: DET curves and histograms of distances. Needs the extra `report`."""
+"""Plots of an evaluation, as PNG: DET curves and histograms of distances. They need matplotlib, an extra."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +12,42 @@ from numpy.typing import NDArray
 from irisstn.errors import IrisError
 from irisstn.evaluation import Comparisons
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 INSTALL = "pip install 'irisstn[report]'"
 _COLOURS = ("#1f6f8b", "#b3542d", "#5a7d2a", "#7a4b9a", "#a8871d", "#555555", "#c2185b", "#00796b")
-_LEAST = 5e-5  # where rates that are 0 are drawn, on axes that know no 0
+_LEAST = 5e-5  # where rates of 0 are drawn, because a logarithmic axis has no 0
 
 
-def require_report_extra() -> None:
-    """Raise IrisError with the command that helps where matplotlib or jinja2 is missing."""
+def require_matplotlib() -> None:
+    """Check that matplotlib is installed.
+
+    Raises
+    ------
+    IrisError
+        It is not; the message has the command that installs it.
+    """
     try:
-        import jinja2  # noqa: F401, PLC0415  (an extra: only those who evaluate need it)
-        import matplotlib  # noqa: F401, PLC0415
+        import matplotlib  # noqa: F401, PLC0415  (an extra)
     except ImportError as error:
-        raise IrisError(f"{error.name} is missing, which draws the page: {INSTALL}", stage="evaluate") from None
+        raise IrisError(f"the plots need {error.name}: {INSTALL}", stage="evaluate") from None
 
 
 def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
-    """The detection error trade-off of each run: FNMR over FMR, both logarithmic (ISO/IEC 19795-1)."""
-    from matplotlib.figure import Figure  # noqa: PLC0415  (an extra; half a second)
+    """Plot the detection error trade-off of each run: FNMR over FMR, on logarithmic axes (ISO/IEC 19795-1).
+
+    Parameters
+    ----------
+    runs : mapping of str to Comparisons
+        The comparisons by the name of the run.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  (an extra; its import takes half a second)
 
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(
@@ -45,7 +65,20 @@ def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
 
 
 def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(FMR, FNMR) at `points` thresholds or fewer, spread so that small rates of either kind are resolved."""
+    """FMR and FNMR over the threshold.
+
+    Parameters
+    ----------
+    comparisons : Comparisons
+        Mated and non-mated distances.
+    points : int
+        The number of thresholds at most; they are dense where either rate is small.
+
+    Returns
+    -------
+    fmr, fnmr : ndarray, shape (N,)
+        The rates at each threshold.
+    """
     mated, non_mated = np.sort(comparisons.mated), np.sort(comparisons.non_mated)
     places = np.unique(np.geomspace(1, len(non_mated), points).astype(int)) - 1
     tail = np.unique(np.geomspace(1, len(mated), points).astype(int))
@@ -57,7 +90,18 @@ def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.f
 
 
 def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
-    """For each run the distances of mated and of non_mated comparisons, each kind's bars of area 1."""
+    """Plot the distribution of mated and of non-mated distances for each run; the bars of each kind have area 1.
+
+    Parameters
+    ----------
+    runs : mapping of str to Comparisons
+        The comparisons by the name of the run.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(6.4, 1.9 * len(runs) + 0.4), layout="constrained")
@@ -67,16 +111,14 @@ def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
         both = np.concatenate([mated, comparisons.non_mated])
         bins = np.linspace(float(both.min()), float(np.quantile(both, 0.9999)), 80).tolist()
         axes.hist(mated, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="mated")
-        axes.hist(comparisons.non_mated, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="non_mated")
+        axes.hist(comparisons.non_mated, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="non-mated")
         axes.legend(fontsize="small")
     axes.set_xlabel("distance")
     return _png(figure)
 
 
-def _png(figure: object) -> bytes:
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
+def _png(figure: Figure) -> bytes:
+    """`figure` as a PNG file that is the same each time."""
     content = io.BytesIO()
-    if isinstance(figure, Figure):
-        figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
     return content.getvalue()

@@ -1,8 +1,23 @@
-"""Pupil, limbus, eyelids, lashes and glints of an eye picture: `segment` composes the stages, with OpenCV alone."""
+"""Pupil, limbus, eyelids, eyelashes and specular reflections of an eye picture, with OpenCV alone.
+
+`segment` reads whole eyes and cut-out irises; `segment_eye` calls the stages of a whole eye in their order, and each
+stage is a module of this package.
+"""
 
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.input_kind import InputKind, PictureKind, is_strip, segment, segment_as
 from irisstn.segmentation.network import weights_hash
-from irisstn.segmentation.segment import segment
+from irisstn.segmentation.segment import segment_eye
 
-__all__ = ["Segmentation", "SegmentationConfig", "segment", "weights_hash"]
+__all__ = [
+    "InputKind",
+    "PictureKind",
+    "Segmentation",
+    "SegmentationConfig",
+    "is_strip",
+    "segment",
+    "segment_as",
+    "segment_eye",
+    "weights_hash",
+]

@@ -1,4 +1,4 @@
-"""The settings of the segmentation, with their defaults. Lengths are shares of the picture or of a radius in it."""
+"""The settings of the segmentation, with their defaults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from irisstn.config import Strict
 
 
 class SegmentationConfig(Strict):
-    """Settings of `irisstn.segmentation.segment`."""
+    """Settings of `irisstn.segmentation.segment`.
+
+    Attributes
+    ----------
+    working_radius : float
+        Iris radius in pixels, 40..400, above which the edges are traced in a reduced picture.
+    min_trust : float
+        How well the network's maps must fit a pupil and an iris, as intersection over union, 0..1.
+    min_sharpness : float
+        Fraction of the contrast across the pupil's edge that must lie within a tenth of its radius, 0..1.
+    min_usable : float
+        Fraction of the iris ring that must be usable, 0..1.
+    """
 
     working_radius: float = Field(
         default=110.0,
@@ -20,14 +32,14 @@ class SegmentationConfig(Strict):
         default=0.6,
         ge=0.0,
         le=1.0,
-        description="how well what is seen fits a pupil and an iris; below, there is no eye",
+        description="how well the network's maps fit a pupil and an iris; below this there is no eye",
     )
     min_sharpness: float = Field(
         default=0.5,
         ge=0.0,
         le=1.0,
-        description="share of the pupil's edge within a tenth of its radius: below, too blurred",
+        description="fraction of the pupil edge's contrast within a tenth of its radius; below this it is too blurred",
     )
     min_usable: float = Field(
-        default=0.2, ge=0.0, le=1.0, description="usable share of the iris ring below which an eye counts as closed"
+        default=0.2, ge=0.0, le=1.0, description="usable fraction of the iris ring; below this the eye counts as closed"
     )

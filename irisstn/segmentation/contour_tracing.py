@@ -1,4 +1,4 @@
-"""Closed curves drawn through edges in a polar map, and the robust fit behind every curve of the segmentation."""
+"""Closed curves fitted to the edges of a polar map, and the robust fit behind every curve of the segmentation."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Boundary, Float, Float32
 from irisstn.segmentation.polar import PolarGrid, directions
 
-_TOO_LITTLE = 1e-3  # mean strength of the edges below which they cannot move a curve
+_MIN_EDGE_STRENGTH = 1e-3  # mean over the columns, below which a curve is left as it is
 _ROUNDS = 3  # of reweighting
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePrior:
-    """What a curve is drawn to where its edge is faint: the shape that it had, and a centre (`x`, `y`) in pixels.
+    """The shape and the centre towards which a fit is regularised, so that it keeps them where the edge is faint.
 
-    Strengths are shares of all the measurements: 1 weighs as much as they do. `shape` acts on the second harmonic, and
-    on the k-th (k / 2)^4 times as much.
+    Weights are relative to those of all measurements together: 1 counts as much as they do.
+
+    Attributes
+    ----------
+    shape : float
+        Weight of the curve's earlier second harmonic; that of the k-th is (k / 2)^4 times as much.
+    x, y : float
+        The expected centre in pixels.
+    centre : float
+        Weight of the expected centre.
     """
 
     shape: float
@@ -30,20 +38,41 @@ class CurvePrior:
     centre: float = 0.0
 
 
-def trace(
+def trace_curve(
     edge: Float32,
     grid: PolarGrid,
     curve: Boundary,
     *,
     steps: Sequence[tuple[int, float]],
-    stiffness: CurvePrior,
+    prior: CurvePrior,
     weights: Float32 | None = None,
 ) -> Boundary:
-    """The curve through the strongest edges near `curve`, which lies around the centre of `grid`.
+    """Fit a curve to the strongest edges near a rough one.
 
-    Each of `steps` is a Fourier order and how far from the curve so far an edge is looked for, in pixels. `edge` (R, T)
-    is an edge map on `grid`, `weights` (T,) what its columns count. Without edges the curve comes back as it was.
-    Raises SegmentationError where no closed curve goes through the edges.
+    Parameters
+    ----------
+    edge : ndarray of float32, shape (R, T)
+        An edge map on `grid`, 0..1.
+    grid : PolarGrid
+        The polar grid around the centre of `curve`.
+    curve : Boundary
+        The rough curve.
+    steps : sequence of (int, float)
+        For each fit its Fourier order, and how far from the curve so far an edge may lie, in pixels.
+    prior : CurvePrior
+        The expected shape and centre.
+    weights : ndarray of float32, shape (T,), optional
+        Weights of the columns.
+
+    Returns
+    -------
+    Boundary
+        The fitted curve around its own centre; `curve` itself where there are no edges.
+
+    Raises
+    ------
+    SegmentationError
+        Where no closed curve fits the edges.
     """
     angle, _, _ = directions(grid.columns)
     radii, series = curve.radius(angle), None
@@ -51,10 +80,10 @@ def trace(
         measured, strength = _strongest(edge, grid, radii, window)
         if weights is not None:
             strength = strength * weights
-        if float(strength.sum()) < _TOO_LITTLE * grid.columns:
+        if float(strength.sum()) < _MIN_EDGE_STRENGTH * grid.columns:
             break
-        basis = waves(grid.columns, order)
-        penalty, target = _drawn(grid, curve, order, stiffness, float(strength.sum()) / 2 + 1e-9)
+        basis = fourier_basis(grid.columns, order)
+        penalty, target = _regularisation(grid, curve, order, prior, float(strength.sum()) / 2 + 1e-9)
         series = robust_fit(basis, measured, strength, penalty, target, scale=0.5 * grid.step)
         radii = basis @ series
     if series is None:
@@ -63,9 +92,24 @@ def trace(
 
 
 def closed_curve(x: float, y: float, series: Float) -> Boundary:
-    """The curve around (`x`, `y`) of a Fourier `series` (2 order + 1,) on `waves`.
+    """The curve of a Fourier series.
 
-    Raises SegmentationError where that is no closed curve: edges on one side alone may run away from the centre.
+    Parameters
+    ----------
+    x, y : float
+        The centre in pixels.
+    series : ndarray, shape (2 order + 1,)
+        Coefficients on `fourier_basis`, in pixels.
+
+    Returns
+    -------
+    Boundary
+        The curve.
+
+    Raises
+    ------
+    SegmentationError
+        Where the mean radius is not positive, as a fit to edges on one side of the centre may give.
     """
     if not (np.isfinite(series).all() and series[0] > 0):
         raise SegmentationError("the edges that were found close to no ring")
@@ -75,28 +119,62 @@ def closed_curve(x: float, y: float, series: Float) -> Boundary:
 def robust_fit(
     basis: Float, values: Float, weights: Float, penalty: Float, target: Float | float = 0.0, *, scale: float
 ) -> Float:
-    """Coefficients (K,) of `basis` (N, K) through `values` (N,), drawn to `target` by `penalty` (K,).
+    """Robust regularised regression, by iterated least squares with the weights of Geman and McClure [1]_.
 
-    Iterated least squares with the weights of Geman and McClure (1985); residuals count as outliers from about three
-    times their weighted median, and that is `scale` at least.
+    Parameters
+    ----------
+    basis : ndarray, shape (N, K)
+        The basis functions at N places.
+    values : ndarray, shape (N,)
+        The measurements.
+    weights : ndarray, shape (N,)
+        Weights of the measurements.
+    penalty : ndarray, shape (K,)
+        Weight of each coefficient's distance from `target`.
+    target : ndarray, shape (K,), or float
+        Expected coefficients.
+    scale : float
+        Least spread of the residuals; those beyond about three times their weighted median count as outliers.
+
+    Returns
+    -------
+    ndarray, shape (K,)
+        The coefficients.
+
+    References
+    ----------
+    .. [1] Geman and McClure 1985, "Bayesian image analysis: an application to single photon emission tomography".
     """
-    trust = weights
+    reweighted = weights
     coefficients: Float = np.zeros(basis.shape[1])
     for remaining in reversed(range(_ROUNDS)):
-        weighted = basis * trust[:, None]
+        weighted = basis * reweighted[:, None]
         normal = basis.T @ weighted
         normal.flat[:: len(normal) + 1] += penalty + 1e-9
         coefficients = np.linalg.solve(normal, weighted.T @ values + penalty * target)
         if remaining:
             residual = np.abs(values - basis @ coefficients)
             spread = 2 * max(scale, 1.5 * _weighted_median(residual, weights))
-            trust = weights / (1 + (residual / spread) ** 2) ** 2
+            reweighted = weights / (1 + (residual / spread) ** 2) ** 2
     return coefficients
 
 
 @lru_cache(maxsize=16)
-def waves(columns: int, order: int) -> Float:
-    """1, cos t, sin t, cos 2t, ... (T, 2 `order` + 1) at the angles t of a polar map's columns."""
+def fourier_basis(columns: int, order: int) -> Float:
+    """Values of 1, cos t, sin t, cos 2t, ... at the angles t of the columns of a polar map.
+
+    Parameters
+    ----------
+    columns : int
+        T, the number of columns.
+    order : int
+        Highest Fourier order.
+
+    Returns
+    -------
+    ndarray, shape (T, 2 order + 1)
+        A read-only array that is shared by all callers.
+    """
     angle = TAU * np.arange(columns) / columns
     rows = [np.ones(columns)]
     for k in range(1, order + 1):
@@ -116,26 +194,28 @@ def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> t
     taper = (1 - 0.5 * (offsets / (reach + 1)) ** 2).astype(np.float32)
     peak = index[(edge[index, columns] * taper[:, None]).argmax(axis=0), columns]
     before, here, after = (edge[peak + d, columns].astype(float) for d in (-1, 0, 1))
-    bend = 2 * here - before - after
-    shift = np.where(bend > 1e-6, np.clip(0.5 * (after - before) / np.maximum(bend, 1e-6), -0.5, 0.5), 0)
+    curvature = 2 * here - before - after
+    shift = np.where(curvature > 1e-6, np.clip(0.5 * (after - before) / np.maximum(curvature, 1e-6), -0.5, 0.5), 0)
     return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
 
 
-def _drawn(grid: PolarGrid, curve: Boundary, order: int, stiffness: CurvePrior, unit: float) -> tuple[Float, Float]:
-    """Penalty and target (2 `order` + 1,) of a curve's coefficients."""
+def _regularisation(
+    grid: PolarGrid, curve: Boundary, order: int, prior: CurvePrior, unit: float
+) -> tuple[Float, Float]:
+    """Penalty and target (2 `order` + 1,) of a curve's coefficients; `unit` is the weight of all measurements."""
     penalty, target = np.zeros(2 * order + 1), np.zeros(2 * order + 1)
     if order >= 1:
-        penalty[1:3] = stiffness.centre * unit
-        target[1:3] = stiffness.x - grid.x, stiffness.y - grid.y
+        penalty[1:3] = prior.centre * unit
+        target[1:3] = prior.x - grid.x, prior.y - grid.y
     for k in range(2, order + 1):
-        penalty[2 * k - 1 : 2 * k + 1] = stiffness.shape * unit * (k / 2) ** 4
+        penalty[2 * k - 1 : 2 * k + 1] = prior.shape * unit * (k / 2) ** 4
         if k < len(curve.cosines):
             target[2 * k - 1 : 2 * k + 1] = curve.cosines[k], curve.sines[k]
     return penalty, target
 
 
 def _recentred(curve: Boundary) -> Boundary:
-    """The same curve around its own centre: the first harmonic moves into the centre, the others are sampled anew."""
+    """The same curve around its own centre: the first harmonic is added to the centre, the others are recomputed."""
     order = len(curve.cosines) - 1
     for _ in range(2):
         if order == 0 or np.hypot(curve.cosines[1], curve.sines[1]) < 0.01:
@@ -149,13 +229,13 @@ def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     """Distance (T,) of `curve` from (`x`, `y`), a point inside it, at the angles 2 pi t / T."""
     points = curve.points(TAU * np.arange(128) / 128) - (x, y)
     angle = np.arctan2(points[:, 1], points[:, 0]) % TAU
-    turn = np.argsort(angle)
-    wanted = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(wanted, angle[turn], np.hypot(*points.T)[turn], period=TAU))
+    by_angle = np.argsort(angle)
+    even = TAU * np.arange(columns) / columns
+    return np.asarray(np.interp(even, angle[by_angle], np.hypot(*points.T)[by_angle], period=TAU))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:
-    """The one of `values` at which half of the weight is reached."""
-    turn = np.argsort(values)
-    total = np.cumsum(weights[turn])
-    return float(values[turn][np.searchsorted(total, 0.5 * total[-1])])
+    """The value below which half of the total weight lies."""
+    by_value = np.argsort(values)
+    total = np.cumsum(weights[by_value])
+    return float(values[by_value][np.searchsorted(total, 0.5 * total[-1])])

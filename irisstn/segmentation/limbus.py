@@ -1,45 +1,70 @@
-"""The limbus: the iris's outer boundary, found where the lids leave it free."""
+"""The limbus, the outer boundary of the iris, fitted where the eyelids do not cover it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Float32, Gray, Lids
-from irisstn.segmentation.contour_tracing import CurvePrior, trace
+from irisstn.geometry import Bool, Boundary, Eyelids, Float32, Gray
+from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 96
-_CONCENTRIC = 0.1  # how strongly the limbus is drawn to the pupil's centre, as a share of the measurements
-_SHAPE = 0.3  # how strongly it is drawn to the shape that the network saw, likewise
+# Weights in `CurvePrior`: of the pupil's centre, and of the shape that the network's map has.
+_CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.1, 0.3
 
 
-def refine_limbus(image: Gray, glints: Bool, pupil: Boundary, limbus: Boundary, *, lids: Lids) -> Boundary:
-    """The iris's outer boundary near the rough `limbus`, from all of its edge clear of the lids: nearly an ellipse."""
+def refine_limbus(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary, *, eyelids: Eyelids) -> Boundary:
+    """Fit a curve of order 2, nearly an ellipse, to the edge of the iris between the eyelids.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a crop of one.
+    reflections : ndarray of bool, shape (H, W)
+        Specular reflections, which are ignored.
+    pupil : Boundary
+        The pupil, whose centre the limbus is expected to share roughly.
+    limbus : Boundary
+        The rough limbus.
+    eyelids : Eyelids
+        Upper and lower eyelid.
+
+    Returns
+    -------
+    Boundary
+        The limbus in pixels of `image`.
+
+    Raises
+    ------
+    SegmentationError
+        Where no closed curve fits the edges.
+    """
     radius = limbus.mean_radius
     radii = np.arange(max(1.08 * pupil.mean_radius, 0.75 * radius), 1.25 * radius, radius / 100)
     grid = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS)
     polar = grid.unroll(image)
-    weights = _clear_of(lids, limbus)
-    edge = edge_map(polar, grid.unroll_mask(glints), 5, sign=_sign(polar, grid, limbus, weights))
-    stiffness = CurvePrior(_SHAPE, pupil.x, pupil.y, _CONCENTRIC)
-    steps = [(order, share * radius) for order, share in ((1, 0.08), (2, 0.05))]
-    return trace(edge, grid, limbus, steps=steps, stiffness=stiffness, weights=weights)
+    weights = _between_eyelids(eyelids, limbus)
+    edge = edge_map(polar, grid.unroll_mask(reflections), 5, sign=_sign(polar, grid, limbus, weights))
+    prior = CurvePrior(_SHAPE_WEIGHT, pupil.x, pupil.y, _CENTRE_WEIGHT)
+    steps = [(order, fraction * radius) for order, fraction in ((1, 0.08), (2, 0.05))]
+    return trace_curve(edge, grid, limbus, steps=steps, prior=prior, weights=weights)
 
 
 def _sign(polar: Float32, grid: PolarGrid, limbus: Boundary, weights: Float32) -> int:
     """1 where the sclera is brighter than the iris, as nearly always, else -1."""
-    share = grid.radii / limbus.mean_radius
-    inner, outer = (polar[(low < share) & (share < high)] for low, high in ((0.82, 0.95), (1.05, 1.18)))
+    relative = grid.radii / limbus.mean_radius
+    inner, outer = (polar[(low < relative) & (relative < high)] for low, high in ((0.82, 0.95), (1.05, 1.18)))
     return 1 if float((outer.mean(axis=0) - inner.mean(axis=0)) @ weights) >= 0 else -1
 
 
-def _clear_of(lids: Lids, limbus: Boundary) -> Float32:
-    """Weights (T,) of the limbus's points: 1 between the lids, 0 behind them, rising over a sixteenth of a radius."""
+def _between_eyelids(eyelids: Eyelids, limbus: Boundary) -> Float32:
+    """Weights (T,) of the limbus's points: 1 between the eyelids, 0 behind them, rising over 6 % of the radius."""
     angle, _, _ = directions(_COLUMNS)
     points = limbus.points(angle)
     weights = np.full(_COLUMNS, 1.0)
-    for lid, side in zip(lids, (1, -1), strict=True):
-        if lid is None:
+    for eyelid, side in zip(eyelids, (1, -1), strict=True):
+        if eyelid is None:
             continue
-        weights *= np.clip((side * lid.below(points[:, 0], points[:, 1]) / limbus.mean_radius - 0.03) / 0.06, 0.0, 1.0)
+        inside = side * eyelid.below(points[:, 0], points[:, 1]) / limbus.mean_radius
+        weights *= np.clip((inside - 0.03) / 0.06, 0.0, 1.0)
     return np.asarray(weights + 1e-3, np.float32)

@@ -1,7 +1,15 @@
-"""A ring that somebody else has segmented: a picture in which all but the iris is painted over with one flat gray."""
+"""Irises that somebody has cut out: pictures in which all but the iris is one flat gray level.
+
+Eyelids, pupil and reflections may be flat as well, or left in. Where the pupil is flat, both boundaries are circles or
+ellipses through the edges of the flat regions. Where it is left in, the background takes a sclera-like gray, as the
+segmentation network was trained on, and the picture is segmented like a photograph. Whether it really shows a cut-out
+iris is then decided by what lies beyond the limbus: in a cut-out iris it is flat all around. A photograph with
+burnt-out skin, with black bars or with a round field of view has a flat frame, too, but not up to the limbus.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -9,159 +17,242 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Float, Gray
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Float, Gray
 from irisstn.results import Segmentation
+from irisstn.segmentation.circle_fit import fit_circle, region_edge
+from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.segment import segment_eye
 
-Kind = TypeVar("Kind", bound=np.generic)
+Level = TypeVar("Level", bound=np.generic)
+Moved = TypeVar("Moved", Boundary, Eyelid)
 
-_NEAR = 6  # gray levels that a painted flat may stray under JPEG
-_FRAME_SHARE, _PICTURE_SHARE = 0.7, 0.2
-_TRIES = 3000
-_SPECK = 12  # pixels; an iris may hold the flat's own gray by chance
+_JPEG_TOLERANCE = 6  # gray levels by which JPEG moves a flat background
+_RINGING, _RINGING_REACH = 24, 9  # gray levels and pixels of the echoes that JPEG leaves beside an edge
+_MIN_LOSSY_FRACTION = 0.25
+_MIN_FRAME_FRACTION = 0.7  # of the outermost pixels that are background
+_MIN_PICTURE_FRACTION = 0.2  # of the picture that is background
+_MIN_OUTSIDE_FRACTION = 0.97  # of the pixels beyond the limbus that are background
+_MIN_EDGE_FRACTION = 0.4  # of the directions in which the background begins at the limbus: eyelids hide the others
+_INNER, _OUTER = 0.97, 1.1  # limbus radii between which the background begins; JPEG blurs its edge
+_DIRECTIONS = 128
+_AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the picture up to there may be background
+_MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
+_MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
+_MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
+_MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
 
 
-def is_masked_image(image: Gray) -> bool:
-    """Whether `image` (H, W) looks painted over: one gray fills most of its frame and a good part of the picture."""
-    flat, exact = _flat(image)
-    frame = _frame(flat)
-    # A photograph's dark corner is never one gray to the level; paint is.
-    return bool(frame.mean() >= _FRAME_SHARE and flat.mean() >= _PICTURE_SHARE and exact.mean() >= 0.8 * flat.mean())
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """The flat part of a picture with a cut-out iris: `outside` (H, W) touches the frame, `holes` (H, W) do not."""
+
+    outside: Bool
+    holes: Bool
 
 
-def segment_masked_image(image: Gray) -> Segmentation:
-    """The ring of `image` (H, W) uint8, in which all but the iris is painted over, lids and noise, too, if need be.
+def find_backgrounds(image: Gray) -> list[Background]:
+    """The flat background of a picture, in the order in which its readings are likely.
 
-    The limbus is the circle through the outer edge that holds the whole iris, the pupil the circle through the hole's
-    edge; both become ellipses where their edges go most of the way around. Raises SegmentationError where there is no
-    such ring.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+
+    Returns
+    -------
+    list of Background
+        None where the frame is not flat, as in nearly every photograph. Else the pixels within 1 gray level of the one
+        that fills the frame; and, before that, those that JPEG has moved away from it, where it seems so.
     """
-    iris = _largest(~_flat(image)[0])
-    if iris is None or iris.sum() < 200:
-        raise SegmentationError("no ring: nothing in the picture stands out from the flat gray around it")
-    iris = _without_specks(iris)
-    edge = _edge(iris)
+    frame = _frame(image)
+    level = int(np.bincount(frame, minlength=256).argmax())
+    if np.count_nonzero(np.abs(frame.astype(np.int16) - level) <= _JPEG_TOLERANCE) < _MIN_FRAME_FRACTION * frame.size:
+        return []
+    distance = np.abs(image.astype(np.int16) - level)
+    exact, near = distance <= 1, distance <= _JPEG_TOLERANCE
+    # A dark corner of a photograph never has one level throughout.
+    if near.mean() < _MIN_PICTURE_FRACTION or exact.mean() < 0.8 * near.mean():
+        return []
+    readings = [near | _ringing(near, distance), exact] if _is_lossy(exact, near) else [exact]
+    return [_background(flat) for flat in readings]
+
+
+def _background(flat: Bool) -> Background:
+    count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
+    on_frame = np.zeros(count, np.bool_)
+    on_frame[_frame(np.asarray(labels, np.int32))] = True
+    on_frame[0] = False  # label 0 is all that is not flat
+    outside = np.asarray(on_frame[labels], np.bool_)
+    return Background(outside, flat & ~outside)
+
+
+def _is_lossy(exact: Bool, near: Bool) -> bool:
+    """Whether pixels next to flat ones are nearly flat as often as JPEG makes them; of a painted edge few are."""
+    beside = (cv2.dilate(exact.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~exact
+    return bool(beside.any() and near[beside].mean() > _MIN_LOSSY_FRACTION)
+
+
+def _ringing(near: Bool, distance: NDArray[np.int16]) -> Bool:
+    """Pixels beside the flat ones of `near` whose level JPEG has moved further, as it does beside an edge."""
+    beside = cv2.dilate(near.view(np.uint8), np.ones((_RINGING_REACH, _RINGING_REACH), np.uint8))
+    return np.asarray((beside > 0) & (distance <= _RINGING), np.bool_)
+
+
+def segment_masked_image(
+    image: Gray, background: Background, config: SegmentationConfig = SegmentationConfig()
+) -> Segmentation:
+    """The iris of a picture in which all around it is flat.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    background : Background
+        One of what `find_backgrounds` found in it.
+    config : SegmentationConfig
+        Settings of the segmentation.
+
+    Returns
+    -------
+    Segmentation
+        The background is in neither mask. Eyelids are None: their edges are not in the picture.
+
+    Raises
+    ------
+    SegmentationError
+        Where no iris is found, or the picture is not flat all around the iris that was found.
+    """
+    flat = background.outside | background.holes
+    edges = _boundaries_of_region(~flat)
+    if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
+        mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
+        return Segmentation(*edges, None, None, mask, mask)
+    filled = _filled(image, background)
+    found = segment_eye(filled, config)
+    if not _is_cut_out(background, found.limbus):
+        raise SegmentationError("no cut-out iris: the picture is not flat all around the iris that was found")
+    darker = np.median(filled[found.iris_mask]) - np.median(filled[found.pupil.mask(flat.shape)])
+    if darker < _MIN_PUPIL_CONTRAST:
+        raise SegmentationError("no cut-out iris: what would be the pupil is not darker than what is around it")
+    return replace(
+        found, upper_lid=None, lower_lid=None, iris_mask=found.iris_mask & ~flat, usable=found.usable & ~flat
+    )
+
+
+def segment_framed_eye(
+    image: Gray, background: Background, config: SegmentationConfig = SegmentationConfig()
+) -> Segmentation:
+    """The iris of a photograph with flat bars, or a flat frame, around it: those are cropped away first.
+
+    Raises
+    ------
+    SegmentationError
+        Where no eye can be trusted, or the background begins right at the limbus: then the iris was cut out, and a
+        segmentation that expects a sclera around it is not to be trusted.
+    """
+    rows, columns = np.flatnonzero(~background.outside.all(axis=1)), np.flatnonzero(~background.outside.all(axis=0))
+    if not len(rows):
+        raise SegmentationError("the whole picture is flat")
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    found = segment_eye(np.ascontiguousarray(image[top:bottom, left:right]), config)
+    masks = np.zeros((2, *image.shape), np.bool_)
+    masks[:, top:bottom, left:right] = found.iris_mask, found.usable
+    whole = Segmentation(
+        pupil=_moved(found.pupil, left, top),
+        limbus=_moved(found.limbus, left, top),
+        upper_lid=found.upper_lid and _moved(found.upper_lid, left, top),
+        lower_lid=found.lower_lid and _moved(found.lower_lid, left, top),
+        iris_mask=masks[0],
+        usable=masks[1],
+    )
+    around = _scaled(whole.limbus, _AROUND).mask(image.shape) & ~_scaled(whole.limbus, _OUTER).mask(image.shape)
+    if around.any() and background.outside[around].mean() > _MAX_AROUND_FRACTION:
+        raise SegmentationError("the iris is cut out, but its outline is no ring")
+    return whole
+
+
+def _moved(shape: Moved, left: float, top: float) -> Moved:
+    return replace(shape, x=shape.x + float(left), y=shape.y + float(top))
+
+
+def _boundaries_of_region(content: Bool) -> tuple[Boundary, Boundary] | None:
+    """Pupil and limbus as circles or ellipses through the edges of the largest part of `content`; None without them.
+
+    The limbus holds the whole part, the pupil none of it.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(content.astype(np.uint8))
+    if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < _MIN_AREA:
+        return None
+    iris = _without_specks(np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())))
+    edge = region_edge(iris)
     rows, columns = np.nonzero(iris)
     middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
     extent = max(np.ptp(columns), np.ptp(rows)) + 1.0
     pixels = np.column_stack([columns, rows]).astype(float)[:: max(1, len(rows) // 400)]
-    limbus = _circle_through(edge, middle, 0.3 * extent, (0.45 * extent, 0.7 * extent), inside=pixels)
+    limbus = fit_circle(edge, middle, 0.3 * extent, (0.45 * extent, 0.7 * extent), inside=pixels)
     if limbus is None:
-        raise SegmentationError("no ring: the outer edge of the painted picture is no circle")
+        return None
     centre, radius = np.array([limbus.x, limbus.y]), limbus.mean_radius
     inner = edge[np.hypot(*(edge - centre).T) < 0.9 * radius]
-    pupil = _circle_through(inner, centre, 0.3 * radius, (0.1 * radius, 0.85 * radius), outside=pixels)
-    if pupil is None:
-        raise SegmentationError("no ring: the pupil is not painted over")
-    size = (image.shape[0], image.shape[1])
-    mask = iris & limbus.mask(size) & ~pupil.mask(size)
-    return Segmentation(pupil, limbus, None, None, mask, mask)
+    pupil = fit_circle(inner, centre, 0.3 * radius, (0.1 * radius, 0.85 * radius), outside=pixels)
+    return None if pupil is None else (pupil, limbus)
 
 
-def _flat(image: Gray) -> tuple[Bool, Bool]:
-    """Where `image` has the gray that fills its frame: nearly, as far as compression let it stray, and exactly."""
-    level = int(np.bincount(_frame(image), minlength=256).argmax())
-    away = np.abs(image.astype(np.int16) - level)
-    exact = away <= 1
-    near = away <= _NEAR
-    lossless = _frame(exact).mean() > 0.99 * _frame(near).mean()
-    return (exact if lossless else near), exact
+def _without_specks(region: Bool) -> Bool:
+    """`region` with holes of a few pixels filled: an iris may hold the background's gray level by chance."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~region).astype(np.uint8))
+    small = np.zeros(count, np.bool_)
+    small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _MAX_SPECK
+    return np.asarray(region | small[labels])
 
 
-def _frame(picture: NDArray[Kind]) -> NDArray[Kind]:
+def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:
+    """Whether the pupil is painted over: a reflection of the background's level would not fill it."""
+    inside = pupil.mask(flat.shape)
+    return bool(inside.any() and flat[inside].mean() >= _MIN_PAINTED_PUPIL)
+
+
+def _is_cut_out(background: Background, limbus: Boundary) -> bool:
+    """Whether the picture is flat beyond `limbus`, and its content reaches up to `limbus` where no eyelid hides it."""
+    beyond = ~_scaled(limbus, _OUTER).mask(background.outside.shape)
+    if not beyond.any() or background.outside[beyond].mean() < _MIN_OUTSIDE_FRACTION:
+        return False
+    angle = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
+    inner, outer = (_scaled(limbus, factor).points(angle) for factor in (_INNER, _OUTER))
+    content = ~(_read(background.outside, inner) | _read(background.holes, inner))
+    return bool((content & _read(background.outside, outer)).mean() >= _MIN_EDGE_FRACTION)
+
+
+def _scaled(curve: Boundary, factor: float) -> Boundary:
+    cosines, sines = (tuple(factor * term for term in series) for series in (curve.cosines, curve.sines))
+    return replace(curve, cosines=cosines, sines=sines)
+
+
+def _read(mask: Bool, points: Float) -> Bool:
+    """`mask` (H, W) at the pixels nearest to `points` (N, 2); the nearest border pixel beyond the picture."""
+    height, width = mask.shape
+    x, y = np.rint(points).astype(int).T
+    return np.asarray(mask[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
+
+
+def _filled(image: Gray, background: Background) -> Gray:
+    """`image` with a sclera-like gray outside, a dark pupil where the largest hole is, and no other holes."""
+    content = ~(background.outside | background.holes)
+    if not content.any():
+        raise SegmentationError("no cut-out iris: the whole picture is flat")
+    level = float(np.median(image[content]))
+    filled = image.copy()
+    filled[background.outside] = min(255, round(1.4 * level + 40))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(background.holes.astype(np.uint8), connectivity=4)
+    if count > 1:
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        largest = 1 + int(areas.argmax())
+        filled[background.holes] = round(level)
+        if areas.max() > _MIN_PUPIL_FRACTION * np.count_nonzero(content):
+            filled[labels == largest] = round(0.25 * level)
+    return filled
+
+
+def _frame(picture: NDArray[Level]) -> NDArray[Level]:
     """The pixels of the outermost two rows and columns."""
     return np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(), picture[:, -2:].ravel()])
-
-
-def _largest(mask: Bool) -> Bool | None:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return None
-    return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
-
-
-def _without_specks(iris: Bool) -> Bool:
-    """`iris` with holes of a few pixels filled."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~iris).astype(np.uint8))
-    small = np.zeros(count, bool)
-    small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _SPECK
-    return np.asarray(iris | small[labels])
-
-
-def _edge(mask: Bool) -> Float:
-    """Points (N, 2) half way between neighbours of which one is in `mask` and the other is not."""
-    padded = np.pad(mask, 1)
-    rows, columns = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    down, across = np.nonzero(padded[1:] != padded[:-1])
-    sideways = np.column_stack([columns - 0.5, rows - 1.0])
-    return np.concatenate([sideways, np.column_stack([across - 1.0, down - 0.5])])
-
-
-def _circle_through(
-    edge: Float,
-    middle: Float,
-    reach: float,
-    radii: tuple[float, float],
-    *,
-    inside: Float | None = None,
-    outside: Float | None = None,
-) -> Boundary | None:
-    """The circle with most of `edge` (N, 2) on it, its centre within `reach` of `middle`, its radius within `radii`.
-
-    Nearly all of `inside` (M, 2) must lie within it, or of `outside` beyond it. RANSAC (Fischler & Bolles 1981): lids
-    cut an iris along chords, so a fit to the whole edge would be too small. None where too little lies on any circle.
-    """
-    if len(edge) < 12:
-        return None
-    random = np.random.default_rng(0)
-    circles = _circles(edge[random.integers(len(edge), size=(_TRIES, 3))])
-    x, y, radius = circles.T
-    plausible = (np.hypot(x - middle[0], y - middle[1]) < reach) & (radius > radii[0]) & (radius < radii[1])
-    for points, sign in ((inside, 1.0), (outside, -1.0)):
-        if points is not None and plausible.any():
-            beyond = sign * _distances(points, circles[plausible]) > _tolerance(radius[plausible])[:, None]
-            plausible[plausible] = beyond.mean(axis=1) < 0.015
-    if not plausible.any():
-        return None
-    circles = circles[plausible]
-    on = np.abs(_distances(edge, circles)) < _tolerance(circles[:, 2])[:, None]
-    best = int(on.sum(axis=1).argmax())
-    # A circle of radius r has about 8 r such points.
-    if on[best].sum() < 0.2 * 8 * circles[best, 2]:
-        return None
-    return _fitted(edge[on[best]], circles[best, 0], circles[best, 1])
-
-
-def _tolerance(radius: Float) -> Float:
-    return np.asarray(np.maximum(1.5, 0.02 * radius))  # an iris is no perfect circle
-
-
-def _distances(points: Float, circles: Float) -> Float:
-    """How far (C, N) `points` (N, 2) lie beyond `circles` (C, 3)."""
-    x, y, radius = circles.T[:, :, None]
-    return np.asarray(np.hypot(points[:, 0] - x, points[:, 1] - y) - radius)
-
-
-def _circles(triples: Float) -> Float:
-    """Centre and radius (C, 3) of the circles through `triples` (C, 3, 2) of points; inf where there is none."""
-    (x1, y1), (x2, y2), (x3, y3) = triples.transpose(1, 2, 0)
-    twice = 2 * ((x2 - x1) * (y3 - y1) - (x3 - x1) * (y2 - y1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        second, third = (x2 - x1) ** 2 + (y2 - y1) ** 2, (x3 - x1) ** 2 + (y3 - y1) ** 2
-        x = ((y3 - y1) * second - (y2 - y1) * third) / twice
-        y = ((x2 - x1) * third - (x3 - x1) * second) / twice
-        circles = np.column_stack([x1 + x, y1 + y, np.hypot(x, y)])
-    return np.where(np.isfinite(circles), circles, np.inf)
-
-
-def _fitted(points: Float, x: float, y: float) -> Boundary:
-    """The circle of least squares through `points` (N, 2); the ellipse where they go most of the way around."""
-    angle = np.arctan2(points[:, 1] - y, points[:, 0] - x)
-    sectors = np.unique((angle % TAU / TAU * 24).astype(int))
-    if len(sectors) >= 16:
-        (cx, cy), (width, height), degrees = cv2.fitEllipseDirect(points.astype(np.float32))
-        if 0.8 < width / height < 1.25:
-            return Boundary.from_ellipse(Ellipse(cx, cy, width / 2, height / 2, np.deg2rad(degrees)))
-    # x^2 + y^2 = 2 a x + 2 b y + c (Kasa 1976)
-    system = np.column_stack([2 * points, np.ones(len(points))])
-    a, b, c = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0]
-    return Boundary.circle(a, b, float(np.sqrt(c + a * a + b * b)))

@@ -1,8 +1,8 @@
-"""Which parts of an eye the pixels of a picture belong to, as a small convolutional network sees them.
+"""A small convolutional network that gives the probability of pupil, iris and eyelid opening at each pixel.
 
-The network was trained on rendered eyes alone (`irisstn.training.segmenter`; see weights/CARD.md) and runs in OpenCV's
-own DNN module. It looks twice: at the whole picture, to find the eye, and then closer, with the iris at the size that
-it knows best.
+The network was trained on rendered eyes alone (`irisstn.training.segmenter`; see weights/CARD-segmenter.md) and runs
+in OpenCV's DNN module. `irisstn.segmentation.segment` applies it to the whole picture, to find the eye, and then to a
+crop in which the iris has the size that the network was trained on.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from irisstn.geometry import Float32, Gray
 from irisstn.weights import SEGMENTER, SHIPPED
 
 SIZE = (96, 128)  # (H, W) of the pictures that the network was trained on
-GRID = 16  # what the sides of a picture that it takes are multiples of
-IRIS_RADIUS = 30.0  # pixels of an iris's radius in the closer predict_part_maps
+GRID = 16  # the sides of an input must be multiples of this
+IRIS_RADIUS = 30.0  # of the iris in a crop, in pixels
 _WEIGHTS = SHIPPED / SEGMENTER
 
 _loaded = threading.local()  # OpenCV's networks must not be shared by threads
@@ -30,10 +30,15 @@ _loaded = threading.local()  # OpenCV's networks must not be shared by threads
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartMaps:
-    """How likely each pixel belongs to a part of the eye: maps (H, W), 0..1.
+    """The probability that a pixel belongs to a part of the eye.
 
-    `pupil` and `iris` are the whole discs, the iris's with the pupil, both with what lids and glints hide; `opening` is
-    what lies between the lids.
+    Attributes
+    ----------
+    pupil, iris : ndarray of float32, shape (H, W)
+        The whole discs, 0..1: that of the iris includes the pupil, and both include what eyelids and specular
+        reflections cover.
+    opening : ndarray of float32, shape (H, W)
+        The opening between the eyelids, 0..1.
     """
 
     pupil: Float32
@@ -42,24 +47,50 @@ class PartMaps:
 
 
 def predict_part_maps(picture: Gray) -> PartMaps:
-    """The parts of the eye in `picture` (H, W), with sides that are multiples of `GRID`.
+    """Apply the network to a picture.
 
-    Raises WeightsError where the weights cannot be read.
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W)
+        A picture whose sides are multiples of `GRID`.
+
+    Returns
+    -------
+    PartMaps
+        Maps of the size of `picture`.
+
+    Raises
+    ------
+    ValueError
+        Where a side is not a multiple of `GRID`.
+    WeightsError
+        Where the weights cannot be read.
     """
     height, width = picture.shape
     if height % GRID or width % GRID:
-        raise ValueError(f"the network looks at pictures with sides of multiples of {GRID}, got {picture.shape}")
+        raise ValueError(f"the sides of a picture must be multiples of {GRID}, got {picture.shape}")
     network, last = _network(height, width)
     network.setInput(standardized(picture)[None, None])
     logits = np.asarray(network.forward(last), np.float32)
     likely = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    # Channels of four are the pixels of 2 x 2: numpy lays them out five times as fast as the network's last layer.
+    # Channels of four are the pixels of 2 x 2: numpy rearranges them five times as fast as a layer of the network.
     cells = likely.reshape(-1, 2, 2, height // 2, width // 2)
     return PartMaps(*cells.transpose(0, 3, 1, 4, 2).reshape(-1, height, width))
 
 
 def standardized(picture: Gray) -> Float32:
-    """`picture` (H, W) with mean 0 and standard deviation about 1, as the network was trained on."""
+    """Normalise the gray levels as in the training of the network.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W)
+        A picture.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        Gray levels of mean 0 and standard deviation about 1.
+    """
     levels = picture.astype(np.float32) / 255
     mean, deviation = cv2.meanStdDev(levels)
     return np.asarray((levels - mean[0, 0]) / (deviation[0, 0] + 0.02), np.float32)
@@ -67,9 +98,17 @@ def standardized(picture: Gray) -> Float32:
 
 @cache
 def weights_hash() -> str:
-    """SHA-256 of the network's weights: what a result depends on beside the settings.
+    """SHA-256 of the network's weights, on which a result depends besides the settings.
 
-    Raises WeightsError where they cannot be read.
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    WeightsError
+        Where the weights cannot be read.
     """
     try:
         return sha256(_WEIGHTS.read_bytes()).hexdigest()
@@ -78,7 +117,7 @@ def weights_hash() -> str:
 
 
 def _network(height: int, width: int) -> tuple[cv2.dnn.Net, str]:
-    """The network for pictures of one size, which it would have to be set up for anew; and its last convolution."""
+    """The network and the name of its last convolution; one for each input size, as a change of size is slow."""
     networks: dict[tuple[int, int], tuple[cv2.dnn.Net, str]] = _loaded.__dict__.setdefault("networks", {})
     if (height, width) not in networks:
         try:
@@ -91,6 +130,22 @@ def _network(height: int, width: int) -> tuple[cv2.dnn.Net, str]:
 
 
 def read_network(path: Path) -> cv2.dnn.Net:
-    """The network in the ONNX file at `path`. Raises cv2.error where it cannot be read."""
-    engine = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # of OpenCV 5: there the newer one is slower on the CPU
+    """Read a network from an ONNX file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    cv2.dnn.Net
+        The network.
+
+    Raises
+    ------
+    cv2.error
+        Where the file cannot be read.
+    """
+    engine = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # OpenCV 5 has a newer engine, which is slower on the CPU
     return cv2.dnn.readNetFromONNX(str(path)) if engine is None else cv2.dnn.readNetFromONNX(str(path), engine)

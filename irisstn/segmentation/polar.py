@@ -1,4 +1,4 @@
-"""Polar views of a picture: what the searches for the pupil and the limbus share.
+"""Polar maps of a picture, in which the edges of the pupil and the limbus are searched.
 
 A polar map has the shape (R, T): row i at the i-th radius in pixels, column t at the angle 2 pi t / T around a centre.
 """
@@ -16,7 +16,17 @@ from irisstn.geometry import TAU, Bool, Float, Float32, Gray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolarGrid:
-    """Where a polar map is read: evenly spaced `radii` (R,) in pixels around (`x`, `y`), at `columns` angles."""
+    """The sampling positions of a polar map.
+
+    Attributes
+    ----------
+    x, y : float
+        Centre in pixels.
+    radii : ndarray, shape (R,)
+        Evenly spaced radii in pixels.
+    columns : int
+        T, the number of angles 2 pi t / T.
+    """
 
     x: float
     y: float
@@ -29,24 +39,63 @@ class PolarGrid:
         return float(self.radii[1] - self.radii[0])
 
     def points(self) -> tuple[Float32, Float32]:
-        """x and y, each (R, T), of the cells."""
+        """Positions of the cells in the picture.
+
+        Returns
+        -------
+        x, y : ndarray of float32, shape (R, T)
+            Coordinates in pixels.
+        """
         _, cosine, sine = directions(self.columns)
         radius = np.asarray(self.radii, np.float32)[:, None]
         return radius * cosine + np.float32(self.x), radius * sine + np.float32(self.y)
 
     def unroll(self, image: Gray | Float32) -> Float32:
-        """The polar map (R, T) of `image`; outside the picture its edge goes on."""
+        """The polar map of an image.
+
+        Parameters
+        ----------
+        image : ndarray of uint8 or float32, shape (H, W)
+            The image; its border is repeated beyond it.
+
+        Returns
+        -------
+        ndarray of float32, shape (R, T)
+            Bilinear samples.
+        """
         levels = cv2.remap(image, *self.points(), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(levels, np.float32)
 
     def unroll_mask(self, mask: Bool) -> Bool:
-        """The polar map (R, T) of `mask`: True where it has any share in a cell."""
+        """The polar map of a mask.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (H, W)
+            The mask; its border is repeated beyond it.
+
+        Returns
+        -------
+        ndarray of bool, shape (R, T)
+            True where any pixel that contributes to a cell is True.
+        """
         return np.asarray(self.unroll(mask.view(np.uint8) * np.uint8(255)) > 0)
 
 
 @lru_cache(maxsize=16)
 def directions(columns: int) -> tuple[Float32, Float32, Float32]:
-    """Angle, cosine and sine (T,) of the columns of a polar map."""
+    """Angle, cosine and sine of the columns of a polar map.
+
+    Parameters
+    ----------
+    columns : int
+        T, the number of columns.
+
+    Returns
+    -------
+    angle_rad, cosine, sine : ndarray of float32, shape (T,)
+        Read-only arrays that are shared by all callers.
+    """
     angle = TAU * np.arange(columns) / columns
     parts = angle.astype(np.float32), np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
     for part in parts:
@@ -55,15 +104,29 @@ def directions(columns: int) -> tuple[Float32, Float32, Float32]:
 
 
 def edge_map(polar: Float32, hidden: Bool, reach: int, *, sign: int = 1) -> Float32:
-    """How much brighter (R, T) the next `reach` rows are than the last ones, soft-clipped to 0..1.
+    """Strength of the radial edges of a polar map.
 
-    With the `sign` -1: how much darker. Near `hidden` cells it is 0.
+    Parameters
+    ----------
+    polar : ndarray of float32, shape (R, T)
+        A polar map.
+    hidden : ndarray of bool, shape (R, T)
+        Cells to ignore; near them the strength is 0.
+    reach : int
+        Rows whose mean is compared on either side of an edge.
+    sign : int
+        1 for edges that are brighter outside, -1 for those that are darker.
+
+    Returns
+    -------
+    ndarray of float32, shape (R, T)
+        The rise of brightness, soft-clipped to 0..1 by the noise of the map.
     """
     padded = np.concatenate([np.zeros((1, polar.shape[1]), np.float32), np.cumsum(polar, axis=0)])
     rise = np.zeros_like(polar)
     inner = padded[reach:-reach] - padded[: -2 * reach]
     outer = padded[2 * reach :] - padded[reach:-reach]
-    between = (outer - inner) / reach  # half a row off: at the borders between the rows, which are averaged
+    between = (outer - inner) / reach  # at the borders between rows: the two borders of each row are averaged below
     rise[reach:-reach] = 0.5 * (between[:-1] + between[1:])
     noise = max(1.5, 2.0 * float(np.median(np.abs(rise))))
     edge = np.maximum(sign * rise, 0)

@@ -1,4 +1,4 @@
-"""The pupil's boundary: a low-order curve through its edge."""
+"""The boundary of the pupil, a curve of low order fitted to its edge."""
 
 from __future__ import annotations
 
@@ -6,37 +6,73 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Gray
-from irisstn.segmentation.contour_tracing import CurvePrior, trace
+from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
-_STIFFNESS = CurvePrior(shape=0.05)
+_PRIOR = CurvePrior(shape=0.05)
 
 
-def fit_pupil(image: Gray, glints: Bool, rough: Boundary) -> Boundary:
-    """The pupil's edge near the `rough` one; cells under `glints` (H, W) have no say."""
+def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
+    """Fit a curve of order 4 to the edge of the pupil.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a crop of one.
+    reflections : ndarray of bool, shape (H, W)
+        Specular reflections, which are ignored.
+    rough : Boundary
+        The rough pupil.
+
+    Returns
+    -------
+    Boundary
+        The pupil in pixels of `image`.
+
+    Raises
+    ------
+    SegmentationError
+        Where no closed curve fits the edges.
+    """
     radius = rough.mean_radius
     radii = np.arange(max(1.5, 0.6 * radius), 1.4 * radius + 3, max(0.5, radius / 50))
     grid = PolarGrid(rough.x, rough.y, radii, _COLUMNS)
     reach = max(2, round(max(1.5, 0.05 * radius) / grid.step))
-    edge = edge_map(grid.unroll(image), grid.unroll_mask(glints), reach)
-    steps = [(order, share * radius) for order, share in ((1, 0.18), (2, 0.12), (4, 0.08))]
-    return trace(edge, grid, rough, steps=steps, stiffness=_STIFFNESS)
+    edge = edge_map(grid.unroll(image), grid.unroll_mask(reflections), reach)
+    steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
+    return trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
 
 
-def edge_clarity(image: Gray, glints: Bool, pupil: Boundary) -> tuple[float, float]:
-    """How clear the edge of a fitted `pupil` is: its contrast and its sharpness.
+def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float, float]:
+    """Contrast and sharpness of the edge of a fitted pupil.
 
-    Contrast: the rise of brightness from the fifth of a radius within to the fifth beyond, in gray levels, median over
-    the angles. Sharpness: the share of that rise that happens within a tenth of a radius (1 in focus, 0.25 where the
-    picture is as blurred as the pupil is large). Cells under `glints` (H, W) have no say.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a crop of one.
+    reflections : ndarray of bool, shape (H, W)
+        Specular reflections; an angle at which one lies on the edge is ignored.
+    pupil : Boundary
+        The fitted pupil.
+
+    Returns
+    -------
+    contrast : float
+        Rise of brightness across the edge in gray levels: mean from 1.05 to 1.2 radii minus mean from 0.8 to 0.95
+        radii, median over the angles. 0 where fewer than a quarter of the angles are visible.
+    sharpness : float
+        Fraction of the contrast within a tenth of a radius: 1 in focus, 0.25 where the picture is as blurred as the
+        pupil is large.
     """
     angle, cosine, sine = directions(_COLUMNS)
-    shares = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
-    radii = shares * pupil.radius(angle).astype(np.float32)
+    relative = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
+    radii = relative * pupil.radius(angle).astype(np.float32)
     x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    hidden = cv2.remap(glints.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    hidden = cv2.remap(
+        reflections.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
     height, width = image.shape
     known = ((hidden == 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)).all(axis=0)
     if np.count_nonzero(known) < _COLUMNS // 4:

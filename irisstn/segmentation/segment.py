@@ -1,4 +1,4 @@
-"""One eye picture to its iris ring: the stages in their order."""
+"""Segmentation of one eye picture: the stages in their order."""
 
 from __future__ import annotations
 
@@ -10,27 +10,45 @@ from typing import NoReturn
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Gray, Lids
+from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
-from irisstn.segmentation.map_fitting import Disc, agreement, find_disc, fit_disc, fit_opening
+from irisstn.segmentation.map_fitting import Disc, find_disc, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_glints, find_occlusions
+from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 
-_MAX_CLOSER_CROPS = 2  # at most
-_CLOSER_CROP_SIZE = (96, 112)  # (H, W) of what is looked at then: 1.6 by 1.9 iris radii to each side
+_MAX_CLOSER_CROPS = 2
+_CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
-_WIDEST_PUPIL = 0.9  # of the iris's radius
-_OFF_CENTRE, _OFF_SIZE = 0.3, 0.2  # of a well framed iris: its centre in radii, its size as a logarithm
+_MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
+# Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
+_MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 
 
-def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
-    """The iris ring of the eye in `image` (H, W) uint8.
+def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
+    """Find the iris of the eye in a picture in which nothing is cut out.
 
-    Raises SegmentationError where no eye can be trusted, ValueError where `image` is no 8-bit gray picture.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        An eye picture, near infrared or the red channel.
+    config : SegmentationConfig
+        The limits below which an eye is refused.
+
+    Returns
+    -------
+    Segmentation
+        Boundaries, eyelids and masks in pixels of `image`.
+
+    Raises
+    ------
+    SegmentationError
+        Where no eye is found, or it is closed, too blurred or too small.
+    ValueError
+        Where `image` is not an 8-bit gray picture.
     """
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
@@ -38,58 +56,58 @@ def segment(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> S
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     rough = _locate_eye(image, config)
     pupil, limbus = _trace_edges(image, rough, config)
-    iris, usable = _masks(image, pupil, limbus, rough.lids)
+    iris, usable = _masks(image, pupil, limbus, rough.eyelids)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, limbus, *rough.lids, iris, usable)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable)
 
 
 @dataclass(frozen=True, slots=True)
 class _RoughEye:
-    """An eye as the network sees it, in the picture's pixels, before its edges are traced."""
+    """The eye that the network finds, in pixels of the picture, before its edges are traced."""
 
     pupil: Boundary
     limbus: Boundary
-    lids: Lids
+    eyelids: Eyelids
 
 
 def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
-    """The eye in `image`: looked at closer until its iris has the size that the network knows best."""
+    """The eye in `image`, from a crop in which the iris has the size that the network was trained on."""
     crop, parts, iris = _search_picture(image)
     for _ in range(_MAX_CLOSER_CROPS):
         if _well_framed(iris, crop.image.shape):
             break
-        x, y = crop.to_picture(iris.x, iris.y)
-        crop = Crop.framed(image, x, y, crop.factor * iris.radius / IRIS_RADIUS, _CLOSER_CROP_SIZE)
+        x, y = crop.transform.point_to_picture(iris.x, iris.y)
+        crop = Crop.framed(image, x, y, crop.transform.factor * iris.radius / IRIS_RADIUS, _CLOSER_CROP_SIZE)
         parts = predict_part_maps(crop.image)
         iris = find_disc(parts.iris) or _not_found("the picture", "an iris")
     disc = find_disc(parts.pupil) or _not_found("the iris", "a pupil")
     pupil, limbus = fit_disc(parts.pupil, disc), fit_disc(parts.iris, iris, parts.opening)
-    trust = min(agreement(parts.pupil, pupil), agreement(parts.iris, limbus))
+    trust = min(soft_iou(parts.pupil, pupil), soft_iou(parts.iris, limbus))
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
-    if pupil.mean_radius > _WIDEST_PUPIL * limbus.mean_radius:
+    if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
-    upper, lower = fit_opening(parts.opening, limbus)
-    lids = upper and crop.eyelid(upper), lower and crop.eyelid(lower)
-    return _RoughEye(crop.boundary(pupil), crop.boundary(limbus), lids)
+    to_picture = crop.transform
+    upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
+    return _RoughEye(to_picture.boundary_to_picture(pupil), to_picture.boundary_to_picture(limbus), (upper, lower))
 
 
 def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
-    """The whole picture, what is seen in it and its largest iris; where there is none, the same of its quarters."""
+    """A crop with the largest iris: the whole picture or, where that has none, one of nine crops of half its size."""
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
-    for share, places in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
-        seen: list[tuple[Crop, PartMaps, Disc]] = []
-        for x, y in product(places, places):
-            crop = Crop.framed(image, x * width - 0.5, y * height - 0.5, share * factor, (rows, columns))
+    for fraction, centres in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
+        found: list[tuple[Crop, PartMaps, Disc]] = []
+        for x, y in product(centres, centres):
+            crop = Crop.framed(image, x * width - 0.5, y * height - 0.5, fraction * factor, (rows, columns))
             parts = predict_part_maps(crop.image)
             if iris := find_disc(parts.iris):
-                seen.append((crop, parts, iris))
-        if seen:
-            return max(seen, key=lambda one: one[2].radius)
+                found.append((crop, parts, iris))
+        if found:
+            return max(found, key=lambda candidate: candidate[2].radius)
     _not_found("the picture", "an iris")
 
 
@@ -98,44 +116,46 @@ def _not_found(where: str, what: str) -> NoReturn:
 
 
 def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
-    off = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(off < _OFF_CENTRE and abs(np.log(iris.radius / IRIS_RADIUS)) < _OFF_SIZE)
+    """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
+    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
+    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
 
 
 def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
     """The edges of pupil and limbus near their rough curves. Raises SegmentationError where they are too blurred.
 
-    In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is better.
+    In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is kept.
     """
     crop = Crop.around(image, rough.limbus, 1.4, config.working_radius)
-    inner = crop.from_picture(rough.pupil)
-    glints = find_glints(crop.image, inner)
-    pupil = fit_pupil(crop.image, glints, inner)
-    contrast, sharpness = edge_clarity(crop.image, glints, pupil)
+    to_crop = crop.transform
+    inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
+    reflections = find_reflections(crop.image, inner)
+    pupil = fit_pupil(crop.image, reflections, inner)
+    contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (lid and crop.eyelid_from_picture(lid) for lid in rough.lids)
-    limbus = refine_limbus(crop.image, glints, pupil, crop.from_picture(rough.limbus), lids=(upper, lower))
-    return crop.boundary(pupil), crop.boundary(limbus)
+    upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
+    limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
+    return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
-def _masks(image: Gray, pupil: Boundary, limbus: Boundary, lids: Lids) -> tuple[Bool, Bool]:
-    """The iris between the lids and its usable part, both (H, W); worked out on the iris's bounding box alone."""
+def _masks(image: Gray, pupil: Boundary, limbus: Boundary, eyelids: Eyelids) -> tuple[Bool, Bool]:
+    """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
     height, width = image.shape
     points = limbus.points(TAU * np.arange(64) / 64)
     left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     size = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (lid and replace(lid, x=lid.x - left, y=lid.y - top) for lid in lids)
+    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in eyelids)
     open_eye = np.ones(size, np.bool_) if upper is None else ~upper.above(size)
     if lower is not None:
         open_eye &= lower.above(size)
     ring = outer.mask(size) & ~inner.mask(size) & open_eye
-    noise = find_occlusions(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
+    occlusion = find_occlusions(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
-    usable[top:bottom, left:right] = ring & ~noise
+    usable[top:bottom, left:right] = ring & ~occlusion
     return iris, usable

@@ -1,10 +1,10 @@
-"""Spatial transformers: transforms, sampling, localization nets, and the module that puts them together.
+"""Spatial transformers: transforms, sampling, localization networks, and the module that combines them.
 
     transformer = SpatialTransformer(TutorialLocalization(affine := Affine()), affine)
     warped = transformer(images)
 
-`TRANSFORMS` names every family; each stands there as it is made with its defaults. Conventions stand in `transform`
-and in `irisstn.geometry`.
+`TRANSFORMS` maps the name of each family to its constructor with default arguments. `irisstn.stn.transform` and
+`irisstn.geometry` state the conventions.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,8 @@
 """Transforms that are a 3 x 3 matrix: translation, rotation, scale, attention, affine.
 
-Sources: Jaderberg et al. 2015, "Spatial Transformer Networks", eq. 1 (affine) and eq. 2 (attention).
+References
+----------
+.. [1] Jaderberg et al. 2015, "Spatial Transformer Networks", eq. 1 (affine) and eq. 2 (attention).
 """
 
 from __future__ import annotations
@@ -18,47 +20,96 @@ class MatrixTransform(Transform):
 
     @abstractmethod
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, n)."""
+        """Matrices of theta.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            Network outputs, see `irisstn.stn.transform`.
+
+        Returns
+        -------
+        Tensor, shape (B, 3, 3)
+            Matrices that act on (x, y, 1) in grid units.
+        """
 
     @abstractmethod
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, n) of `matrix` (B, 3, 3) of this family, its parameters held inside their bounds."""
+        """Theta of matrices of this family: the inverse of `matrix`.
+
+        Parameters
+        ----------
+        matrix : Tensor, shape (B, 3, 3)
+            Matrices of this family.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta, with parameters clamped to their bounds.
+        """
 
     def move(self, theta: Tensor, points: Tensor) -> Tensor:
-        """Where the output's `points` (B or 1, N, 2) lie in the input, (B, N, 2)."""
+        """Input positions (B, N, 2) of the output's `points` (B or 1, N, 2), see `Transform.move`."""
         return apply_matrix(self.matrix(theta), points)
 
     def compose(self, outer: Tensor, inner: Tensor) -> Tensor:
-        """The theta (B, n) of outer(inner(point)); exact as long as it is inside the bounds."""
+        """Theta (B, n) of outer(inner(point)), see `Transform.compose`. Exact within the bounds."""
         return self.theta_of_matrix(_product(self.matrix(outer), self.matrix(inner)))
 
     def inverse(self, theta: Tensor) -> Tensor:
-        """The theta (B, n) that undoes `theta`; exact as long as it is inside the bounds."""
+        """Theta of the inverse transform.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            The transform.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            The inverse, exact within the bounds.
+        """
         return self.theta_of_matrix(torch.linalg.inv(self.matrix(theta)))
 
 
 class Translation(MatrixTransform):
-    """A shift by (x, y), in half widths and half heights of the input."""
+    """A shift by (x, y), in half widths and half heights of the input.
+
+    Parameters
+    ----------
+    bound : Bound
+        Limits of `x` and `y`.
+    """
 
     def __init__(self, bound: Bound = 1.0) -> None:
         super().__init__(("x", "y"), (0.0, 0.0), bound)
 
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, 2)."""
+        """Matrices (B, 3, 3) of `theta` (B, 2)."""
         x, y = self.physical(theta).unbind(-1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         return _matrix([one, zero, x, zero, one, y, zero, zero, one])
 
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, 2) of shifts (B, 3, 3)."""
+        """Theta (B, 2) of translations (B, 3, 3)."""
         return self.theta_of(matrix[:, :2, 2])
 
 
 class Rotation(MatrixTransform):
-    """A turn by `angle_rad` around the centre, from +x towards +y (clockwise as seen).
+    """A rotation by `angle_rad` around the centre, from +x towards +y (clockwise as seen).
 
-    `aspect` is the width of the images over their height, in pixels: units are per side, so without it a turn of an
-    oblong image would also shear it.
+    Parameters
+    ----------
+    bound : Bound
+        Limit of the angle in radians.
+    aspect : float
+        Width of the images over their height in pixels. Grid units are per side, so with a wrong aspect a rotation
+        also shears the image.
+
+    Raises
+    ------
+    ValueError
+        Where the aspect is not positive and finite.
     """
 
     def __init__(self, bound: Bound = torch.pi, *, aspect: float = 1.0) -> None:
@@ -68,74 +119,102 @@ class Rotation(MatrixTransform):
         self.aspect = float(aspect)
 
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, 1)."""
+        """Matrices (B, 3, 3) of `theta` (B, 1)."""
         angle = self.physical(theta)[:, 0]
         cosine, sine = torch.cos(angle), torch.sin(angle)
         one, zero = torch.ones_like(angle), torch.zeros_like(angle)
         return _matrix([cosine, -sine / self.aspect, zero, sine * self.aspect, cosine, zero, zero, zero, one])
 
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, 1) of turns (B, 3, 3), between half a turn back and half a turn on."""
+        """Theta (B, 1) of rotations (B, 3, 3); the angle is between -pi and pi."""
         return self.theta_of(torch.atan2(matrix[:, 1, 0] / self.aspect, matrix[:, 0, 0])[:, None])
 
 
 class Scale(MatrixTransform):
-    """Scale `x` and `y` about the centre: below 1 the output shows a part of the input, enlarged."""
+    """A scaling of x and y about the centre; below 1 the output is an enlarged part of the input.
+
+    Parameters
+    ----------
+    bound : Bound
+        Limits of the distance of either scale from 1.
+    """
 
     def __init__(self, bound: Bound = 0.9) -> None:
         super().__init__(("scale_x", "scale_y"), (1.0, 1.0), bound)
 
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, 2)."""
+        """Matrices (B, 3, 3) of `theta` (B, 2)."""
         x, y = self.physical(theta).unbind(-1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         return _matrix([x, zero, zero, zero, y, zero, zero, zero, one])
 
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, 2) of scalings (B, 3, 3)."""
+        """Theta (B, 2) of scalings (B, 3, 3)."""
         return self.theta_of(torch.stack([matrix[:, 0, 0], matrix[:, 1, 1]], dim=-1))
 
 
 class Attention(MatrixTransform):
-    """One scale and a shift: a window of the input (Jaderberg et al. 2015, eq. 2)."""
+    """One scale and a shift: a window of the input (Jaderberg et al. 2015, eq. 2).
+
+    Parameters
+    ----------
+    bound : Bound
+        Limits of the distance of the scale from 1, and of `x` and `y`.
+    """
 
     def __init__(self, bound: Bound = (0.9, 1.0, 1.0)) -> None:
         super().__init__(("scale", "x", "y"), (1.0, 0.0, 0.0), bound)
 
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, 3)."""
+        """Matrices (B, 3, 3) of `theta` (B, 3)."""
         scale, x, y = self.physical(theta).unbind(-1)
         one, zero = torch.ones_like(scale), torch.zeros_like(scale)
         return _matrix([scale, zero, x, zero, scale, y, zero, zero, one])
 
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, 3) of windows (B, 3, 3)."""
+        """Theta (B, 3) of windows (B, 3, 3)."""
         return self.theta_of(torch.cat([matrix[:, 0, :1], matrix[:, :2, 2]], dim=-1))
 
 
 class Affine(MatrixTransform):
     """All six entries of an affine matrix, row by row (Jaderberg et al. 2015, eq. 1).
 
-    The default bound lets the linear part reach any turn (entries of the identity ± 2) and the shift half a side.
+    Parameters
+    ----------
+    bound : Bound
+        Limits of the distance from the identity. The default allows any rotation, and a shift by half a side.
     """
 
     def __init__(self, bound: Bound = (2.0, 2.0, 1.0, 2.0, 2.0, 1.0)) -> None:
         super().__init__(("xx", "xy", "x", "yx", "yy", "y"), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), bound)
 
     def matrix(self, theta: Tensor) -> Tensor:
-        """The matrices (B, 3, 3) of `theta` (B, 6)."""
+        """Matrices (B, 3, 3) of `theta` (B, 6)."""
         xx, xy, x, yx, yy, y = self.physical(theta).unbind(-1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         return _matrix([xx, xy, x, yx, yy, y, zero, zero, one])
 
     def theta_of_matrix(self, matrix: Tensor) -> Tensor:
-        """The theta (B, 6) of affine matrices (B, 3, 3)."""
+        """Theta (B, 6) of affine matrices (B, 3, 3)."""
         return self.theta_of(matrix[:, :2].reshape(-1, 6))
 
 
 def apply_matrix(matrix: Tensor, points: Tensor) -> Tensor:
-    """Points (B, N, 2) of `points` (B or 1, N, 2) under affine matrices (B, 3, 3)."""
-    # Written out: a matrix product would run in half precision under autocast.
+    """Apply affine matrices to points.
+
+    Parameters
+    ----------
+    matrix : Tensor, shape (B, 3, 3)
+        Affine matrices.
+    points : Tensor, shape (B or 1, N, 2)
+        Points (x, y).
+
+    Returns
+    -------
+    Tensor, shape (B, N, 2)
+        The moved points.
+    """
+    # Not a matrix product, because autocast would compute that in half precision.
     x, y = points[..., 0], points[..., 1]
     moved = [matrix[:, i, 0, None] * x + matrix[:, i, 1, None] * y + matrix[:, i, 2, None] for i in range(2)]
     return torch.stack(moved, dim=-1)

@@ -1,4 +1,4 @@
-"""Layers and Fourier series on a circle: what is done along a strip's angle, in any network that reads strips."""
+"""Convolutions and Fourier series along the angle of a strip, which is a circle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from irisstn.stn.sampler import wrap_columns
 
 
 class CircularConv(nn.Module):
-    """Convolution of (B, C, R, T), wrapped around T, zero beyond the first and last row."""
+    """Convolution of strips, wrapped around the columns, with zeros beyond the first and last row.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Numbers of channels.
+    kernel : tuple of int
+        Rows and columns of the kernel, both odd.
+    stride : tuple of int
+        Strides along rows and columns.
+    dilation : int
+        Dilation along the columns.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: int = 1
@@ -20,13 +32,37 @@ class CircularConv(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, (1, dilation), bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, R, T) to (B, C', R / stride, T / stride), rounded up."""
+        """Convolve features.
+
+        Parameters
+        ----------
+        features : Tensor, shape (B, inputs, R, T)
+            Features of strips.
+
+        Returns
+        -------
+        Tensor, shape (B, outputs, R / stride, T / stride)
+            Sizes are rounded up.
+        """
         out: Tensor = self.conv(wrap_columns(features, self.margin))
         return out
 
 
 def waves(like: Tensor, order: int) -> Tensor:
-    """1, cos a, sin a, cos 2a, sin 2a, ... (1 + 2 order, T) at the angle a of each column of `like` (..., T)."""
+    """Values of 1, cos a, sin a, cos 2a, sin 2a, ... at the angle a of each column of a strip.
+
+    Parameters
+    ----------
+    like : Tensor, shape (..., T)
+        Gives the number of columns, the device and the dtype.
+    order : int
+        Highest Fourier order.
+
+    Returns
+    -------
+    Tensor, shape (1 + 2 order, T)
+        The basis functions.
+    """
     columns = like.shape[-1]
     angle = 2 * torch.pi * (torch.arange(columns, device=like.device, dtype=torch.float64) + 0.5) / columns
     waves = [torch.ones_like(angle)]
@@ -36,7 +72,20 @@ def waves(like: Tensor, order: int) -> Tensor:
 
 
 def fourier(values: Tensor, order: int) -> Tensor:
-    """Fourier coefficients (B, C, 1 + 2 order) of `values` (B, C, T) around the circle, in float32 at least."""
+    """Fourier coefficients of values around the circle.
+
+    Parameters
+    ----------
+    values : Tensor, shape (B, C, T)
+        Values at the columns of a strip.
+    order : int
+        Highest Fourier order.
+
+    Returns
+    -------
+    Tensor, shape (B, C, 1 + 2 order)
+        Coefficients of `waves`, in float32 at least.
+    """
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     means = (values[:, :, None, :] * waves(values, order)).mean(dim=-1)
     return torch.cat([means[..., :1], 2 * means[..., 1:]], dim=-1)

@@ -1,4 +1,4 @@
-"""Localization nets: an image, or a strip around a circle, to a transform's theta. All start at the identity."""
+"""A localization network for images: it estimates the theta of a transform, and starts at the identity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from irisstn.stn.transform import Transform
 
 
 def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
-    """Set a last layer so that it gives the transform's identity for any input: zero weights, the identity as bias."""
+    """Initialise a last layer with zero weights and the identity of a transform as bias.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+        The last layer of a localization network.
+    transform : Transform
+        The transform whose theta the layer returns.
+
+    Raises
+    ------
+    ValueError
+        Where the layer has no bias, or another number of outputs than the transform has parameters.
+    """
     if layer.out_features != transform.n_params or layer.bias is None:
         raise ValueError(f"the last layer needs {transform.n_params} outputs and a bias, got {layer}")
     nn.init.zeros_(layer.weight)
@@ -21,10 +34,21 @@ def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
 
 
 class TutorialLocalization(nn.Module):
-    """The net of PyTorch's STN tutorial: two convolutions, two linear layers.
+    """The localization network of PyTorch's STN tutorial: two convolutions, two linear layers.
 
-    The feature map is averaged to `pooled` cells before the linear layers, so images (B, C, H, W) of any size from
-    22 x 22 fit; at 28 x 28 with the default it is the tutorial's own.
+    The feature map is averaged to `pooled` cells before the linear layers, so that images of any size from 22 x 22
+    fit; at 28 x 28 with the default this changes nothing.
+
+    Parameters
+    ----------
+    transform : Transform
+        The transform whose theta is estimated.
+    channels : int
+        Channels of the image.
+    hidden : int
+        Width of the hidden layer.
+    pooled : tuple of int
+        Rows and columns of the averaged feature map.
     """
 
     def __init__(
@@ -40,14 +64,38 @@ class TutorialLocalization(nn.Module):
         start_at_identity(self.last, transform)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Theta (B, n) for `image` (B, C, H, W)."""
+        """Estimate theta.
+
+        Parameters
+        ----------
+        image : Tensor, shape (B, C, H, W)
+            Images.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta, in float32 at least.
+        """
         return precise_linear(self.last, torch.relu(self.hidden(self.pool(self.features(image)).flatten(1))))
 
 
 def precise_linear(layer: nn.Linear, features: Tensor) -> Tensor:
-    """A last layer in float32 at least: half precision, or autocast, would round theta to a few hundred steps."""
+    """Apply a last layer in float32 at least, also under autocast: half precision would quantise theta coarsely.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+        The layer.
+    features : Tensor, shape (B, inputs)
+        Its input, in any precision.
+
+    Returns
+    -------
+    Tensor, shape (B, outputs)
+        Its output, in float32 or, for float64 features, float64.
+    """
     dtype = torch.promote_types(features.dtype, torch.float32)
     kind = features.device.type
-    plain = torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
-    with plain:
+    full_precision = torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    with full_precision:
         return F.linear(features.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype))

@@ -1,33 +1,37 @@
-"""The ring transform: roll, dilation and corrected boundaries of a normalized iris.
+"""The ring transform: roll, dilation and corrected boundaries of a normalised iris.
 
 Convention
 ----------
-The parameters say where the true ring lies in the strip that was given. Two boundaries, in units of the ring's width,
-are Fourier series up to order 2 of the strip's own angle a,
+The parameters describe the true ring in the coordinates of the given strip. The two boundaries, in units of the ring's
+width, are Fourier series up to order 2 of the strip's angle a,
 
     p(a) = pupil_0 + pupil_cos1 cos a + pupil_sin1 sin a + pupil_cos2 cos 2a + pupil_sin2 sin 2a
     l(a) = limbus_0 + ...
 
-so that the true pupil lies at the radius p(a) of the strip, the true limbus at 1 + l(a). The cell of the rectified
-strip at (radius r, angle t) is sampled at the angle and radius
+so that the true pupil lies at the radius p(a) of the strip, the true limbus at 1 + l(a). Where the boundaries keep
+their centres, the cell of the rectified strip at (radius r, angle t) is sampled at
 
     angle_in  = t + roll_rad                              radius_in = p + (1 + l - p) f(r)
     f(r) = r + dilation r (1 - r)
 
-as long as the boundaries keep their centre. The first order of a boundary is a shift of its centre, and angles are
-counted around the centre: its point at the angle t' = t + roll_rad then lies at
+The first order of a boundary is a shift of its centre, and angles are counted around the centre: the point of the
+boundary at the angle t' = t + roll_rad lies in the strip at the angle
 
     t' + atan2(sin1 cos t' - cos1 sin t', radius_0 + cos1 cos t' + sin1 sin t')
 
-in the strip, and a cell lies on the straight line between the two boundaries' points, as in the rubber sheet (Daugman
-2004, eq. 8-10). Without this, centres that are off by up to 4 % of the iris radius leave angles wrong by 1.7 degrees
-(rms), with it by less than 0.1. `radius_0`, the boundary's mean radius in ring widths, follows from `pupil_share`,
-the pupil's radius as a share of the limbus's: a strip does not tell it, but a segmentation does.
+and a cell lies on the straight line between the points of the two boundaries, as in the rubber sheet [1]_. Without
+this, centres that are off by up to 4 % of the iris radius cause errors of the angle of 1.7 degrees (rms), with it less
+than 0.1. `radius_0` is the mean radius of the boundary in ring widths. It follows from `pupil_share`, the pupil's
+radius as a fraction of the limbus's, which cannot be derived from a strip alone but is known from a segmentation.
 
-At the identity every cell is sampled where it lies, so that the composition with the rubber sheet is the rubber sheet
-itself. f is monotone for |dilation| < 1, and goes on outside 0..1 with slope 1. Its shape follows the non-linear
-stretch of the tissue, which a dilating pupil pushes most near itself (compare Wyatt 2000, "A minimum-wear-and-tear
-meshwork for the iris").
+At the identity every cell is sampled at its own position, so that the composition with the rubber sheet is the rubber
+sheet itself. f is monotone for |dilation| < 1, and continues outside 0..1 with the slope 1. Its shape follows the
+non-linear stretch of the tissue, which is largest next to a dilating pupil (compare [2]_).
+
+References
+----------
+.. [1] Daugman 2004, "How iris recognition works", eq. 8-10.
+.. [2] Wyatt 2000, "A 'minimum-wear-and-tear' meshwork for the iris".
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from irisstn.geometry import grid_to_ring, ring_to_grid
 from irisstn.stn.transform import Transform
 
 NAMES = (
@@ -43,19 +48,34 @@ NAMES = (
     *(f"{boundary}_{term}" for boundary in ("pupil", "limbus") for term in ("0", "cos1", "sin1", "cos2", "sin2")),
     "pupil_share",
 )
-_PUPIL_SHARE = 0.45, 0.25  # middle and bound: from 0.2, a pupil in full light, to 0.7, one in the dark
+_PUPIL_SHARE = 0.45, 0.25  # centre and bound: from 0.2, a pupil in bright light, to 0.7, one in the dark
 _NODES = 32  # angles at which boundaries are composed
-_TINY = 1e-12  # keeps the square root of a zero amplitude differentiable
-_LEAST = 0.05  # ring widths: a boundary's radius is held above it
+_EPSILON = 1e-12  # keeps the square root of a zero amplitude differentiable
+_MIN_RADIUS = 0.05  # of a boundary, in ring widths
 
 
 class Ring(Transform):
-    """Thirteen parameters, `NAMES`: roll, dilation, five Fourier coefficients of either boundary, the pupil's share.
+    """Roll, dilation, five Fourier coefficients of either boundary, and `pupil_share`: the 13 parameters of `NAMES`.
 
-    Bounds: `max_roll_rad`; `max_dilation` < 1; `max_shift` for the mean and the first order (the centre) of either
-    boundary and `max_oval` for the second, both in ring widths. A (cos, sin) pair is bounded by its amplitude, so the
-    bound favours no direction. The bounds must leave the corrected ring a positive width everywhere.
-    `full_circle` leaves the roll as it is: any angle, periodic.
+    A (cos, sin) pair is bounded by its amplitude, so that the bound is the same in every direction.
+
+    Parameters
+    ----------
+    max_roll_rad : float
+        Bound of the roll.
+    max_dilation : float
+        Bound of the dilation, between 0 and 1.
+    max_shift : float
+        Bound of the mean and of the first order (the centre) of either boundary, in ring widths.
+    max_oval : float
+        Bound of the second order of either boundary, in ring widths.
+    full_circle : bool
+        Whether the roll is any angle, periodic and without a bound.
+
+    Raises
+    ------
+    ValueError
+        For bounds with which the dilation would not be monotone, or the boundaries could cross.
     """
 
     def __init__(
@@ -79,11 +99,11 @@ class Ring(Transform):
 
     @property
     def limits(self) -> Tensor:
-        """How far (13,) float64 each parameter may go from the identity; under `full_circle` the roll may go on."""
+        """Bounds (13,) float64 of the distance from the identity; with `full_circle` the roll has no bound."""
         return self._limits.clone()
 
     def physical(self, theta: Tensor) -> Tensor:
-        """The bounded parameters (B, 13) of `theta` (B, 13), in the order of `names`."""
+        """Bounded parameters (B, 13) of `theta` (B, 13), see `Transform.physical`."""
         theta = self._checked(theta)
         identity = self._identity.to(theta)
         amplitude = _amplitudes(theta - identity) / self._limits.to(theta)
@@ -91,7 +111,7 @@ class Ring(Transform):
         return torch.cat([theta[:, :1], bounded[:, 1:]], dim=1) if self.full_circle else bounded
 
     def theta_of(self, physical: Tensor) -> Tensor:
-        """The inverse of `physical`; parameters at or beyond their bound come back just inside it."""
+        """Theta (B, 13) of parameters (B, 13), see `Transform.theta_of`."""
         physical = self._checked(physical)
         identity = self._identity.to(physical)
         amplitude = _amplitudes(physical - identity) / self._limits.to(physical)
@@ -99,45 +119,73 @@ class Ring(Transform):
         return torch.cat([physical[:, :1], theta[:, 1:]], dim=1) if self.full_circle else theta
 
     def parameters_by_name(self, theta: Tensor) -> dict[str, Tensor]:
-        """The bounded parameters of `theta` (B, 13), each (B,), by name; the roll between -pi and pi."""
+        """Bounded parameters of `theta` (B, 13) by name, each (B,); the roll is between -pi and pi."""
         named = super().parameters_by_name(theta)
         return named | {"roll_rad": torch.remainder(named["roll_rad"] + torch.pi, 2 * torch.pi) - torch.pi}
 
     def with_pupil_share(self, theta: Tensor, pupil_share: Tensor) -> Tensor:
-        """`theta` (B, 13) with the pupil's share (B,) of the limbus's radius as it is known, held inside 0.2..0.7."""
+        """Replace `pupil_share`, which is not estimated but known.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, 13)
+            Network outputs.
+        pupil_share : Tensor, shape (B,)
+            Radius of the pupil as a fraction of that of the limbus; clamped to 0.2..0.7.
+
+        Returns
+        -------
+        Tensor, shape (B, 13)
+            Theta with that parameter.
+        """
         known = torch.cat([self.physical(theta)[:, :-1], pupil_share.to(theta)[:, None]], dim=1)
         return torch.cat([theta[:, :-1], self.theta_of(known)[:, -1:].to(theta)], dim=1)
 
     def ring(self, theta: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Where the cells of a strip of `size` (R, T) are sampled: radius and angle_rad, both (B, R, T).
+        """Ring coordinates at which the cells of a strip are sampled.
 
-        Radius 0 is the input's pupil boundary and 1 its limbus; the angle is not brought back into one turn.
+        Parameters
+        ----------
+        theta : Tensor, shape (B, 13)
+            Network outputs.
+        size : tuple of int
+            (R, T) of the strip.
+
+        Returns
+        -------
+        radius, angle_rad : Tensor, shape (B, R, T)
+            Ring coordinates of the input; the angle is not reduced to one turn.
+
+        Raises
+        ------
+        ValueError
+            For a size that is not positive.
         """
         parameters = self.physical(theta)
         rows, columns = size
         if rows < 1 or columns < 1:
             raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
-        # The same operations in the same order as in `irisstn.geometry`, so that the identity equals it to the bit.
+        # The operations and their order are those of `irisstn.geometry`, so that the identity is equal to the bit.
         steps = torch.arange(columns, device=theta.device, dtype=torch.float64)
         angle = (2 * torch.pi * (steps + 0.5) / columns).to(parameters)[None, None, :]
         radius = ((torch.arange(rows, device=theta.device, dtype=torch.float64) + 0.5) / rows).to(parameters)
         return _move(parameters, radius[None, :, None], angle)
 
     def move(self, theta: Tensor, points: Tensor) -> Tensor:
-        """Where the output's `points` (B or 1, N, 2) lie in the input, (B, N, 2); x runs around the circle."""
-        radius, angle = _move(self.physical(theta), (points[..., 1] + 1) / 2, torch.pi * (points[..., 0] + 1))
-        return torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1)
+        """Input positions (B, N, 2) of the output's `points` (B or 1, N, 2), see `Transform.move`; x is periodic."""
+        radius, angle = _move(self.physical(theta), *grid_to_ring(points[..., 0], points[..., 1]))
+        return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def forward(self, theta: Tensor, size: tuple[int, int]) -> Tensor:
-        """The sampling grid (B, R, T, 2) of `theta` (B, 13) for a strip of `size` (R, T)."""
-        radius, angle = self.ring(theta, size)  # faster than `move`: the boundaries depend on the column alone
-        return torch.stack([angle / torch.pi - 1, 2 * radius - 1], dim=-1)
+        """Sampling grid (B, R, T, 2) of `theta` (B, 13) for a strip of `size` (R, T), see `Transform.forward`."""
+        radius, angle = self.ring(theta, size)  # faster than `move`, because the boundaries depend on the column alone
+        return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def compose(self, outer: Tensor, inner: Tensor) -> Tensor:
-        """The theta (B, 13) of outer(inner(point)).
+        """Theta (B, 13) of outer(inner(point)), see `Transform.compose`.
 
-        Exact where `inner` is a roll alone; otherwise the boundaries are fitted up to order 2 and the dilation to the
-        middle of the ring. The pupil's share is that of the input, so of `outer`.
+        Exact where `inner` is only a roll; otherwise the boundaries are fitted up to order 2 and the dilation to the
+        middle of the ring. `pupil_share` is that of the input, so of `outer`.
         """
         first, second = self.physical(inner), self.physical(outer)
         roll = first[:, :1] + second[:, :1]
@@ -147,65 +195,67 @@ class Ring(Transform):
             middle = _move(first, torch.full_like(start, level), start)
             reached.append(_move(second, *middle))
         (low, low_angle), _, (high, high_angle) = reached
-        turned = roll + (high_angle - _nodes(first)).mean(dim=1, keepdim=True)
-        hole = second[:, -1:] / (1 - second[:, -1:])  # the pupil's radius in ring widths
-        inner, half, outer = ((hole + radius)[..., None] * _direction(angle) for radius, angle in reached)
+        total_roll = roll + (high_angle - _nodes(first)).mean(dim=1, keepdim=True)
+        pupil_radius = second[:, -1:] / (1 - second[:, -1:])  # in ring widths
+        inner, half, outer = ((pupil_radius + radius)[..., None] * _direction(angle) for radius, angle in reached)
         line = outer - inner
-        part = ((half - inner) * line).sum(dim=-1) / line.square().sum(dim=-1)  # of the way between the boundaries
-        dilation = 4 * (part - 0.5).mean(dim=1, keepdim=True)
+        fraction = ((half - inner) * line).sum(dim=-1) / line.square().sum(dim=-1)  # of the way between the boundaries
+        dilation = 4 * (fraction - 0.5).mean(dim=1, keepdim=True)
         boundaries = [_series(low, low_angle), _series(high - 1, high_angle)]
-        return self.theta_of(torch.cat([turned, dilation, *boundaries, second[:, -1:]], dim=1))
+        return self.theta_of(torch.cat([total_roll, dilation, *boundaries, second[:, -1:]], dim=1))
 
 
 def _move(parameters: Tensor, radius: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     """Radius and angle in the input of the output's `radius` and `angle`, each broadcast to (B, ...)."""
     columns = [column.reshape(-1, *[1] * (angle.ndim - 1)) for column in parameters.unbind(dim=1)]
-    roll, dilation, pupil, limbus, share = columns[0], columns[1], columns[2:7], columns[7:12], columns[12]
+    roll, dilation, pupil, limbus, pupil_share = columns[0], columns[1], columns[2:7], columns[7:12], columns[12]
     turned = angle + roll
-    hole = share / (1 - share)  # the pupil's radius in ring widths
-    low, low_angle = _boundary(pupil, hole, turned)
-    beyond, high_angle = _boundary(limbus, hole + 1, turned)
+    pupil_radius = pupil_share / (1 - pupil_share)  # in ring widths
+    low, low_angle = _boundary(pupil, pupil_radius, turned)
+    beyond, high_angle = _boundary(limbus, pupil_radius + 1, turned)
     high = 1 + beyond
     inside = radius.clamp(0, 1)
-    part = radius + dilation * inside * (1 - inside)  # of the way from the pupil's point to the limbus's
-    # The straight line between two points at the distances `near` and `far` from the centre, `apart` in angle. Written
-    # as a correction of the straight line in polar form, so that it is exactly 0 for points at the same angle.
-    near, far = (hole + low).clamp(min=_LEAST), (hole + high).clamp(min=_LEAST)
+    fraction = radius + dilation * inside * (1 - inside)  # of the way from the pupil's point to the limbus's
+    # The straight line between two points at the distances `near` and `far` from the centre, whose angles differ by
+    # `apart`: a linear interpolation plus a correction that is exactly 0 for points at the same angle.
+    near, far = (pupil_radius + low).clamp(min=_MIN_RADIUS), (pupil_radius + high).clamp(min=_MIN_RADIUS)
     apart = high_angle - low_angle
-    ahead = part.clamp(min=0)  # inside the pupil the line's angle would turn round
+    ahead = fraction.clamp(min=0)  # continued through the centre of the pupil, the line would reverse its angle
     length = (1 - ahead) * near + ahead * far
     sagitta = 4 * ahead * (1 - ahead) * near * far * torch.sin(apart / 2).square()
-    shorter = sagitta / (length + torch.sqrt((length.square() - sagitta).clamp(min=_TINY)))
-    bend = torch.atan2(ahead * far * torch.sin(apart), (1 - ahead) * near + ahead * far * torch.cos(apart))
-    return low + (high - low) * part - shorter, low_angle + bend
+    shorter = sagitta / (length + torch.sqrt((length.square() - sagitta).clamp(min=_EPSILON)))
+    turn = torch.atan2(ahead * far * torch.sin(apart), (1 - ahead) * near + ahead * far * torch.cos(apart))
+    return low + (high - low) * fraction - shorter, low_angle + turn
 
 
 def _boundary(series: list[Tensor], mean_radius: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """How far beyond the strip's boundary a true one lies, and at which angle of the strip.
+    """Distance of the true boundary beyond the strip's, in ring widths, and the angle of the strip at which it lies.
 
-    `angle` counts around the true boundary's own centre; `mean_radius` is that of the strip's boundary. Both lengths
-    are in ring widths.
+    `angle` is counted around the centre of the true boundary; `mean_radius` is that of the strip's boundary in ring
+    widths.
     """
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    outward = (mean_radius + series[0] + series[1] * cosine + series[2] * sine).clamp(min=_LEAST)
+    outward = (mean_radius + series[0] + series[1] * cosine + series[2] * sine).clamp(min=_MIN_RADIUS)
     angle = angle + torch.atan2(series[2] * cosine - series[1] * sine, outward)
     first = series[1] * torch.cos(angle) + series[2] * torch.sin(angle)
     return series[0] + first + series[3] * torch.cos(2 * angle) + series[4] * torch.sin(2 * angle), angle
 
 
 def _direction(angle: Tensor) -> Tensor:
+    """Unit vectors (..., 2) at `angle` (...)."""
     return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
 
 
 def _nodes(like: Tensor) -> Tensor:
+    """Evenly spaced angles (1, 32) around the circle, with the device and dtype of `like`."""
     return (torch.arange(_NODES, device=like.device, dtype=like.dtype) * (2 * torch.pi / _NODES))[None, :]
 
 
 def _series(values: Tensor, angle: Tensor) -> Tensor:
-    """Fourier coefficients (B, 5) up to order 2 of `values` (B, 32) at `angle` (B, 32), which go round once unevenly.
+    """Fourier coefficients (B, 5) up to order 2 of `values` (B, 32) at unevenly spaced `angle` (B, 32) of one turn.
 
-    The integral over the angle, as a sum over the nodes: for smooth periodic functions as exact as any quadrature. The
-    angle's change from node to node is taken by the spectral derivative (Trefethen 2000, eq. 3.10).
+    The integral over the angle is a sum over the nodes, which is spectrally accurate for smooth periodic functions. The
+    derivative of the angle by the node is the spectral one (Trefethen 2000, "Spectral Methods in MATLAB", eq. 3.10).
     """
     nodes = _nodes(values)
     between = nodes.T - nodes
@@ -219,8 +269,8 @@ def _series(values: Tensor, angle: Tensor) -> Tensor:
 
 
 def _amplitudes(offset: Tensor) -> Tensor:
-    """Each offset's absolute value, or that of the (cos, sin) pair it belongs to: (B, 13)."""
-    square = offset.square() + _TINY
+    """Absolute value (B, 13) of each offset, or the amplitude of the (cos, sin) pair that it belongs to."""
+    square = offset.square() + _EPSILON
     pairs = square[:, [3, 5, 8, 10]] + square[:, [4, 6, 9, 11]]
     pupil, limbus = pairs[:, [0, 0, 1, 1]], pairs[:, [2, 2, 3, 3]]
     return torch.cat([square[:, :3], pupil, square[:, 7:8], limbus, square[:, 12:]], dim=1).sqrt()

@@ -1,6 +1,6 @@
-"""Sampling an image through a grid, on a plane or around a circle, and watching where the grid goes.
+"""Sampling of an image through a grid, on a plane or around a circle, and measures of the area outside the image.
 
-One convention everywhere: `align_corners=False`, in the units of `irisstn.geometry`.
+All grids are in the units of `irisstn.geometry`, with `align_corners=False`.
 """
 
 from __future__ import annotations
@@ -24,34 +24,78 @@ def sample(
     padding: Padding = "zeros",
     samples: int = 1,
 ) -> Tensor:
-    """Sample `image` (B, C, H, W) at `grid` (B, H', W', 2), giving (B, C, H', W') in the image's dtype.
+    """Sample images at the points of a grid.
 
-    `wrap` makes x a circle, as the angle of a strip is: any x, however large, is in the image. `padding` says what lies
-    outside (with `wrap`, only above and below). `samples` > 1 averages samples x samples points spread over each output
-    cell, against aliasing when the output is coarser than the input: take about the ratio of the two. That also lets
-    gradients see the whole cell (compare Jiang et al. 2019, "Linearized multi-sampling").
+    The computation is in float32 at least, because half precision cannot represent a position within a pixel.
 
-    Computed in float32 at least: half precision has no room for a position within a pixel.
+    Parameters
+    ----------
+    image : Tensor, shape (B, C, H, W)
+        Images.
+    grid : Tensor, shape (B, H', W', 2)
+        (x_unit, y_unit) of each output cell.
+    wrap : bool
+        Whether x is periodic, like the angle of a strip; then no x lies outside.
+    mode : {"bilinear", "nearest", "bicubic"}
+        Interpolation.
+    padding : {"zeros", "border", "reflection"}
+        Values outside the image; with `wrap` only above and below.
+    samples : int
+        With more than one, samples x samples points are averaged over each output cell. This prevents aliasing where
+        the output is coarser than the input (use about the ratio of the two), and gives gradients from the whole cell;
+        compare [1]_.
+
+    Returns
+    -------
+    Tensor, shape (B, C, H', W')
+        The samples, in the dtype of `image`.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit, or `samples` is below 1.
+
+    References
+    ----------
+    .. [1] Jiang et al. 2019, "Linearized multi-sampling for differentiable image transformation".
     """
     if image.ndim != 4 or grid.ndim != 4 or grid.shape[-1] != 2 or grid.shape[0] != image.shape[0]:
         raise ValueError(f"(B, C, H, W) and (B, H', W', 2) are needed, got {tuple(image.shape)}, {tuple(grid.shape)}")
     if samples < 1:
         raise ValueError(f"at least one sample per cell is needed, got {samples}")
     dtype = torch.promote_types(torch.promote_types(image.dtype, grid.dtype), torch.float32)
-    source, places = image.to(dtype), grid.to(dtype)
+    source, positions = image.to(dtype), grid.to(dtype)
     if samples > 1:
-        places = _spread(places, samples)
+        positions = _spread(positions, samples)
     if wrap:
         margin = 2 if mode == "bicubic" else 1
-        source, places = wrap_columns(source, margin), _wrap_grid(places, image.shape[-1], margin)
-    sampled = F.grid_sample(source, places, mode=mode, padding_mode=padding, align_corners=False)
+        source, positions = wrap_columns(source, margin), _wrap_grid(positions, image.shape[-1], margin)
+    sampled = F.grid_sample(source, positions, mode=mode, padding_mode=padding, align_corners=False)
     if samples > 1:
         sampled = F.avg_pool2d(sampled, samples)
     return sampled.to(image.dtype)
 
 
 def wrap_columns(image: Tensor, margin: int) -> Tensor:
-    """`image` (..., W) with `margin` columns of the other end put at each end: (..., W + 2 margin)."""
+    """Pad an image at either side with columns of the opposite side.
+
+    Parameters
+    ----------
+    image : Tensor, shape (..., W)
+        An image whose columns are periodic.
+    margin : int
+        Columns to add at each side, 0..W.
+
+    Returns
+    -------
+    Tensor, shape (..., W + 2 margin)
+        The padded image.
+
+    Raises
+    ------
+    ValueError
+        For an impossible margin.
+    """
     width = image.shape[-1]
     if not 0 <= margin <= width:
         raise ValueError(f"a margin of {margin} columns does not fit an image of {width}")
@@ -59,12 +103,38 @@ def wrap_columns(image: Tensor, margin: int) -> Tensor:
 
 
 def area_outside(grid: Tensor, *, wrap: bool = False) -> Tensor:
-    """Share (B,) of a grid's cells (B, H, W, 2) that sample outside the input; with `wrap`, above and below only."""
+    """Fraction of the cells of a grid that sample outside the input.
+
+    Parameters
+    ----------
+    grid : Tensor, shape (B, H, W, 2)
+        A sampling grid.
+    wrap : bool
+        Whether x is periodic; then only y can be outside.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        Fractions, 0..1.
+    """
     return (_overshoot(grid, wrap) > 0).any(dim=-1).float().mean(dim=(1, 2))
 
 
 def outside_penalty(grid: Tensor, *, wrap: bool = False) -> Tensor:
-    """Mean distance (B,) in units by which a grid's cells leave the input: 0 inside, with a gradient back to it."""
+    """Mean distance of the cells of a grid from the input, with a gradient that leads back to it.
+
+    Parameters
+    ----------
+    grid : Tensor, shape (B, H, W, 2)
+        A sampling grid.
+    wrap : bool
+        Whether x is periodic; then only y can be outside.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        Distances in grid units, 0 for a grid inside the input.
+    """
     return _overshoot(grid, wrap).sum(dim=-1).mean(dim=(1, 2))
 
 
@@ -75,9 +145,9 @@ def _overshoot(grid: Tensor, wrap: bool) -> Tensor:
 
 
 def _wrap_grid(grid: Tensor, width: int, margin: int) -> Tensor:
-    """Bring x into one turn and rescale it to an image with `margin` more columns at each end."""
-    turned = torch.remainder(grid[..., 0] + 1, 2)  # 0..2 over the circle
-    x = (turned * width + 2 * margin) / (width + 2 * margin) - 1
+    """Reduce x to one period and rescale it to an image with `margin` more columns at each side."""
+    periodic = torch.remainder(grid[..., 0] + 1, 2)  # 0..2 over the circle
+    x = (periodic * width + 2 * margin) / (width + 2 * margin) - 1
     return torch.stack([x, grid[..., 1]], dim=-1)
 
 

@@ -1,16 +1,16 @@
-"""What every transform of the STN has in common: named parameters, a bound on them, and a sampling grid.
+"""The base of all transforms of the STN: named parameters, bounds, and a sampling grid.
 
 Convention
 ----------
-A transform says where to sample: it moves the points of the output to points of the input, both in the units of
+A transform maps points of the output to points of the input, which are sampled there. Both are in the units of
 `irisstn.geometry` (x to the right, y downward, -1..1 between the outer edges, `align_corners=False`).
 
-`theta` (B, n) is what a localization net puts out. A bounded transform reads it as
+`theta` (B, n) is the output of a localization network. A bounded transform computes its parameters by
 
     parameter = identity + bound * tanh((theta - identity) / bound)
 
-so that theta equals the parameter near the identity, and no theta, however large, leaves the bound. `bound=None` takes
-theta as it is, as the papers do.
+so that theta equals the parameter near the identity, and no parameter exceeds its bound for any theta. With
+`bound=None` theta is the parameter itself, as in the papers.
 """
 
 from __future__ import annotations
@@ -22,19 +22,39 @@ import torch
 from torch import Tensor, nn
 
 Bound = float | Sequence[float] | None
-_NEAR_ONE = 0.999  # share of its bound beyond which a composed parameter is held: atanh(1) is infinite
+_NEAR_ONE = 0.999  # fraction of its bound to which a composed parameter is clamped: atanh(1) is infinite
 
 
 class Transform(nn.Module, ABC):
-    """A family of transforms: `names` of its parameters, the `identity`, and the grid of any theta.
+    """A family of transforms.
 
-    Grids and parameters are computed in float32 at least (float64 for a float64 theta), whatever the network runs in.
+    Grids and parameters are computed in float32 at least (float64 for a float64 theta), in whatever precision the
+    network runs.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the n parameters.
+    identity : sequence of float
+        Parameters of the identity.
+    bound : float, sequence of float, or None
+        Limit of the distance of each parameter from the identity; None for no limits.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the parameters.
+
+    Raises
+    ------
+    ValueError
+        Where a bound is not positive and finite, or their number is wrong.
     """
 
     def __init__(self, names: Sequence[str], identity: Sequence[float], bound: Bound) -> None:
         super().__init__()
         self.names = tuple(names)
-        # Plain tensors, not buffers: `.half()` must not round the constants.
+        # Tensors instead of buffers, because `.half()` would round buffers.
         self._identity = torch.tensor(list(identity), dtype=torch.float64)
         self._bound: Tensor | None = None
         if bound is not None:
@@ -49,11 +69,28 @@ class Transform(nn.Module, ABC):
         return len(self.names)
 
     def identity(self) -> Tensor:
-        """The theta (n,) float32 that samples the input where it is."""
+        """Theta of the identity.
+
+        Returns
+        -------
+        Tensor of float32, shape (n,)
+            The theta whose grid samples every cell at its own position.
+        """
         return self._identity.float()
 
     def physical(self, theta: Tensor) -> Tensor:
-        """The bounded parameters (B, n) of `theta` (B, n), in the order of `names`."""
+        """Bounded parameters of theta.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            Network outputs.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Parameters in the order of `names`.
+        """
         theta = self._checked(theta)
         if self._bound is None:
             return theta
@@ -61,20 +98,60 @@ class Transform(nn.Module, ABC):
         return identity + bound * torch.tanh((theta - identity) / bound)
 
     def theta_of(self, physical: Tensor) -> Tensor:
-        """The inverse of `physical`; parameters at or beyond their bound come back just inside it."""
+        """Theta of parameters: the inverse of `physical`.
+
+        Parameters
+        ----------
+        physical : Tensor, shape (B, n)
+            Parameters in the order of `names`; those at or beyond their bound are clamped just inside it.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta.
+        """
         physical = self._checked(physical)
         if self._bound is None:
             return physical
         identity, bound = self._identity.to(physical), self._bound.to(physical)
-        share = ((physical - identity) / bound).clamp(-_NEAR_ONE, _NEAR_ONE)
-        return identity + bound * torch.atanh(share)
+        relative = ((physical - identity) / bound).clamp(-_NEAR_ONE, _NEAR_ONE)
+        return identity + bound * torch.atanh(relative)
 
     def parameters_by_name(self, theta: Tensor) -> dict[str, Tensor]:
-        """The bounded parameters of `theta` (B, n), each (B,), by name."""
+        """Bounded parameters of theta by name.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            Network outputs.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Each parameter, shape (B,).
+        """
         return dict(zip(self.names, self.physical(theta).unbind(-1), strict=True))
 
     def forward(self, theta: Tensor, size: tuple[int, int]) -> Tensor:
-        """The sampling grid (B, H, W, 2) of `theta` (B, n) for an output of `size` (H, W)."""
+        """Sampling grid of theta.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            Network outputs.
+        size : tuple of int
+            (H, W) of the output.
+
+        Returns
+        -------
+        Tensor, shape (B, H, W, 2)
+            Position (x_unit, y_unit) in the input for each cell of the output.
+
+        Raises
+        ------
+        ValueError
+            For a theta of another shape, or a size that is not positive.
+        """
         theta = self._checked(theta)
         height, width = size
         if height < 1 or width < 1:
@@ -84,11 +161,35 @@ class Transform(nn.Module, ABC):
 
     @abstractmethod
     def move(self, theta: Tensor, points: Tensor) -> Tensor:
-        """Where the output's `points` (B or 1, N, 2) lie in the input, (B, N, 2), for `theta` (B, n)."""
+        """Map points of the output to the input.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, n)
+            Network outputs.
+        points : Tensor, shape (B or 1, N, 2)
+            Points of the output in grid units.
+
+        Returns
+        -------
+        Tensor, shape (B, N, 2)
+            Their positions in the input in grid units.
+        """
 
     @abstractmethod
     def compose(self, outer: Tensor, inner: Tensor) -> Tensor:
-        """The theta (B, n) of outer(inner(point)): warping by `outer`, then warping that output by `inner`."""
+        """Theta of a composition: warping by `outer`, then warping that output by `inner`.
+
+        Parameters
+        ----------
+        outer, inner : Tensor, shape (B, n)
+            The two transforms.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta of point -> outer(inner(point)).
+        """
 
     def _checked(self, theta: Tensor) -> Tensor:
         if theta.ndim != 2 or theta.shape[1] != self.n_params:
@@ -97,7 +198,20 @@ class Transform(nn.Module, ABC):
 
 
 def unit_points(size: tuple[int, int], like: Tensor) -> Tensor:
-    """The centres (H, W, 2) of an output's cells, x before y, with the device and dtype of `like`."""
+    """Centres of the cells of an image in grid units.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (H, W) of the image.
+    like : Tensor
+        Gives the device and dtype.
+
+    Returns
+    -------
+    Tensor, shape (H, W, 2)
+        (x_unit, y_unit) of each cell.
+    """
     height, width = size
     # Computed in float64, so that the identity grid is as exact as the dtype allows.
     rows = (torch.arange(height, device=like.device, dtype=torch.float64) * 2 + 1) / height - 1

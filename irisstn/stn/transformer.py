@@ -1,4 +1,4 @@
-"""The spatial transformer: a localization net, a transform and a sampler, as one differentiable module."""
+"""The spatial transformer: a localization network, a transform and a sampler in one differentiable module."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from irisstn.stn.transform import Transform
 
 
 class Warped(NamedTuple):
-    """What a spatial transformer gives: `image` (B, C, H, W), `usable` (B, 1, H, W) in 0..1 or None, `theta`, `grid`.
+    """The output of a spatial transformer.
 
-    `theta` is (B, n), `grid` (B, H, W, 2) in the input's units.
+    Attributes
+    ----------
+    image : Tensor, shape (B, C, H, W)
+        The warped image.
+    usable : Tensor, shape (B, 1, H, W), or None
+        The warped mask, 0..1.
+    theta : Tensor, shape (B, n)
+        The estimated transform.
+    grid : Tensor, shape (B, H, W, 2)
+        Where the input was sampled, in grid units.
     """
 
     image: Tensor
@@ -24,16 +33,36 @@ class Warped(NamedTuple):
 
 
 class SpatialTransformer(nn.Module):
-    """Warps an image, or any feature map (B, C, H, W), by the transform that `localization` sees in it.
+    """A spatial transformer [1]_ for images and any other feature maps.
 
-    `output_size` (H, W) may differ from the input's; None keeps it. `wrap` makes x a circle. `antialias` averages over
-    each output cell where the output is smaller than the input.
+    Parameters
+    ----------
+    localization : nn.Module
+        Estimates theta (B, n) from the image (B, C, H, W).
+    transform : Transform
+        Maps theta to a sampling grid.
+    output_size : tuple of int, optional
+        (H, W) of the output; None for that of the input.
+    wrap : bool
+        Whether x is periodic.
+    padding : {"zeros", "border", "reflection"}
+        Values outside the image.
+    antialias : bool
+        Whether to average over each output cell where the output is smaller than the input.
+    iterations : int
+        With more than one, theta is estimated again from the warped image, with the same weights, and the estimates
+        are composed [2]_: theta_1 o theta_2 o ... The output is sampled once, by the composed theta, so that repeated
+        interpolation does not blur it.
 
-    `iterations` > 1 looks again through the transform found so far, with the same weights, and composes what it finds:
-    theta_1 o theta_2 o ... The input is sampled once, by the composed theta, so nothing blurs (Lin & Lucey 2017,
-    "Inverse compositional spatial transformer networks").
+    Raises
+    ------
+    ValueError
+        For fewer than one iteration.
 
-    Source: Jaderberg et al. 2015, "Spatial Transformer Networks".
+    References
+    ----------
+    .. [1] Jaderberg et al. 2015, "Spatial Transformer Networks".
+    .. [2] Lin and Lucey 2017, "Inverse Compositional Spatial Transformer Networks".
     """
 
     def __init__(
@@ -59,22 +88,80 @@ class SpatialTransformer(nn.Module):
         self.iterations = iterations
 
     def forward(self, image: Tensor, usable: Tensor | None = None, size: tuple[int, int] | None = None) -> Warped:
-        """Warp `image` (B, C, H, W), and `usable` (B, 1, H, W) with it, to `size`, the output size or the input's."""
+        """Estimate theta and warp an image by it.
+
+        Parameters
+        ----------
+        image : Tensor, shape (B, C, H, W)
+            Images or feature maps, of floats.
+        usable : Tensor, shape (B, 1, H, W), optional
+            Masks, 1 = usable.
+        size : tuple of int, optional
+            (H, W) of the output, before `output_size`.
+
+        Returns
+        -------
+        Warped
+            Image, mask, theta and grid.
+
+        Raises
+        ------
+        ValueError
+            Where a shape or type does not fit, or theta is not finite.
+        """
         return self.warp(image, self.locate(image), usable, size)
 
     def locate(self, image: Tensor) -> Tensor:
-        """The theta (B, n) found in `image` (B, C, H, W). Raises ValueError where it is not finite."""
+        """Estimate theta.
+
+        Parameters
+        ----------
+        image : Tensor, shape (B, C, H, W)
+            Images or feature maps, of floats.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta, composed over all iterations.
+
+        Raises
+        ------
+        ValueError
+            Where theta is not finite.
+        """
         _check(image, None)
-        theta = self._look(image)
+        theta = self._estimate(image)
         for _ in range(1, self.iterations):
-            seen = self.warp(image, theta, size=(image.shape[2], image.shape[3]))
-            theta = self.transform.compose(theta, self._look(seen.image))
+            warped = self.warp(image, theta, size=(image.shape[2], image.shape[3]))
+            theta = self.transform.compose(theta, self._estimate(warped.image))
         return theta
 
     def warp(
         self, image: Tensor, theta: Tensor, usable: Tensor | None = None, size: tuple[int, int] | None = None
     ) -> Warped:
-        """Warp `image` (B, C, H, W) and `usable` (B, 1, H, W) by a given `theta` (B, n)."""
+        """Warp an image by a given theta.
+
+        Parameters
+        ----------
+        image : Tensor, shape (B, C, H, W)
+            Images or feature maps, of floats.
+        theta : Tensor, shape (B, n)
+            The transform.
+        usable : Tensor, shape (B, 1, H, W), optional
+            Masks, 1 = usable.
+        size : tuple of int, optional
+            (H, W) of the output, before `output_size`.
+
+        Returns
+        -------
+        Warped
+            Image, mask, theta and grid.
+
+        Raises
+        ------
+        ValueError
+            Where a shape or type does not fit.
+        """
         _check(image, usable)
         input_size = (image.shape[2], image.shape[3])
         size = size or self.output_size or input_size
@@ -85,11 +172,11 @@ class SpatialTransformer(nn.Module):
         out = sample(image, grid, wrap=self.wrap, padding=self.padding, samples=samples)
         mask = None
         if usable is not None:
-            # Zeros beyond the border, whatever the image has there: what was not seen is not usable.
+            # Zeros outside, for any padding of the image: cells outside the input are not usable.
             mask = sample(usable.to(out.dtype), grid, wrap=self.wrap, samples=samples)
         return Warped(out, mask, theta, grid)
 
-    def _look(self, image: Tensor) -> Tensor:
+    def _estimate(self, image: Tensor) -> Tensor:
         theta: Tensor = self.localization(image)
         require_finite(theta)
         return theta

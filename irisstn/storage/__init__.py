@@ -1,1 +1,5 @@
-"""Where bytes lie: a folder on disk (`local`), or at a URL (`remote`, by fsspec); one run at a time in it (`lock`)."""
+"""Where outputs are stored: in a folder on disk (`local`), or at a URL (`remote`, by fsspec); `lock` admits one run."""
+
+from irisstn.storage.lock import locked
+
+__all__ = ["locked"]

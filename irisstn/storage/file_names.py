@@ -8,10 +8,32 @@ from irisstn.errors import DatasetError
 
 
 def safe_name(name: object) -> str:
-    """`name` where it is a relative path that stays below its folder; else DatasetError: a manifest is not trusted."""
+    """Check that a name from a manifest, which may have been changed, is a relative path that stays below its folder.
+
+    Parameters
+    ----------
+    name : object
+        The name, as read from JSON.
+
+    Returns
+    -------
+    str
+        The same name.
+
+    Raises
+    ------
+    DatasetError
+        It is no text, is empty, holds a NUL character, is absolute or holds "..".
+
+    Examples
+    --------
+    >>> safe_name("strips/a/b.jpg.png")
+    'strips/a/b.jpg.png'
+    """
     if not isinstance(name, str) or not name or "\0" in name:
         raise DatasetError(f"{name!r} is no file name")
-    for path in (PurePosixPath(name), Path(name)):  # the second knows the drives and backslashes of Windows
+    # `Path` also finds drives and backslashes where this runs on Windows.
+    for path in (PurePosixPath(name), Path(name)):
         if path.is_absolute() or path.drive or ".." in path.parts:
             raise DatasetError(f"{name!r} leads out of its folder")
     return name

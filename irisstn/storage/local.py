@@ -1,4 +1,4 @@
-"""Where a run's outputs go: a folder on disk, or (see `irisstn.storage.remote`) one at a URL."""
+"""The storage that the workers of a run write to: its protocol, and a folder on disk."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from irisstn.images import write_bytes_atomic
 
 
 class Storage(Protocol):
-    """An output folder as a worker sees it. It is sent to the worker processes, so it holds no open file."""
+    """An output folder that files are written to by name.
+
+    It is sent to the worker processes, so it holds no open file. A name is a path with "/" that stays below the folder.
+    `irisstn.storage.remote.RemoteStorage` is one at a URL.
+    """
 
     def __str__(self) -> str:
-        """What to call it in messages."""
+        """What to call the folder in messages."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the file `name`, a path with "/" that stays below the folder; whole or not at all. Raises OSError."""
+        """Write the file `name`, so that it is either complete or not there. Raises OSError."""
 
     def holds(self, name: str) -> bool:
         """Whether there is a file `name`."""
@@ -27,7 +31,15 @@ class Storage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalStorage:
-    """The folder `root` on disk; unfinished files lie in `scratch`, a folder of the same file system."""
+    """A folder on disk.
+
+    Attributes
+    ----------
+    root : Path
+        The folder.
+    scratch : Path
+        A folder of the same file system, for unfinished files.
+    """
 
     root: Path
     scratch: Path
@@ -36,7 +48,7 @@ class LocalStorage:
         return str(self.root)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write beside, then rename."""
+        """Write the file `name` into `scratch`, then rename it. Raises OSError."""
         write_bytes_atomic(self.root / name, data, scratch=self.scratch)
 
     def holds(self, name: str) -> bool:
@@ -44,5 +56,5 @@ class LocalStorage:
         return (self.root / name).is_file()
 
     def remove(self, name: str) -> None:
-        """Remove the file `name`; its folder stays, since another worker may be about to use it."""
+        """Remove the file `name`; its folder stays, because another worker may be about to write to it."""
         (self.root / name).unlink(missing_ok=True)

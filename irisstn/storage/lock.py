@@ -15,9 +15,19 @@ NAME = ".lock"
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Hold the folder `out` (which exists); raises OutputError where another run holds it.
+    """Lock a folder while the context lasts.
 
-    The system lets go of the lock when the process ends, however it ends, so no stale lock can be left behind.
+    The operating system releases the lock when the process ends for whatever reason, so that no stale lock remains.
+
+    Parameters
+    ----------
+    out : Path
+        The folder, which exists.
+
+    Raises
+    ------
+    OutputError
+        Another run has locked it, or it cannot be written to.
     """
     try:
         file = os.open(out / NAME, os.O_RDWR | os.O_CREAT, 0o666)
@@ -39,6 +49,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _take(file: int) -> bool:
+        """Lock the open `file`; False where another process has."""
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -49,6 +60,7 @@ else:
     import fcntl
 
     def _take(file: int) -> bool:
+        """Lock the open `file`; False where another process has."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

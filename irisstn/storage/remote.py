@@ -1,6 +1,7 @@
-"""Folders at a URL (s3://, gs://, hdfs://, memory://, ...), read and written through fsspec where its driver is there.
+"""Folders at a URL (s3://, gs://, hdfs://, memory://, ...), read and written through fsspec and its drivers.
 
-Credentials and endpoints are the driver's own affair: its environment variables, or ~/.config/fsspec/.
+A driver is a package of its own, such as s3fs. It reads credentials and endpoints from its own environment variables or
+from ~/.config/fsspec/.
 """
 
 from __future__ import annotations
@@ -20,18 +21,42 @@ LOCAL = "file://"
 
 
 def is_url(storage: str | Path) -> bool:
-    """Whether `storage` is a URL, and no path on this machine."""
+    """Whether `storage` is a URL, other than one of a file on this machine.
+
+    Examples
+    --------
+    >>> is_url("s3://bucket/eyes"), is_url("file:///eyes"), is_url("eyes")
+    (True, False, False)
+    """
     return isinstance(storage, str) and "://" in storage and not storage.startswith(LOCAL)
 
 
 def without_file_scheme(storage: str) -> str:
-    """`file:///folder` as the path that it stands for; anything else as it is."""
+    """The path in a `file://` URL; anything else unchanged.
+
+    Examples
+    --------
+    >>> without_file_scheme("file:///eyes")
+    '/eyes'
+    """
     return storage.removeprefix(LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteSample:
-    """An input at a URL, as `irisstn.datasets.Sample` is one on disk; `path` and `mask` are URLs."""
+    """An input at a URL, like `irisstn.datasets.Sample` for one on disk.
+
+    Attributes
+    ----------
+    name : str
+        Its path below its source.
+    path : str
+        The URL of the picture.
+    mask : str or None
+        The URL of the mask beside a strip.
+    failed : str or None
+        Why it cannot be processed: an earlier command found no strip.
+    """
 
     name: str
     path: str
@@ -41,8 +66,15 @@ class RemoteSample:
 
 @dataclass(frozen=True, slots=True)
 class RemoteStorage:
-    """The output folder at `url`. Object stores write a file whole or not at all; where a driver does not (HDFS), a
-    kill may leave half a file, which no record names and the next run writes again.
+    """The output folder at a URL.
+
+    Object stores write a file either completely or not at all. With other drivers (HDFS) a kill may leave an incomplete
+    file; no record names it, so the next run writes it again.
+
+    Attributes
+    ----------
+    url : str
+        The URL, without a slash at its end.
     """
 
     url: str
@@ -92,7 +124,7 @@ class RemoteStorage:
             system.rm_file(f"{root}/{name}")
 
     def names(self, folder: str) -> list[str]:
-        """The names of the files right in `folder`, sorted. Raises OSError."""
+        """The sorted names of the files directly in `folder`. Raises OSError."""
         system, root = _open(self.url)
         system.invalidate_cache()
         with _os_errors(), suppress(FileNotFoundError):
@@ -101,7 +133,13 @@ class RemoteStorage:
 
 
 def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The content of the file at `url`; raises ImageError where it cannot be read or is too large."""
+    """The content of the file at `url`.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read or has more than `max_bytes` bytes.
+    """
     try:
         system, path = _open(url)
         size = system.size(path)
@@ -110,16 +148,25 @@ def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         data: bytes = system.cat_file(path)
     except ImageError:
         raise
-    except Exception as error:  # every driver has errors of its own
+    except Exception as error:  # each driver raises its own kinds of errors
         raise ImageError(f"the file cannot be read: {_words(error)}") from None
     return data
 
 
 def find_remote(url: str) -> list[RemoteSample]:
-    """The pictures at `url`, sorted by name: in a folder, by a glob, or one.
+    """The pictures at a URL, sorted by name.
 
-    Files without a picture's suffix, hidden ones, and outputs of this program below are passed over. Raises
-    DatasetError.
+    Files without the suffix of a picture, hidden files and outputs of this program are skipped.
+
+    Parameters
+    ----------
+    url : str
+        A folder, a picture or a glob.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be read or there are no pictures.
     """
     try:
         system, root = _open(url)
@@ -131,7 +178,7 @@ def find_remote(url: str) -> list[RemoteSample]:
     base = PurePosixPath(root)
     while any(letter in str(base) for letter in "*?[") or str(base) in found:
         base, url = base.parent, url.rpartition("/")[0]
-    # Names come from the listing, so that a key of an object store may well hold "..".
+    # Names come from the listing, and a key of an object store may hold "..".
     names = {str(PurePosixPath(path).relative_to(base)): path[len(str(base)) :].lstrip("/") for path in found}
     pictures = _pictures(names)
     if not pictures:
@@ -140,6 +187,7 @@ def find_remote(url: str) -> list[RemoteSample]:
 
 
 def _pictures(names: Iterable[str]) -> list[str]:
+    """The `names` of pictures that are not hidden and not in an output folder of this program, sorted."""
     paths = [PurePosixPath(name) for name in names]
     outputs = {path.parent for path in paths if path.name in NOT_SOURCES and path.parent.parts}
     return sorted(
@@ -153,9 +201,9 @@ def _pictures(names: Iterable[str]) -> list[str]:
 
 def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
     """The file system and the path in it that `url` names."""
-    import fsspec.core  # noqa: PLC0415  (half the start of `segment`, which mostly needs no URL)
+    import fsspec.core  # noqa: PLC0415  (takes half of the start of `segment`, which rarely needs it)
 
-    if "::" in url:  # which a file's name may hold: fsspec would take what follows for another storage to read
+    if "::" in url:  # a file name may hold it, but fsspec reads what follows as another storage
         raise DatasetError(f"{url} cannot be opened: it holds ::")
     try:
         system, path = fsspec.core.url_to_fs(url)
@@ -166,7 +214,7 @@ def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
 
 @contextmanager
 def _os_errors() -> Iterator[None]:
-    """Every driver has errors of its own: all become OSError."""
+    """Turn the errors of any driver into OSError."""
     try:
         yield
     except OSError:
@@ -176,4 +224,5 @@ def _os_errors() -> Iterator[None]:
 
 
 def _words(error: Exception) -> str:
+    """`error` in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,10 +1,10 @@
-"""Rendered eyes with exact truth: texture, anatomy, camera, shot, picture.
+"""Rendered eyes with exact ground truth: texture, anatomy, camera, shot, picture.
 
     identity = Identity.from_seed(7)
     shot = sample_shot(np.random.default_rng(1), CAMERAS["ring-320x280"])
     eye = render(identity, shot)        # eye.image, eye.truth, eye.roll_rad, eye.stretch
 
-No picture of a real person goes in: every eye is drawn from its seed.
+Every eye is generated from its seed; no picture of a real person is used.
 """
 
 from irisstn.synthetic.camera import CAMERAS, Camera

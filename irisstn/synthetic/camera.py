@@ -1,4 +1,4 @@
-"""Cameras: what size, light and style of picture each one takes."""
+"""Cameras: size, illumination and typical variation of the pictures of several kinds of eye cameras."""
 
 from __future__ import annotations
 
@@ -9,12 +9,40 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One kind of eye camera. Ranges are (low, high); gray levels are 0..1 before the sensor; lengths in pixels.
+    """One kind of eye camera; each shot draws its values from these ranges (low, high).
 
-    `size` is (H, W). `openness` is where the upper lid lies above the iris centre and `lower` where the lower lid lies
-    below it, in iris radii. `glints` names the patterns of lamps that may be seen (see `irisstn.synthetic.shot`),
-    `glint_reach` how far off the pupil's centre they fall, in iris radii. `contrast` scales the texture,
-    `mirrored` is the contrast of what the cornea mirrors.
+    Attributes
+    ----------
+    name : str
+        Name in `CAMERAS`.
+    size : tuple of int
+        (H, W) of the picture.
+    iris_radius : Range
+        Pixels.
+    colour : bool
+        Whether the picture is in colour (visible light); otherwise it is near infrared.
+    pupil_ratio : Range
+        Radius of the pupil as a fraction of that of the iris.
+    roll_sd_deg, roll_limit_deg, gaze_sd_deg, gaze_limit_deg : float
+        Standard deviation and limit of the head's roll and of the gaze.
+    offset : Range
+        Standard deviations of the iris centre from the middle of the picture in x and y, as fractions of its size.
+    openness, lower : Range
+        Height of the upper eyelid above, and of the lower eyelid below the iris centre, in iris radii.
+    glints : tuple of str
+        Possible patterns of specular reflections, see `irisstn.synthetic.shot.GLINT_PATTERNS`.
+    glint_reach, glint_size : float, Range
+        Spread of the reflections around the pupil's centre, and their radius, in iris radii.
+    pupil_level, iris_level, sclera_level, skin_level, lash_level : Range
+        Brightness, 0..1, before the sensor.
+    contrast, mirrored : Range
+        Contrast of the texture, and of the surroundings mirrored in the cornea.
+    blur : Range
+        Standard deviation of the defocus in pixels.
+    motion_chance, jpeg_chance, glasses_chance, lens_chance : float
+        Probabilities of motion blur, JPEG compression, glasses and contact lenses.
+    noise : Range
+        Standard deviation of the sensor noise, 0..1.
     """
 
     name: str

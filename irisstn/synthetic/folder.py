@@ -1,11 +1,12 @@
-"""A folder of rendered eyes with their truth beside it.
+"""A folder of rendered eyes with their ground truth.
 
     OUT/eyes/001/L/001L01.png              subject 001, left eye, shot 01
     OUT/truth/truth.jsonl                  a record per picture, sorted by path
     OUT/truth/masks/001/L/001L01.png.png       255 = usable iris
     OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the lids, lashes and glints left in
 
-`OUT/eyes` is what `irisstn segment` and `train` take; the truth lies apart, so that no mask passes for an eye.
+`irisstn segment` and `train` take `OUT/eyes`; the ground truth lies in a folder of its own, so that no mask is taken
+for an eye picture.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,8 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from irisstn.geometry import Boundary, Eyelid
 from irisstn.images import write_bytes_atomic, write_png
+from irisstn.outputs.records import segmentation_fields
 from irisstn.processes import end_with_parent
 from irisstn.synthetic.camera import CAMERAS
 from irisstn.synthetic.identity import Identity
@@ -53,11 +54,34 @@ def write_eyes(
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Render both eyes of `subjects` people, `shots` pictures of each eye, below `out`; returns `out`/eyes.
+    """Render both eyes of several subjects. The same arguments give the same bytes for any number of workers.
 
-    Each picture is taken by one of `cameras` (names in `CAMERAS`), drawn by chance. The same arguments give the same
-    bytes for any number of `workers`. `progress` is called with the number of pictures that were just finished.
-    Raises ValueError where a number is not positive or a camera is unknown.
+    Parameters
+    ----------
+    out : Path
+        The folder to write.
+    subjects : int
+        Number of subjects.
+    shots : int
+        Pictures of each eye.
+    seed : int
+        Seed of all eyes and pictures, at least 0.
+    cameras : sequence of str
+        Names in `CAMERAS`; each picture is taken by a random one of them.
+    workers : int
+        Number of processes.
+    progress : callable, optional
+        Called with the number of pictures that were just finished.
+
+    Returns
+    -------
+    Path
+        `out`/eyes.
+
+    Raises
+    ------
+    ValueError
+        Where a number is not positive or a camera is unknown.
     """
     if subjects < 1 or shots < 1 or workers < 1 or seed < 0:
         raise ValueError(f"{subjects} subjects, {shots} shots, {workers} workers, seed {seed}: all must be positive")
@@ -74,8 +98,8 @@ def write_eyes(
             if progress:
                 progress(len(group))
     else:
-        # Fresh processes: a forked one would inherit OpenCV's threads half alive.
-        with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
+        # Spawned processes, because a forked one would inherit the locks of OpenCV's threads but not the threads.
+        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
             for group in pool.map(_write_eye, repeat(job), eyes):
                 records += group
                 if progress:
@@ -86,18 +110,34 @@ def write_eyes(
 
 
 def eye_seed(seed: int, subject: int, eye: str) -> int:
-    """The identity's seed of an eye ("L" or "R") of a rendered subject: even for left eyes, odd for right ones."""
+    """Seed of the identity of an eye.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the folder.
+    subject : int
+        Number of the subject.
+    eye : {"L", "R"}
+        The eye.
+
+    Returns
+    -------
+    int
+        Even for left eyes, odd for right ones.
+    """
     drawn = int(np.random.SeedSequence([seed, subject, ord(eye)]).generate_state(1, np.uint64)[0] >> np.uint64(2))
     return 2 * (drawn // 2) + (eye == "R")
 
 
-def _begin() -> None:
+def _start_worker() -> None:
     end_with_parent()
     cv2.setNumThreads(1)
 
 
-def _write_eye(job: _Job, who: tuple[int, str]) -> list[Record]:
-    subject, eye = who
+def _write_eye(job: _Job, subject_and_eye: tuple[int, str]) -> list[Record]:
+    """Write all pictures of one eye with their ground truth; returns their records."""
+    subject, eye = subject_and_eye
     identity = Identity.from_seed(eye_seed(job.seed, subject, eye))
     rng = np.random.default_rng([job.seed, subject, ord(eye)])
     records = []
@@ -127,18 +167,8 @@ def _record(rendered: RenderedEye) -> Record:
         "shot_seed": rendered.shot.seed,
         "height": height,
         "width": width,
-        "pupil": _boundary(truth.pupil),
-        "iris": _boundary(truth.limbus),
-        "eyelids": {"upper": _lid(truth.upper_lid), "lower": _lid(truth.lower_lid)},
+        **segmentation_fields(truth, decimals=None),
         "roll_rad": rendered.roll_rad,
         "stretch": rendered.stretch,
         "pupil_ratio": rendered.pupil_ratio,
     }
-
-
-def _boundary(boundary: Boundary) -> Record:
-    return asdict(boundary.ellipse()) | {"curve": asdict(boundary)}
-
-
-def _lid(lid: Eyelid | None) -> Record | None:
-    return None if lid is None else asdict(lid)

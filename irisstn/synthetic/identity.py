@@ -1,4 +1,4 @@
-"""One eye: its iris texture and the anatomy around it, all from one seed."""
+"""One eye: its iris texture and the anatomy around it, generated from one seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 
 from irisstn.geometry import Float
-from irisstn.synthetic.texture import TEXTURE_SIZE, TextureTraits, paint_texture, sample_traits
+from irisstn.synthetic.noise import TEXTURE_SIZE
+from irisstn.synthetic.texture import TextureTraits, paint_texture, sample_traits
 
 # Brown, hazel, green, gray-blue, blue: the outer zone's (B, G, R) reflectance in visible light, and how often.
 _IRIS_COLOURS = np.array(
@@ -19,10 +20,34 @@ _SKIN_COLOURS = np.array([[0.6, 0.7, 0.92], [0.45, 0.56, 0.8], [0.27, 0.37, 0.58
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """The eye around the texture. Lengths are shares of the iris radius; x to the eye's right, y down, head upright.
+    """The shape and brightness of an eye and its surroundings, with an upright head. Lengths are in iris radii.
 
-    The lids' slopes and curves are those of their parabolas; their spread follows hand-marked lids of 188 eyes.
-    `limbus` and `pupil` hold (cosines, sines) of the orders 2.. of the boundary, relative to its radius.
+    Attributes
+    ----------
+    pupil_x, pupil_y : float
+        Centre of the pupil relative to that of the iris.
+    limbus, pupil : tuple
+        Fourier coefficients (cosines, sines) of the boundary from order 2 on, relative to its radius.
+    tissue_strength : float
+        How much the non-linear stretch of the tissue grows with the pupil's ratio.
+    lid_upper_curve, lid_lower_curve, lid_upper_offset, lid_lower_offset, lid_upper_slope, lid_lower_slope : float
+        Coefficients of the parabolas of the eyelids. Their distribution follows hand-marked eyelids of 188 eyes.
+    crease, crease_depth : float
+        Height and contrast of the fold of the upper eyelid.
+    lash_density, lash_length, lash_droop, lash_width, lower_lash_density : float
+        Eyelashes.
+    brow_height, brow_density : float
+        Eyebrow.
+    iris_gain, texture_gain, sclera_gain, skin_gain : float
+        Factors of the brightness of the iris, its texture, the sclera and the skin.
+    skin_roughness : float
+        Contrast of the skin's grain.
+    limbus_softness : float
+        Width of the transition from iris to sclera.
+    nasal_side : int
+        -1 where the nose is on the left of the picture, 1 where it is on the right.
+    iris_colour, inner_colour, skin_colour : tuple of float
+        (B, G, R) reflectance in visible light of the iris's outer and inner zone and of the skin, 0..1.
     """
 
     pupil_x: float
@@ -59,7 +84,19 @@ class Anatomy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """One eye of one rendered person: `seed`, the read-only `texture` (R, T) float32 at rest, and the anatomy."""
+    """One eye of a rendered subject.
+
+    Attributes
+    ----------
+    seed : int
+        The seed from which it was generated.
+    traits : TextureTraits
+        The kind of texture.
+    anatomy : Anatomy
+        The shape and brightness of the eye.
+    texture : ndarray of float32, shape (128, 1024)
+        Brightness of the tissue at rest, see `irisstn.synthetic.texture`. Read-only.
+    """
 
     seed: int
     traits: TextureTraits
@@ -68,7 +105,23 @@ class Identity:
 
     @classmethod
     def from_seed(cls, seed: int) -> Self:
-        """The eye that belongs to `seed` (any integer >= 0): always the same one, a left eye where `seed` is even."""
+        """Generate the eye of a seed.
+
+        Parameters
+        ----------
+        seed : int
+            At least 0. Even seeds give left eyes, odd ones right eyes.
+
+        Returns
+        -------
+        Identity
+            The same for the same seed.
+
+        Raises
+        ------
+        ValueError
+            For a negative seed.
+        """
         if seed < 0:
             raise ValueError(f"a seed must not be negative, got {seed}")
         rng = np.random.default_rng([seed, 0x1215])

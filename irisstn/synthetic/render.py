@@ -1,4 +1,4 @@
-"""Render one shot of one eye: the picture and its exact truth."""
+"""Render one shot of one eye: the picture and its exact ground truth."""
 
 from __future__ import annotations
 
@@ -8,29 +8,46 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Float
+from irisstn.geometry import Float, pixel_axes
 from irisstn.results import Segmentation
-from irisstn.synthetic.eye import PlacedEye, RingField, eye_corners, place_eye, ring_field, sample_texture
+from irisstn.synthetic.eye import PlacedEye, eye_corners, place_eye
+from irisstn.synthetic.eyewear import draw_contact_lens, draw_glasses
 from irisstn.synthetic.identity import Anatomy, Identity
+from irisstn.synthetic.noise import smooth_noise
+from irisstn.synthetic.ring_field import RingField, ring_field, sample_texture
 from irisstn.synthetic.shot import Shot
-from irisstn.synthetic.skin import lid_distance, light_field, shade_eyeball, shade_skin, vessels
+from irisstn.synthetic.skin import light_field, shade_eyeball, shade_skin, vessels
 from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
-from irisstn.synthetic.texture import smooth_noise
 
 Image = NDArray[np.uint8]
 
-_LASH_COVER = 70  # of 255: where hair hides more than this, the iris is not usable
-_GLINT_COVER = 24
+# Coverage, of 255, by hair and by reflections, from which on the iris is not usable.
+_LASH_COVER, _GLINT_COVER = 70, 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderedEye:
-    """A rendered picture with its truth.
+    """A rendered picture with its ground truth.
 
-    `image` is (H, W) uint8, or (H, W, 3) uint8, blue first as in OpenCV, for a camera that sees colour; read-only.
-    `roll_rad` is the iris' roll, the head's and the eyeball's together: the texture at angle t at rest lies at
-    t + `roll_rad` in the picture. `stretch` is k in r = s + k s (1 - s), from the tissue's share s at rest to its place
-    r in the ring (see `irisstn.synthetic.eye`). `pupil_ratio` is the pupil's radius over the iris'.
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (H, W) or (H, W, 3)
+        The picture; BGR for a colour camera. Read-only.
+    truth : Segmentation
+        The exact segmentation.
+    roll_rad : float
+        Roll of the iris, of head and eyeball together: the texture at the angle t at rest lies at t + `roll_rad`.
+    stretch : float
+        k in r = s + k s (1 - s), from the radius s of the tissue at rest to its ring radius r, see
+        `irisstn.synthetic.ring_field`.
+    pupil_ratio : float
+        Radius of the pupil as a fraction of that of the iris.
+    camera : str
+        Name of the camera.
+    identity_seed : int
+        Seed of the eye.
+    shot : Shot
+        The parameters of the picture.
     """
 
     image: Image
@@ -45,11 +62,11 @@ class RenderedEye:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
-    """What all colour channels share, (H, W) float32 unless named otherwise."""
+    """All that the colour channels have in common, (H, W) float32 unless noted otherwise."""
 
     field: RingField
     tissue: Float  # (h, w), texture around 0
-    mirrored: Float  # (h, w), light that the cornea adds
+    mirrored: Float  # (h, w), light that the cornea reflects
     inside_limbus: Float  # (h, w), 0..1
     inside_pupil: Float  # (h, w), 0..1
     open: Float
@@ -63,19 +80,33 @@ class _Scene:
 
 
 def render(identity: Identity, shot: Shot) -> RenderedEye:
-    """The picture of `identity` that `shot` describes; the same arguments always give the same bytes."""
+    """Render a picture of an eye.
+
+    Parameters
+    ----------
+    identity : Identity
+        The eye.
+    shot : Shot
+        The parameters of the picture.
+
+    Returns
+    -------
+    RenderedEye
+        The same bytes for the same arguments.
+    """
     rng = np.random.default_rng([shot.seed, identity.seed])
     size = shot.camera.size
     placed = place_eye(identity, shot)
-    upper, along = lid_distance(placed.upper_lid, size)
-    lower = -lid_distance(placed.lower_lid, size)[0]
+    x, y = pixel_axes(size)
+    upper, lower = placed.upper_lid.below(x, y), -placed.lower_lid.below(x, y)
+    along, _ = placed.upper_lid.frame_coordinates(x, y)
 
     hair = np.zeros(size, np.uint8)
     draw_brow(hair, identity, shot)
     draw_lashes(hair, identity, shot, placed)
     glints = np.zeros(size, np.uint8)
     draw_glints(glints, shot, placed)
-    scene = _build_scene(rng, identity, shot, placed, places=(upper, lower, along), layers=(hair, glints))
+    scene = _build_scene(rng, identity, shot, placed, distances=(upper, lower, along), layers=(hair, glints))
 
     anatomy = identity.anatomy
     if shot.camera.colour:
@@ -104,10 +135,10 @@ def _build_scene(
     shot: Shot,
     placed: PlacedEye,
     *,
-    places: tuple[Float, Float, Float],
+    distances: tuple[Float, Float, Float],
     layers: tuple[Image, Image],
 ) -> _Scene:
-    upper, lower, along = places
+    upper, lower, along = distances
     hair, glints = layers
     size = shot.camera.size
     radius = shot.iris_radius_px
@@ -123,11 +154,11 @@ def _build_scene(
         rng, shot, upper=upper, lower=lower, along=along, nasal_corner=corners[identity.anatomy.nasal_side > 0]
     )
     if shot.contact_lens:
-        _draw_contact_lens(rng, sclera, shot)
+        draw_contact_lens(rng, sclera, shot)
     red = vessels(identity, shot, size)
     hair_cover = cv2.GaussianBlur(hair, (3, 3), 0.55).astype(np.float32) * np.float32(1 / 255)
     if shot.glasses:
-        _draw_glasses(rng, hair_cover, glints, shot)
+        draw_glasses(rng, hair_cover, glints, shot)
     return _Scene(
         field=field,
         tissue=tissue,
@@ -146,7 +177,7 @@ def _build_scene(
 
 
 def _mirror(rng: np.random.Generator, shot: Shot, field: RingField) -> Float:
-    """What the cornea mirrors of the surroundings: faint soft shapes."""
+    """Reflections of the surroundings in the cornea: faint smooth shapes."""
     size = field.radius.shape[0], field.radius.shape[1]
     large = smooth_noise(rng, size, max(0.3 * shot.iris_radius_px, 4.0))
     small = smooth_noise(rng, size, max(0.12 * shot.iris_radius_px, 3.0))
@@ -154,7 +185,7 @@ def _mirror(rng: np.random.Generator, shot: Shot, field: RingField) -> Float:
 
 
 def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Float:
-    """The light (H, W) that one colour channel sees, 0..1 before the sensor; `channel` None is near infrared."""
+    """The light (H, W) of one colour channel, 0..1, before the sensor; `channel` None is near infrared."""
     if channel is None:
         skin, sclera, outer, inner, blood = 1.0, anatomy.sclera_gain, 1.0, 1.0, 0.1
         skin *= anatomy.skin_gain
@@ -169,7 +200,7 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
     eyeball = scene.sclera * np.float32(white)
     eyeball *= 1 - np.float32(blood) * scene.vessels
     here = scene.field.rows, scene.field.columns
-    # The exponential keeps the deepest crypts above black.
+    # With the exponential the deepest crypts stay brighter than black.
     iris = np.exp(np.float32(shot.contrast * anatomy.texture_gain) * scene.tissue)
     iris *= np.float32(outer * iris_gain * shot.iris_level)
     if channel is not None:
@@ -188,14 +219,14 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
 
 
 def _expose(rng: np.random.Generator, shot: Shot, light: Float) -> Image:
-    """What lens and sensor make of the light (H, W): blur, motion, grain, 8 bits."""
+    """The 8-bit picture (H, W) of the light (H, W), after motion blur, defocus and sensor noise."""
     light = np.minimum(light, 1.35)
     if shot.motion_px >= 1:
         light = np.asarray(cv2.filter2D(light, -1, _motion_kernel(shot.motion_px, shot.motion_rad)), np.float32)
     if shot.blur_px > 0.25:
         light = np.asarray(cv2.GaussianBlur(light, (0, 0), shot.blur_px), np.float32)
-    grain = rng.standard_normal(light.shape, np.float32)
-    light = light + grain * np.float32(shot.noise)
+    noise = rng.standard_normal(light.shape, np.float32)
+    light = light + noise * np.float32(shot.noise)
     return np.asarray(cv2.convertScaleAbs(np.maximum(light, 0), alpha=255.0), np.uint8)
 
 
@@ -224,48 +255,3 @@ def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Float, Float], layers
         iris_mask=iris,
         usable=usable,
     )
-
-
-def _draw_contact_lens(rng: np.random.Generator, sclera: Float, shot: Shot) -> None:
-    """The rim of a soft lens: a faint circle on the sclera around the limbus."""
-    layer = np.zeros(sclera.shape, np.uint8)
-    size = shot.iris_radius_px
-    centre = np.array([shot.x, shot.y]) + rng.normal(0, 0.04, 2) * size
-    radius = rng.uniform(1.12, 1.25) * size
-    cv2.circle(
-        layer,
-        np.rint(centre * 16).astype(int).tolist(),
-        int(radius * 16),
-        255,
-        max(1, int(0.02 * size)),
-        cv2.LINE_AA,
-        4,
-    )
-    sclera += layer * np.float32(rng.choice([-0.1, 0.08]) / 255)
-
-
-def _draw_glasses(rng: np.random.Generator, cover: Float, glints: Image, shot: Shot) -> None:
-    """A dark frame around the eye, clear of the iris, and at times a lamp mirrored in the lens."""
-    layer = np.zeros(cover.shape, np.uint8)
-    size = shot.iris_radius_px
-    half = np.array([rng.uniform(2.6, 3.6), rng.uniform(1.6, 2.4)]) * size
-    centre = np.array([shot.x, shot.y]) + rng.uniform(-0.25, 0.25, 2) * size
-    angle = np.linspace(0, TAU, 80, endpoint=False)
-    outline = np.stack([np.cos(angle), np.sin(angle)], -1)
-    outline = np.sign(outline) * np.abs(outline) ** 0.6 * half
-    cosine, sine = np.cos(shot.roll_rad), np.sin(shot.roll_rad)
-    outline = outline @ np.array([[cosine, sine], [-sine, cosine]]) + centre
-    cv2.polylines(
-        layer,
-        [np.rint(outline * 16).astype(np.int32)],
-        True,
-        255,
-        max(2, int(rng.uniform(0.08, 0.25) * size)),
-        cv2.LINE_AA,
-        4,
-    )
-    np.maximum(cover, layer * np.float32(1 / 255), out=cover)
-    if rng.random() < 0.5:
-        at = centre + rng.uniform(-0.6, 0.6, 2) * half
-        axes = (max(2, int(rng.uniform(0.06, 0.2) * size)), max(2, int(rng.uniform(0.04, 0.12) * size)))
-        cv2.ellipse(glints, np.rint(at).astype(int).tolist(), axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)

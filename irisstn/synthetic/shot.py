@@ -1,4 +1,4 @@
-"""One shot: everything that varies between two pictures of the same eye."""
+"""One shot: all that varies between two pictures of the same eye."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from irisstn.synthetic.camera import Camera, Range
 
-# Lamps as seen on the cornea, (x, y) in units of the pattern's spread.
+# Positions (x, y) of the lamps' reflections on the cornea, in units of the pattern's spread.
 GLINT_PATTERNS: dict[str, tuple[tuple[float, float], ...]] = {
     "one": ((0.0, 0.0),),
     "edge": ((0.0, 0.0),),
@@ -21,15 +21,59 @@ GLINT_PATTERNS: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """All about a picture but the eye itself. Lengths without a unit are shares of the iris radius.
+    """All parameters of a picture except the eye itself. Lengths without a unit are in iris radii.
 
-    `roll_rad` turns the head clockwise as seen, lids and iris together; `torsion_rad` turns the eyeball in its socket
-    on top of that. `gaze_x_rad`, `gaze_y_rad` is where the eye looks (the iris becomes an ellipse, and lies elsewhere
-    between the lids). `stretch_jitter` is added to the tissue's non-linear stretch; `tissue_warp` is the spread of its
-    small uneven shifts; `relief` is how strongly light from the direction `relief_rad` shades its folds; `mirrored` is
-    the contrast of the surroundings mirrored in the cornea. `upper_lid` and `lower_lid` are the heights of the lids
-    above and below the iris centre for a usual eye, `upper_slope` and `lower_slope` how much more they rise to the
-    right than at rest. `jpeg_quality` 0 means no JPEG.
+    Attributes
+    ----------
+    camera : Camera
+        The camera.
+    seed : int
+        Seed of all that is random in the picture.
+    x, y, iris_radius_px : float
+        Centre and radius of the iris in pixels.
+    roll_rad, torsion_rad : float
+        Clockwise rotation of the head, eyelids included, and additional rotation of the eyeball.
+    pupil_ratio : float
+        Radius of the pupil as a fraction of that of the iris, 0.1..0.8.
+    stretch_jitter : float
+        Added to the non-linear stretch of the tissue.
+    tissue_warp : float
+        Standard deviation of small uneven shifts of the tissue.
+    relief, relief_rad : float
+        Strength and direction of the light that shades the folds of the tissue.
+    mirrored : float
+        Contrast of the surroundings mirrored in the cornea.
+    gaze_x_rad, gaze_y_rad : float
+        Direction of the gaze: the iris becomes an ellipse and moves between the eyelids.
+    upper_lid, lower_lid : float
+        Height of the eyelids above and below the iris centre, for an eye of average anatomy.
+    upper_slope, lower_slope : float
+        Slopes of the eyelids in addition to those of the anatomy.
+    lash_droop : float
+        Added to the droop of the eyelashes.
+    glints : str
+        Pattern of the specular reflections, a key of `GLINT_PATTERNS`.
+    glint_x, glint_y, glint_spread, glint_size, glint_ghosts : float
+        Position relative to the pupil, spread and radius of the reflections; brightness of secondary reflections.
+    tear_glints : int
+        Number of reflections on the tear film.
+    pupil_level, iris_level, sclera_level, skin_level, lash_level, contrast : float
+        Brightness, 0..1, before the sensor, and contrast of the texture.
+    light_x, light_y, vignette, lid_shadow : float
+        Gradients of the illumination, its decrease towards the corners, and the shadow of the eyelids.
+    blur_px, motion_px, motion_rad : float
+        Standard deviation of the defocus; length and direction of the motion blur.
+    noise : float
+        Standard deviation of the sensor noise, 0..1.
+    jpeg_quality : int
+        1..100, or 0 for no compression.
+    glasses, contact_lens : bool
+        Whether the eye has them.
+
+    Raises
+    ------
+    ValueError
+        For an impossible pupil ratio, pattern, radius or gaze.
     """
 
     camera: Camera
@@ -89,11 +133,24 @@ class Shot:
 
 
 def sample_shot(rng: np.random.Generator, camera: Camera) -> Shot:
-    """Draw a shot such as `camera` takes: most are good, some have low lids, blur or odd light."""
+    """Draw a random shot: most are good, some have low eyelids, blur or uneven illumination.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of randomness.
+    camera : Camera
+        The camera.
+
+    Returns
+    -------
+    Shot
+        A shot within the ranges of the camera.
+    """
     height, width = camera.size
     radius = _within(rng, camera.iris_radius)
     x, y = (0.5 * width, 0.5 * height) + rng.normal(0, camera.offset) * (width, height)
-    # The whole iris stays in the picture but for a sliver.
+    # At least 97 % of the iris radius stays in the picture on each side.
     margin = 0.97 * radius
     x, y = _keep(x, margin, width), _keep(y, margin, height)
     glints = str(rng.choice(camera.glints))
@@ -160,10 +217,11 @@ def _within(rng: np.random.Generator, limits: Range) -> float:
     return float(rng.uniform(*limits))
 
 
-def _keep(place: float, margin: float, size: int) -> float:
+def _keep(position: float, margin: float, size: int) -> float:
+    """`position` clamped to at least `margin` pixels from either side of a picture of `size` pixels."""
     if size < 2 * margin:
         return size / 2 - 0.5
-    return float(min(max(place, margin), size - 1 - margin))
+    return float(min(max(position, margin), size - 1 - margin))
 
 
 def _angle(rng: np.random.Generator, spread_deg: float, limit_deg: float) -> float:

@@ -1,4 +1,4 @@
-"""Everything around the iris, as relative brightness (H, W): lids and their creases, sclera, light, grain."""
+"""The surroundings of the iris, as relative brightness (H, W): eyelids with their folds, sclera, illumination."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ import numpy as np
 
 from irisstn.geometry import Eyelid, Float
 from irisstn.synthetic.identity import Identity
+from irisstn.synthetic.noise import smooth_noise
 from irisstn.synthetic.shot import Shot
-from irisstn.synthetic.texture import smooth_noise
 
 _PER_RADIUS = 64  # steps of a brightness table per iris radius
-_REACH = 4.0  # how far the tables go, in iris radii
-
-
-def lid_distance(lid: Eyelid, image_size: tuple[int, int]) -> tuple[Float, Float]:
-    """How far each pixel lies below `lid` in the eye's frame (H, W), and its place along the eye (H, W), in pixels."""
-    height, width = image_size
-    x = np.arange(width, dtype=np.float32)[None, :] - np.float32(lid.x)
-    y = np.arange(height, dtype=np.float32)[:, None] - np.float32(lid.y)
-    cosine, sine = np.float32(np.cos(lid.angle_rad)), np.float32(np.sin(lid.angle_rad))
-    along, across = x * cosine + y * sine, y * cosine - x * sine
-    c0, c1, c2 = (np.float32(c) for c in lid.coefficients)
-    return across - (c0 + along * (c1 + c2 * along)), along
+_REACH = 4.0  # extent of the tables in iris radii
 
 
 def shade_skin(
@@ -35,8 +24,28 @@ def shade_skin(
     along: Float,
     corners: tuple[float, float],
 ) -> Float:
-    """Relative brightness of the skin, about 1. `above` and `below` are the distances beyond the two lids,
-    `along` is the place along the eye and `corners` where the lids meet, all in pixels."""
+    """Relative brightness of the skin.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of what differs between pictures.
+    identity : Identity
+        The eye.
+    shot : Shot
+        The parameters of the picture.
+    above, below : ndarray of float32, shape (H, W)
+        Distance of each pixel above the upper and below the lower eyelid, in pixels.
+    along : ndarray of float32, broadcast to (H, W)
+        Position of each pixel along the eye, in pixels.
+    corners : tuple of float
+        Positions along the eye where the eyelids meet.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        Brightness, about 1.
+    """
     anatomy = identity.anatomy
     size = above.shape[0], above.shape[1]
     radius = shot.iris_radius_px
@@ -61,17 +70,17 @@ def shade_skin(
         + 0.04 * np.exp(-(((h - 0.85) / 0.2) ** 2))
     )
     outside = np.maximum(above, below)
-    place = (outside + folds * np.float32(0.03 * radius)) * np.float32(_PER_RADIUS / radius)
-    place = np.clip(place, 0, len(upper) - 1).astype(np.int32) + len(upper) * (below >= above)
+    step = (outside + folds * np.float32(0.03 * radius)) * np.float32(_PER_RADIUS / radius)
+    step = np.clip(step, 0, len(upper) - 1).astype(np.int32) + len(upper) * (below >= above)
     rough = np.float32(anatomy.skin_roughness)
-    skin = (np.concatenate([upper, lower]) - 1).astype(np.float32)[place]
-    # Folds run out beyond the corners of the eye, where the two parabolas would go on.
+    skin = (np.concatenate([upper, lower]) - 1).astype(np.float32)[step]
+    # The folds end beyond the corners of the eye, where the two parabolas would continue.
     middle, half = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[1] - corners[0])
     skin *= np.clip(2.2 - np.abs(along - np.float32(middle)) * np.float32(1.5 / half), 0, 1)
     skin += 1 + 0.022 * folds + 0.022 * rough * fine
     pores = smooth_noise(rng, size, max(0.025 * radius, 1.2), 1.3)
     skin += 0.018 * rough * pores
-    # Moist skin glitters in small streaks where its grain is highest.
+    # Moist skin has small bright streaks where its grain is highest.
     skin += np.clip(fine + 0.7 * pores - 2.3 + 0.4 * rough - outside * np.float32(1 / radius), 0, 1) * np.float32(0.3)
     return np.asarray(skin, np.float32)
 
@@ -85,7 +94,28 @@ def shade_eyeball(
     along: Float,
     nasal_corner: float,
 ) -> tuple[Float, Float]:
-    """Relative brightness of the sclera (H, W), and the shade that the lids cast on sclera and iris alike (H, W)."""
+    """Relative brightness of the sclera, and the shadow of the eyelids.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of randomness.
+    shot : Shot
+        The parameters of the picture.
+    upper, lower : ndarray of float32, shape (H, W)
+        Distance of each pixel below the upper and above the lower eyelid, in pixels.
+    along : ndarray of float32, broadcast to (H, W)
+        Position of each pixel along the eye, in pixels.
+    nasal_corner : float
+        Position along the eye of the corner at the nose.
+
+    Returns
+    -------
+    sclera : ndarray of float32, shape (H, W)
+        Brightness, about 1.
+    shade : ndarray of float32, shape (H, W)
+        Factor of the brightness of sclera and iris.
+    """
     size = upper.shape[0], upper.shape[1]
     radius = shot.iris_radius_px
     depth = np.arange(int(_REACH * _PER_RADIUS), dtype=np.float32) / _PER_RADIUS
@@ -94,7 +124,7 @@ def shade_eyeball(
     shade = _look_up(under_upper, upper, radius) * _look_up(under_lower, lower, radius)
     aside = along * np.float32(1 / (2.4 * radius))
     sclera = 1.0 - 0.16 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
-    # The fleshy corner at the nose.
+    # The caruncle, the darker tissue in the corner at the nose.
     side = np.float32(np.sign(nasal_corner))
     corner = np.clip(1 - (np.float32(abs(nasal_corner)) - along * side) * np.float32(1 / (0.55 * radius)), 0, 1)
     sclera -= 0.22 * corner * corner * (3 - 2 * corner)
@@ -102,7 +132,20 @@ def shade_eyeball(
 
 
 def light_field(shot: Shot, image_size: tuple[int, int]) -> Float:
-    """The lamps' light (H, W), about 1: a slope and the falling off toward the picture's edge."""
+    """Illumination: a linear gradient and a decrease towards the sides of the picture.
+
+    Parameters
+    ----------
+    shot : Shot
+        The parameters of the picture.
+    image_size : tuple of int
+        (H, W) of the picture.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        Factor of the brightness, about 1.
+    """
     height, width = image_size
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -112,7 +155,22 @@ def light_field(shot: Shot, image_size: tuple[int, int]) -> Float:
 
 
 def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Float:
-    """Blood vessels of the sclera (H, W), 0..1: wavering lines from the corners toward the iris."""
+    """Blood vessels of the sclera: irregular lines from the corners of the eye towards the iris.
+
+    Parameters
+    ----------
+    identity : Identity
+        The eye.
+    shot : Shot
+        The parameters of the picture.
+    image_size : tuple of int
+        (H, W) of the picture.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        Coverage, 0..1.
+    """
     own = np.random.default_rng([identity.seed, 5])
     layer = np.zeros(image_size, np.uint8)
     radius = shot.iris_radius_px
@@ -131,5 +189,6 @@ def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Floa
 
 
 def _look_up(table: Float, distance_px: Float, radius: float) -> Float:
-    place = (distance_px * np.float32(_PER_RADIUS / radius)).astype(np.int32)
-    return np.asarray(table.astype(np.float32).take(place, mode="clip"))
+    """Values of `table`, which has `_PER_RADIUS` steps per iris radius, at the distances `distance_px` (H, W)."""
+    step = (distance_px * np.float32(_PER_RADIUS / radius)).astype(np.int32)
+    return np.asarray(table.astype(np.float32).take(step, mode="clip"))

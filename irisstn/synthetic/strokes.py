@@ -1,4 +1,4 @@
-"""Hair and lamps: lashes, brow, glints, drawn smoothly on 8-bit layers (H, W) of how much they cover."""
+"""Eyelashes, eyebrow and specular reflections, drawn with antialiasing on 8-bit layers (H, W) of coverage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,19 @@ _BLEND = np.concatenate([(1 - _STEPS) ** 2, 2 * _STEPS * (1 - _STEPS), _STEPS**2
 
 
 def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye) -> None:
-    """The lashes of both lids: tapering curves, the upper ones in loose clumps."""
+    """Draw the eyelashes of both eyelids: tapering curves, the upper ones in loose clumps.
+
+    Parameters
+    ----------
+    layer : ndarray of uint8, shape (H, W)
+        Coverage by hair, 0..255; modified in place.
+    identity : Identity
+        The eye.
+    shot : Shot
+        The parameters of the picture.
+    placed : PlacedEye
+        The geometry of the eye.
+    """
     anatomy = identity.anatomy
     own = np.random.default_rng([identity.seed, 1])
     moved = np.random.default_rng([shot.seed, 1])
@@ -35,7 +47,7 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     droop = 0.7 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.7) + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
     start: Float = placed.upper_lid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
-    rise = droop - own.uniform(0.5, 1.3, count)  # lashes curl up toward their tips
+    rise = droop - own.uniform(0.5, 1.3, count)  # eyelashes curl up towards their tips
     _draw_curves(
         layer,
         start,
@@ -62,7 +74,17 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
 
 
 def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
-    """The eyebrow, where the picture reaches so far up."""
+    """Draw the eyebrow, if it lies within the picture.
+
+    Parameters
+    ----------
+    layer : ndarray of uint8, shape (H, W)
+        Coverage by hair, 0..255; modified in place.
+    identity : Identity
+        The eye.
+    shot : Shot
+        The parameters of the picture.
+    """
     anatomy = identity.anatomy
     size = shot.iris_radius_px
     frame = Eyelid(shot.x, shot.y, shot.roll_rad, (0.0, 0.0, 0.0))
@@ -90,7 +112,17 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
 
 
 def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
-    """The lamps mirrored on the cornea, and the wet edges of the lids that mirror them again."""
+    """Draw the specular reflections of the lamps on the cornea, and those on the tear film along the eyelids.
+
+    Parameters
+    ----------
+    layer : ndarray of uint8, shape (H, W)
+        Coverage by reflections, 0..255; modified in place.
+    shot : Shot
+        The parameters of the picture.
+    placed : PlacedEye
+        The geometry of the eye.
+    """
     rng = np.random.default_rng([shot.seed, 3])
     size = shot.iris_radius_px
     middle = np.array([placed.pupil.x + shot.glint_x * size, placed.pupil.y + shot.glint_y * size])
@@ -103,22 +135,22 @@ def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
     else:
         for at in lamps:
             _draw_dot(layer, at, shot.glint_size * size * rng.uniform(0.85, 1.1), 255)
-    for lid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
+    for eyelid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
         for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
-            at = lid.points(along) + _along(lid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
+            at = eyelid.points(along) + _along(eyelid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
             _draw_dot(layer, at, rng.uniform(0.006, 0.02) * size, int(rng.uniform(100, 255)))
 
 
 def _along(frame: Eyelid, across: Float, down: Float) -> Float:
-    """Steps (N, 2) in the picture of steps in an eye's frame."""
+    """Offsets (N, 2) in the picture of offsets (`across`, `down`) (N,) in the frame of an eye."""
     cosine, sine = np.cos(frame.angle_rad), np.sin(frame.angle_rad)
     return np.stack([across * cosine - down * sine, across * sine + down * cosine], axis=-1)
 
 
-def _draw_curves(layer: Layer, start: Float, bend: Float, end: Float, *, width: Float, cover: Float) -> None:
-    """Tapering Bezier curves from `start` (N, 2); `bend` and `end` are steps from there; `width` (N,) at the root."""
+def _draw_curves(layer: Layer, start: Float, control: Float, end: Float, *, width: Float, cover: Float) -> None:
+    """Tapering Bezier curves from `start` (N, 2), of `width` (N,) there; `control` and `end` are relative to it."""
     height_px, width_px = layer.shape
-    corners = np.stack([start, start + bend, start + end], axis=1)  # (N, 3, 2)
+    corners = np.stack([start, start + control, start + end], axis=1)  # (N, 3, 2)
     curves = np.einsum("sk,nkd->nsd", _BLEND, corners)
     step = np.gradient(curves, axis=1)
     side = np.stack([-step[..., 1], step[..., 0]], axis=-1) / (np.linalg.norm(step, axis=-1, keepdims=True) + 1e-9)
@@ -126,7 +158,7 @@ def _draw_curves(layer: Layer, start: Float, bend: Float, end: Float, *, width: 
     outlines = np.concatenate([curves + side * taper, (curves - side * taper)[:, ::-1]], axis=1)
     inside = (curves > -1).all(axis=2).any(axis=1)
     inside &= ((curves[..., 0] < width_px + 1) & (curves[..., 1] < height_px + 1)).any(axis=1)
-    # What is thinner than a pixel is still drawn one pixel wide, so it covers less.
+    # A line thinner than a pixel is drawn one pixel wide, so its coverage is reduced.
     cover = cover * np.clip(0.35 + 0.55 * width, 0.25, 1.0)
     fixed = np.rint(outlines * (1 << _SHIFT)).astype(np.int32)
     for n in np.flatnonzero(inside):

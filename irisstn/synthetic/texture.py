@@ -1,9 +1,9 @@
-"""The tissue of one iris as a polar picture: fibres, collarette, crypts, furrows, freckles, the dark limbal ring.
+"""The texture of one iris in polar form: fibres, collarette, crypts, furrows, freckles, the dark limbal ring.
 
-The picture is straight: rows run from the pupil's edge (0) to the limbus (1) of the tissue at rest, columns clockwise
-from the eye's right, as in a strip. It is built straight and bent once: a smooth warp gives the collarette its waves
-and the fibres their slant. Amplitudes were set beside normalized real strips: octaves of the spectrum along the angle
-are about equally strong from 8 to 63 cycles and fall off above.
+Rows run from the pupil's edge (0) to the limbus (1) of the tissue at rest, columns clockwise from +x, as in a strip.
+All parts are drawn along rows and columns; then one smooth warp adds the waves of the collarette and the slant of the
+fibres. Amplitudes were chosen by comparison with normalised real strips, whose octaves of the spectrum along the angle
+are about equally strong from 8 to 63 cycles and weaker above.
 """
 
 from __future__ import annotations
@@ -14,16 +14,31 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Float
-
-TEXTURE_SIZE = (128, 1024)
+from irisstn.synthetic.noise import TEXTURE_SIZE, smooth_ring
 
 
 @dataclass(frozen=True, slots=True)
 class TextureTraits:
-    """What kind of iris it is; shares are of the ring's width, strengths are relative to a usual iris (1).
+    """The kind of texture. Radii are fractions of the ring's width; strengths are 1 for an average iris.
 
-    `collarette` is the place of the wavy ring; `crypts` the share of cells that are holes; `cell_columns` x `cell_rows`
-    the usual cell in texture pixels (a divisor of the texture's size).
+    Attributes
+    ----------
+    collarette, waviness : float
+        Radius of the collarette, and amplitude of its waves.
+    slant : float
+        Slant of the fibres.
+    fibres, ridges, mesh : float
+        Strength of the radial fibres, of the thin bright strands among them, and of the crypts.
+    crypts, large_crypts : float
+        Fraction of the cells of the usual size, and of large cells, that are holes.
+    cell_columns, cell_rows : int
+        Usual size of a cell in texture pixels, divisors of the texture's size.
+    furrows, freckles : int
+        Numbers of contraction furrows and freckles.
+    mottle, sectors, limbal_ring : float
+        Strength of the fine grain, of the brightness of sectors, and of the dark ring at the limbus.
+    collarette_step : float
+        Difference of brightness inside the collarette.
     """
 
     collarette: float
@@ -45,7 +60,18 @@ class TextureTraits:
 
 
 def sample_traits(rng: np.random.Generator) -> TextureTraits:
-    """Draw the traits of an iris: smooth ones whose crypts crowd around the pupil, and fibrous ones; plain or rich."""
+    """Draw the traits of a random iris, between smooth and fibrous, and between plain and rich in texture.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of randomness.
+
+    Returns
+    -------
+    TextureTraits
+        The traits.
+    """
     rich = rng.beta(1.6, 1.6)
     fibrous = rng.beta(0.7, 1.2)
     return TextureTraits(
@@ -69,7 +95,20 @@ def sample_traits(rng: np.random.Generator) -> TextureTraits:
 
 
 def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Float:
-    """The relative brightness (R, T) float32 of the tissue: 0 = the iris' usual gray, spread about 1."""
+    """Draw the texture of an iris.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of randomness.
+    traits : TextureTraits
+        The kind of texture.
+
+    Returns
+    -------
+    ndarray of float32, shape `TEXTURE_SIZE`
+        Relative brightness: 0 = the mean of the iris, standard deviation about 1.
+    """
     rows, _ = TEXTURE_SIZE
     radius = ((np.arange(rows, dtype=np.float32) + 0.5) / rows)[:, None]
     inner = 1.0 / (1.0 + np.exp((radius - traits.collarette) / 0.03))
@@ -77,51 +116,22 @@ def paint_texture(rng: np.random.Generator, traits: TextureTraits) -> Float:
 
     fibres = _fibres(rng, traits.ridges)
     texture: Float = traits.fibres * fibres * (0.75 + 0.5 * near - 0.2 * inner)
-    mesh_share = np.clip(1.15 - np.abs(radius - 0.55 * traits.collarette) / (0.5 * traits.collarette + 0.1), 0, 1)
-    texture += traits.mesh * _cells(rng, (traits.cell_rows, traits.cell_columns), traits.crypts * mesh_share)
+    mesh_fraction = np.clip(1.15 - np.abs(radius - 0.55 * traits.collarette) / (0.5 * traits.collarette + 0.1), 0, 1)
+    texture += traits.mesh * _cells(rng, (traits.cell_rows, traits.cell_columns), traits.crypts * mesh_fraction)
     sparse = np.clip(1.0 - np.abs(radius - traits.collarette - 0.12) / 0.28, 0, 1) ** 2
     holes = _cells(rng, (32, 32), traits.large_crypts * sparse)
     texture += (0.5 + traits.mesh) * holes * (1.0 + 0.15 * fibres)
     texture += traits.mottle * _mottle(rng)
     texture += traits.sectors * (0.35 * smooth_ring(rng, (2, 8)) + 0.3 * smooth_ring(rng, (4, 16)))
     _carve_furrows(rng, texture, traits.furrows)
-    texture = _bend(rng, texture, traits)
+    texture = _warp(rng, texture, traits)
     _dot_freckles(rng, texture, traits.freckles)
     texture += _profile(radius, traits)
     return np.asarray(texture, np.float32)
 
 
-def smooth_ring(rng: np.random.Generator, grid: tuple[int, int], size: tuple[int, int] = TEXTURE_SIZE) -> Float:
-    """Smooth noise of spread about 1 on a polar picture `size`: one value per cell of `grid`, closed in angle."""
-    rows, columns = grid
-    height, width = size
-    noise = rng.standard_normal((rows, columns), np.float32)
-    scale = width // columns
-    padded = np.concatenate([noise[:, -2:], noise, noise[:, :2]], axis=1)
-    large = cv2.resize(padded, ((columns + 4) * scale, height), interpolation=cv2.INTER_CUBIC)
-    # A cubic blend of independent values loses part of their variance.
-    return np.asarray(1.25 * large[:, 2 * scale : 2 * scale + width], np.float32)
-
-
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell_px: float, stretch: float = 1.0) -> Float:
-    """Smooth noise (H, W) of spread about 1 with one random value per `cell_px`, `stretch` times as wide as high."""
-    height, width = size
-    rows, columns = int(height / cell_px) + 4, int(width / (cell_px * stretch)) + 4
-    grid = rng.standard_normal((rows, columns), np.float32)
-    # The cubic blend is the slow part: wide cells take it at a lower resolution, and the rest is as good as linear.
-    fewer = max(1, int(cell_px / 5))
-    cell_px /= fewer
-    noise = cv2.resize(
-        grid, (int(columns * cell_px * stretch) + 1, int(rows * cell_px) + 1), interpolation=cv2.INTER_CUBIC
-    )
-    if fewer > 1:
-        noise = noise[: height // fewer + 2, : width // fewer + 2]
-        noise = cv2.resize(noise, None, fx=fewer, fy=fewer, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(noise[:height, :width], np.float32)
-
-
 def _fibres(rng: np.random.Generator, ridges: float) -> Float:
-    """Radial fibres: noise that is long across the ring and short along it; ridges are thin bright strands."""
+    """Radial fibres: noise that is long in the radius and short in the angle; ridges are thin bright strands."""
     coarse = smooth_ring(rng, (5, 64))
     middle = smooth_ring(rng, (8, 128))
     fine = smooth_ring(rng, (12, 256))
@@ -134,22 +144,23 @@ def _fibres(rng: np.random.Generator, ridges: float) -> Float:
 
 
 def _mottle(rng: np.random.Generator) -> Float:
-    """Fine grain without direction."""
+    """Fine isotropic grain."""
     small = smooth_ring(rng, (16, 128))
     smaller = smooth_ring(rng, (32, 256))
     smallest = smooth_ring(rng, (64, 512))
     return np.asarray(0.22 * small + 0.3 * smaller + 0.26 * smallest, np.float32)
 
 
-def _cells(rng: np.random.Generator, cell: tuple[int, int], share: Float) -> Float:
-    """Crypts as cells of a jittered grid (Worley 1996): dark inside, bright rims; `share` (R, 1) of them are holes.
+def _cells(rng: np.random.Generator, cell: tuple[int, int], fraction: Float) -> Float:
+    """Crypts as cells of a jittered grid (Worley 1996, "A cellular texture basis function").
 
-    F1 and F2 are the distances to the nearest and second nearest seed: F2 - F1 is 0 on the rim and grows inward.
+    They are dark inside, with bright rims; `fraction` (R, 1) of them are holes. With the distances F1 and F2 to the
+    nearest and the second nearest seed, F2 - F1 is 0 on the rim and grows inward.
     """
     height, width = TEXTURE_SIZE
     rows, columns = height // cell[0], width // cell[1]
     seeds = rng.uniform(0.05, 0.95, (3, rows + 2, columns)).astype(np.float32)
-    chance = np.interp((np.arange(rows + 2) - 0.5) / rows, np.linspace(0, 1, height), share[:, 0]).astype(np.float32)
+    chance = np.interp((np.arange(rows + 2) - 0.5) / rows, np.linspace(0, 1, height), fraction[:, 0]).astype(np.float32)
     depth = np.clip((chance[:, None] - seeds[2]) * 3.0 + 0.2, 0.0, 1.0) * (seeds[2] < chance[:, None])
     at_row = ((np.arange(height, dtype=np.float32) + 0.5) / cell[0] % 1.0)[:, None]
     at_column = ((np.arange(width, dtype=np.float32) + 0.5) / cell[1] % 1.0)[None, :]
@@ -193,8 +204,8 @@ def _carve_furrows(rng: np.random.Generator, texture: Float, count: int) -> None
         texture[top:bottom] += (line * strength).astype(np.float32)
 
 
-def _bend(rng: np.random.Generator, texture: Float, traits: TextureTraits) -> Float:
-    """Bend the straight picture: waves of the collarette along the radius, slants of the fibres along the angle."""
+def _warp(rng: np.random.Generator, texture: Float, traits: TextureTraits) -> Float:
+    """`texture` with waves of the collarette along the radius and slants of the fibres along the angle."""
     height, width = texture.shape
     rows = np.arange(height, dtype=np.float32)[:, None]
     ring = np.sin(np.pi * (rows + 0.5) / height)

@@ -1,6 +1,6 @@
-"""Lightning checkpoints in one safetensors file: tensors as tensors, all the rest as JSON in its header; no pickle.
+"""Lightning checkpoints as safetensors files: tensors as tensors, everything else as JSON in the header; no pickle.
 
-A file is written beside its place and then renamed, so a killed run leaves the last whole one.
+Files are written atomically, so a run that is killed leaves the last complete one.
 """
 
 from __future__ import annotations
@@ -16,17 +16,32 @@ from torch import Tensor
 from irisstn.errors import WeightsError
 from irisstn.images import write_bytes_atomic
 
-# How values that JSON does not know are written: as an object with one such key.
+# Values without a JSON type are written as an object with one of these keys.
 _TENSOR, _TUPLE, _PAIRS = "tensor:", "tuple:", "pairs:"
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 class SafetensorsCheckpoint(CheckpointIO):
-    """Lightning's reader and writer of checkpoints, for `Trainer(plugins=[...])`."""
+    """Reader and writer of checkpoints, for `lightning.Trainer(plugins=[SafetensorsCheckpoint()])`."""
 
     def save_checkpoint(self, checkpoint: dict[str, object], path: str | Path, storage_options: object = None) -> None:
-        """Write `checkpoint`; values other than tensors, numbers, texts and containers raise ValueError."""
+        """Write a checkpoint, atomically.
+
+        Parameters
+        ----------
+        checkpoint : dict of str to object
+            Nested dicts, lists and tuples of tensors, numbers, strings, paths, booleans and None.
+        path : str or Path
+            The file; its folder is made where it is missing.
+        storage_options : object
+            Ignored.
+
+        Raises
+        ------
+        ValueError
+            For values of other types.
+        """
         del storage_options
         tensors: dict[str, Tensor] = {}
         tree = _pack(checkpoint, tensors)
@@ -36,8 +51,26 @@ class SafetensorsCheckpoint(CheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: object = None, weights_only: bool | None = None
     ) -> dict[str, object]:
-        """Read a checkpoint to the CPU; Lightning moves it on. Raises WeightsError where it is damaged."""
-        del map_location, weights_only  # the file cannot hold anything but plain values
+        """Read a checkpoint to the CPU; Lightning moves it to the device.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        map_location, weights_only : object
+            Ignored: a file holds plain values only.
+
+        Returns
+        -------
+        dict of str to object
+            What was written.
+
+        Raises
+        ------
+        WeightsError
+            Where the file is damaged or no checkpoint.
+        """
+        del map_location, weights_only
         try:
             with safe_open(str(path), framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
@@ -50,14 +83,14 @@ class SafetensorsCheckpoint(CheckpointIO):
         return {str(key): value for key, value in unpacked.items()}
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Delete the file, if it is there."""
+        """Delete a checkpoint, if it exists."""
         Path(path).unlink(missing_ok=True)
 
 
 def _pack(value: object, tensors: dict[str, Tensor]) -> Json:
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().cpu().contiguous().clone()  # a file must not hold one memory twice
+        tensors[name] = value.detach().cpu().contiguous().clone()  # safetensors refuses shared memory
         return {_TENSOR: name}
     if isinstance(value, dict):
         return {_PAIRS: [[_pack(key, tensors), _pack(item, tensors)] for key, item in value.items()]}

@@ -1,4 +1,4 @@
-"""Everything that a training run may be told, with the defaults."""
+"""Settings of a training run and their defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from irisstn.config import Strict
+from irisstn.config import Size, Strict
 from irisstn.recognition.losses import MetricLossConfig
 from irisstn.recognition.network import StripNetConfig
 from irisstn.recognition.whitening import WhiteningFitConfig
@@ -18,66 +18,121 @@ from irisstn.training.data.rendered_eyes import RenderedConfig
 
 
 class LossWeights(Strict):
-    """How much each part of the loss counts, and the errors at which the ring's parts change from square to linear."""
+    """Weights of the terms of the loss, and the error at which each Huber loss turns from quadratic to linear.
 
-    metric: float = Field(1.0, ge=0)
-    decorrelation: float = Field(0.0, ge=0)  # of the embedding's floats: see irisstn.recognition.losses.Decorrelation
-    ring: float = Field(1.0, ge=0)  # 0: the STN learns from recognition alone
-    outside: float = Field(1.0, ge=0)  # cells sampled beyond the ring
-    # Within the ring's part. The roll's gradient is tens of times that of the boundaries' shape: with equal weights the
-    # net learns no shape for hundreds of steps.
-    shape: float = Field(5.0, ge=0)
-    roll: float = Field(0.3, ge=0)
-    agreement: float = Field(0.3, ge=0)  # that shots of one eye are turned alike, whatever upright is
-    dilation: float = Field(0.1, ge=0)  # towards 0
-    pupil_share: float = Field(0.1, ge=0)
-    roll_scale_deg: float = Field(2.0, gt=0)
-    shape_scale: float = Field(0.03, gt=0)  # ring widths
-    share_scale: float = Field(0.1, gt=0)
+    The gradient of the roll is tens of times that of the boundaries' shape: with equal weights the network does not
+    learn the shape for hundreds of steps. Therefore `shape` is large and `roll` is small.
+    """
+
+    metric: float = Field(1.0, ge=0, description="Weight of the recognition loss on the embeddings.")
+    decorrelation: float = Field(
+        0.0, ge=0, description="Weight of the correlation between the embedding's floats (VICReg); see `Decorrelation`."
+    )
+    ring: float = Field(
+        1.0, ge=0, description="Weight of the loss on the ring parameters. 0: the STN learns from recognition only."
+    )
+    outside: float = Field(1.0, ge=0, description="Weight of the penalty on cells sampled outside the ring.")
+    shape: float = Field(5.0, ge=0, description="Weight of the boundaries' shape, within the ring loss.")
+    roll: float = Field(0.3, ge=0, description="Weight of the roll, within the ring loss.")
+    agreement: float = Field(
+        0.3,
+        ge=0,
+        description="Weight, within the ring loss, of equal roll for all strips of one group: see Batch.groups.",
+    )
+    dilation: float = Field(0.1, ge=0, description="Weight, within the ring loss, that pulls the dilation to 0.")
+    pupil_share: float = Field(
+        0.1, ge=0, description="Weight, within the ring loss, of the ratio of the pupil's radius to the iris radius."
+    )
+    roll_scale_deg: float = Field(2.0, gt=0, description="Error of the roll, degrees, at which its loss turns linear.")
+    shape_scale: float = Field(
+        0.03, gt=0, description="Error of a boundary coefficient, ring widths, at which its loss turns linear."
+    )
+    pupil_share_scale: float = Field(0.1, gt=0, description="Unit of the error of `pupil_share`.")
 
 
 class TrainConfig(Strict):
-    """A training run. A file in configs/ says only what differs from these defaults, and why."""
+    """Settings of a training run. A file in configs/ holds only what differs from these defaults, and the reason."""
 
-    seed: int = Field(0, ge=0)
-    size: tuple[int, int] = (32, 256)  # of the strips
-    epochs: int = Field(40, ge=1)
-    steps: int = Field(50, ge=1)  # batches in an epoch
-    alone: int = Field(0, ge=0)  # epochs at first in which the STN learns its ring alone, at half the cost of both
-    patience: int = Field(10, ge=1)  # epochs without a better validation loss before it stops early
-    identities: int = Field(24, ge=2)  # in a batch
-    strips: int = Field(4, ge=2)  # of each identity in a batch
-    views: int = Field(0, ge=0)  # of which so many of one photograph; 0: one, or two where upright is not known
-    bare: float = Field(0.3, ge=0, le=1)  # share of strips whose surroundings the STN does not see
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    average: float = Field(0.97, ge=0, lt=1)  # the recogniser kept is a mean over its last 1 / (1 - average) steps
-    start: Path | None = None  # weights, or a run, to go on from in place of random ones; their shapes must be the same
-    held_out: float = Field(0.2, gt=0, lt=1)  # share of the subjects of DATA kept for validation
-    threads: int = Field(0, ge=0)  # of torch on the CPU; 0: as many as there are cores
-    device: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: int = Field(1, ge=1)  # of each node, a process each, among which the batches of an epoch are shared out
-    nodes: int = Field(1, ge=1)  # the command is started on each, with the environment that Lightning asks for
-    bfloat16: bool = False  # twice as fast on GPUs and on CPUs that multiply in it (AMX), slow on others
-    rectifier: RectifierConfig | None = RectifierConfig()  # null: the CNN alone, to compare with
-    recognizer: StripNetConfig | None = StripNetConfig()  # null: the STN alone, from its known ring
-    metric: MetricLossConfig = MetricLossConfig()
-    weights: LossWeights = LossWeights()
-    perturbation: PerturbationConfig = PerturbationConfig()
-    augmentation: AugmentationConfig = AugmentationConfig()
-    rendered: RenderedConfig = RenderedConfig()
-    whitening: WhiteningFitConfig | None = WhiteningFitConfig()  # of the recogniser, at the end; null: left out
+    seed: int = Field(0, ge=0, description="Seed of initial weights, batches, errors and rendered eyes.")
+    size: Size = Field((32, 256), description="Size of the strips, rows x columns.")
+    epochs: int = Field(40, ge=1, description="Number of epochs.")
+    steps_per_epoch: int = Field(50, ge=1, description="Batches in an epoch; a multiple of devices x nodes.")
+    rectifier_only_epochs: int = Field(
+        0, ge=0, description="First epochs that train the STN on its ring loss only, at half the cost of both networks."
+    )
+    patience: int = Field(10, ge=1, description="Epochs without a better validation loss before training stops early.")
+    identities_per_batch: int = Field(24, ge=2, description="Identities in a batch.")
+    strips_per_identity: int = Field(4, ge=2, description="Strips of each identity in a batch.")
+    strips_per_capture: int = Field(
+        0,
+        ge=0,
+        description="How many of an identity's strips come from the same capture. 0: one, or two where the roll of an "
+        "upright head is not known (own images).",
+    )
+    strip_only_fraction: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Fraction of the strips whose context holds no surroundings, as for strips without an image, 0..1.",
+    )
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(1e-2, ge=0, description="Weight decay of AdamW; not of biases and norms.")
+    ema_decay: float = Field(
+        0.97,
+        ge=0,
+        lt=1,
+        description="Decay per step of the exponential moving average of the recognizer's weights; the average is "
+        "validated and saved.",
+    )
+    start: Path | None = Field(
+        None,
+        description="Weights, or a run, to start from; of the same shapes. null: random weights.",
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0, lt=1, description="Fraction of the subjects in DATA that is held out for validation, 0..1."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of torch. 0: one for each core.")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Where the networks are trained.")
+    devices: int = Field(
+        1, ge=1, description="Devices of each node, one process each; the batches of an epoch are divided among them."
+    )
+    nodes: int = Field(
+        1, ge=1, description="Machines. The command is started on each, with the environment that Lightning asks for."
+    )
+    bfloat16: bool = Field(
+        False,
+        description="Mixed precision: twice as fast on GPUs and on CPUs with bfloat16 matrix units (AMX), slower on "
+        "others.",
+    )
+    rectifier: RectifierConfig | None = Field(
+        RectifierConfig(), description="The STN. null: the recognizer only, as a baseline."
+    )
+    recognizer: StripNetConfig | None = Field(
+        StripNetConfig(), description="The recognition CNN. null: the STN only, trained on its ring loss."
+    )
+    metric: MetricLossConfig = Field(MetricLossConfig(), description="The recognition loss.")
+    loss_weights: LossWeights = Field(LossWeights(), description="Weights of the terms of the loss.")
+    perturbation: PerturbationConfig = Field(
+        PerturbationConfig(), description="Errors that are added to boundaries, roll and eyelids."
+    )
+    augmentation: AugmentationConfig = Field(AugmentationConfig(), description="Changes to the strips' appearance.")
+    rendered: RenderedConfig = Field(RenderedConfig(), description="The rendered eyes, where no DATA is given.")
+
+    whitening: WhiteningFitConfig | None = Field(
+        WhiteningFitConfig(), description="The recognizer's whitening, fitted at the end. null: none."
+    )
 
     @model_validator(mode="after")
-    def _possible(self) -> TrainConfig:
+    def _check_combination(self) -> TrainConfig:
         if self.rectifier is None and self.recognizer is None:
             raise ValueError("with neither a rectifier nor a recognizer there is nothing to train")
         if self.recognizer is None and (self.rectifier is None or self.rectifier.transform != "ring"):
-            raise ValueError("only the ring learns without a recognizer: give one, or the transform 'ring'")
+            raise ValueError("only the ring learns without a recognizer: set one, or the transform 'ring'")
         if self.augmentation.mirrored and (self.rectifier is not None or self.metric.kind == "sub-center-arcface"):
             raise ValueError("mirrored eyes are for a recognizer alone, with a loss that knows no fixed identities")
-        if self.steps % (self.devices * self.nodes):
+        if self.steps_per_epoch % (self.devices * self.nodes):
             raise ValueError(
-                f"steps ({self.steps}) must be a multiple of devices x nodes, for all have as many batches"
+                f"steps_per_epoch ({self.steps_per_epoch}) must be a multiple of devices x nodes, since every process "
+                "trains on the same number of batches"
             )
         return self

@@ -1,4 +1,4 @@
-"""The STN and the recognition CNN behind it as one Lightning module: losses, and what is measured on unseen eyes."""
+"""The STN and the recognition CNN behind it as one Lightning module: losses, and validation on unseen eyes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import lightning
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -21,38 +20,68 @@ from irisstn.recognition.losses import Decorrelation, metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.stn import Ring, Warped, outside_penalty, require_gradient
-from irisstn.training.config import LossWeights, TrainConfig
-from irisstn.training.data.batches import Batch, to_strips
+from irisstn.training.config import TrainConfig
+from irisstn.training.data.batches import Batch
+from irisstn.training.data.strip_tensors import to_strips
+from irisstn.training.data.validation import CONDITIONS
+from irisstn.training.losses import RING_ROLL, ring_losses, roll_errors
 
-CONDITIONS = ("natural", "stress")  # of the validation batches, in the order of the data loaders
 
+class Predictions(NamedTuple):
+    """What the networks compute from a batch.
 
-class Found(NamedTuple):
-    """What the networks make of a batch."""
+    Attributes
+    ----------
+    embeddings : Tensor, shape (B, D), or None
+        None where the recognizer was not run.
+    warped : Warped or None
+        None without an STN.
+    ring : Tensor, shape (B, 13), or None
+        Parameters of the ring transform, named `irisstn.stn.ring.NAMES`; None for another transform.
+    """
 
-    embeddings: Tensor | None  # (B, D); None where the STN learns alone
-    warped: Warped | None  # None without an STN
-    ring: Tensor | None  # (B, 13), the ring's parameters; None for another transform
+    embeddings: Tensor | None
+    warped: Warped | None
+    ring: Tensor | None
 
 
 class RecognitionModule(lightning.LightningModule):
-    """Strips with known errors in; the loss, or figures on validation eyes, out."""
+    """The STN, the recognizer, and the losses that train both.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Settings of the run.
+    identities : int
+        Number of training identities; labels are 0 .. identities - 1.
+
+    Attributes
+    ----------
+    rectifier : Rectifier or None
+        The STN.
+    recognizer : StripNet or None
+        The recognition CNN that is trained.
+    averaged_recognizer : StripNet or None
+        The exponential moving average of its weights, which is validated and saved.
+    figures : dict of str to float
+        Losses and error rates of the last epoch, the columns of metrics.csv.
+    """
 
     def __init__(self, config: TrainConfig, identities: int) -> None:
         super().__init__()
         self.config = config
         self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
-        self.recognizer = self.averaged = self.metric_loss = self.decorrelation = None
+        self.recognizer = self.averaged_recognizer = self.metric_loss = self.decorrelation = None
         if config.recognizer is not None:
             self.recognizer = StripNet(config.recognizer)
-            self.averaged = deepcopy(self.recognizer).requires_grad_(False)  # what is measured and kept
+            self.averaged_recognizer = deepcopy(self.recognizer).requires_grad_(False)
             embedding = config.recognizer.unwhitened_size
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
-            self.decorrelation = Decorrelation(embedding) if config.weights.decorrelation else None
-        self.figures: dict[str, float] = {}  # of the epoch that ended last
-        self._learnt_in = -1  # the last epoch in which a gradient reached the STN
+            self.decorrelation = Decorrelation(embedding) if config.loss_weights.decorrelation else None
+        self.figures: dict[str, float] = {}
+        self._gradient_epoch = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
-        self._seen: dict[str, list[tuple[Batch, Found]]] = defaultdict(list)
+        self._validated: dict[str, list[tuple[Batch, Predictions]]] = defaultdict(list)
 
     def start_from(self, weights: Path) -> None:
         """Take the networks' weights from a run's folder, or from a file where there is but one network.
@@ -66,12 +95,25 @@ class RecognitionModule(lightning.LightningModule):
             if held.config != network.config:
                 raise ConfigError(f"{weights} holds a {network.FILE} of another shape than the one to be trained")
             network.load_state_dict(held.state_dict())
-        if self.recognizer is not None and self.averaged is not None:
+        if self.recognizer is not None and self.averaged_recognizer is not None:
             self.recognizer.whitening.reset()  # it is fitted at the end, to what is learnt by then
-            self.averaged.load_state_dict(self.recognizer.state_dict())
+            self.averaged_recognizer.load_state_dict(self.recognizer.state_dict())
 
-    def look(self, batch: Batch, *, embed: bool = True) -> Found:
-        """Rectify a batch and, with `embed`, embed it."""
+    def predict(self, batch: Batch, *, embed: bool = True) -> Predictions:
+        """Rectify the strips of a batch, and embed them.
+
+        Parameters
+        ----------
+        batch : Batch
+            The strips.
+        embed : bool
+            Whether to run the recognizer.
+
+        Returns
+        -------
+        Predictions
+            Embeddings, warped strips and ring parameters.
+        """
         images, usable = batch.images, batch.usable
         warped = ring = None
         if self.rectifier is not None:
@@ -79,176 +121,180 @@ class RecognitionModule(lightning.LightningModule):
             transform = self.rectifier.transform
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
-        recognizer = self.recognizer if self.training else self.averaged
+        recognizer = self.recognizer if self.training else self.averaged_recognizer
         embeddings = recognizer.unwhitened(images, usable).float() if embed and recognizer is not None else None
-        return Found(embeddings, warped, ring)
+        return Predictions(embeddings, warped, ring)
 
-    def losses(self, batch: Batch, found: Found, *, metric: bool = True) -> dict[str, Tensor]:
-        """The loss and its parts, scalars."""
-        weights = self.config.weights
+    def losses(self, batch: Batch, predictions: Predictions, *, metric: bool = True) -> dict[str, Tensor]:
+        """Compute the loss and its terms.
+
+        Parameters
+        ----------
+        batch : Batch
+            Labels and targets.
+        predictions : Predictions
+            What the networks computed from the batch.
+        metric : bool
+            Whether to include the recognition loss.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Scalars: the terms by name, and their weighted sum `loss`.
+        """
+        weights = self.config.loss_weights
         parts: dict[str, Tensor] = {}
         total = torch.zeros((), device=batch.images.device)
-        if metric and found.embeddings is not None and self.metric_loss is not None:
-            parts["metric"] = self.metric_loss(found.embeddings, batch.labels)
+        if metric and predictions.embeddings is not None and self.metric_loss is not None:
+            parts["metric"] = self.metric_loss(predictions.embeddings, batch.labels)
             total = total + weights.metric * parts["metric"]
-        if self.decorrelation is not None and found.embeddings is not None and self.training:
-            parts["decorrelation"] = self.decorrelation(found.embeddings)
+        if self.decorrelation is not None and predictions.embeddings is not None and self.training:
+            parts["decorrelation"] = self.decorrelation(predictions.embeddings)
             total = total + weights.decorrelation * parts["decorrelation"]
-        if found.warped is not None:
-            parts["outside"] = outside_penalty(found.warped.grid, wrap=True).mean()
+        if predictions.warped is not None:
+            parts["outside"] = outside_penalty(predictions.warped.grid, wrap=True).mean()
             total = total + weights.outside * parts["outside"]
-        if found.ring is not None:
-            parts |= ring_losses(found.ring, batch, weights)
+        if predictions.ring is not None:
+            parts |= ring_losses(predictions.ring, batch, weights)
             total = total + weights.ring * parts["ring"]
         return parts | {"loss": total}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
-        alone = self.rectifier is not None and self.current_epoch < self.config.alone
-        parts = self.losses(batch, self.look(batch, embed=not alone))
+        """Compute the loss of one batch."""
+        rectifier_only = self.rectifier is not None and self.current_epoch < self.config.rectifier_only_epochs
+        parts = self.losses(batch, self.predict(batch, embed=not rectifier_only))
         for name, value in parts.items():
             self._sums[f"train_{name}"].append(float(value.detach()))
         return parts["loss"]
 
     @torch.no_grad()
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Follow the recogniser: steps that are single lucky or unlucky ones are averaged out (Polyak 1992).
+        """Update the moving average of the recognizer's weights.
 
-        Raises ConfigError at the end of an epoch in which the STN has learnt nothing.
+        Raises
+        ------
+        ConfigError
+            At the end of an epoch in which no gradient reached the STN.
+
+        References
+        ----------
+        Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging".
         """
         self._require_learning(last=batch_idx + 1 == self.trainer.num_training_batches)
-        if self.recognizer is None or self.averaged is None:
+        if self.recognizer is None or self.averaged_recognizer is None:
             return
         step = self.trainer.global_step
-        keep = min(self.config.average, (1 + step) / (10 + step))  # at first the average is young
+        decay = min(self.config.ema_decay, (1 + step) / (10 + step))  # so that initial weights are soon forgotten
         for average, now in zip(
-            self.averaged.state_dict().values(), self.recognizer.state_dict().values(), strict=True
+            self.averaged_recognizer.state_dict().values(), self.recognizer.state_dict().values(), strict=True
         ):
             if average.is_floating_point():
-                average.lerp_(now, 1 - keep)
+                average.lerp_(now, 1 - decay)
             else:
                 average.copy_(now)
 
     def _require_learning(self, *, last: bool) -> None:
-        """Look for a gradient in the STN until a batch of the epoch has brought it one; a single one may well not.
+        """Raise ConfigError if no batch of the epoch up to its `last` one brought a gradient to the STN.
 
-        Raises ConfigError where not even the `last` one did.
+        A single batch may well bring none.
         """
-        if self.rectifier is None or self._learnt_in == self.current_epoch:
+        if self.rectifier is None or self._gradient_epoch == self.current_epoch:
             return
         try:
             require_gradient(self.rectifier.stn.localization)
-            self._learnt_in = self.current_epoch
+            self._gradient_epoch = self.current_epoch
         except ValueError as error:
             if last:
                 raise ConfigError(
-                    f"the STN learnt nothing in epoch {self.current_epoch + 1}: {error}. Give a loss that reaches it "
-                    "some weight (weights.ring, or weights.metric once it is not alone), or set rectifier to null"
+                    f"the STN learnt nothing in epoch {self.current_epoch + 1}: {error}. Give a loss that depends on "
+                    "it a weight above 0 (loss_weights.ring, or loss_weights.metric after the rectifier_only_epochs), "
+                    "or set rectifier to null"
                 ) from None
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Keep what the figures need."""
-        self._seen[CONDITIONS[dataloader_idx]].append((batch, self.look(batch)))
+        """Store the predictions of one validation batch."""
+        self._validated[CONDITIONS[dataloader_idx]].append((batch, self.predict(batch)))
 
     def on_validation_epoch_end(self) -> None:
-        """The figures of this epoch, in `figures`; `validation_loss` is what early stopping watches."""
+        """Compute `figures`; early stopping monitors their `validation_loss`."""
         figures = {name: float(np.mean(values)) for name, values in self._sums.items()}
         figures["learning_rate"] = float(self.trainer.optimizers[0].param_groups[0]["lr"])
         losses = []
-        for condition, seen in self._seen.items():
-            measured = self.measure([batch for batch, _ in seen], [found for _, found in seen])
+        for condition, validated in self._validated.items():
+            measured = self.measure([batch for batch, _ in validated], [predicted for _, predicted in validated])
             figures |= {f"{condition}_{name}": value for name, value in measured.items()}
             losses.append(measured["loss"])
         figures["validation_loss"] = float(np.mean(losses))
         self.figures = figures
-        # Every process validates on all eyes, so that none waits; what the running statistics differ in is averaged.
+        # Every process validates on all eyes; the mean removes the differences of their running batch statistics.
         self.log("validation_loss", figures["validation_loss"], sync_dist=True)
         self._sums.clear()
-        self._seen.clear()
+        self._validated.clear()
 
-    def measure(self, batches: list[Batch], found: list[Found]) -> dict[str, float]:
-        """Loss, recognition in single comparisons, and roll errors in degrees, over all `batches` together."""
+    def measure(self, batches: list[Batch], predictions: list[Predictions]) -> dict[str, float]:
+        """Measure losses, recognition and roll errors over several batches together.
+
+        Parameters
+        ----------
+        batches : list of Batch
+            The strips.
+        predictions : list of Predictions
+            What the networks computed from each.
+
+        Returns
+        -------
+        dict of str to float
+            Means of the losses; EER and FNMR (0..1) of single comparisons of embeddings (`cnn_*`) and of iris codes
+            before and after rectification (`code_*`, `code_rectified_*`); roll errors in degrees.
+        """
         whole = Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
-        losses = [self.losses(batch, one, metric=self._in_batch) for batch, one in zip(batches, found, strict=True)]
+        losses = [
+            self.losses(batch, predicted, metric=self._metric_is_pairwise)
+            for batch, predicted in zip(batches, predictions, strict=True)
+        ]
         figures = {name: float(np.mean([float(part[name].detach()) for part in losses])) for name in losses[0]}
         eyes = [str(label) for label in whole.labels.tolist()]
-        embeddings = [one.embeddings for one in found if one.embeddings is not None]
+        embeddings = [predicted.embeddings for predicted in predictions if predicted.embeddings is not None]
         if embeddings:
             vectors = torch.cat(embeddings).detach().cpu().float().numpy()
             figures |= _rates("cnn", evaluate_embeddings(vectors, eyes, resamples=0))
         before = to_strips(whole.images, whole.usable)
         figures |= _rates("code", evaluate_codes(before, eyes, resamples=0))
-        warped = [one.warped for one in found if one.warped is not None]
+        warped = [predicted.warped for predicted in predictions if predicted.warped is not None]
         if warped:
             usable = torch.cat([one.usable if one.usable is not None else torch.ones_like(one.image) for one in warped])
             after = to_strips(torch.cat([one.image for one in warped]), usable)
             figures |= _rates("code_rectified", evaluate_codes(after, eyes, resamples=0))
-        rings = [one.ring for one in found if one.ring is not None]
+        rings = [predicted.ring for predicted in predictions if predicted.ring is not None]
         if rings:
-            figures |= roll_errors(torch.cat(rings)[:, 0], whole)
+            figures |= roll_errors(torch.cat(rings)[:, RING_ROLL], whole)
         return figures
 
     @property
-    def _in_batch(self) -> bool:
-        return self.config.metric.kind != "sub-center-arcface"  # which knows the training identities alone
+    def _metric_is_pairwise(self) -> bool:
+        # ArcFace has centres for the training identities only: it is no measure on others.
+        return self.config.metric.kind != "sub-center-arcface"
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW; the learning rate rises over the first twentieth of the steps, then falls along a cosine."""
-        learnt = [p for p in self.parameters() if p.requires_grad]
-        decayed = [p for p in learnt if p.ndim > 1]
-        others = [p for p in learnt if p.ndim <= 1]
+        """Make AdamW with a linear warm-up over a twentieth of the steps and a cosine decay after it."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        decayed = [p for p in trained if p.ndim > 1]
+        others = [p for p in trained if p.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate)
-        total = self.config.epochs * self.config.steps // self.trainer.world_size
-        warm = max(total // 20, 1)
+        total = self.config.epochs * self.config.steps_per_epoch // self.trainer.world_size
+        warmup = max(total // 20, 1)
 
-        def rate(step: int) -> float:
-            if step < warm:
-                return (step + 1) / (warm + 1)
-            return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(total - warm, 1), 1.0))) + 1e-3
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            return 0.5 * (1 + math.cos(math.pi * min((step - warmup) / max(total - warmup, 1), 1.0))) + 1e-3
 
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=schedule, interval="step")}
-
-
-def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-    """How far the found parameters `ring` (B, 13) are from the truth: Huber losses in units of typical errors."""
-    roll = (ring[:, 0] - batch.targets[:, 0]) / math.radians(weights.roll_scale_deg)
-    mean = group_means(roll, batch.groups)
-    shape = (ring[:, 2:12] - batch.targets[:, 1:11]) / weights.shape_scale
-    share = (ring[:, 12] - batch.targets[:, 11]) / weights.share_scale
-    parts = {
-        "roll": F.smooth_l1_loss(roll, torch.zeros_like(roll)),
-        "agreement": F.smooth_l1_loss(roll, mean),
-        "shape": F.smooth_l1_loss(shape, torch.zeros_like(shape)),
-    }
-    still = (ring[:, 1] / 0.1).square().mean()
-    total = weights.shape * parts["shape"] + weights.roll * parts["roll"] + weights.agreement * parts["agreement"]
-    aside = weights.dilation * still + weights.pupil_share * share.square().mean()
-    return parts | {"ring": total + aside}
-
-
-def group_means(values: Tensor, groups: Tensor) -> Tensor:
-    """For each of `values` (B,), the mean of its group."""
-    same = (groups[:, None] == groups[None, :]).to(values)
-    mean: Tensor = same @ values / same.sum(dim=1)
-    return mean
-
-
-def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
-    """Median absolute errors in degrees: against upright, and among shots of one eye, before and after."""
-    truth = batch.targets[:, 0]
-    left = truth - roll
-    errors = {
-        "roll_before_deg": truth,
-        "roll_after_deg": left,
-        "among_before_deg": truth - group_means(truth, batch.groups),
-        "among_after_deg": left - group_means(left, batch.groups),
-    }
-    return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}
 
 
 def _rates(name: str, rates: ErrorRates) -> dict[str, float]:

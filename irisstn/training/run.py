@@ -1,4 +1,4 @@
-"""`train`: one run from its data to the weights, which goes on where it was killed."""
+"""`train`: one training run, from its data to the weights. A run that was killed continues from its last epoch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import DDPStrategy
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
+from irisstn.outputs.records import Json
+from irisstn.outputs.settings import read_settings, require_same_settings
+from irisstn.progress import ProgressCallback, no_progress
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
-from irisstn.training.data.batches import Batch, Batches, Eyes, Steps, make_batch
+from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
-from irisstn.training.lightning_module import CONDITIONS, RecognitionModule
-from irisstn.training.run_folder import ProgressCallback, RunFolderCallback
+from irisstn.training.data.validation import validation_batches
+from irisstn.training.lightning_module import RecognitionModule
+from irisstn.training.run_folder import RunFolderCallback
 from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 from irisstn.weights import CALIBRATION, RECOGNIZER
 
-_VALIDATION_BATCH = 96  # strips
-Settings = Mapping[str, object]
+Settings = Mapping[str, Json]
+_REMEDY = "choose another folder"
 
 
 def train(
@@ -43,29 +47,52 @@ def train(
     config: TrainConfig = TrainConfig(),
     *,
     labels: Path | None = None,
-    progress: ProgressCallback = lambda what, done, of: None,
+    progress: ProgressCallback = no_progress,
 ) -> Path:
-    """Train the STN and the recognition CNN behind it, end to end; returns `out`, the run's folder.
+    """Train the STN and the recognition CNN behind it, end to end.
 
-    `data` is a folder of eye pictures, or the output of `irisstn segment`; identities come from `irisstn.datasets`'
-    rules or from the CSV `labels`. None trains on eyes that are rendered as it goes. `out` gets config.yaml,
-    metrics.csv, samples/, index.html, and the best weights so far, rectifier.safetensors and recognizer.safetensors, or
-    the one that `config` has. At the end the recogniser's whitening is fitted, of which whitening.json tells, and,
-    where there are eyes enough, its calibration, recognizer.json. A run that was killed goes on from its last whole
-    epoch; a finished one is left as it is. `progress` hears (what, done, of) as it goes.
+    The folder `out` gets config.yaml, metrics.csv, samples/, index.html, and the best weights so far,
+    rectifier.safetensors and recognizer.safetensors, or the one that `config` has. At the end the recognizer's
+    whitening is fitted (whitening.json) and, where there are eyes enough, its calibration (recognizer.json). A run that
+    was killed continues from its last complete epoch; a finished one is left as it is.
 
-    With several devices or nodes this function runs in a process for each. The first one starts those of its node, by
-    the command line that it was started with, so call it from a script or from `irisstn train`. On several nodes, start
-    it on each as Lightning's cluster environments ask for (torchrun, SLURM, or MASTER_ADDR and NODE_RANK), with `data`
-    and `out` on storage that they share. Gradients are averaged over the processes' batches; the first one writes.
+    With several devices or nodes this function runs in a process for each. The first process of a node starts the
+    others by the command line with which it was started itself, so call this function from a script or use
+    `irisstn train`. On several nodes, start it on each as Lightning's cluster environments ask for (torchrun, SLURM, or
+    MASTER_ADDR and NODE_RANK), with `data` and `out` on shared storage. Gradients are averaged over the processes; only
+    the first one writes files.
 
-    Raises OutputError where `out` holds a run with other settings, DatasetError where `data` cannot be used, and
-    ConfigError where no loss reached the STN in a whole epoch, so that it would stay where it is.
+    Parameters
+    ----------
+    data : Path or None
+        A folder of eye images, or an output of `irisstn segment`. None: eyes are rendered while training runs.
+    out : Path
+        Folder of the run.
+    config : TrainConfig
+        Settings of the run.
+    labels : Path or None
+        CSV of identities. None: the naming rules of `irisstn.datasets`.
+    progress : ProgressCallback
+        Called with (stage, done, total).
+
+    Returns
+    -------
+    Path
+        The folder `out`.
+
+    Raises
+    ------
+    OutputError
+        Where `out` holds a run with other settings, or something else.
+    DatasetError
+        Where `data` cannot be used.
+    ConfigError
+        Where no gradient reached the STN in a whole epoch.
     """
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     with _quiet():
-        keeper = RunFolderCallback(out, progress)
-        trainer = _trainer(config, keeper)
+        run_folder = RunFolderCallback(out, progress)
+        trainer = _trainer(config, run_folder)
     first = trainer.is_global_zero
     if _finished(out, settings, first=first):
         progress("finished already", 1, 1)
@@ -75,14 +102,14 @@ def train(
         _write_state(out, settings, finished=False)
         write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
     else:
-        keeper.progress = progress = lambda what, done, of: None
+        run_folder.progress = progress = no_progress
     if config.threads:
         torch.set_num_threads(config.threads)
-    with _source(data, labels, out, config, progress, first=first) as source:
-        _fit(trainer, keeper, source, config)
+    with _open_data(data, labels, out, config, progress, first=first) as training_data:
+        _fit(trainer, run_folder, training_data, config)
         if first and config.recognizer is not None:
             progress("whitening", 0, 1)
-            _finish(out, source, config)
+            _finish(out, training_data, config)
     if first:
         _write_state(out, settings, finished=True)
         shutil.rmtree(out / "eyes", ignore_errors=True)
@@ -91,44 +118,52 @@ def train(
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """Where the eyes of each epoch come from, and those to validate with."""
+class _TrainingData:
+    """The eyes of each epoch, those for validation, and the number of training identities."""
 
-    training: Callable[[int], Eyes]
+    eyes_of_epoch: Callable[[int], Eyes]
     validation: Eyes
     identities: int
 
 
 @contextmanager
-def _source(
+def _open_data(
     data: Path | None, labels: Path | None, out: Path, config: TrainConfig, progress: ProgressCallback, *, first: bool
-) -> Iterator[_Source]:
+) -> Iterator[_TrainingData]:
     if data is not None:
         training, validation = read_eyes(
-            data, labels=labels, held_out=config.held_out, seed=config.seed, progress=progress
+            data,
+            labels=labels,
+            validation_fraction=config.validation_fraction,
+            seed=config.seed,
+            progress=progress,
         )
-        yield _Source(lambda epoch: training, validation, len(np.unique(training.labels)))
+        yield _TrainingData(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
+
+    def rendering(done: int, total: int) -> None:
+        progress("rendering", done, total)
+
     folder = config.rendered.folder(config.seed, out)
     with RenderedEyes(config.rendered, config.seed, folder, first=first) as rendered:
+        validation = Eyes(*rendered.validation(rendering), upright=True)
+        yield _TrainingData(
+            lambda epoch: Eyes(*rendered.training(epoch, rendering), upright=True),
+            validation,
+            config.rendered.identities,
+        )
 
-        def of_epoch(epoch: int) -> Eyes:
-            return Eyes(*rendered.training(epoch, lambda done, of: progress("rendering", done, of)), upright=True)
 
-        held_out = Eyes(*rendered.validation(lambda done, of: progress("rendering", done, of)), upright=True)
-        yield _Source(of_epoch, held_out, config.rendered.identities)
-
-
-def _trainer(config: TrainConfig, keeper: RunFolderCallback) -> lightning.Trainer:
-    """The trainer; with several processes it knows which one this is, and `fit` starts the others of this node."""
-    # While the STN learns alone, the recognizer's weights have no part in the loss.
-    several = DDPStrategy(find_unused_parameters=config.alone > 0) if config.devices * config.nodes > 1 else "auto"
+def _trainer(config: TrainConfig, run_folder: RunFolderCallback) -> lightning.Trainer:
+    """The trainer. With several processes, its `fit` starts the others of this node."""
+    # In the rectifier_only_epochs no gradient reaches the recognizer, which DDP otherwise takes for an error.
+    ddp = DDPStrategy(find_unused_parameters=config.rectifier_only_epochs > 0)
     return lightning.Trainer(
         accelerator=config.device,
         devices=config.devices,
         num_nodes=config.nodes,
-        strategy=several,
-        use_distributed_sampler=False,  # ours shares the batches out
+        strategy=ddp if config.devices * config.nodes > 1 else "auto",
+        use_distributed_sampler=False,  # StepSampler divides the batches among the processes
         precision="bf16-mixed" if config.bfloat16 else "32-true",
         max_epochs=config.epochs,
         logger=False,
@@ -137,29 +172,31 @@ def _trainer(config: TrainConfig, keeper: RunFolderCallback) -> lightning.Traine
         enable_model_summary=False,
         num_sanity_val_steps=0,
         gradient_clip_val=1.0,
-        callbacks=[keeper, EarlyStopping("validation_loss", patience=config.patience)],
+        callbacks=[run_folder, EarlyStopping("validation_loss", patience=config.patience)],
         plugins=[SafetensorsCheckpoint()],
-        default_root_dir=keeper.run,
+        default_root_dir=run_folder.run,
     )
 
 
-def _fit(trainer: lightning.Trainer, keeper: RunFolderCallback, source: _Source, config: TrainConfig) -> None:
+def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _TrainingData, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
-    module = RecognitionModule(config, source.identities)
+    module = RecognitionModule(config, data.identities)
     if config.start is not None:
         module.start_from(config.start)
-    batches = Batches.of(config, source.training, upright=source.validation.upright)
-    steps = Steps(config.steps, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size)
+    batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
+    steps = StepSampler(
+        config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
+    )
     with _quiet():
         trainer.fit(
             module,
             DataLoader(batches, batch_size=None, sampler=steps),
-            [DataLoader(part, batch_size=None) for part in _validation(source.validation, config)],
-            ckpt_path=str(keeper.checkpoint) if keeper.checkpoint.exists() else None,
+            [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
+            ckpt_path=str(run_folder.checkpoint) if run_folder.checkpoint.exists() else None,
         )
 
 
-def _finish(out: Path, source: _Source, config: TrainConfig) -> None:
+def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     """Fit whitening and calibration of the best recogniser so far, and write it again, with a record of both beside it.
 
     The whitening is fitted to training eyes, the calibration to those kept for validation.
@@ -168,73 +205,38 @@ def _finish(out: Path, source: _Source, config: TrainConfig) -> None:
     rectifier = Rectifier.load(out) if config.rectifier is not None else None
     settings = StripSettings(config.size, config.perturbation, config.seed)
     if config.whitening is not None:
-        last = source.training(config.epochs - 1)
+        last = data.eyes_of_epoch(config.epochs - 1)
         figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
         network.save(out / RECOGNIZER)
         write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode())
     try:
-        calibration = calibrate(network, rectifier, source.validation, settings)
+        calibration = calibrate(network, rectifier, data.validation, settings)
     except ValueError:  # too few eyes for it
         return
     calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
-class _Kept(Dataset[Batch]):
-    """Batches that stay as they are."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self._batches = batches
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._batches[index]
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-
-def _validation(eyes: Eyes, config: TrainConfig) -> list[_Kept]:
-    """Fixed batches for each condition: nearly right rings, and wrong ones."""
-    conditions = []
-    for number, condition in enumerate(CONDITIONS):
-        perturbation = config.perturbation.model_copy(update={"stress": float(condition == "stress")})
-        rng = np.random.default_rng((config.seed, number, 0x7E57))
-        order = np.argsort(eyes.labels, kind="stable")
-        step = _VALIDATION_BATCH
-        batches = [
-            make_batch(
-                eyes,
-                order[i : i + step].tolist(),
-                rng,
-                size=config.size,
-                perturbation=perturbation,
-                surroundings=config.rectifier is not None,
-            )
-            for i in range(0, len(order), step)
-        ]
-        conditions.append(_Kept(batches))
-    return conditions
-
-
 def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
-    """Whether `out` holds this very run, done. Raises OutputError where it holds another one.
+    """Whether `out` holds this run, finished. Raises OutputError where it holds another run or something else.
 
-    Where this process is not the `first`, that one may just be making the folder.
+    Only the `first` process asks what is in a folder without a run: for the others it may be just appearing.
     """
     state = out / "run.json"
     if not state.exists():
         if first and out.exists() and any(out.iterdir()):
             raise OutputError(f"{out} is not empty and holds no training run")
         return False
+    held = read_settings(state, remedy=_REMEDY)
+    known = held.get("settings")
     try:
-        held = json.loads(state.read_text())
-        known, finished = held["settings"], bool(held["finished"])
-        # A setting that is newer than the run had its default.
-        known["config"] = TrainConfig.model_validate(known["config"]).model_dump(mode="json")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{state} cannot be read: {error}") from None
-    if known != settings:
-        raise OutputError(f"{out} holds a training run with other settings; choose another folder")
-    return finished
+        if not isinstance(known, dict):
+            raise ValueError("it holds no settings")
+        # Settings that were added after the run was started have their defaults.
+        config: Json = TrainConfig.model_validate(known.get("config")).model_dump(mode="json")
+    except ValueError as error:
+        raise OutputError(f"{state} is no training run of this version: {error}") from None
+    require_same_settings({**known, "config": config}, settings, where=str(out), remedy=_REMEDY)
+    return bool(held.get("finished"))
 
 
 def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:
@@ -244,15 +246,15 @@ def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning without its remarks on hardware, and without advice that does not apply here."""
+    """Silence Lightning's remarks on hardware, and its advice that does not apply here."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # Cutting strips takes a tenth of a step; processes for it would cost more than they give.
+            # Sampling the strips takes a tenth of a step: worker processes would cost more than they save.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # Lightning's own use of a torch function that has a new name.
+            # Lightning calls a torch function by its old name.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
             yield
     finally:

@@ -1,10 +1,9 @@
-"""What a run leaves on disk as it goes: metrics, best weights, sample pictures, the page, the checkpoint."""
+"""The files of a training run, written after each epoch: metrics, best weights, sample pictures, page, checkpoint."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,43 +12,58 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from irisstn.images import write_bytes_atomic
+from irisstn.progress import ProgressCallback
+from irisstn.report.training import write_training_page
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
-from irisstn.training.page import write_page
-from irisstn.visualization.grids import side_by_side
+from irisstn.visualization.grids import draw_inputs_and_outputs
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
-ProgressCallback = Callable[[str, int, int], None]
+_SAMPLES = 8  # strips in a sample picture
 
 
 class RunFolderCallback(Callback):
-    """Writes after each epoch; everything that it needs to go on is in the checkpoint and metrics.csv.
+    """Lightning callback that writes the run's folder. Of several processes only the first one writes.
 
-    Of several processes the first alone writes.
+    A run continues from the checkpoint and metrics.csv alone.
+
+    Parameters
+    ----------
+    run : Path
+        The folder.
+    progress : ProgressCallback
+        Called with (stage, done, total) after each batch.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        File of the last checkpoint.
+    best_loss : float
+        The lowest validation loss so far.
     """
 
     def __init__(self, run: Path, progress: ProgressCallback) -> None:
         self.run, self.progress = run, progress
         self.checkpoint = run / "checkpoints" / "last.safetensors"
-        self.best = float("inf")
+        self.best_loss = float("inf")
 
     def state_dict(self) -> dict[str, float]:
-        """The best validation loss so far."""
-        return {"best": self.best}
+        """Return the state for a checkpoint: the lowest validation loss so far."""
+        return {"best": self.best_loss}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on from a checkpoint's state."""
-        self.best = state_dict["best"]
+        """Restore the state of a checkpoint."""
+        self.best_loss = state_dict["best"]
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *rest: object) -> None:
-        """ProgressCallback how far the epoch is."""
+        """Report the progress within the epoch."""
         steps = int(trainer.num_training_batches)
         self.progress(
             f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}", trainer.global_step % steps or steps, steps
         )
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Figures, pictures and, where they are the best so far, the weights."""
+        """Write metrics, sample picture and page, and the weights where the validation loss is the lowest so far."""
         if not isinstance(pl_module, RecognitionModule):
             raise ValueError("only for RecognitionModule")
         if not trainer.is_global_zero:
@@ -58,36 +72,47 @@ class RunFolderCallback(Callback):
         rows = [row for row in read_metrics(self.run) if row["epoch"] < epoch]
         rows.append({"epoch": float(epoch)} | pl_module.figures)
         write_metrics(self.run, rows)
-        if pl_module.figures["validation_loss"] < self.best:
-            self.best = pl_module.figures["validation_loss"]
-            if pl_module.averaged is not None:
-                pl_module.averaged.save(self.run / RECOGNIZER)
+        if pl_module.figures["validation_loss"] < self.best_loss:
+            self.best_loss = pl_module.figures["validation_loss"]
+            if pl_module.averaged_recognizer is not None:
+                pl_module.averaged_recognizer.save(self.run / RECOGNIZER)
             if pl_module.rectifier is not None:
                 pl_module.rectifier.save(self.run / RECTIFIER)
-        self._picture(trainer, pl_module, epoch)
+        self._write_sample_picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
-        write_page(self.run, rows, samples)
+        write_training_page(self.run, rows, samples)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """The checkpoint, from all processes; after validation, so that it knows what early stopping knows."""
+        """Write the checkpoint: in all processes, and after validation, so that early stopping's state is in it."""
         trainer.save_checkpoint(self.checkpoint)
 
-    def _picture(self, trainer: lightning.Trainer, module: RecognitionModule, epoch: int) -> None:
+    def _write_sample_picture(self, trainer: lightning.Trainer, module: RecognitionModule, epoch: int) -> None:
         loaders = trainer.val_dataloaders
         if module.rectifier is None or not isinstance(loaders, list):
             return
         batch: Batch = next(iter(loaders[-1]))
-        few = Batch(*(part[:8].to(module.device) for part in batch))
+        few = Batch(*(part[:_SAMPLES].to(module.device) for part in batch))
         with torch.no_grad():
-            warped = module.look(few).warped
+            warped = module.predict(few).warped
         if warped is not None:
-            picture = side_by_side(few.images, warped, count=8, wrap=True, zoom=2)
-            coded = cv2.imencode(".png", picture)[1].tobytes()  # in colour, for the outline
+            picture = draw_inputs_and_outputs(few.images, warped, count=_SAMPLES, wrap=True, zoom=2)
+            coded = cv2.imencode(".png", picture)[1].tobytes()  # colour, which the outline needs
             write_bytes_atomic(self.run / "samples" / f"epoch_{epoch:03d}.png", coded)
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
-    """The rows of RUN/metrics.csv, empty where there is none; fields that are empty are left out."""
+    """Read metrics.csv of a run.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+
+    Returns
+    -------
+    list of dict of str to float
+        One row for each epoch, without its empty fields; no row where there is no file.
+    """
     file = run / "metrics.csv"
     if not file.exists():
         return []
@@ -96,7 +121,15 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
 
 
 def write_metrics(run: Path, rows: list[dict[str, float]]) -> None:
-    """Write RUN/metrics.csv, atomically."""
+    """Write metrics.csv of a run, atomically.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    rows : list of dict of str to float
+        One row for each epoch; they may differ in their columns.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")

@@ -1,1 +1,8 @@
-"""The folder commands, each a function from one input to its files and record: segment, rectify, embed."""
+"""What each folder command does to one input: a function from a file's content to output files and a record.
+
+job           the protocol that the runner uses
+input_kind    what a picture shows: a whole eye, a ring, or a strip
+segment       `irisstn segment`
+rectify       `irisstn rectify`
+embed         `irisstn embed`
+"""

@@ -1,4 +1,4 @@
-"""`irisstn embed`: a photograph, a painted ring or a strip to its embedding by the recognition network."""
+"""`irisstn embed`: from a photograph, an iris ring or a strip to its embedding by the recognition network."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_thread, weights_digest
-from irisstn.batch.jobs.rectify import kind_of, strip_mask
-from irisstn.batch.jobs.segment import eye_product, with_strip
+from irisstn.batch.jobs.input_kind import read_picture_as
+from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
+from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
 from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
 from irisstn.normalization import normalize
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding
-from irisstn.outputs.records import Json, output_file
+from irisstn.outputs.records import Json, RecordFields, output_file
 from irisstn.results import Strip
-from irisstn.segmentation import SegmentationConfig, segment, weights_hash
-from irisstn.segmentation.masked_image import segment_masked_image
+from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ EMBEDDINGS = "embeddings.npz"
 class EmbedConfig(Strict):
     """Settings of `irisstn embed`."""
 
-    input: Literal["auto", "eye", "ring", "strip"] = Field(
+    input: InputKind = Field(
         default="auto", description="what the pictures are, as for `rectify`; strips are embedded as they are"
     )
     rectify: bool = Field(default=True, description="straighten the strips of eyes and rings before they are embedded")
@@ -46,7 +45,23 @@ class EmbedConfig(Strict):
 
 @dataclass(frozen=True, slots=True)
 class EmbedJob:
-    """`irisstn embed` with its `config` and weights files; `rectifier` None embeds plain strips."""
+    """`irisstn embed`, for `run_batch`; `EmbedJob.of` makes one.
+
+    Attributes
+    ----------
+    config : EmbedConfig
+        Its settings.
+    recognizer : Path
+        The weights file of the recognition network.
+    rectifier : Path or None
+        The weights file of the rectifier; None embeds strips that are not rectified.
+    weights_sha256 : str
+        The SHA-256 of `recognizer`.
+    rectifier_sha256 : str or None
+        The SHA-256 of `rectifier`.
+    command : str
+        The name of the command.
+    """
 
     config: EmbedConfig
     recognizer: Path
@@ -57,11 +72,21 @@ class EmbedJob:
 
     @classmethod
     def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
-        """The job with the weights of `model`; None: those that irisstn ships.
+        """The job with its weights.
 
-        The folder of a run gives both networks, or the recogniser alone where it was trained alone, or the rectifier,
-        before the shipped recogniser, where that was; a file is a recogniser, behind the shipped rectifier. Raises
-        WeightsError where there are none.
+        Parameters
+        ----------
+        config : EmbedConfig
+            Its settings.
+        model : Path, optional
+            By default the networks that irisstn ships. A file is a recognition network, used with the shipped
+            rectifier. The folder of a training run is used with the networks that it holds: both; the recognition
+            network alone, without a rectifier; or the rectifier, with the shipped recognition network.
+
+        Raises
+        ------
+        WeightsError
+            A file cannot be read.
         """
         run = SHIPPED if model is None else model
         recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
@@ -77,7 +102,7 @@ class EmbedJob:
         )
 
     def settings(self) -> dict[str, Json]:
-        """Everything that the output's bytes depend on."""
+        """Everything that the bytes of the outputs depend on, besides the inputs and the version."""
         return {
             "config": self.config.model_dump(mode="json"),
             "weights_sha256": self.weights_sha256,
@@ -87,8 +112,8 @@ class EmbedJob:
 
     @contextmanager
     def start(self) -> Iterator[Process]:
-        """Load the weights; gives the function that handles one picture."""
-        from irisstn.recognition import StripNet  # noqa: PLC0415  (with torch, slow: only where it is used)
+        """Load the weights; the context gives the function that processes one picture. Raises WeightsError."""
+        from irisstn.recognition import StripNet  # noqa: PLC0415  (imports torch, which is slow)
         from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415
 
         weights_digest(self.recognizer, self.weights_sha256)
@@ -96,39 +121,49 @@ class EmbedJob:
             weights_digest(self.rectifier, self.rectifier_sha256)
         network = StripNet.load(self.recognizer)
         rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
-        with one_thread():
+        with one_torch_thread():
             yield lambda source: _embed(source, network, rectifier, self.config)
 
 
 def _embed(source: JobInput, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> JobResult:
+    """Embed one picture of any kind."""
     image = decode_gray(source.data, max_pixels=config.max_pixels)
-    kind = kind_of(image) if config.input == "auto" else config.input
-    if kind == "strip":
-        strip = Strip(image, strip_mask(source, image, config.max_pixels))
+    read, kind = read_picture_as(source, image, config.input, config.segmentation, max_pixels=config.max_pixels)
+    if isinstance(read, Strip):
+        strip = read
         result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
     else:
-        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_masked_image(image)
-        if rectifier is None:
-            strip = normalize(image, segmentation)
-        else:
-            strip = rectifier.rectify_eye(image, segmentation).strip
-        result = with_strip(eye_product(source.name, image, segmentation, overlay=False), source.name, strip)
+        strip = normalize(image, read) if rectifier is None else rectifier.rectify_eye(image, read).strip
+        result = with_strip(segmentation_result(source.name, image, read, overlay=False), source.name, strip)
     content = io.BytesIO()
     np.save(content, network.embed(strip), allow_pickle=False)
     name = output_file("embedding", source.name)
-    fields = {**result.fields, "input": kind, "embedding": name}
+    fields: RecordFields = {**result.fields, "input": kind, "embedding": name}
     return JobResult(fields, result.files | {name: content.getvalue()})
 
 
 def gather_embeddings(out: Path) -> Path:
-    """Write OUT/embeddings.npz, the `names` (N,) and `embeddings` (N, D) of all inputs that went well, and return it.
+    """Write the embeddings of all inputs of a finished run into one file.
 
-    Raises DatasetError where a file is missing or damaged.
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+
+    Returns
+    -------
+    Path
+        OUT/embeddings.npz, with the arrays `names` (N,) and `embeddings` (N, D) float32.
+
+    Raises
+    ------
+    DatasetError
+        The file of an embedding is missing or damaged.
     """
     names, embeddings = [], []
     for record in read_manifest(out):
         if record.get("status") == "ok":
-            names.append(str(record["path"]))
+            names.append(record["path"])
             embeddings.append(read_embedding(out, record))
     content = io.BytesIO()
     np.savez(content, names=np.array(names, str), embeddings=np.array(embeddings, np.float32))

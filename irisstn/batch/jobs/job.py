@@ -1,4 +1,4 @@
-"""What every folder command is to the runner: settings, and a function from one input to its files and record."""
+"""The protocol between the runner and a folder command: settings, and a function from one input to its outputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import Protocol
 
 from irisstn.errors import WeightsError
-from irisstn.outputs.records import Json, Record
+from irisstn.outputs.records import Json, Record, RecordFields
 
 
 @dataclass(frozen=True, slots=True)
 class JobInput:
-    """One input as read: its `name`, the file's `data`, and that of the mask beside it, for a strip that has one."""
+    """One input, as read.
+
+    Attributes
+    ----------
+    name : str
+        Its path below its source.
+    data : bytes
+        The content of the picture file.
+    mask : bytes or None
+        The content of the mask file, for a strip that has one.
+    """
 
     name: str
     data: bytes
@@ -26,12 +36,19 @@ class JobInput:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What an input came to: `fields` of its record, and the content of its `files` by their path below OUT.
+    """What a job makes of one input.
 
-    `variants` are whole records of further pictures made from the same input.
+    Attributes
+    ----------
+    fields : RecordFields
+        Fields for its record.
+    files : dict
+        The content of its output files, by their paths below OUT.
+    variants : list of Record
+        Complete records of further strips made from the same input.
     """
 
-    fields: Record
+    fields: RecordFields
     files: dict[str, bytes]
     variants: list[Record] = field(default_factory=list)
 
@@ -44,26 +61,39 @@ class Job(Protocol):
 
     @property
     def command(self) -> str:
-        """The command's name."""
+        """The name of the command."""
 
     def settings(self) -> dict[str, Json]:
-        """Everything that the output's bytes depend on, beside the input and the version: `config`, and for a command
-        with a network `weights_sha256`.
+        """Everything that the bytes of the outputs depend on, besides the inputs and the version.
+
+        `config` and, for a command with a network, the hashes of its weights.
         """
 
     def start(self) -> AbstractContextManager[Process]:
-        """Load what is needed; gives the function that handles one input. Entered once in each process."""
+        """Load the weights; the context gives the function that processes one input. Entered once in each process."""
 
 
 def identity(job: Job) -> dict[str, Json]:
-    """Everything that the bytes of the outputs depend on, beside the inputs: what run.json begins with."""
+    """Everything that the bytes of the outputs depend on, besides the inputs; run.json begins with it."""
     return {"program": "irisstn", "version": version("irisstn"), "command": job.command, **job.settings()}
 
 
 def weights_digest(path: Path, expected: str | None = None) -> str:
-    """The SHA-256 of the weights file `path`. Raises WeightsError where it cannot be read or is not as `expected`.
+    """The SHA-256 of a weights file.
 
-    A worker begins later than the run, and perhaps on another machine: it must not use other weights.
+    A worker starts later than the run, and perhaps on another machine, where `path` may hold other weights.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str, optional
+        The digest that it must have.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read or has another digest.
     """
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -75,9 +105,12 @@ def weights_digest(path: Path, expected: str | None = None) -> str:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread of this process: pictures are done side by side, and sums keep their order."""
-    import torch  # noqa: PLC0415  (slow: only where a network is used)
+def one_torch_thread() -> Iterator[None]:
+    """Limit torch to one thread in this process while the context lasts.
+
+    Inputs are processed in parallel by processes; and one thread adds numbers in a fixed order, so results repeat.
+    """
+    import torch  # noqa: PLC0415  (slow to import, so only where a network is used)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,44 +1,41 @@
-"""`irisstn rectify`: a photograph, a painted ring or a strip to its rectified strip."""
+"""`irisstn rectify`: from a photograph, an iris ring or a strip to its rectified strip."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import Field
 
-from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_thread, weights_digest
-from irisstn.batch.jobs.segment import eye_product, with_strip
+from irisstn.batch.jobs.input_kind import read_picture_as
+from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
+from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
-from irisstn.errors import ImageError
-from irisstn.geometry import Bool, Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE
-from irisstn.outputs.records import Json, Record, output_file
+from irisstn.outputs.records import Json, Record, RecordFields, output_file
 from irisstn.results import Strip
-from irisstn.segmentation import SegmentationConfig, segment, weights_hash
-from irisstn.segmentation.masked_image import is_masked_image, segment_masked_image
+from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.weights import RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
     from irisstn.rectification.rectifier import Rectified, Rectifier
 
-STRIP_ASPECT = 4.0  # a picture so much wider than high is a strip: no photograph of an eye is
+_DECIMALS = 6  # of the transform's parameters in a record
 
 
 class RectifyConfig(Strict):
     """Settings of `irisstn rectify`."""
 
-    input: Literal["auto", "eye", "ring", "strip"] = Field(
+    input: InputKind = Field(
         default="auto",
-        description="what the pictures are: whole eyes (always segmented first), rings with all else painted flat, or "
-        "strips; auto tells by shape and by a flat frame, picture by picture",
+        description="what the pictures are: whole eyes (always segmented first), rings with all else masked, or "
+        "strips; auto decides by shape and by a uniform frame, picture by picture",
     )
     size: Size | None = Field(
         default=None, description=f"rows x columns; None: a strip keeps its own, others {DEFAULT_SIZE}"
@@ -55,7 +52,19 @@ class RectifyConfig(Strict):
 
 @dataclass(frozen=True, slots=True)
 class RectifyJob:
-    """`irisstn rectify` with its `config` and the weights file `model` whose SHA-256 is `weights_sha256`."""
+    """`irisstn rectify`, for `run_batch`; `RectifyJob.of` makes one.
+
+    Attributes
+    ----------
+    config : RectifyConfig
+        Its settings.
+    model : Path
+        The rectifier's weights file.
+    weights_sha256 : str
+        The SHA-256 of that file.
+    command : str
+        The name of the command.
+    """
 
     config: RectifyConfig
     model: Path
@@ -64,16 +73,26 @@ class RectifyJob:
 
     @classmethod
     def of(cls, config: RectifyConfig, model: Path | None = None) -> RectifyJob:
-        """The job with the weights of `model`, a file or a run's folder; None: those that irisstn ships.
+        """The job with its weights.
 
-        Raises WeightsError where there are none.
+        Parameters
+        ----------
+        config : RectifyConfig
+            Its settings.
+        model : Path, optional
+            A weights file or the folder of a training run; by default the weights that irisstn ships.
+
+        Raises
+        ------
+        WeightsError
+            The file cannot be read.
         """
         path = SHIPPED / RECTIFIER if model is None else model
         path = path / RECTIFIER if path.is_dir() else path
         return cls(config, path.absolute(), weights_digest(path))
 
     def settings(self) -> dict[str, Json]:
-        """Everything that the output's bytes depend on."""
+        """Everything that the bytes of the outputs depend on, besides the inputs and the version."""
         return {
             "config": self.config.model_dump(mode="json"),
             "weights_sha256": self.weights_sha256,
@@ -82,75 +101,61 @@ class RectifyJob:
 
     @contextmanager
     def start(self) -> Iterator[Process]:
-        """Load the weights; gives the function that handles one picture."""
-        from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (with torch, slow: only where it is used)
+        """Load the weights; the context gives the function that processes one picture. Raises WeightsError."""
+        from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (imports torch, which is slow)
 
         weights_digest(self.model, self.weights_sha256)
         rectifier = Rectifier.load(self.model)
-        with one_thread():
+        with one_torch_thread():
             yield lambda source: _rectify(source, rectifier, self.config)
 
 
-def kind_of(image: Gray) -> Literal["eye", "ring", "strip"]:
-    """What the picture `image` (H, W) is: wide ones are strips, those in a flat frame rings, all others eyes."""
-    height, width = image.shape
-    if width >= STRIP_ASPECT * height:
-        return "strip"
-    return "ring" if is_masked_image(image) else "eye"
-
-
 def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> JobResult:
+    """Rectify one picture of any kind."""
     image = decode_gray(source.data, max_pixels=config.max_pixels)
-    kind = kind_of(image) if config.input == "auto" else config.input
+    read, kind = read_picture_as(source, image, config.input, config.segmentation, max_pixels=config.max_pixels)
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
-    if kind == "strip":
-        strip = Strip(image, strip_mask(source, image, config.max_pixels))
-        rectified = rectifier.rectify(strip, size=config.size)
-        variants = rectifier.variants(strip, config.augment, seed, size=config.size)
+    if isinstance(read, Strip):
+        rectified = rectifier.rectify(read, size=config.size)
+        variants = rectifier.variants(read, config.augment, seed, size=config.size)
         result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
-        shown = draw_side_by_side(strip, rectified) if config.side_by_side else None
+        drawn = draw_side_by_side(read, rectified) if config.side_by_side else None
     else:
         size = config.size or DEFAULT_SIZE
-        segmentation = segment(image, config.segmentation) if kind == "eye" else segment_masked_image(image)
-        rectified = rectifier.rectify_eye(image, segmentation, size)
-        variants = rectifier.variants_of_eye(image, segmentation, config.augment, seed, size)
-        result = eye_product(source.name, image, segmentation, overlay=config.overlays)
-        shown = draw_eye_side_by_side(image, segmentation, rectified) if config.side_by_side else None
+        rectified = rectifier.rectify_eye(image, read, size)
+        variants = rectifier.variants_of_eye(image, read, config.augment, seed, size)
+        result = segmentation_result(source.name, image, read, overlay=config.overlays)
+        drawn = draw_eye_side_by_side(image, read, rectified) if config.side_by_side else None
     result = _with_rectified(result, source.name, rectified)
     result.fields["input"] = kind
-    if shown is not None:
+    if drawn is not None:
         result.fields["side_by_side"] = output_file("side_by_side", source.name)
-        result.files[output_file("side_by_side", source.name)] = encode_jpeg(shown)
+        result.files[result.fields["side_by_side"]] = encode_jpeg(drawn)
     return _with_variants(result, source, variants)
 
 
-def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
-    """The mask (R, T) beside the strip `image`; True everywhere where there is none."""
-    if source.mask is None:
-        return np.ones(image.shape, bool)
-    mask = decode_gray(source.mask, max_pixels=max_pixels)
-    if mask.shape != image.shape:
-        raise ImageError(f"the strip is {image.shape}, its mask {mask.shape}")
-    return np.asarray(mask > 127)
-
-
 def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobResult:
+    """`result` with the rectified strip and the parameters of the transform."""
     whole = with_strip(result, name, rectified.strip)
-    found: Record = {parameter: round(value, 6) for parameter, value in rectified.parameters.items()}
-    return replace(whole, fields={**whole.fields, "rectification": found, "outside": round(rectified.outside, 6)})
+    fields: RecordFields = {
+        **whole.fields,
+        "rectification": {parameter: round(value, _DECIMALS) for parameter, value in rectified.parameters.items()},
+        "outside": round(rectified.outside, _DECIMALS),
+    }
+    return JobResult(fields, whole.files, whole.variants)
 
 
 def _with_variants(result: JobResult, source: JobInput, variants: list[Rectified]) -> JobResult:
-    """`result` with each variant as a strip and a record of its own, under the input's name and .v1, .v2, ..."""
-    names: list[Json] = []
-    files, records = dict(result.files), []
+    """`result` and, for each variant, a strip and a record with the input's name and .v1, .v2, ..."""
+    files: dict[str, bytes] = dict(result.files)
+    records: list[Record] = []
+    digest = hashlib.sha256(source.data).hexdigest()
     for number, variant in enumerate(variants, start=1):
         name = f"{source.name}.v{number}"
         made = _with_rectified(JobResult({}, {}), name, variant)
-        about: Record = {"path": name, "variant_of": source.name, "status": "ok"}
-        about["sha256"] = hashlib.sha256(source.data).hexdigest()
-        records.append({**about, **made.fields})
+        records.append({"path": name, "variant_of": source.name, "status": "ok", "sha256": digest, **made.fields})
         files |= made.files
-        names.append(name)
-    fields = {**result.fields, "variants": names} if names else result.fields
+    fields = result.fields
+    if records:
+        fields = {**fields, "variants": [record["path"] for record in records]}
     return JobResult(fields, files, records)

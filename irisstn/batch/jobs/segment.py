@@ -1,4 +1,4 @@
-"""`irisstn segment`: a photograph to its masks and its strip."""
+"""`irisstn segment`: from a photograph to its masks and its strip."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from irisstn.config import Size, Strict
 from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE, normalize
-from irisstn.outputs.records import Json, Record, output_file, segmentation_fields
+from irisstn.outputs.records import Json, RecordFields, output_file, segmentation_fields
 from irisstn.quality import measure_quality
 from irisstn.results import Segmentation, Strip
-from irisstn.segmentation import SegmentationConfig, segment, weights_hash
+from irisstn.segmentation import SegmentationConfig, segment_as, weights_hash
 from irisstn.visualization.overlay import draw_overlay
 
 
@@ -30,49 +30,83 @@ class SegmentConfig(Strict):
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """`irisstn segment` with its `config`, for `run_batch`."""
+    """`irisstn segment`, for `run_batch`.
+
+    Attributes
+    ----------
+    config : SegmentConfig
+        Its settings.
+    command : str
+        The name of the command.
+    """
 
     config: SegmentConfig
     command: str = "segment"
 
     def settings(self) -> dict[str, Json]:
-        """Everything that the output's bytes depend on."""
+        """Everything that the bytes of the outputs depend on, besides the inputs and the version."""
         return {"config": self.config.model_dump(mode="json"), "segmenter_sha256": weights_hash()}
 
     def start(self) -> AbstractContextManager[Process]:
-        """Gives the function that handles one photograph; there is nothing to load."""
+        """The context gives the function that processes one photograph; there is nothing to load."""
         return nullcontext(self._process)
 
     def _process(self, source: JobInput) -> JobResult:
+        """Segment and normalize one photograph."""
         config = self.config
         image = decode_gray(source.data, max_pixels=config.max_pixels)
-        segmentation = segment(image, config.segmentation)
+        segmentation, kind = segment_as("auto", image, config.segmentation)
         strip = normalize(image, segmentation, config.size)
-        eye = eye_product(source.name, image, segmentation, overlay=config.overlays)
-        return with_strip(eye, source.name, strip)
+        result = segmentation_result(source.name, image, segmentation, overlay=config.overlays)
+        result.fields["input"] = kind
+        return with_strip(result, source.name, strip)
 
 
-def eye_product(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> JobResult:
-    """The record's fields and the image-sized files of a segmented photograph; its strip comes on top."""
+def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> JobResult:
+    """What is written of a segmented picture, apart from its strip.
+
+    Parameters
+    ----------
+    name : str
+        The input's path below its source.
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    segmentation : Segmentation
+        Its segmentation.
+    overlay : bool
+        Also draw the boundaries on the picture.
+
+    Returns
+    -------
+    JobResult
+        Size, boundaries, eyelids and quality as fields; the two masks and the overlay as files.
+    """
     height, width = image.shape
-    fields: Record = {"width": width, "height": height, **segmentation_fields(segmentation)}
-    fields["quality"] = {
-        figure: round(float(value), 4) for figure, value in measure_quality(image, segmentation).as_dict().items()
+    rings = segmentation_fields(segmentation)
+    quality = measure_quality(image, segmentation).as_dict()
+    fields: RecordFields = {
+        "width": width,
+        "height": height,
+        "pupil": rings["pupil"],
+        "iris": rings["iris"],
+        "eyelids": rings["eyelids"],
+        "quality": {figure: round(float(value), 4) for figure, value in quality.items()},
+        "mask": output_file("mask", name),
+        "iris_mask": output_file("iris_mask", name),
     }
     files = {
-        output_file("mask", name): encode_png(segmentation.usable),
-        output_file("iris_mask", name): encode_png(segmentation.iris_mask),
+        fields["mask"]: encode_png(segmentation.usable),
+        fields["iris_mask"]: encode_png(segmentation.iris_mask),
     }
-    fields |= {kind: output_file(kind, name) for kind in ("mask", "iris_mask")}
     if overlay:
         fields["overlay"] = output_file("overlay", name)
-        files[output_file("overlay", name)] = encode_jpeg(draw_overlay(image, segmentation))
+        files[fields["overlay"]] = encode_jpeg(draw_overlay(image, segmentation))
     return JobResult(fields, files)
 
 
 def with_strip(result: JobResult, name: str, strip: Strip) -> JobResult:
-    """`result` with the files of `strip`, and their fields."""
-    kinds = {"strip": strip.image, "strip_mask": strip.usable}
-    files = {output_file(kind, name): encode_png(picture) for kind, picture in kinds.items()}
-    fields: Record = {kind: output_file(kind, name) for kind in kinds}
-    return JobResult(result.fields | fields, result.files | files, result.variants)
+    """`result` and, as files and fields, the image and the mask of `strip` for the input `name`."""
+    image, mask = output_file("strip", name), output_file("strip_mask", name)
+    fields: RecordFields = {**result.fields, "strip": image, "strip_mask": mask}
+    files = {**result.files, image: encode_png(strip.image), mask: encode_png(strip.usable)}
+    return JobResult(fields, files, result.variants)

@@ -1,1 +1,1 @@
-"""What training batches are made of: rendered eyes or image folders, boundary errors, augmentation."""
+"""Training data: rendered eyes or image folders, boundary errors, augmentation, batches."""

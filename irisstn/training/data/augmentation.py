@@ -1,4 +1,4 @@
-"""What cameras and eyelids do to a strip: blur, noise, light, lashes and glints. The only user of albumentations."""
+"""Random changes to a strip's appearance and mask, for training. The only module that imports albumentations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from irisstn.geometry import Bool, Gray
 from irisstn.rectification.ring_context import Context, ring_rows
 from irisstn.results import Strip
 
-_LEAST_LEFT = 0.35  # share of a strip that stays usable
+_MIN_USABLE_FRACTION = 0.35  # of a strip's cells; combined masks that leave less are not applied
 
 if TYPE_CHECKING:
     from typing import TypedDict
@@ -29,26 +29,69 @@ if TYPE_CHECKING:
 
 
 class AugmentationConfig(Strict):
-    """How often (probabilities) and how much a strip is changed. All zeros: not at all."""
+    """How often each change is applied to a strip. With zeros throughout strips stay as they are."""
 
-    blur: float = Field(0.2, ge=0, le=1)
-    noise: float = Field(0.3, ge=0, le=1)
-    light: float = Field(0.6, ge=0, le=1)  # brightness, contrast, gamma
-    marks: float = Field(0.3, ge=0, le=1)  # dark and bright spots that the mask has missed
-    gaps: float = Field(0.4, ge=0, le=1)  # parts that the mask hides
-    filters: float = Field(0.0, ge=0, le=1)  # small random filters over the strip: how texture looks matters less
-    bands: float = Field(0.0, ge=0, le=1)  # the spectrum along the angle, and the contrast: cameras differ in both
-    lids: float = Field(0.0, ge=0, le=1)  # strips that hide what another strip of the batch hides, too
-    mirrored: float = Field(0.0, ge=0, le=1)  # identities seen in a mirror: other eyes; a recogniser alone learns so
-    shades: float = Field(0.5, ge=0, le=1)  # of the surroundings: light that falls unevenly
-    blind: float = Field(0.1, ge=0, le=1)  # surroundings of which only the lids' edges are seen
+    blur: float = Field(0.2, ge=0, le=1, description="Probability of Gaussian blur or of a lower resolution.")
+    noise: float = Field(0.3, ge=0, le=1, description="Probability of Gaussian noise.")
+    brightness_contrast: float = Field(
+        0.6, ge=0, le=1, description="Probability of another brightness and contrast, or another gamma."
+    )
+    unmasked_spots: float = Field(
+        0.3, ge=0, le=1, description="Probability of dark or bright spots that the mask marks as usable."
+    )
+    masked_gaps: float = Field(
+        0.4, ge=0, le=1, description="Probability of a region marked as not usable, from the limbus inward."
+    )
+    random_filters: float = Field(
+        0.0, ge=0, le=1, description="Probability of a small random linear filter, so that texture statistics vary."
+    )
+    spectra: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of other gains of the octaves along the angle and another contrast: cameras differ in "
+        "both.",
+    )
+    mirrored: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Fraction of the identities that are mirrored, which makes other eyes; without an STN only.",
+    )
+    combined_masks: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Fraction of the strips of a batch whose mask is intersected with that of another strip.",
+    )
+    uneven_light: float = Field(
+        0.5, ge=0, le=1, description="Probability of smoothly varying light on the surroundings in the STN's context."
+    )
+    surroundings_hidden: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Probability that the gray values around the ring are removed from the STN's context; the eyelids' "
+        "boundaries remain.",
+    )
 
 
 def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Strip]:
-    """A function (strip, seed) -> strip of the same size; equal seeds give equal strips."""
-    # It asks its home for news when imported; training should not depend on a network, nor progress who trains.
+    """Make the function that changes single strips.
+
+    Parameters
+    ----------
+    config : AugmentationConfig
+        Probabilities of the changes.
+
+    Returns
+    -------
+    Callable[[Strip, int], Strip]
+        A function (strip, seed) -> strip of the same size; equal seeds give equal strips.
+    """
+    # albumentations asks a server for its newest version when imported; training must not depend on a network.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations as A  # noqa: PLC0415  (two seconds, only for those who augment)
+    import albumentations as A  # noqa: PLC0415  (the import takes two seconds)
 
     photometric = A.Compose(
         [
@@ -61,7 +104,7 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
             ),
             A.OneOf(
                 [A.RandomBrightnessContrast(0.2, 0.35), A.RandomGamma((60, 160))],
-                p=config.light,
+                p=config.brightness_contrast,
             ),
             A.GaussNoise(std_range=(0.01, 0.04), p=config.noise),
             A.CoarseDropout(
@@ -69,7 +112,7 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
                 hole_height_range=(0.05, 0.4),
                 hole_width_range=(0.005, 0.03),
                 fill="random_uniform",
-                p=config.marks,
+                p=config.unmasked_spots,
             ),
         ]
     )
@@ -79,12 +122,12 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
         done: _Augmented = photometric(image=strip.image, mask=strip.usable.view(np.uint8))
         usable = strip.usable
         rng = np.random.default_rng((seed, 1))
-        if rng.random() < config.gaps:
-            usable = usable & ~_gap(rng, strip.size)
+        if rng.random() < config.masked_gaps:
+            usable = usable & ~_random_gap(rng, strip.size)
         image = done["image"]
-        if rng.random() < config.filters:
-            image = _filtered(rng, image)
-        if config.bands and rng.random() < config.bands:
+        if rng.random() < config.random_filters:
+            image = _randomly_filtered(rng, image)
+        if config.spectra and rng.random() < config.spectra:
             image = _rebalanced(rng, image)
         return Strip(image, usable)
 
@@ -94,29 +137,65 @@ def strip_augmentation(config: AugmentationConfig) -> Callable[[Strip, int], Str
 def augmentation(
     config: AugmentationConfig,
 ) -> Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]:
-    """A function (strip, context, rng) -> (strip, context) that changes both, each in its own way; None stays None."""
+    """Make the function that changes a strip and its context independently of each other.
+
+    Parameters
+    ----------
+    config : AugmentationConfig
+        Probabilities of the changes.
+
+    Returns
+    -------
+    Callable
+        A function (strip, context, rng) -> (strip, context) of the same sizes. A context of None stays None.
+    """
     change = strip_augmentation(config)
 
     def augment(strip: Strip, context: Context | None, rng: np.random.Generator) -> tuple[Strip, Context | None]:
         changed = change(strip, int(rng.integers(2**31)))
-        return changed, None if context is None else _surroundings(context, change, config, rng)
+        return changed, None if context is None else _augmented_context(context, change, config, rng)
 
     return augment
 
 
-def _surroundings(
+def combine_masks(usable: Tensor, fraction: float, rng: np.random.Generator) -> Tensor:
+    """Intersect the masks of some strips of a batch with the mask of another strip of the batch.
+
+    The outline of the eyelids then says nothing about the identity. A strip that would have too few usable cells keeps
+    its own mask.
+
+    Parameters
+    ----------
+    usable : Tensor, shape (B, 1, R, T)
+        Masks, 1 = usable.
+    fraction : float
+        Expected fraction of the strips that are changed, 0..1.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, R, T)
+        The masks; never usable where the input was not.
+    """
+    both = usable * usable[torch.from_numpy(rng.permutation(len(usable)))]
+    chosen = torch.from_numpy(rng.random(len(usable)) < fraction) & (both.mean((1, 2, 3)) > _MIN_USABLE_FRACTION)
+    return torch.where(chosen[:, None, None, None], both, usable)
+
+
+def _augmented_context(
     context: Context, change: Callable[[Strip, int], Strip], config: AugmentationConfig, rng: np.random.Generator
 ) -> Context:
-    """`context` changed like a strip, and so that the STN does not come to trust the look of rendered skin."""
+    """`context` changed like a strip, and further, so that the STN does not rely on the appearance of rendered skin."""
     changed = change(Strip(context.image, context.usable), int(rng.integers(2**31)))
     image = changed.image
-    if rng.random() < config.shades:
+    if rng.random() < config.uneven_light:
         rows, columns = image.shape
         coarse = rng.normal(0, 0.35, (4, 6)).astype(np.float32)
-        wrapped = np.concatenate([coarse, coarse, coarse], axis=1)  # around the circle
+        wrapped = np.concatenate([coarse, coarse, coarse], axis=1)  # the angle is periodic
         light = cv2.resize(wrapped, (3 * columns, rows), interpolation=cv2.INTER_CUBIC)[:, columns : 2 * columns]
         image = np.clip(image * np.exp(light), 0, 255).astype(np.uint8)
-    if rng.random() < config.blind:
+    if rng.random() < config.surroundings_hidden:
         ring = ring_rows(image.shape[0])
         flat = np.full_like(image, int(image[ring].mean()))
         flat[ring] = image[ring]
@@ -124,19 +203,19 @@ def _surroundings(
     return replace(context, image=image, usable=changed.usable)
 
 
-def _filtered(rng: np.random.Generator, image: Gray) -> Gray:
-    """`image` (R, T) mixed with what a random filter makes of it (Xu et al. 2021, "RandConv"), about middle gray.
+def _randomly_filtered(rng: np.random.Generator, image: Gray) -> Gray:
+    """`image` (R, T) mixed with its response to a random filter (Xu et al. 2021, "RandConv"), about middle gray.
 
-    A network that is trained on rendered texture alone comes to rely on its look; what lies where is left as it is.
+    A network trained on rendered texture alone overfits to its statistics; a filter changes these and moves nothing.
     """
     side = int(rng.choice([1, 3, 5, 7]))
     kernel = rng.normal(size=(side, side)) / side
     kernel *= 2 / np.sqrt(np.abs(kernel).sum())
-    share = rng.uniform(0, 1)
+    weight = rng.uniform(0, 1)
     centred = image.astype(np.float32) - float(image.mean())
     wrapped = cv2.copyMakeBorder(centred, 0, 0, side, side, cv2.BORDER_WRAP)
-    answer = cv2.filter2D(wrapped, cv2.CV_32F, kernel.astype(np.float32))[:, side : side + image.shape[1]]
-    return np.clip(128 + share * centred + (1 - share) * answer, 0, 255).astype(np.uint8)
+    response = cv2.filter2D(wrapped, cv2.CV_32F, kernel.astype(np.float32))[:, side : side + image.shape[1]]
+    return np.clip(128 + weight * centred + (1 - weight) * response, 0, 255).astype(np.uint8)
 
 
 def _rebalanced(rng: np.random.Generator, image: Gray) -> Gray:
@@ -158,23 +237,13 @@ def _rebalanced(rng: np.random.Generator, image: Gray) -> Gray:
     return np.clip(float(image.mean()) + changed, 0, 255).astype(np.uint8)
 
 
-def mirrored(usable_or_image: Tensor) -> Tensor:
+def mirrored(strips: Tensor) -> Tensor:
     """Strips (B, 1, R, T) as a mirror shows their eyes, left for right: the lids stay above and below."""
-    return usable_or_image.flip(3).roll(usable_or_image.shape[3] // 2, 3)
+    return strips.flip(3).roll(strips.shape[3] // 2, 3)
 
 
-def combine_masks(usable: Tensor, share: float, rng: np.random.Generator) -> Tensor:
-    """`usable` (B, 1, R, T) of a batch, where about `share` of the strips also hide what another strip hides.
-
-    The outline of lids must not tell whose eye it is. A strip of which too little would be left keeps its own mask.
-    """
-    both = usable * usable[torch.from_numpy(rng.permutation(len(usable)))]
-    chosen = torch.from_numpy(rng.random(len(usable)) < share) & (both.mean((1, 2, 3)) > _LEAST_LEFT)
-    return torch.where(chosen[:, None, None, None], both, usable)
-
-
-def _gap(rng: np.random.Generator, size: tuple[int, int]) -> Bool:
-    """A patch (R, T) that reaches in from the limbus, as lids and lashes do; it wraps around the angle."""
+def _random_gap(rng: np.random.Generator, size: tuple[int, int]) -> Bool:
+    """A rectangle (R, T) from the limbus inward, as eyelids and eyelashes occlude; it wraps around the angle."""
     rows, columns = size
     hidden = np.zeros(size, np.bool_)
     width = int(columns * rng.uniform(0.03, 0.15))

@@ -16,21 +16,28 @@ from irisstn.rectification.ring_context import Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
-from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, draw
+from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
+from irisstn.training.data.strip_tensors import to_tensors
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
-
 
 _NO_TARGET = np.full(len(TARGET_NAMES), np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eyes:
-    """Eyes (N) to cut strips from and their identities' numbers, `labels` (N,).
+    """Eyes to sample strips from, one for each capture.
 
-    `upright` says that every roll is known from an upright head; otherwise only strips of one photograph have a known
-    roll to each other.
+    Attributes
+    ----------
+    eyes : sequence of StripSource, length N
+        The captures.
+    labels : NDArray[numpy.intp], shape (N,)
+        Number of each capture's identity.
+    upright : bool
+        Whether the roll of every capture is known from an upright head. Otherwise the roll is only known between strips
+        of the same capture.
     """
 
     eyes: Sequence[StripSource]
@@ -43,23 +50,50 @@ class Eyes:
 
 
 class Batch(NamedTuple):
-    """Strips with errors on them, and the ring parameters that undo these.
+    """Strips with errors, and the ring parameters that correct them.
 
-    What only an STN needs is empty where there is none: contexts (B, 0), targets NaN.
+    Without an STN the tensors that only it needs hold nothing: contexts is (B, 0), targets is NaN.
+
+    Attributes
+    ----------
+    images : Tensor, shape (B, 1, R, T)
+        Gray values in 0..1.
+    usable : Tensor, shape (B, 1, R, T)
+        Masks, 1 = usable.
+    contexts : Tensor, shape (B, 5, 64, 256)
+        Planes of `irisstn.rectification.ring_context`.
+    labels : Tensor, shape (B,)
+        Identities.
+    groups : Tensor, shape (B,)
+        Strips of one group have the same upright direction: those of an identity, or of a capture.
+    targets : Tensor, shape (B, 12)
+        Ring parameters in the order of `boundary_errors.TARGET_NAMES`.
     """
 
-    images: Tensor  # (B, 1, R, T) in 0..1
-    usable: Tensor  # (B, 1, R, T) in 0..1
-    contexts: Tensor  # (B, 5, 64, 256), see irisstn.rectification.ring_context
-    labels: Tensor  # (B,) identities
-    groups: Tensor  # (B,) strips of one group must agree about the roll: an identity, or a photograph
-    targets: Tensor  # (B, 12), see irisstn.training.data.boundary_errors.TARGET_NAMES
+    images: Tensor
+    usable: Tensor
+    contexts: Tensor
+    labels: Tensor
+    groups: Tensor
+    targets: Tensor
 
 
-class Steps(Sampler[tuple[int, int]]):
-    """The pairs (epoch, step) of one epoch for the process `rank` of `processes`, which divide `steps` evenly.
+class StepSampler(Sampler[tuple[int, int]]):
+    """The pairs (epoch, step) of one epoch that one of several processes trains on.
 
-    `epoch` tells which one it is when the first pair is asked for.
+    Parameters
+    ----------
+    steps : int
+        Steps in an epoch, over all processes.
+    epoch : Callable[[], int]
+        Returns the current epoch.
+    rank, processes : int
+        Number of this process, from 0, and how many there are; they divide the steps evenly.
+
+    Examples
+    --------
+    >>> list(StepSampler(4, lambda: 7, rank=1, processes=2))
+    [(7, 1), (7, 3)]
     """
 
     def __init__(self, steps: int, epoch: Callable[[], int], *, rank: int = 0, processes: int = 1) -> None:
@@ -73,86 +107,123 @@ class Steps(Sampler[tuple[int, int]]):
         return len(self._steps)
 
 
-class Batches(Dataset[Batch]):
-    """Training batches by (epoch, step); the same pair always gives the same batch."""
+class BatchDataset(Dataset[Batch]):
+    """Training batches by (epoch, step). The same pair always gives the same batch.
+
+    Parameters
+    ----------
+    eyes_of_epoch : Callable[[int], Eyes]
+        Returns the eyes of an epoch.
+    size : tuple of int
+        Rows and columns (R, T) of the strips.
+    identities : int
+        Identities in a batch; all there are, where they are fewer.
+    strips_per_identity : int
+        Strips of each identity.
+    strips_per_capture : int
+        How many of these come from the same capture.
+    perturbation : PerturbationConfig
+        Errors of the strips.
+    augment : Augment
+        Changes to their appearance, from `augmentation`.
+    strip_only_fraction : float
+        Fraction of the contexts without surroundings, as for strips whose image is not at hand; 0..1.
+    seed : int
+        Seed of all batches.
+    combined_masks : float
+        Fraction of the strips whose mask is combined with another one, 0..1; see `combine_masks`.
+    mirrored_fraction : float
+        Fraction of the identities whose strips are all mirrored, 0..1.
+    with_context : bool
+        False: strips only, for training without an STN.
+    """
 
     def __init__(
         self,
-        eyes_of: Callable[[int], Eyes],
+        eyes_of_epoch: Callable[[int], Eyes],
         *,
         size: tuple[int, int],
         identities: int,
-        strips: int,
-        views: int,
+        strips_per_identity: int,
+        strips_per_capture: int,
         perturbation: PerturbationConfig,
         augment: Augment,
-        bare: float,
+        strip_only_fraction: float,
         seed: int,
-        worn: float = 0.0,
-        mirror: float = 0.0,
-        surroundings: bool = True,
+        combined_masks: float = 0.0,
+        mirrored_fraction: float = 0.0,
+        with_context: bool = True,
     ) -> None:
-        """`eyes_of` gives an epoch's eyes.
-
-        A batch holds `strips` strips of each of `identities` identities, `views` of them of the same photograph. A
-        share `bare` of the contexts has no margin, like those of strips without their photograph; a share `worn` of
-        the strips hides what another strip of the batch hides, too. All strips of a share `mirror` of the identities
-        are mirrored, which makes another eye of each. Without `surroundings` batches hold strips alone.
-        """
-        self._eyes_of, self._size, self._identities, self._strips = eyes_of, size, identities, strips
-        self._views, self._perturbation, self._augment = views, perturbation, augment
-        self._bare, self._seed, self._worn, self._mirror = bare, seed, worn, mirror
-        self._surroundings = surroundings
+        self._eyes_of_epoch, self._size, self._identities = eyes_of_epoch, size, identities
+        self._strips_per_identity, self._strips_per_capture = strips_per_identity, strips_per_capture
+        self._perturbation, self._augment = perturbation, augment
+        self._strip_only_fraction, self._seed, self._combined_masks = strip_only_fraction, seed, combined_masks
+        self._with_context, self._mirrored_fraction = with_context, mirrored_fraction
         self._epoch, self._eyes = -1, None
 
     _eyes: Eyes | None
 
     @classmethod
-    def of(cls, config: TrainConfig, eyes_of: Callable[[int], Eyes], *, upright: bool) -> Self:
-        """The batches of a run with `config`; `upright` is that of the eyes, see `Eyes`."""
+    def from_config(cls, config: TrainConfig, eyes_of_epoch: Callable[[int], Eyes], *, upright: bool) -> Self:
+        """Make the dataset of a training run.
+
+        Parameters
+        ----------
+        config : TrainConfig
+            Settings of the run.
+        eyes_of_epoch : Callable[[int], Eyes]
+            Returns the eyes of an epoch.
+        upright : bool
+            `Eyes.upright` of these eyes.
+
+        Returns
+        -------
+        BatchDataset
+            The dataset, augmented as `config` says.
+        """
         return cls(
-            eyes_of,
+            eyes_of_epoch,
             size=config.size,
-            identities=config.identities,
-            strips=config.strips,
-            views=config.views or (1 if upright else 2),
+            identities=config.identities_per_batch,
+            strips_per_identity=config.strips_per_identity,
+            strips_per_capture=config.strips_per_capture or (1 if upright else 2),
             perturbation=config.perturbation,
             augment=augmentation(config.augmentation),
-            bare=config.bare,
+            strip_only_fraction=config.strip_only_fraction,
             seed=config.seed,
-            worn=config.augmentation.lids,
-            mirror=config.augmentation.mirrored,
-            surroundings=config.rectifier is not None,
+            combined_masks=config.augmentation.combined_masks,
+            mirrored_fraction=config.augmentation.mirrored,
+            with_context=config.rectifier is not None,
         )
 
     def __getitem__(self, index: tuple[int, int]) -> Batch:
         epoch, step = index
         if self._eyes is None or epoch != self._epoch:
-            self._eyes, self._epoch = self._eyes_of(epoch), epoch
+            self._eyes, self._epoch = self._eyes_of_epoch(epoch), epoch
         eyes = self._eyes
         rng = np.random.default_rng((self._seed, epoch, step))
         known = np.unique(eyes.labels)
         chosen = rng.choice(known, min(self._identities, len(known)), replace=False)
-        where: list[int] = []
+        indices: list[int] = []
         for label in chosen:
-            shots = np.flatnonzero(eyes.labels == label)
-            count = -(-self._strips // self._views)
-            picked = rng.choice(shots, count, replace=count > len(shots))
-            where += np.repeat(picked, self._views)[: self._strips].tolist()
+            captures = np.flatnonzero(eyes.labels == label)
+            count = -(-self._strips_per_identity // self._strips_per_capture)
+            picked = rng.choice(captures, count, replace=count > len(captures))
+            indices += np.repeat(picked, self._strips_per_capture)[: self._strips_per_identity].tolist()
         batch = make_batch(
             eyes,
-            where,
+            indices,
             rng,
             size=self._size,
             perturbation=self._perturbation,
             augment=self._augment,
-            bare=self._bare,
-            surroundings=self._surroundings,
+            strip_only_fraction=self._strip_only_fraction,
+            with_context=self._with_context,
         )
-        if self._worn:
-            batch = batch._replace(usable=combine_masks(batch.usable, self._worn, rng))
-        if self._mirror:
-            seen = np.isin(eyes.labels[where], chosen[rng.random(len(chosen)) < self._mirror])
+        if self._combined_masks:
+            batch = batch._replace(usable=combine_masks(batch.usable, self._combined_masks, rng))
+        if self._mirrored_fraction:
+            seen = np.isin(eyes.labels[indices], chosen[rng.random(len(chosen)) < self._mirrored_fraction])
             which = torch.from_numpy(seen)[:, None, None, None]
             images, usable = (torch.where(which, mirrored(part), part) for part in (batch.images, batch.usable))
             batch = batch._replace(images=images, usable=usable)
@@ -161,54 +232,57 @@ class Batches(Dataset[Batch]):
 
 def make_batch(
     eyes: Eyes,
-    where: Sequence[int],
+    indices: Sequence[int],
     rng: np.random.Generator,
     *,
     size: tuple[int, int],
     perturbation: PerturbationConfig,
     augment: Augment | None = None,
-    bare: float = 0.0,
-    surroundings: bool = True,
+    strip_only_fraction: float = 0.0,
+    with_context: bool = True,
 ) -> Batch:
-    """Strips of `size` of the eyes with the indices `where`, each with errors of its own; see `Batches`."""
+    """Sample one strip, with errors of its own, from each of the eyes at `indices`.
+
+    Parameters
+    ----------
+    eyes : Eyes
+        The captures.
+    indices : sequence of int, length B
+        Which captures; one may occur several times.
+    rng : numpy.random.Generator
+        Source of randomness.
+    size, perturbation, augment, strip_only_fraction, with_context
+        As in `BatchDataset`; `augment` None changes nothing.
+
+    Returns
+    -------
+    Batch
+        The strips in the order of `indices`.
+    """
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
-    for index in where:
-        errors = draw(rng, perturbation)
+    for index in indices:
+        errors = sample_perturbation(rng, perturbation)
         context: Context | None = None
-        if surroundings:
+        if with_context:
             strip, context, target = eyes.eyes[index].sample(errors, size)
         else:
             strip, target = eyes.eyes[index].strip(errors, size), _NO_TARGET
         if augment is not None:
             strip, context = augment(strip, context, rng)
-        if surroundings and rng.random() < bare and context is not None:
+        if with_context and rng.random() < strip_only_fraction and context is not None:
             context = without_margin(context)
         strips.append(strip)
         contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
         targets.append(target)
-    labels = torch.from_numpy(eyes.labels[list(where)].astype(np.int64))
+    labels = torch.from_numpy(eyes.labels[list(indices)].astype(np.int64))
     images, usable = to_tensors(strips)
     return Batch(
         images=images,
         usable=usable,
         contexts=torch.from_numpy(np.stack(contexts)),
         labels=labels,
-        groups=labels if eyes.upright else torch.tensor(list(where)),
+        groups=labels if eyes.upright else torch.tensor(list(indices)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),
     )
-
-
-def to_tensors(strips: Sequence[Strip]) -> tuple[Tensor, Tensor]:
-    """Images (B, 1, R, T) in 0..1 and masks (B, 1, R, T) of strips of one size."""
-    images = torch.from_numpy(np.stack([strip.image for strip in strips])).float() / 255
-    usable = torch.from_numpy(np.stack([strip.usable for strip in strips])).float()
-    return images[:, None], usable[:, None]
-
-
-def to_strips(images: Tensor, usable: Tensor) -> list[Strip]:
-    """The inverse of `to_tensors`, rounded; a cell is usable where its mask is above 1/2."""
-    gray = (images.detach().cpu()[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    mask = (usable.detach().cpu()[:, 0] > 0.5).numpy()
-    return [Strip(g, m) for g, m in zip(gray, mask, strict=True)]

@@ -1,4 +1,4 @@
-"""Eyes to train on: each can be cut into strips with known errors, as often as wanted."""
+"""Eyes to train on. Each yields any number of strips with known segmentation errors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray, Lids, strip_angles, strip_radii
+from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, cut, stretched
+from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip, stretched
 
-_MARGIN = 0.6  # of the iris radius, kept around the iris: as far as the context of a ring reaches
-_MAX_RADIUS = 80.0  # pixels; a larger iris is made smaller: its strip has no use for more
+_MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
+_MAX_RADIUS = 80.0  # pixels; larger irises are reduced, since strips do not resolve more
 
 
 class Sample(NamedTuple):
-    """A strip with known errors, its context, and the ring parameters (12,) that undo the errors."""
+    """A strip with known errors.
+
+    Attributes
+    ----------
+    strip : Strip
+        The strip.
+    context : Context
+        Input of the localization network, with the same errors.
+    target : Float, shape (12,)
+        Ring parameters that correct the errors, in the order of `boundary_errors.TARGET_NAMES`.
+    """
 
     strip: Strip
     context: Context
@@ -26,59 +36,99 @@ class Sample(NamedTuple):
 
 
 class StripSource(Protocol):
-    """What samples are cut from."""
+    """An eye from which strips with errors are sampled."""
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
-        """A strip of `size` (R, T) with `errors` on it."""
+        """Sample a strip of `size` (R, T) with the given `errors`, its context and its target."""
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """The strip of `sample` alone, in half the time."""
+        """Sample the strip without context and target, in half the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EyeCrop:
-    """The surroundings of an iris, cut out of a picture, with its true boundaries and how far the eye is turned in it.
+    """The part of an image around one iris, with its true boundaries and roll.
 
-    `used` is the ring along which strips are cut, `packed` its usable mask, eight pixels a byte: the truth, or what the
-    segmenter found, so that its errors are the real ones. `lids` are the upper and the lower one, in the same way.
+    Attributes
+    ----------
+    image : Gray, shape (H, W)
+        The crop; coordinates of all boundaries are its pixels.
+    packed : Gray, shape (ceil(H * W / 8),)
+        The usable mask, eight pixels in a byte (`numpy.packbits`).
+    truth : tuple of Boundary
+        The true pupil boundary and limbus.
+    used : tuple of Boundary
+        Pupil boundary and limbus along which strips are sampled: the true ones, or those that segmentation found, so
+        that real segmentation errors occur in training.
+    eyelids : tuple of (Eyelid or None)
+        Upper and lower eyelid, from the same source as `used`.
+    roll_rad : float
+        Roll of the eye in the image, radians.
     """
 
     image: Gray
     packed: Gray
     truth: tuple[Boundary, Boundary]
     used: tuple[Boundary, Boundary]
-    lids: Lids
+    eyelids: Eyelids
     roll_rad: float
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
-        """A strip of `size` (R, T) with `errors` on it, besides those of the ring `used`."""
-        wrong = self._wrong(errors)
+        """Sample a strip with errors, added to those of the boundaries `used`.
+
+        Parameters
+        ----------
+        errors : Perturbation
+            The errors.
+        size : tuple of int
+            Rows and columns (R, T) of the strip.
+
+        Returns
+        -------
+        Sample
+            The strip, its context, and the parameters that correct all its errors.
+        """
+        wrong = self._perturbed(errors)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
         target = correction_parameters(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
-        strip = cut(self.image, wrong, errors.roll_rad, size, stretch=errors.stretch)
+        strip = sample_strip(self.image, wrong, errors.roll_rad, size, stretch=errors.stretch)
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """The strip of `sample` alone; straightened first where `errors` say so."""
+        """Sample the strip of `sample` without context and target; straightened first where `errors` say so."""
         roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
-        return cut(self.image, self._wrong(errors), roll, size, stretch=errors.stretch)
+        return sample_strip(self.image, self._perturbed(errors), roll, size, stretch=errors.stretch)
 
-    def _wrong(self, errors: Perturbation) -> Segmentation:
+    def _perturbed(self, errors: Perturbation) -> Segmentation:
         mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
-        wrong = errors.apply(Segmentation(*self.used, *self.lids, iris_mask=mask, usable=mask))
-        return wrong if errors.lids is None else errors.lids.apply(wrong)
+        wrong = errors.apply(Segmentation(*self.used, *self.eyelids, iris_mask=mask, usable=mask))
+        return wrong if errors.eyelids is None else errors.eyelids.apply(wrong)
 
 
-def photograph(
+def crop_eye(
     image: Gray,
     truth: Segmentation,
     roll_rad: float = 0.0,
     *,
     found: Segmentation | None = None,
 ) -> EyeCrop:
-    """Cut the iris with its surroundings out of `image` (H, W) and make it smaller where it is large.
+    """Crop the iris and its surroundings, and reduce the crop where the iris is large.
 
-    `roll_rad` is how far the eye is turned. With `found`, strips are cut along that ring instead of the true one.
+    Parameters
+    ----------
+    image : Gray, shape (H, W)
+        The image.
+    truth : Segmentation
+        The true segmentation, or the best one known.
+    roll_rad : float
+        Roll of the eye in the image, radians.
+    found : Segmentation or None
+        The segmentation along which strips are sampled. None: `truth`.
+
+    Returns
+    -------
+    EyeCrop
+        The crop, its boundaries in its own pixels.
     """
     used = truth if found is None else found
     limbus = truth.limbus
@@ -88,115 +138,109 @@ def photograph(
     left, top = max(int(limbus.x - reach), 0), max(int(limbus.y - reach), 0)
     right, bottom = min(int(limbus.x + reach) + 2, width), min(int(limbus.y + reach) + 2, height)
     mask = used.usable[top:bottom, left:right].astype(np.uint8)
-    small = image[top:bottom, left:right]
+    part = image[top:bottom, left:right]
     if scale < 1:
-        size = (max(round(small.shape[1] * scale), 8), max(round(small.shape[0] * scale), 8))
-        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        size = (max(round(part.shape[1] * scale), 8), max(round(part.shape[0] * scale), 8))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    place = _Place(left, top, small.shape[1] / (right - left), small.shape[0] / (bottom - top))
+    crop = CropTransform(left, top, (right - left) / part.shape[1], (bottom - top) / part.shape[0])
+    upper, lower = (eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (used.upper_lid, used.lower_lid))
     return EyeCrop(
-        image=np.ascontiguousarray(small),
+        image=np.ascontiguousarray(part),
         packed=np.packbits(mask),
-        truth=(place.edge(truth.pupil), place.edge(truth.limbus)),
-        used=(place.edge(used.pupil), place.edge(used.limbus)),
-        lids=(place.lid(used.upper_lid), place.lid(used.lower_lid)),
+        truth=(crop.boundary_to_crop(truth.pupil), crop.boundary_to_crop(truth.limbus)),
+        used=(crop.boundary_to_crop(used.pupil), crop.boundary_to_crop(used.limbus)),
+        eyelids=(upper, lower),
         roll_rad=float(roll_rad),
     )
 
 
 def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[Gray, Segmentation]:
-    """`image` (H, W) made smaller by `scale`, at most 1, and its `segmentation` in the smaller picture's pixels."""
+    """Reduce an image (H, W) by `scale`, above 0 and at most 1, and its segmentation with it.
+
+    Returns the smaller image and the segmentation in its pixels. Raises ValueError for another scale.
+    """
     if not 0 < scale <= 1:
         raise ValueError(f"a scale above 0 and at most 1 is needed, got {scale}")
     height, width = image.shape
     size = (max(round(width * scale), 8), max(round(height * scale), 8))
     if size == (width, height):
         return image, segmentation
-    place = _Place(0, 0, size[0] / width, size[1] / height)
-    masks = [
+    crop = CropTransform(0, 0, width / size[0], height / size[1])
+    upper, lower = (
+        eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (segmentation.upper_lid, segmentation.lower_lid)
+    )
+    iris_mask, usable = (
         cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
         for mask in (segmentation.iris_mask, segmentation.usable)
-    ]
-    smaller = Segmentation(
-        place.edge(segmentation.pupil),
-        place.edge(segmentation.limbus),
-        place.lid(segmentation.upper_lid),
-        place.lid(segmentation.lower_lid),
-        *masks,
     )
+    pupil, limbus = crop.boundary_to_crop(segmentation.pupil), crop.boundary_to_crop(segmentation.limbus)
+    smaller = Segmentation(pupil, limbus, upper, lower, iris_mask=iris_mask, usable=usable)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), smaller
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a cut-out lies in its picture, and by how much it was made smaller, in x and in y."""
-
-    left: int
-    top: int
-    ratio_x: float
-    ratio_y: float
-
-    @property
-    def ratio(self) -> float:
-        # Both are equal but for rounding to whole pixels; lengths take the mean.
-        return (self.ratio_x + self.ratio_y) / 2
-
-    def point(self, x: float, y: float) -> tuple[float, float]:
-        # It is the pixels' outer edges that scale, not their centres.
-        return (x - self.left + 0.5) * self.ratio_x - 0.5, (y - self.top + 0.5) * self.ratio_y - 0.5
-
-    def edge(self, edge: Boundary) -> Boundary:
-        cosines, sines = (tuple(term * self.ratio for term in series) for series in (edge.cosines, edge.sines))
-        return Boundary(*self.point(edge.x, edge.y), cosines, sines)
-
-    def lid(self, lid: Eyelid | None) -> Eyelid | None:
-        if lid is None:
-            return None
-        c0, c1, c2 = lid.coefficients
-        return Eyelid(*self.point(lid.x, lid.y), lid.angle_rad, (c0 * self.ratio, c1, c2 / self.ratio))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedIris:
-    """A strip whose photograph is not at hand: errors are put on by sampling it once more.
+    """A strip without its image: errors are simulated by sampling the strip once more.
 
-    Errors that reach beyond pupil or limbus find nothing there: such cells are not usable.
+    Errors that reach beyond the strip's radii leave cells without data; these are not usable.
+
+    Attributes
+    ----------
+    source : Strip
+        The strip as it was read.
+    pupil_ratio : float
+        Pupil radius / iris radius, which converts errors in iris radii to ring widths.
     """
 
-    whole: Strip
-    pupil_share: float = 0.4  # pupil radius / iris radius, to translate errors into shares of the ring's width
+    source: Strip
+    pupil_ratio: float = 0.4
 
     def sample(self, errors: Perturbation, size: tuple[int, int]) -> Sample:
-        """A strip of `size` (R, T) with `errors` on it."""
+        """Sample a strip with errors.
+
+        Parameters
+        ----------
+        errors : Perturbation
+            The errors; those of the eyelids have no effect.
+        size : tuple of int
+            Rows and columns (R, T) of the strip.
+
+        Returns
+        -------
+        Sample
+            The strip, the context made of it, and the parameters that correct the errors.
+        """
         strip = self.strip(errors, size)
-        target = np.concatenate([[-errors.roll_rad], *self._undo(errors), [self.pupil_share]])
+        target = np.concatenate([[-errors.roll_rad], *self._corrections(errors), [self.pupil_ratio]])
         return Sample(strip, context_of_strip(strip), target)
 
-    def _undo(self, errors: Perturbation) -> list[Float]:
-        # A boundary drawn too far out by d lets the true one appear at -d in the strip.
-        return [-_terms(errors, edge) / (1 - self.pupil_share) for edge in (0, 1)]
-
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """The strip of `sample` alone."""
+        """Sample the strip of `sample` without context and target."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
-        pupil, limbus = (_series(terms, angle) for terms in self._undo(errors))
+        pupil, limbus = (_fourier_series(terms, angle) for terms in self._corrections(errors))
         true_radius = (stretched(radius, errors.stretch) - pupil) / (1 + limbus - pupil)
-        rows, columns = self.whole.size
+        rows, columns = self.source.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
         x = np.broadcast_to(((angle + errors.roll_rad) % TAU) / TAU * columns - 0.5, size).astype(np.float32)
-        # One column more at either side, so that the angle wraps.
-        image = cv2.copyMakeBorder(self.whole.image, 0, 0, 1, 1, cv2.BORDER_WRAP)
-        usable = cv2.copyMakeBorder(self.whole.usable.view(np.uint8), 0, 0, 1, 1, cv2.BORDER_WRAP)
+        # One more column at either side, so that interpolation wraps around the angle.
+        image = cv2.copyMakeBorder(self.source.image, 0, 0, 1, 1, cv2.BORDER_WRAP)
+        usable = cv2.copyMakeBorder(self.source.usable.view(np.uint8), 0, 0, 1, 1, cv2.BORDER_WRAP)
         sampled = cv2.remap(image, x + 1, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mask = cv2.remap(usable, x + 1, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (true_radius >= 0) & (true_radius <= 1)
         return Strip(sampled.astype(np.uint8, copy=False), mask.astype(np.bool_) & inside)
 
+    def _corrections(self, errors: Perturbation) -> list[Float]:
+        """Fourier coefficients of both corrections, ring widths."""
+        # Where a boundary is drawn too far out by d, the true one lies at -d in the strip.
+        return [-_error_coefficients(errors, edge) / (1 - self.pupil_ratio) for edge in (0, 1)]
 
-def _terms(errors: Perturbation, edge: int) -> Float:
-    """Fourier coefficients (0, cos1, sin1, cos2, sin2) of one boundary's error, as a share of the iris radius.
 
-    Seen from the strip, which begins at the angle `roll_rad`.
+def _error_coefficients(errors: Perturbation, edge: int) -> Float:
+    """Fourier coefficients (0, cos1, sin1, cos2, sin2) of one boundary's error, as a fraction of the iris radius.
+
+    They are functions of the strip's angle, which is 0 at the image's angle `roll_rad`.
     """
     turn = errors.roll_rad
     (dx, dy), (c2, s2) = errors.shift[edge], errors.shape[edge]
@@ -211,7 +255,8 @@ def _terms(errors: Perturbation, edge: int) -> Float:
     )
 
 
-def _series(terms: Float, angle: Float) -> Float:
+def _fourier_series(terms: Float, angle: Float) -> Float:
+    """The series with the coefficients (0, cos1, sin1, cos2, sin2) at every `angle`."""
     value = np.full(angle.shape, terms[0])
     for k in range(1, ORDER + 1):
         value += terms[2 * k - 1] * np.cos(k * angle) + terms[2 * k] * np.sin(k * angle)

@@ -1,4 +1,4 @@
-"""Eyes to train on from a folder: photographs, or the strips that `irisstn segment` wrote."""
+"""Eyes to train on from a folder: images, or the strips that `irisstn segment` wrote."""
 
 from __future__ import annotations
 
@@ -13,36 +13,54 @@ from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.reader import read_strip
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import Record, pupil_ratio
+from irisstn.progress import ProgressCallback
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
-from irisstn.training.data.eye_crops import NormalizedIris, StripSource, photograph
+from irisstn.training.data.eye_crops import NormalizedIris, StripSource, crop_eye
 
-ProgressCallback = Callable[[str, int, int], None]
-_PUPIL_SHARE = 0.4  # of a strip whose record does not progress
+Source = tuple[str, Callable[[], StripSource]]  # an input's name, and the function that reads it
+_DEFAULT_PUPIL_RATIO = 0.4  # of a strip whose record holds no boundaries
 
 
 def read_eyes(
-    data: Path, *, labels: Path | None, held_out: float, seed: int, progress: ProgressCallback
+    data: Path, *, labels: Path | None, validation_fraction: float, seed: int, progress: ProgressCallback
 ) -> tuple[Eyes, Eyes]:
-    """Eyes to train and to validate on, no subject in both.
+    """Read the eyes of a folder and split them by subject.
 
-    `data` is a folder of eye pictures, which are segmented here, or an output of `irisstn segment`, whose strips are
-    used. Identities come from the CSV `labels`, or from names and folders by `irisstn.datasets.label_of`. About
-    `held_out` of the subjects validate. Pictures that cannot be read or segmented are left out, and counted by
-    `progress`. Raises DatasetError where identities are not known or too few to train and validate.
+    Parameters
+    ----------
+    data : Path
+        A folder of eye images, which are segmented here, or an output of `irisstn segment`, whose strips are used.
+    labels : Path or None
+        CSV of identities. None: names and folders are read by `irisstn.datasets.label_of`.
+    validation_fraction : float
+        Fraction of the subjects that is held out for validation, 0..1.
+    seed : int
+        Seed of the split.
+    progress : ProgressCallback
+        Called with (stage, done, total); the number of inputs left out is reported as a stage of its own.
+
+    Returns
+    -------
+    training, validation : Eyes
+        Two sets without a subject in common. Inputs that cannot be read or segmented are left out.
+
+    Raises
+    ------
+    DatasetError
+        Where an identity is not known, or there are too few images to train and validate.
     """
     if not data.is_dir():
         raise DatasetError(f"{data} is no folder")
     known = read_labels(labels) if labels is not None else None
-    found = _strips(data) if (data / MANIFEST).exists() else _photographs(data)
-    names = [name for name, _ in found]
-    owners = _labels(names, known)
+    sources = _strips_of(data) if (data / MANIFEST).exists() else _images_of(data)
+    all_labels = _labels_of([name for name, _ in sources], known)
     eyes: list[StripSource] = []
     kept: list[Label] = []
     failed = 0
-    for done, ((_, read), label) in enumerate(zip(found, owners, strict=True)):
-        progress("reading eyes", done + 1, len(found))
+    for done, ((_, read), label) in enumerate(zip(sources, all_labels, strict=True)):
+        progress("reading eyes", done + 1, len(sources))
         try:
             eyes.append(read())
         except IrisError:
@@ -50,66 +68,60 @@ def read_eyes(
         else:
             kept.append(label)
     if failed:
-        progress("eyes left out, as no iris was found", failed, len(found))
+        progress("eyes left out, as no iris was found", failed, len(sources))
     if not kept:
-        raise DatasetError(f"no iris was found in any of {len(found)} pictures in {data}")
-    train, validation = split_by_subject(kept, held_out, seed)
+        raise DatasetError(f"no iris was found in any of {len(sources)} pictures in {data}")
+    train, validation = split_by_subject(kept, validation_fraction, seed)
     return _eyes(eyes, kept, train, "training"), _eyes(eyes, kept, validation, "validation")
 
 
-def _labels(names: Sequence[str], known: dict[str, Label] | None) -> list[Label]:
+def _labels_of(names: Sequence[str], known: dict[str, Label] | None) -> list[Label]:
+    """The label of each name. Raises DatasetError where one is not known."""
     labels = [label_of(name) if known is None else known.get(name) for name in names]
     unknown = [name for name, label in zip(names, labels, strict=True) if label is None]
     if unknown:
-        where = "its name and folder do not progress" if known is None else "the CSV does not name it"
-        raise DatasetError(f"whose eye is {unknown[0]}? {where} ({len(unknown)} of {len(names)} such pictures)")
+        reason = "its name and folder follow no known rule" if known is None else "the CSV does not list it"
+        raise DatasetError(
+            f"the identity of {unknown[0]} is not known: {reason} ({len(unknown)} of {len(names)} such pictures)"
+        )
     return [label for label in labels if label is not None]
 
 
-def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], where: Sequence[int], part: str) -> Eyes:
-    owners = sorted({labels[i] for i in where})
-    counts = Counter(labels[i] for i in where)
-    if len(owners) < 2 or max(counts.values()) < 2:
+def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], indices: Sequence[int], part: str) -> Eyes:
+    """The eyes at `indices`, identities numbered from 0. Raises DatasetError where they are too few."""
+    identities = sorted({labels[i] for i in indices})
+    counts = Counter(labels[i] for i in indices)
+    if len(identities) < 2 or max(counts.values()) < 2:
         raise DatasetError(
-            f"{part} needs two eyes or more and two pictures of one of them; there are {len(where)} pictures of "
-            f"{len(owners)} eyes"
+            f"{part} needs two eyes or more and two pictures of one of them; there are {len(indices)} pictures of "
+            f"{len(identities)} eyes"
         )
-    numbers = {label: number for number, label in enumerate(owners)}
-    return Eyes([eyes[i] for i in where], np.array([numbers[labels[i]] for i in where], np.intp), upright=False)
+    numbers = {label: number for number, label in enumerate(identities)}
+    return Eyes([eyes[i] for i in indices], np.array([numbers[labels[i]] for i in indices], np.intp), upright=False)
 
 
-Source = tuple[str, Callable[[], StripSource]]  # a picture's name and how to read it
-
-
-def _photographs(data: Path) -> list[Source]:
+def _images_of(data: Path) -> list[Source]:
     def reader(path: Path) -> Callable[[], StripSource]:
         def read() -> StripSource:
             image = read_gray(path)
-            return photograph(image, segment(image))
+            return crop_eye(image, segment(image))
 
         return read
 
     return [(sample.name, reader(sample.path)) for sample in find_images([data])]
 
 
-def _strips(data: Path) -> list[Source]:
+def _strips_of(data: Path) -> list[Source]:
     def reader(record: Record) -> Callable[[], StripSource]:
-        return lambda: NormalizedIris(read_strip(data, record), _pupil_share(record))
+        return lambda: NormalizedIris(read_strip(data, record), _pupil_ratio(record))
 
     usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
     if not usable:
-        raise DatasetError(f"{data / MANIFEST} names no strip")
+        raise DatasetError(f"{data / MANIFEST} lists no strip")
     return [(str(record["path"]), reader(record)) for record in usable]
 
 
-def _pupil_share(record: Record) -> float:
-    """Pupil radius over iris radius, from the fitted ellipses of a record."""
-    radii = []
-    for name in ("pupil", "iris"):
-        ellipse = record.get(name)
-        axes = [ellipse.get(axis) for axis in "ab"] if isinstance(ellipse, dict) else []
-        known = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
-        if len(known) != 2:
-            return _PUPIL_SHARE
-        radii.append(float(np.sqrt(known[0] * known[1])))
-    return min(max(radii[0] / radii[1], 0.15), 0.75)
+def _pupil_ratio(record: Record) -> float:
+    """Pupil radius / iris radius from a record, limited to the range that networks are trained on."""
+    ratio = pupil_ratio(record)
+    return _DEFAULT_PUPIL_RATIO if ratio is None else min(max(ratio, 0.15), 0.75)

@@ -1,18 +1,20 @@
-"""Rendered eyes to train on: made by other processes while training goes on, and kept on disk for the next start.
+"""Rendered eyes to train on, rendered by other processes while training runs and stored on disk for later runs.
 
-The eyes come in chunks of identities. Which chunks an epoch sees depends on its number alone, not on how fast they
-were made, so a run that was killed goes on exactly as it would have.
+A file holds some identities. Which files an epoch uses depends on its number only, not on how fast they were rendered,
+so a run that was killed and started again trains on the same batches.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from io import BytesIO
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,215 +22,237 @@ from pydantic import Field
 
 from irisstn.config import Strict
 from irisstn.errors import IrisError, OutputError
-from irisstn.geometry import Boundary, Eyelid, Gray
-from irisstn.images import to_gray, write_bytes_atomic
+from irisstn.geometry import Gray
+from irisstn.images import to_gray
 from irisstn.processes import end_with_parent
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training.data.degradation import DegradationConfig, degrade
-from irisstn.training.data.eye_crops import EyeCrop, photograph
+from irisstn.training.data.eye_crops import EyeCrop, crop_eye
+from irisstn.training.data.eye_files import read_eye_crops, write_eye_crops
 
-_TERMS = 12  # Fourier terms of a boundary kept in a file
-_PATIENCE_S = 1800
-_FIRST_SEED = 1 << 40  # of the identities, far from those that people render by hand
-_HELD_OUT = 1 << 39  # added to it for the identities that training never sees
+_TIMEOUT_S = 1800
+_FIRST_SEED = 1 << 40  # of the identities, far from those that users render
+_VALIDATION_OFFSET = 1 << 39  # added to the number of an identity that training never uses
+_MAX_ERROR = 0.15  # iris radii; segmentations with a larger error of a centre or radius are not used
+
+EyesAndLabels = tuple[list[EyeCrop], NDArray[np.intp]]
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 class RenderedConfig(Strict):
-    """Which eyes to render, and how many. The time goes into these: a shot costs some 0.1 s of one core."""
+    """Which eyes are rendered, and how many. Most of a run's time goes into them: a capture takes 0.1 s of one core."""
 
-    identities: int = Field(1536, ge=2)  # in all
-    shots: int = Field(4, ge=2)  # of each identity
-    at_first: int = Field(512, ge=2)  # identities that the first epoch needs; the others come while it trains
-    per_epoch: int = Field(128, ge=0)  # identities that each further epoch adds
-    chunk: int = Field(32, ge=1)  # identities rendered and written at once
-    validation: int = Field(100, ge=2)  # identities that training never sees
-    cameras: tuple[str, ...] = Field(tuple(CAMERAS), min_length=1)
-    segmented: float = Field(0.5, ge=0, le=1)  # share whose ring is the segmenter's, with its real errors
-    degraded: float = Field(0.0, ge=0, le=1)  # share of shots made poorer before they are segmented
-    degradation: DegradationConfig = DegradationConfig()
-    workers: int = Field(1, ge=1)  # processes that render
-    keep: Path | None = None  # folder to keep the eyes in for other runs; None: with the run, until it has ended
+    identities: int = Field(1536, ge=2, description="Identities to train on, in all.")
+    captures: int = Field(4, ge=2, description="Captures of each identity.")
+    first_epoch_identities: int = Field(
+        512, ge=2, description="Identities of the first epoch; the others are rendered while it trains."
+    )
+    added_per_epoch: int = Field(128, ge=0, description="Identities that each further epoch adds.")
+    identities_per_file: int = Field(32, ge=1, description="Identities that are rendered and stored together.")
+    validation_identities: int = Field(100, ge=2, description="Identities for validation; training never uses them.")
+    cameras: tuple[str, ...] = Field(
+        tuple(CAMERAS), min_length=1, description="Names in `irisstn.synthetic.CAMERAS`, drawn with equal probability."
+    )
+    segmented_fraction: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Fraction of the captures whose strips follow the boundaries that segmentation finds, with their "
+        "real errors, in place of the true ones; 0..1.",
+    )
+    degraded_fraction: float = Field(
+        0.0, ge=0, le=1, description="Fraction of the captures that are degraded before they are segmented, 0..1."
+    )
+    degradation: DegradationConfig = Field(DegradationConfig(), description="How poor degraded captures are.")
+    workers: int = Field(1, ge=1, description="Processes that render.")
+    cache: Path | None = Field(
+        None,
+        description="Folder that keeps the eyes for other runs. null: the run's folder, until the run has finished.",
+    )
 
     def folder(self, seed: int, run: Path) -> Path:
-        """Where the eyes of the `run` with this `seed` lie; runs that keep theirs share what is rendered alike.
+        """Choose the folder of the rendered eyes.
 
-        A kept folder outlives changes of the renderer: remove it after an update of irisstn.
+        Runs with the same cache, seed and renderer settings share it. The name does not depend on the version of the
+        renderer: delete the cache after an update of irisstn.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the run.
+        run : Path
+            The run's own folder.
+
+        Returns
+        -------
+        Path
+            A folder in `cache`, or `run`/eyes.
         """
-        if self.keep is None:
+        if self.cache is None:
             return run / "eyes"
-        names = {"shots", "cameras", "segmented"} | ({"degraded", "degradation"} if self.degraded else set())
-        alike = self.model_dump_json(include=names)
-        return self.keep / hashlib.sha256(f"{seed}:{alike}".encode()).hexdigest()[:12]
+        # These keys are the fields' names of an earlier version: with others, existing caches would not be found.
+        settings = {"shots": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
+        if self.degraded_fraction:
+            settings |= {"degraded": self.degraded_fraction, "degradation": self.degradation.model_dump(mode="json")}
+        text = json.dumps(settings, separators=(",", ":"), ensure_ascii=False)
+        return self.cache / hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()[:12]
 
 
 class RenderedEyes:
-    """The eyes of one run, in `folder`: rendered in the background, in order, each chunk once.
+    """Rendered eyes of one run, a context manager: files are rendered in the background, in order, each once.
 
-    Of several processes that train together the `first` renders, the others wait for its files.
+    Parameters
+    ----------
+    config : RenderedConfig
+        Which eyes.
+    seed : int
+        Seed of the run.
+    folder : Path
+        Where the files are, from `RenderedConfig.folder`.
+    first : bool
+        Of several processes that train together the first one renders, the others wait for its files.
     """
 
     def __init__(self, config: RenderedConfig, seed: int, folder: Path, *, first: bool = True) -> None:
         self._config, self._seed, self._folder, self._first = config, seed, folder, first
         self._pool: ProcessPoolExecutor | None = None
-        self._waiting: dict[str, Future[None]] = {}
+        self._pending: dict[str, Future[None]] = {}
         self._loaded: dict[str, tuple[list[EyeCrop], list[int]]] = {}
 
-    def __enter__(self) -> RenderedEyes:
-        todo = [job for job in self._jobs() if not job[0].exists()]
-        if todo and self._first:
-            # Fresh processes: forking one that runs torch's threads can hang.
+    def __enter__(self) -> Self:
+        missing = [task for task in self._tasks() if not task[0].exists()]
+        if missing and self._first:
+            # Spawned, not forked: a fork of a process with torch's threads can deadlock.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=end_with_parent)
-            for job in todo:
-                self._waiting[job[0].name] = self._pool.submit(_render_chunk, *job)
+            for task in missing:
+                self._pending[task[0].name] = self._pool.submit(_render_file, *task)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def training(
-        self, epoch: int, progress: Callable[[int, int], None] = lambda done, wanted: None
-    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
-        """Eyes and their identities' numbers for `epoch`; waits until they are rendered, telling `progress`."""
-        wanted = min(self._config.at_first + epoch * self._config.per_epoch, self._config.identities)
-        return self._gather([job[0] for job in self._jobs() if 0 <= job[1] < wanted], progress)
+    def training(self, epoch: int, progress: Callable[[int, int], None] = _no_progress) -> EyesAndLabels:
+        """Return the eyes of an epoch, waiting until they are rendered.
 
-    def validation(
-        self, progress: Callable[[int, int], None] = lambda done, wanted: None
-    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
-        """Eyes that training never sees."""
-        return self._gather([job[0] for job in self._jobs() if job[1] >= _HELD_OUT], progress)
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        progress : Callable[[int, int], None]
+            Called with (done, total) for each file.
 
-    def _jobs(self) -> list[tuple[Path, int, int, int, RenderedConfig]]:
+        Returns
+        -------
+        eyes : list of EyeCrop, length N
+            The captures.
+        labels : NDArray[numpy.intp], shape (N,)
+            Number of each capture's identity.
+
+        Raises
+        ------
+        OutputError
+            Where a file of the first process does not appear within half an hour.
+        """
+        config = self._config
+        wanted = min(config.first_epoch_identities + epoch * config.added_per_epoch, config.identities)
+        return self._gather([task[0] for task in self._tasks() if 0 <= task[1] < wanted], progress)
+
+    def validation(self, progress: Callable[[int, int], None] = _no_progress) -> EyesAndLabels:
+        """Return the eyes that training never uses, like `training`."""
+        return self._gather([task[0] for task in self._tasks() if task[1] >= _VALIDATION_OFFSET], progress)
+
+    def _tasks(self) -> list[tuple[Path, int, int, int, RenderedConfig]]:
         """(file, first identity, number of identities, seed, config), validation first."""
-        size = self._config.chunk
-        starts = [_HELD_OUT + i for i in range(0, self._config.validation, size)]
-        jobs = [(start, min(size, self._config.validation + _HELD_OUT - start)) for start in starts]
-        jobs += [(i, min(size, self._config.identities - i)) for i in range(0, self._config.identities, size)]
+        size, validation = self._config.identities_per_file, self._config.validation_identities
+        starts = [_VALIDATION_OFFSET + i for i in range(0, validation, size)]
+        parts = [(start, min(size, validation + _VALIDATION_OFFSET - start)) for start in starts]
+        parts += [(i, min(size, self._config.identities - i)) for i in range(0, self._config.identities, size)]
         return [
-            (self._folder / f"{first}-{count}.npz", first, count, self._seed, self._config) for first, count in jobs
+            (self._folder / f"{first}-{count}.npz", first, count, self._seed, self._config) for first, count in parts
         ]
 
-    def _gather(
-        self, files: list[Path], progress: Callable[[int, int], None]
-    ) -> tuple[list[EyeCrop], NDArray[np.intp]]:
+    def _gather(self, files: list[Path], progress: Callable[[int, int], None]) -> EyesAndLabels:
         eyes: list[EyeCrop] = []
-        numbers: list[int] = []
+        labels: list[int] = []
         for done, file in enumerate(files):
             if file.name not in self._loaded:
-                if file.name in self._waiting:
-                    self._waiting[file.name].result()
+                if file.name in self._pending:
+                    self._pending[file.name].result()
                 _wait_for(file)
-                self._loaded[file.name] = _read(file)
+                self._loaded[file.name] = read_eye_crops(file)
             progress(done + 1, len(files))
             eyes += self._loaded[file.name][0]
-            numbers += self._loaded[file.name][1]
-        return eyes, np.asarray(numbers, np.intp)
+            labels += self._loaded[file.name][1]
+        return eyes, np.asarray(labels, np.intp)
 
 
 def _wait_for(file: Path) -> None:
-    """Wait until `file` is there, at most as long as processes that train together wait for each other."""
-    for _ in range(_PATIENCE_S):
+    """Wait until `file` exists, at most as long as processes that train together wait for each other."""
+    for _ in range(_TIMEOUT_S):
         if file.exists():
             return
         time.sleep(1)
-    raise OutputError(f"{file} was not rendered in {_PATIENCE_S} s: does the first process live, and write there?")
+    raise OutputError(
+        f"{file} was not rendered within {_TIMEOUT_S} s: check that the first process runs and writes to this folder"
+    )
 
 
-def render_photograph(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> EyeCrop:
-    """One shot of `identity` with a camera drawn from `config`."""
+def render_capture(identity: Identity, rng: np.random.Generator, config: RenderedConfig) -> EyeCrop:
+    """Render one capture of an identity by a camera drawn from the config.
+
+    Parameters
+    ----------
+    identity : Identity
+        The eye.
+    rng : numpy.random.Generator
+        Source of randomness.
+    config : RenderedConfig
+        Cameras, and how often segmentation's boundaries are used.
+
+    Returns
+    -------
+    EyeCrop
+        The eye with its true boundaries.
+    """
     camera = CAMERAS[config.cameras[int(rng.integers(len(config.cameras)))]]
     eye = render(identity, sample_shot(rng, camera))
     image, truth = to_gray(eye.image), eye.truth
-    if config.degraded and rng.random() < config.degraded:
+    if config.degraded_fraction and rng.random() < config.degraded_fraction:
         image, truth = degrade(image, truth, rng, config.degradation)
-    found = _segmented(image, truth) if rng.random() < config.segmented else None
-    return photograph(image, truth, eye.roll_rad, found=found)
+    found = _segmented(image, truth) if rng.random() < config.segmented_fraction else None
+    return crop_eye(image, truth, eye.roll_rad, found=found)
 
 
 def _segmented(image: Gray, truth: Segmentation) -> Segmentation | None:
-    """What the segmenter finds, or None where it fails or is so wrong that nothing can be learnt from it."""
+    """The segmentation of `image`, or None where it fails or its boundaries are too wrong to train on."""
     try:
         found = segment(image)
     except IrisError:
         return None
-    unit = truth.limbus.mean_radius
+    radius = truth.limbus.mean_radius
     for edge, true in ((found.pupil, truth.pupil), (found.limbus, truth.limbus)):
         if (
-            np.hypot(edge.x - true.x, edge.y - true.y) > 0.15 * unit
-            or abs(edge.mean_radius - true.mean_radius) > 0.15 * unit
+            np.hypot(edge.x - true.x, edge.y - true.y) > _MAX_ERROR * radius
+            or abs(edge.mean_radius - true.mean_radius) > _MAX_ERROR * radius
         ):
             return None
     return found
 
 
-def _render_chunk(file: Path, first: int, count: int, seed: int, config: RenderedConfig) -> None:
+def _render_file(file: Path, first: int, count: int, seed: int, config: RenderedConfig) -> None:
+    """Render the identities `first` .. `first` + `count` - 1 into `file`."""
     eyes: list[EyeCrop] = []
     for number in range(first, first + count):
         identity = Identity.from_seed(_FIRST_SEED * (seed + 1) + number)
-        for shot in range(config.shots):
-            eyes.append(render_photograph(identity, np.random.default_rng((seed, number, shot)), config))
-    content = BytesIO()
-    np.savez(
-        content,
-        numbers=np.repeat(np.arange(first, first + count), config.shots),
-        sizes=np.array([eye.image.shape for eye in eyes]),
-        images=np.concatenate([eye.image.ravel() for eye in eyes]),
-        masks=np.concatenate([eye.packed for eye in eyes]),
-        rolls=np.array([eye.roll_rad for eye in eyes]),
-        edges=np.stack([[_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
-        lids=np.stack([[_lid_row(lid) for lid in eye.lids] for eye in eyes]),
-    )
-    write_bytes_atomic(file, content.getvalue())
-
-
-def _read(file: Path) -> tuple[list[EyeCrop], list[int]]:
-    with np.load(file, allow_pickle=False) as stored:
-        held = {name: stored[name] for name in stored.files}
-    eyes: list[EyeCrop] = []
-    pixel = byte = 0
-    for i, (height, width) in enumerate(held["sizes"].tolist()):
-        size, packed = height * width, -(-height * width // 8)
-        pupil, limbus, used_pupil, used_limbus = (_edge(row) for row in held["edges"][i])
-        upper, lower = (_lid(row) for row in held["lids"][i][:2])
-        eyes.append(
-            EyeCrop(
-                image=held["images"][pixel : pixel + size].reshape(height, width),
-                packed=held["masks"][byte : byte + packed],
-                truth=(pupil, limbus),
-                used=(used_pupil, used_limbus),
-                lids=(upper, lower),
-                roll_rad=float(held["rolls"][i]),
-            )
-        )
-        pixel, byte = pixel + size, byte + packed
-    return eyes, held["numbers"].tolist()
-
-
-def _row(edge: Boundary) -> NDArray[np.float64]:
-    row = np.zeros(2 + 2 * _TERMS)
-    row[:2] = edge.x, edge.y
-    row[2 : 2 + len(edge.cosines)] = edge.cosines
-    row[2 + _TERMS : 2 + _TERMS + len(edge.sines)] = edge.sines
-    return row
-
-
-def _edge(row: NDArray[np.float64]) -> Boundary:
-    terms = row[2:].reshape(2, _TERMS)
-    used = int(np.flatnonzero(terms.any(axis=0)).max(initial=0)) + 1  # the file pads with zeros
-    cosines, sines = terms[:, :used].tolist()
-    return Boundary(float(row[0]), float(row[1]), tuple(cosines), tuple(sines))
-
-
-def _lid_row(lid: Eyelid | None) -> NDArray[np.float64]:
-    return np.full(6, np.nan) if lid is None else np.array([lid.x, lid.y, lid.angle_rad, *lid.coefficients])
-
-
-def _lid(row: NDArray[np.float64]) -> Eyelid | None:
-    if not np.isfinite(row).all():
-        return None
-    x, y, angle, c0, c1, c2 = row.tolist()
-    return Eyelid(x, y, angle, (c0, c1, c2))
+        for capture in range(config.captures):
+            eyes.append(render_capture(identity, np.random.default_rng((seed, number, capture)), config))
+    write_eye_crops(file, eyes, np.repeat(np.arange(first, first + count), config.captures))

@@ -1,4 +1,4 @@
-"""Training of the network that `irisstn.segmentation` looks with, on rendered eyes alone."""
+"""Training of the segmentation network of `irisstn.segmentation`, on rendered eyes only."""
 
 from irisstn.training.segmenter.train import SegmenterConfig, train_segmenter
 

@@ -1,4 +1,4 @@
-"""Training pictures: scenes framed, dressed and lit by chance, with what the network is to see in them."""
+"""Training pictures: rendered scenes with random framing, appearance and exposure, and their part maps."""
 
 from __future__ import annotations
 
@@ -9,91 +9,109 @@ import numpy as np
 
 from irisstn.geometry import Float32
 from irisstn.segmentation.network import SIZE
-from irisstn.training.segmenter import appearance
-from irisstn.training.segmenter.framing import Framing, close_up, elsewhere, whole_picture
+from irisstn.training.segmenter import appearance, distractors
+from irisstn.training.segmenter.framing import Framing, frame_beside_eye, frame_close_up, frame_whole_image
 from irisstn.training.segmenter.scenes import Scene
 
-_WHOLE, _CLOSE = 0.42, 0.49  # shares of first looks, of closer ones; the rest shows no open eye
+_WHOLE_IMAGE, _CLOSE_UP = 0.42, 0.49  # fractions of the pictures; the rest shows no open eye
 _Y, _X = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
 
 
 def draw_batch(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> tuple[Float32, Float32]:
-    """`count` pictures (B, 1, H, W), standardized, and their parts (B, 3, H, W) in 0..1: pupil, iris, opening."""
+    """Make a training batch.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+        Scenes to choose from.
+    count : int
+        Number of pictures B.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    pictures : Float32, shape (B, 1, H, W)
+        Pictures of mean 0 and standard deviation about 1.
+    parts : Float32, shape (B, 3, H, W)
+        Fraction of each pixel inside the pupil, inside the limbus, and between the eyelids; 0..1.
+    """
     pairs = [draw_picture(scenes[int(rng.integers(len(scenes)))], rng) for _ in range(count)]
     return np.stack([picture[None] for picture, _ in pairs]), np.stack([parts for _, parts in pairs])
 
 
 def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float32]:
-    """One picture (H, W) of `scene` and its parts (3, H, W), see `draw_batch`."""
+    """Make one picture (H, W) of a scene and its parts (3, H, W); see `draw_batch`."""
     kind = rng.random()
-    if kind < _WHOLE + _CLOSE:
-        framing = (whole_picture if kind < _WHOLE else close_up)(rng, scene)
-        picture, parts = _with_appearance(rng, _seen(framing), framing)
+    if kind < _WHOLE_IMAGE + _CLOSE_UP:
+        framing = (frame_whole_image if kind < _WHOLE_IMAGE else frame_close_up)(rng, scene)
+        picture, parts = _with_appearance(rng, _framed(framing), framing)
     else:
         picture, parts = _no_eye(rng, scene)
     if rng.random() < 0.15:
-        picture = appearance.lamps(rng, picture)
-    return _standardized(_lit(rng, picture)), parts
+        picture = distractors.bright_spots(rng, picture)
+    return _standardized(_exposed(rng, picture)), parts
 
 
-def _seen(framing: Framing) -> Float32:
-    """The scene as `framing` frames it; its border goes on beyond it."""
+def _framed(framing: Framing) -> Float32:
+    """The scene warped into the network's picture; beyond its border the border is replicated."""
     image = framing.scene.image
     if framing.scale < 0.7:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.45 / framing.scale), np.uint8)
     size = (SIZE[1], SIZE[0])
-    cut = cv2.warpAffine(image, framing.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cut.astype(np.float32)
+    warped = cv2.warpAffine(image, framing.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warped.astype(np.float32)
 
 
 def _with_appearance(rng: np.random.Generator, picture: Float32, framing: Framing) -> tuple[Float32, Float32]:
+    """`picture` with random details of real eyes, and its parts (3, H, W)."""
     below_upper, above_lower = framing.below_upper, framing.above_lower
     scene = framing.scene
     if rng.random() < 0.9:
-        picture, width = appearance.lid_margin(rng, picture, framing, below_upper, (0.02, 0.22))
+        picture, width = appearance.eyelid_margin(rng, picture, framing, below_upper, (0.02, 0.22))
         below_upper = below_upper - width
     if rng.random() < 0.65:
-        picture, width = appearance.lid_margin(rng, picture, framing, above_lower, (0.0, 0.13))
+        picture, width = appearance.eyelid_margin(rng, picture, framing, above_lower, (0.0, 0.13))
         above_lower = above_lower - width
     if rng.random() < 0.12:
         picture = appearance.faint_pupil(rng, picture, framing)
     if rng.random() < 0.08:
         picture = appearance.faint_limbus(rng, picture, framing)
     if rng.random() < 0.35:
-        picture = appearance.lashes(rng, picture, framing, scene.upper, -1 if rng.random() < 0.75 else 1)
+        picture = appearance.eyelashes(rng, picture, framing, scene.upper, -1 if rng.random() < 0.75 else 1)
     if rng.random() < 0.12:
-        picture = appearance.lashes(rng, picture, framing, scene.lower, 1)
+        picture = appearance.eyelashes(rng, picture, framing, scene.lower, 1)
     if rng.random() < 0.2:
-        picture = appearance.mirrored(rng, picture, framing)
+        picture = appearance.corneal_reflection(rng, picture, framing)
     if rng.random() < 0.25:
-        picture = appearance.liner(rng, picture, framing, framing.below_upper)
+        picture = appearance.dark_eyelid_edge(rng, picture, framing, framing.below_upper)
     if rng.random() < 0.1:
-        picture = appearance.liner(rng, picture, framing, framing.above_lower)
+        picture = appearance.dark_eyelid_edge(rng, picture, framing, framing.above_lower)
     if rng.random() < 0.06:
-        picture = appearance.hairs(rng, picture)
+        picture = distractors.stray_hairs(rng, picture)
     if rng.random() < 0.3:
-        picture = appearance.shade(rng, picture, below_upper, framing.radius)
-    opening = framing.soft(np.minimum(below_upper, above_lower))
+        picture = appearance.eyelid_shadow(rng, picture, below_upper, framing.radius)
+    opening = framing.coverage(np.minimum(below_upper, above_lower))
     return picture, np.stack([framing.pupil, framing.iris, opening])
 
 
 def _no_eye(rng: np.random.Generator, scene: Scene) -> tuple[Float32, Float32]:
-    """A place beside the eye, an eye that is shut, or nothing at all; its parts are all 0."""
+    """A region beside the eye, a closed eye, or noise; all parts are 0."""
     kind = rng.random()
     none = np.zeros((3, *SIZE), np.float32)
     if kind < 0.35:
-        framing = elsewhere(rng, scene)
+        framing = frame_beside_eye(rng, scene)
         while framing.iris.any():
-            framing = elsewhere(rng, scene)
-        return _seen(framing), none
+            framing = frame_beside_eye(rng, scene)
+        return _framed(framing), none
     if kind < 0.75:
-        framing = (close_up if rng.random() < 0.5 else whole_picture)(rng, scene)
-        return appearance.closed(rng, _seen(framing), framing), none
-    return appearance.clouds(rng), none
+        framing = (frame_close_up if rng.random() < 0.5 else frame_whole_image)(rng, scene)
+        return appearance.closed_eye(rng, _framed(framing), framing), none
+    return distractors.noise_picture(rng), none
 
 
-def _lit(rng: np.random.Generator, picture: Float32) -> Float32:
-    """Another exposure, light and lens; 0..1 about."""
+def _exposed(rng: np.random.Generator, picture: Float32) -> Float32:
+    """`picture` (0..255) with random gamma, light gradient, saturation, blur and noise, scaled to about 0..1."""
     picture = np.clip(picture / 255, 0, 1)
     if rng.random() < 0.8:
         picture = picture ** np.float32(np.exp(rng.normal(0, 0.35)))
@@ -112,4 +130,5 @@ def _lit(rng: np.random.Generator, picture: Float32) -> Float32:
 
 
 def _standardized(picture: Float32) -> Float32:
+    """`picture` with mean 0 and standard deviation about 1, which `irisstn.segmentation.network` computes, too."""
     return np.asarray((picture - picture.mean()) / (picture.std() + np.float32(0.02)), np.float32)

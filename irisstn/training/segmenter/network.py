@@ -1,16 +1,20 @@
-"""The network that sees the parts of an eye: an hourglass of small convolutions, 2 ms on one core."""
+"""The segmentation network: a small encoder-decoder with skip connections, 2 ms per picture on one core."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.Parts`
+PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.PartMaps`
 _WIDTHS = (16, 24, 48, 64)  # channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size
 
 
 class PartMapNet(nn.Module):
-    """Standardized pictures (B, 1, H, W), sides divisible by 16, to logits (B, 3, H, W) of each part."""
+    """Convolutional encoder-decoder from pictures to part maps.
+
+    The encoder has four resolutions, and the decoder adds the encoder's features at each: the U-Net of Ronneberger et
+    al. 2015, with sums in place of concatenations.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,18 +27,29 @@ class PartMapNet(nn.Module):
         self.up_8 = _block(c, c)
         self.up_4 = nn.Sequential(_block(b, b), _block(b, b))
         self.up_2 = nn.Sequential(_block(a, a), _block(a, a))
-        # Four values for each cell of half size are the four pixels that it covers: cheaper than a layer at full size.
+        # Sub-pixel convolution: a cell at half size gives its four pixels, cheaper than a layer at full size.
         self.last = nn.Sequential(nn.Conv2d(a, 4 * PARTS, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (B, 3, H, W)."""
+        """Compute part maps.
+
+        Parameters
+        ----------
+        pictures : Tensor, shape (B, 1, H, W)
+            Standardized pictures; H and W are multiples of 16.
+
+        Returns
+        -------
+        Tensor, shape (B, 3, H, W)
+            Logits of pupil, iris and opening.
+        """
         half = self.down_2(pictures)
         quarter = self.down_4(half)
         eighth = self.down_8(quarter)
         sixteenth = self.down_16(eighth)
-        eighth = self.up_8(eighth + _twice(self.to_8(sixteenth)))
-        quarter = self.up_4(quarter + _twice(self.to_4(eighth)))
-        logits: Tensor = self.last(self.up_2(half + _twice(self.to_2(quarter))))
+        eighth = self.up_8(eighth + _upsampled(self.to_8(sixteenth)))
+        quarter = self.up_4(quarter + _upsampled(self.to_4(eighth)))
+        logits: Tensor = self.last(self.up_2(half + _upsampled(self.to_2(quarter))))
         return logits
 
 
@@ -47,5 +62,5 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation
     )
 
 
-def _twice(features: Tensor) -> Tensor:
+def _upsampled(features: Tensor) -> Tensor:
     return F.interpolate(features, scale_factor=2, mode="nearest")

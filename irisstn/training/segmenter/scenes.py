@@ -1,4 +1,4 @@
-"""Rendered eyes to cut training pictures from: by cameras that differ more than real ones do."""
+"""Rendered scenes for training pictures, by cameras that vary more than real ones (domain randomisation)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,25 @@ from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_shot
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye
 
-_LARGEST = 56.0  # pixels of an iris's radius in a scene: about twice what the network sees
-_AS_IT_IS = 0.25  # share of the shots that are taken by a camera as it stands in `CAMERAS`
-_COLOUR = 3.0  # how much likelier than any other a camera that sees colour is
-_SEEDS = 1 << 42  # of the identities, far from those of other uses
+_MAX_IRIS_RADIUS = 56.0  # pixels in a scene: about twice the radius in the network's pictures
+_UNCHANGED_FRACTION = 0.25  # of the captures by a camera of `CAMERAS` with its own settings
+_COLOUR_WEIGHT = 3.0  # probability of a visible-light camera, relative to any other
+_FIRST_SEED = 1 << 42  # of the identities, far from those of other uses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A rendered picture (H, W), reduced, and where its pupil, limbus and lids are, in its pixels."""
+    """A rendered eye image, reduced, with its exact parts in its own pixels.
+
+    Attributes
+    ----------
+    image : Gray, shape (H, W)
+        The image.
+    pupil, limbus : Boundary
+        Boundaries of the iris.
+    upper, lower : Eyelid
+        Eyelids.
+    """
 
     image: Gray
     pupil: Boundary
@@ -35,11 +45,28 @@ class Scene:
 
 
 def render_scenes(
-    count: int, seed: int, *, workers: int = 1, progress: Callable[[int, int], None] = lambda done, of: None
+    count: int, seed: int, *, workers: int = 1, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Scene]:
-    """`count` scenes, the same for the same `seed` whatever the number of `workers`; `progress` hears (done, of)."""
+    """Render scenes in several processes.
+
+    Parameters
+    ----------
+    count : int
+        Number of scenes.
+    seed : int
+        Seed; the scenes do not depend on the number of workers.
+    workers : int
+        Processes that render.
+    progress : Callable[[int, int], None]
+        Called with (done, total).
+
+    Returns
+    -------
+    list of Scene
+        The scenes 0 .. count - 1.
+    """
     scenes: list[Scene] = []
-    # Fresh processes: forking one that runs torch's threads can hang.
+    # Spawned, not forked: a fork of a process with torch's threads can deadlock.
     with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
         for scene in pool.map(partial(render_scene, seed), range(count), chunksize=16):
             scenes.append(scene)
@@ -48,23 +75,32 @@ def render_scenes(
 
 
 def render_scene(seed: int, number: int) -> Scene:
-    """One scene: an eye that is in no other, by a camera that takes no other."""
+    """Render one scene: an eye of its own, by a camera of its own.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run.
+    number : int
+        Number of the scene.
+
+    Returns
+    -------
+    Scene
+        The scene; the same for the same arguments.
+    """
     rng = np.random.default_rng((seed, number))
-    identity = Identity.from_seed(_SEEDS + int(rng.integers(1 << 40)))
+    identity = Identity.from_seed(_FIRST_SEED + int(rng.integers(1 << 40)))
     shot = sample_shot(rng, _camera(rng))
     eye = render(identity, shot)
     image = np.asarray(eye.image)
-    if image.ndim == 3:  # red as a rule, as `irisstn.images` reads colour
+    if image.ndim == 3:  # mostly the red channel, which `irisstn.images` uses of colour images
         image = image[..., 2] if rng.random() < 0.7 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    view = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _LARGEST))
+    crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _MAX_IRIS_RADIUS))
     placed = place_eye(identity, shot)
-    return Scene(
-        view.image.copy(),
-        view.from_picture(placed.pupil),
-        view.from_picture(placed.limbus),
-        view.eyelid_from_picture(placed.upper_lid),
-        view.eyelid_from_picture(placed.lower_lid),
-    )
+    pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
+    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
+    return Scene(crop.image.copy(), pupil, limbus, upper, lower)
 
 
 def _one_thread() -> None:
@@ -72,11 +108,11 @@ def _one_thread() -> None:
 
 
 def _camera(rng: np.random.Generator) -> Camera:
-    """One of `CAMERAS`, as it is or with everything about it drawn more widely."""
+    """One of `CAMERAS`, unchanged or with wider ranges of all its settings."""
     cameras = list(CAMERAS.values())
-    weights = np.array([_COLOUR if camera.colour else 1.0 for camera in cameras])
+    weights = np.array([_COLOUR_WEIGHT if camera.colour else 1.0 for camera in cameras])
     camera = cameras[int(rng.choice(len(cameras), p=weights / weights.sum()))]
-    if rng.random() < _AS_IT_IS:
+    if rng.random() < _UNCHANGED_FRACTION:
         return camera
 
     def wider(levels: Range, by: float) -> Range:

@@ -1,4 +1,4 @@
-"""From nothing to the weights of the segmentation's network: render, train, export."""
+"""Training of the segmentation network: render scenes, train, export to ONNX."""
 
 from __future__ import annotations
 
@@ -22,43 +22,73 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from irisstn.config import Strict
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
+from irisstn.outputs.records import Json
+from irisstn.outputs.settings import require_same_settings
+from irisstn.progress import ProgressCallback, no_progress
 from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
 from irisstn.training.segmenter.network import PartMapNet
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
-ProgressCallback = Callable[[str, int, int], None]
-# Torch gives these no types.
-_averaged: Callable[..., AveragedModel] = AveragedModel
-_exponentially: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
+# These two have no type annotations in torch.
+_averaged_model: Callable[..., AveragedModel] = AveragedModel
+_ema_update: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
 
 
 class SegmenterConfig(Strict):
-    """A training run of the segmentation's network."""
+    """Settings of a training run of the segmentation network."""
 
-    seed: int = Field(0, ge=0)
-    scenes: int = Field(10_000, ge=1)  # rendered eyes
-    steps: int = Field(7_500, ge=1)
-    batch: int = Field(32, ge=1)  # pictures in a step
-    learning_rate: float = Field(4e-3, gt=0)  # at its highest
-    weight_decay: float = Field(1e-2, ge=0)
-    average: float = Field(0.998, ge=0, lt=1)  # of the weights over the steps, exponentially; it is what is exported
-    near: float = Field(3.0, ge=0)  # how much more pixels on and around the iris count
-    dice: float = Field(0.5, ge=0)  # weight of the overlap in the loss, beside the cross-entropy
-    every: int = Field(500, ge=1)  # steps between two checkpoints
-    workers: int = Field(1, ge=1)  # processes that render
-    threads: int = Field(1, ge=1)  # of torch
-    bfloat16: bool = True  # twice as fast on CPUs that multiply in it, slower on others
+    seed: int = Field(0, ge=0, description="Seed of scenes, initial weights and pictures.")
+    scenes: int = Field(10_000, ge=1, description="Rendered eyes.")
+    steps: int = Field(7_500, ge=1, description="Training steps in all.")
+    batch_size: int = Field(32, ge=1, description="Pictures in a step.")
+    learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(1e-2, ge=0, description="Weight decay of AdamW.")
+    ema_decay: float = Field(
+        0.998,
+        ge=0,
+        lt=1,
+        description="Decay per step of the exponential moving average of the weights; the average is exported.",
+    )
+    iris_weight: float = Field(
+        3.0, ge=0, description="Additional weight in the cross-entropy of pixels on the iris and up to four beside it."
+    )
+    dice_weight: float = Field(0.5, ge=0, description="Weight of the Dice loss; the cross-entropy has weight 1.")
+    checkpoint_steps: int = Field(500, ge=1, description="Steps between two checkpoints.")
+    workers: int = Field(1, ge=1, description="Processes that render.")
+    threads: int = Field(1, ge=1, description="CPU threads of torch.")
+    bfloat16: bool = Field(
+        True,
+        description="Mixed precision: twice as fast on CPUs with bfloat16 matrix units (AMX), slower on others.",
+    )
 
 
 def train_segmenter(
-    out: Path, config: SegmenterConfig = SegmenterConfig(), *, progress: ProgressCallback = lambda what, done, of: None
+    out: Path, config: SegmenterConfig = SegmenterConfig(), *, progress: ProgressCallback = no_progress
 ) -> Path:
-    """Train on rendered eyes and write `out`/segmenter.onnx; returns that path.
+    """Train on rendered eyes and write the weights as ONNX.
 
-    A run that was killed renders its eyes again, the same ones, and goes on from its last checkpoint. `progress` hears
-    (what, done, of). Raises OutputError where `out` holds a run with other settings.
+    A run that was killed renders the same scenes again and continues from its last checkpoint.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run: config.yaml, metrics.jsonl, checkpoint.safetensors, segmenter.onnx.
+    config : SegmenterConfig
+        Settings of the run.
+    progress : ProgressCallback
+        Called with (stage, done, total).
+
+    Returns
+    -------
+    Path
+        The weights, `out`/segmenter.onnx.
+
+    Raises
+    ------
+    OutputError
+        Where `out` holds a run with other settings, or the package onnx is missing.
     """
     if find_spec("onnx") is None:
         raise OutputError("the weights are written as ONNX, which needs a package: pip install 'irisstn[onnx]'")
@@ -67,11 +97,14 @@ def train_segmenter(
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     scenes = render_scenes(
-        config.scenes, config.seed, workers=config.workers, progress=lambda done, of: progress("rendering", done, of)
+        config.scenes,
+        config.seed,
+        workers=config.workers,
+        progress=lambda done, total: progress("rendering", done, total),
     )
     network = PartMapNet()
-    _lay_out(network, torch.channels_last)
-    averaged = _averaged(network, multi_avg_fn=_exponentially(config.average), use_buffers=True)
+    _set_memory_format(network, torch.channels_last)
+    averaged = _averaged_model(network, multi_avg_fn=_ema_update(config.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.1
@@ -90,45 +123,81 @@ def train_segmenter(
         schedule.step()
         averaged.update_parameters(network)
         recent += (float(loss.detach()) - recent) / min(step - first + 1, 100)
-        if (step + 1) % config.every == 0 or step + 1 == config.steps:
+        if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
             _write_checkpoint(file, parts, step + 1)
             _log(out, step=step + 1, loss=recent, seconds=time.monotonic() - began)
         progress(f"training, loss {recent:.3f}", step + 1, config.steps)
     return export(averaged.module, out / "segmenter.onnx")
 
 
-def _lay_out(network: torch.nn.Module, order: torch.memory_format) -> None:
-    """Lay the convolutions' weights out in this `order` of memory; a vector has but one."""
+def _set_memory_format(network: torch.nn.Module, memory_format: torch.memory_format) -> None:
+    """Store the convolutions' weights in this memory format."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.clone(memory_format=order)
+            parameter.data = parameter.data.clone(memory_format=memory_format)
 
 
 def _step(network: PartMapNet, scenes: list[Scene], step: int, config: SegmenterConfig) -> Tensor:
     pictures, parts = (
         torch.from_numpy(part)
-        for part in draw_batch(scenes, config.batch, np.random.default_rng((config.seed, 1, step)))
+        for part in draw_batch(scenes, config.batch_size, np.random.default_rng((config.seed, 1, step)))
     )
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         logits = network(pictures)
-    return part_map_loss(logits.float(), parts, near=config.near, dice=config.dice)
+    return part_map_loss(logits.float(), parts, iris_weight=config.iris_weight, dice_weight=config.dice_weight)
 
 
-def part_map_loss(logits: Tensor, parts: Tensor, *, near: float, dice: float) -> Tensor:
-    """Cross-entropy of `logits` (B, 3, H, W) against `parts` in 0..1, and their overlap (Milletari et al. 2016).
+def part_map_loss(logits: Tensor, parts: Tensor, *, iris_weight: float, dice_weight: float) -> Tensor:
+    """Compute the sum of the cross-entropy and the Dice loss.
 
-    Pixels on the iris and up to four beside it count 1 + `near` times.
+    Parameters
+    ----------
+    logits : Tensor, shape (B, 3, H, W)
+        Output of the network.
+    parts : Tensor, shape (B, 3, H, W)
+        True part maps, 0..1.
+    iris_weight : float
+        Pixels on the iris and up to four beside it count 1 + `iris_weight` times in the cross-entropy.
+    dice_weight : float
+        Weight of the Dice loss.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+
+    References
+    ----------
+    Milletari et al. 2016, "V-Net: fully convolutional neural networks for volumetric medical image segmentation".
     """
-    around = F.max_pool2d(parts[:, 1:2], 9, 1, 4)
-    entropy = F.binary_cross_entropy_with_logits(logits, parts, weight=1 + near * around)
-    likely = torch.sigmoid(logits)
-    shared, joint = (likely * parts).sum((2, 3)), (likely + parts).sum((2, 3))
-    return entropy + dice * (1 - (2 * shared + 1) / (joint + 1)).mean()
+    near_iris = F.max_pool2d(parts[:, 1:2], 9, 1, 4)
+    entropy = F.binary_cross_entropy_with_logits(logits, parts, weight=1 + iris_weight * near_iris)
+    probabilities = torch.sigmoid(logits)
+    overlap, total = (probabilities * parts).sum((2, 3)), (probabilities + parts).sum((2, 3))
+    return entropy + dice_weight * (1 - (2 * overlap + 1) / (total + 1)).mean()
 
 
 def export(network: torch.nn.Module, path: Path) -> Path:
-    """Write `network` as ONNX to `path`, atomically, after a check that OpenCV computes what torch does."""
-    _lay_out(network.eval(), torch.contiguous_format)
+    """Write the network as ONNX, atomically, after a check that OpenCV computes the same output as torch.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A `PartMapNet`.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    RuntimeError
+        Where an output of OpenCV differs by more than 0.001.
+    """
+    _set_memory_format(network.eval(), torch.contiguous_format)
     example = torch.randn(1, 1, *SIZE, generator=torch.Generator().manual_seed(0))
     beside = path.with_suffix(".new.onnx")
     with warnings.catch_warnings(), torch.no_grad():
@@ -141,16 +210,17 @@ def export(network: torch.nn.Module, path: Path) -> Path:
     content = beside.read_bytes()
     beside.unlink()
     if error > 1e-3:
-        raise RuntimeError(f"OpenCV {cv2.__version__} computes something else than torch: off by {error:.2g}")
+        raise RuntimeError(f"the outputs of OpenCV {cv2.__version__} and torch differ by {error:.2g}")
     write_bytes_atomic(path, content)
     return path
 
 
-def _claim(out: Path, settings: dict[str, object]) -> None:
-    """Make `out` the folder of a run with these `settings`."""
+def _claim(out: Path, settings: dict[str, Json]) -> None:
+    """Make `out` the folder of a run with these `settings`. Raises OutputError where it has others."""
     file = out / "config.yaml"
-    if file.exists() and yaml.safe_load(file.read_text(encoding="utf-8")) != settings:
-        raise OutputError(f"{out} holds a training run with other settings; choose another folder")
+    if file.exists():
+        held = yaml.safe_load(file.read_text(encoding="utf-8"))
+        require_same_settings({"config": held}, {"config": settings}, where=str(out), remedy="choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(file, yaml.safe_dump(settings, sort_keys=False).encode())
 
@@ -164,7 +234,7 @@ def _write_checkpoint(file: Path, parts: dict[str, Stateful], step: int) -> None
 
 
 def _restore(file: Path, parts: dict[str, Stateful]) -> int:
-    """The step to go on from; 0 where there is no checkpoint."""
+    """Load the checkpoint into `parts`; returns the next step, 0 where there is no checkpoint."""
     if not file.exists():
         return 0
     state: dict[str, Any] = SafetensorsCheckpoint().load_checkpoint(file)

@@ -1,4 +1,4 @@
-"""A small job for tests of the runner, its inputs, and a run of it in a process of its own."""
+"""A job for tests of the runner: its inputs are texts. Also functions that make inputs and run the job elsewhere."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from irisstn.batch.jobs.job import Input, Process, Product
+from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import ImageError, WeightsError
 from irisstn.outputs.manifest import read_manifest
@@ -18,23 +18,23 @@ from irisstn.outputs.records import Json
 
 
 @dataclass(frozen=True)
-class Shout:
-    """Writes each input in capitals, slowly, or fails, crashes or hangs where the input says so."""
+class TextJob:
+    """Writes the text of each input in capitals, after a pause; or fails, crashes or hangs where the text says so."""
 
-    mark: str = "!"
+    suffix: str = "!"
     pause_s: float = 0.0
-    command: str = "shout"
+    command: str = "text"
 
     def settings(self) -> dict[str, Json]:
-        return {"config": {"mark": self.mark}}
+        return {"config": {"suffix": self.suffix}}
 
     @contextmanager
     def start(self) -> Iterator[Process]:
-        if self.mark == "broken":
-            raise WeightsError("no such mark")
-        yield self._shout
+        if self.suffix == "broken":
+            raise WeightsError("no such suffix")
+        yield self._capitals
 
-    def _shout(self, source: Input) -> Product:
+    def _capitals(self, source: JobInput) -> JobResult:
         time.sleep(self.pause_s)
         text = source.data.decode()
         if text == "bad":
@@ -46,7 +46,7 @@ class Shout:
         if text == "hang":
             time.sleep(60)
         name = f"strips/{source.name}.png"
-        return Product({"strip": name}, {name: (text.upper() + self.mark).encode()})
+        return JobResult({"strip": name}, {name: (text.upper() + self.suffix).encode()})
 
 
 def inputs(root: Path, count: int = 20, **special: str) -> list[Sample]:
@@ -64,12 +64,12 @@ def statuses(out: Path) -> dict[str, Json]:
 
 
 def run_in_process(root: Path, out: Path, pause_s: float, workers: int) -> "subprocess.Popen[bytes]":
-    """Begin a run over `root` that ends with the exit code of the command line: 128 and the signal it was ended by."""
+    """Start a run over `root` in a process with the exit codes of the command line: 128 + the signal that ended it."""
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-        "from irisstn.batch import run_batch; from shouting import Shout, find_images\n"
+        "from irisstn.batch import run_batch; from text_job import TextJob, find_images\n"
         "if __name__ == '__main__':\n"
-        "  s = run_batch(Shout(pause_s=float(sys.argv[4])), find_images([sys.argv[2]]), Path(sys.argv[3]),"
+        "  s = run_batch(TextJob(pause_s=float(sys.argv[4])), find_images([sys.argv[2]]), Path(sys.argv[3]),"
         " workers=int(sys.argv[5]))\n"
         "  sys.exit(128 + s.stopped_by if s.stopped_by else 0)\n"
     )
@@ -80,9 +80,9 @@ def run_in_process(root: Path, out: Path, pause_s: float, workers: int) -> "subp
 
 
 def wait_for_records(out: Path, count: int) -> None:
-    """Until the manifest of a run that goes on elsewhere has so many lines."""
+    """Wait until the manifest of a run in another process has `count` lines."""
     for _ in range(600):
         if (out / "manifest.jsonl").exists() and (out / "manifest.jsonl").read_bytes().count(b"\n") >= count:
             return
         time.sleep(0.02)
-    raise AssertionError("the run does not get on")
+    raise AssertionError(f"after 12 s the manifest has fewer than {count} records")

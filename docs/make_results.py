@@ -1,0 +1,145 @@
+"""The page of results, from the JSON files that the benchmarks write.
+
+    python docs/make_results.py [--results DIR] [--out docs/results.md]
+
+Each file of `benchmarks/results` holds one object:
+
+    {"benchmark": str, "command": str, "commit": str or null, "date": str, "machine": str, "versions": {name: version},
+     "seed": int or null, "notes": [str], "tables": [{"title": str, "columns": [str], "rows": [[cell]]}]}
+
+`notes`, which may be missing, are paragraphs of Markdown below the heading. A cell is a string, a number, null for an
+empty one, or {"value": x, "low": a, "high": b, "n": k, "unit": "%"}: a figure with its confidence interval, its sample
+size and its unit, of which all but `value` may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "results.md"
+TITLES = {  # of the sections in their order; other files follow by name
+    "rectification-casia-iris-interval": "Rectification, CASIA-Iris-Interval",
+    "rectification-rendered": "Rectification, rendered eyes",
+    "segmentation-casia-iris-interval": "Segmentation",
+    "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
+    "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
+    "mnist": "Spatial transformers on MNIST",
+    "batch-speed": "Speed of a folder run",
+    "batch-memory": "Memory of a folder run",
+    "batch-kills": "Killed processes",
+    "batch-junk": "Damaged files",
+}
+HEADING = """# Results
+
+This page is made by `python docs/make_results.py` from `benchmarks/results/*.json`, which the benchmarks write. Square
+brackets hold the interval that a table's title names. [Limits](limits.md) says what the figures do not show.
+"""
+
+
+def results_page(results: Path) -> str:
+    """The Markdown text for all files of the folder `results`, by name. Raises ValueError where there is none."""
+    files = sorted(results.glob("*.json"), key=_place)
+    if not files:
+        raise ValueError(f"{results} holds no results")
+    sections = [_section(json.loads(path.read_text(encoding="utf-8"))) for path in files]
+    return "\n".join([HEADING, *sections])
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Where the section of a file stands."""
+    order = list(TITLES)
+    return order.index(path.stem) if path.stem in TITLES else len(order), path.stem
+
+
+def _section(result: dict[str, object]) -> str:
+    name = str(result["benchmark"])
+    lines = [f"## {TITLES.get(name, name)}", ""]
+    for note in _items(result.get("notes")):
+        lines += [str(note), ""]
+    for table in _items(result["tables"]):
+        if not isinstance(table, dict):
+            raise ValueError(f"a table must be an object, got {table!r}")
+        lines += [*_table(table), ""]
+    versions = result.get("versions")
+    named = ", ".join(f"{name} {one}" for name, one in versions.items()) if isinstance(versions, dict) else ""
+    source = {
+        "Command": f"`{result['command']}`",
+        "Commit": result.get("commit") or "not recorded",
+        "Date": result["date"],
+        "Machine": result["machine"],
+        "Versions": named or "not recorded",
+        "Seed": "none" if result.get("seed") is None else result["seed"],
+    }
+    lines += ["| Source | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in source.items()), ""]
+    return "\n".join(lines)
+
+
+def _table(table: dict[str, object]) -> list[str]:
+    columns = [str(name) for name in _items(table["columns"])]
+    rows = [_items(row) for row in _items(table["rows"])]
+    if not rows or any(len(row) != len(columns) for row in rows):
+        raise ValueError(f"each row of {table['title']!r} needs {len(columns)} cells, and one row at least")
+    figures = [cell for row in rows for cell in row if isinstance(cell, dict)]
+    shared = {name: _shared(figures, name) for name in ("unit", "n")}
+    with_unit, with_n = shared["unit"] is None, shared["n"] is None and "n" not in columns
+    texts = [[cell_text(cell, unit=with_unit, n=with_n) for cell in row] for row in rows]
+    below = []
+    if shared["unit"] is not None:
+        below.append(f"in {shared['unit']}")
+    if shared["n"] is not None:
+        below.append(f"n = {shared['n']:,}")
+    return [
+        f"**{table['title']}.**",
+        "",
+        *([f"All figures {', '.join(below)}.", ""] if below else []),
+        *(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *texts)),
+    ]
+
+
+def _shared(figures: list[dict[str, object]], name: str) -> object:
+    """What those of `figures` that have it have under `name`; None where they differ, or there are fewer than two."""
+    values = {figure[name] for figure in figures if figure.get(name) is not None}
+    if name == "unit" and any(figure.get(name) is None for figure in figures):
+        return None
+    return values.pop() if len(values) == 1 and len(figures) > 1 else None
+
+
+def cell_text(cell: object, *, unit: bool = True, n: bool = True) -> str:
+    """A cell as text, such as `0.10 [0.00, 0.33] % (n = 4,940)`, without its `unit` or `n` where they stand elsewhere.
+
+    Two decimals where the figure is below 10 or its interval narrower than 1, one elsewhere, and no more than the file
+    has.
+    """
+    if not isinstance(cell, dict):
+        return "" if cell is None else f"{cell:,}" if isinstance(cell, int | float) else str(cell).replace("|", "\\|")
+    numbers = [cell[name] for name in ("value", "low", "high") if cell.get(name) is not None]
+    narrow = len(numbers) > 1 and max(numbers) - min(numbers) < 1
+    wanted = 2 if narrow or max(abs(number) for number in numbers) < 10 else 1
+    decimals = min(wanted, max(len(str(number).partition(".")[2]) for number in numbers))
+    text = f"{cell['value']:,.{decimals}f}"
+    if cell.get("low") is not None and cell.get("high") is not None:
+        text += f" [{cell['low']:,.{decimals}f}, {cell['high']:,.{decimals}f}]"
+    if unit and cell.get("unit"):
+        text += f" {cell['unit']}"
+    return text + (f" (n = {cell['n']:,})" if n and cell.get("n") is not None else "")
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+@click.command()
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path, file_okay=False), help="Folder of JSON.")
+@click.option("--out", default=PAGE, type=click.Path(path_type=Path, dir_okay=False), help="Page to write.")
+def cli(results: Path, out: Path) -> None:
+    """Write the page of results."""
+    out.write_text(results_page(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,87 @@
+"""What a picture shows: a whole eye, an iris ring with all else masked, or a strip; and the mask of a strip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from irisstn.batch.jobs.job import JobInput
+from irisstn.errors import ImageError, SegmentationError
+from irisstn.geometry import Bool, Gray
+from irisstn.images import decode_gray
+from irisstn.results import Segmentation, Strip
+from irisstn.segmentation import InputKind, PictureKind, SegmentationConfig, is_strip, segment_as
+
+_WIDE = 2.0  # width over height from which on a picture without an eye may be a strip
+
+
+def read_picture_as(
+    source: JobInput, image: Gray, given: InputKind, config: SegmentationConfig, *, max_pixels: int
+) -> tuple[Segmentation | Strip, PictureKind]:
+    """What a picture shows, and its segmentation, or the strip that it is.
+
+    Parameters
+    ----------
+    source : JobInput
+        The input: a strip where it has a mask beside it.
+    image : ndarray of uint8, shape (H, W)
+        The decoded picture.
+    given : {"auto", "eye", "ring", "strip"}
+        What the user says that it shows; "auto" decides by evidence, see `irisstn.segmentation.input_kind`.
+    config : SegmentationConfig
+        Settings of the segmentation.
+    max_pixels : int
+        Larger masks are refused before they are decoded.
+
+    Returns
+    -------
+    Segmentation or Strip
+        Of an eye or a ring its segmentation, in the picture's pixels.
+    {"eye", "ring", "strip"}
+        What it was read as.
+
+    Raises
+    ------
+    SegmentationError
+        No iris was found. The reason says what the picture was read as where that was not given.
+    ImageError
+        The mask cannot be read, or has another size than the strip.
+    """
+    if given == "strip" or (given == "auto" and (source.mask is not None or is_strip(image, config))):
+        return Strip(image, strip_mask(source, image, max_pixels)), "strip"
+    try:
+        return segment_as(given, image, config)
+    except SegmentationError as error:
+        if given != "auto":
+            raise
+        hint = "; if it is a strip, give --input strip" if image.shape[1] >= _WIDE * image.shape[0] else ""
+        raise SegmentationError(f"{error.reason} (read as an eye{hint})") from None
+
+
+def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
+    """The mask of a strip.
+
+    Parameters
+    ----------
+    source : JobInput
+        The input.
+    image : ndarray of uint8, shape (R, T)
+        The decoded strip.
+    max_pixels : int
+        Larger masks are refused before they are decoded.
+
+    Returns
+    -------
+    ndarray of bool, shape (R, T)
+        True = usable; True everywhere where the input has no mask.
+
+    Raises
+    ------
+    ImageError
+        The mask cannot be read or has another size.
+    """
+    if source.mask is None:
+        return np.ones(image.shape, bool)
+    mask = decode_gray(source.mask, max_pixels=max_pixels)
+    if mask.shape != image.shape:
+        raise ImageError(f"the strip is {image.shape}, its mask {mask.shape}")
+    return np.asarray(mask > 127)

@@ -1,0 +1,15 @@
+"""Find samples in folders, lists and globs; derive subject and eye from their names; split samples by subject."""
+
+from irisstn.datasets.labels import Label, label_of, read_labels, split_by_subject
+from irisstn.datasets.samples import LISTS, NOT_SOURCES, Sample, find_images
+
+__all__ = [
+    "LISTS",
+    "NOT_SOURCES",
+    "Label",
+    "Sample",
+    "find_images",
+    "label_of",
+    "read_labels",
+    "split_by_subject",
+]

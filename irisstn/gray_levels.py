@@ -1,0 +1,87 @@
+"""What the numbers of a picture mean as gray levels: arrays of any depth to 8-bit gray."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.errors import ImageError
+from irisstn.geometry import Gray
+
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of a sensor's gray levels
+_TOPS = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # full scales of pictures in floats
+_ROUNDED = 1.001  # float16 rounds a full scale of 16383 up
+_OUTLIERS = 1e-3  # of the pixels that may lie above the full scale: stuck pixels of a sensor
+
+
+def to_gray(picture: NDArray[np.generic]) -> Gray:
+    """An array of any picture as 8-bit gray.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (H, W) or (H, W, C)
+        (H, W), or (H, W, C) in OpenCV's order: 1 channel, BGR, or BGR and alpha (which is ignored).
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        Of a colour picture it is the red channel: melanin absorbs least at long wavelengths, so that a
+        dark iris, too, shows its texture there; in a near-infrared picture stored as colour the channels are alike.
+        bool becomes 0 and 255, uint8 stays. Wider integers keep the top 8 of the bits in use, which are the least of 8,
+        10, 12, 14, 16 (then every number up to 64) that hold all but 1 in 1000 pixels: stuck pixels of a sensor do not
+        decide, and become white. Floats have the least full scale of 1, 255, 1023, 4095, 16383 and 65535 that holds as
+        many.
+
+    Raises
+    ------
+    ImageError
+        On values that are negative or not finite, and on floats beyond 65535, whose full scale nothing tells.
+    ValueError
+        On another shape, or no numbers.
+    """
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"a picture must be an array, got {type(picture).__name__}: read files with irisstn.read_gray")
+    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
+        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
+    if picture.ndim != 2 or picture.size == 0:
+        raise ValueError(f"a picture is (H, W) or (H, W, 1, 3 or 4) and not empty, got {picture.shape}")
+    if picture.dtype == np.uint8:
+        return np.ascontiguousarray(picture, np.uint8)
+    if picture.dtype == np.bool_:
+        return np.asarray(picture, np.uint8) * np.uint8(255)
+    if np.issubdtype(picture.dtype, np.integer):
+        return _from_integers(picture.astype(picture.dtype.newbyteorder("="), copy=False))
+    if np.issubdtype(picture.dtype, np.floating):
+        return _from_floats(picture)
+    raise ValueError(f"a picture holds numbers, got {picture.dtype}")
+
+
+def _from_integers(picture: NDArray[np.integer]) -> Gray:
+    if picture.min() < 0:
+        raise ImageError("the picture holds negative values")
+    used = int(_highest(picture)).bit_length()
+    bits = next((bits for bits in _DEPTHS if used <= bits), used)
+    if int(picture.max()) >> bits:
+        picture = np.minimum(picture, picture.dtype.type((1 << bits) - 1))
+    return np.asarray(picture >> (bits - 8), np.uint8)
+
+
+def _from_floats(picture: NDArray[np.generic]) -> Gray:
+    values = np.asarray(picture, np.float32)
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise ImageError("the picture holds values that are negative or not finite")
+    highest = float(_highest(values))
+    top = next((top for top in _TOPS if highest <= _ROUNDED * top), None)
+    if top is None:
+        raise ImageError(
+            f"the picture holds floats up to {highest:g}: divide them by their full scale, so that they lie in 0..1"
+        )
+    return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
+
+
+def _highest(values: NDArray[np.generic]) -> np.generic:
+    """The value that all but 1 in 1000 of `values` do not exceed; of fewer than 1000 their maximum."""
+    flat = values.ravel()
+    rank = flat.size - 1 - int(_OUTLIERS * flat.size)
+    highest: np.generic = np.partition(flat, rank)[rank]
+    return highest

@@ -1,0 +1,90 @@
+"""The page of an output folder: figures, pictures beside their strips, and what failed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from irisstn.datasets import Sample
+from irisstn.outputs.folder import RUN
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.records import Record
+from irisstn.report.cards import card
+from irisstn.report.figures import HISTOGRAM_SIZE, Figures
+from irisstn.report.templates import write_page
+
+PAGE = "report.html"
+SHOWN, FAILURES_SHOWN, REASONS_SHOWN = 60, 200, 10
+
+
+def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
+    """Write the page of an output folder.
+
+    The page shows some 60 of the inputs that were processed, evenly spread. Pictures that are not in the output folder
+    are embedded, so that it loads nothing from elsewhere. The same outputs give the same page.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+    samples : sequence of Sample
+        Where the pictures of the inputs are; without them the page shows the strips alone.
+
+    Returns
+    -------
+    Path
+        OUT/report.html.
+    """
+    figures, reasons = Figures(), Counter[str]()
+    failures: list[Record] = []
+    done = 0
+    for record in _inputs(out):
+        if record.get("status") == "ok":
+            done += 1
+            figures.add(record)
+            continue
+        reasons[f"{record.get('stage')}: {record.get('reason')}"] += 1
+        if len(failures) < FAILURES_SHOWN:
+            failures.append(record)
+    shown = _evenly(out, done)
+    names = {record["path"] for record in shown}
+    paths = {sample.name: sample.path for sample in samples if sample.name in names}
+    width, height = HISTOGRAM_SIZE
+    write_page(
+        out / PAGE,
+        "folder.html",
+        title=f"irisstn {_command(out)}",
+        done=done,
+        failed=reasons.total(),
+        shown=len(shown),
+        cards=[card(out, record, paths.get(record["path"])) for record in shown],
+        failures=failures,
+        reasons=reasons.most_common(REASONS_SHOWN),
+        rows=figures.rows(),
+        width=width,
+        height=height,
+    )
+    return out / PAGE
+
+
+def _inputs(out: Path) -> Iterator[Record]:
+    """The records of the inputs, without those of variants."""
+    return (record for record in read_manifest(out) if "variant_of" not in record)
+
+
+def _evenly(out: Path, done: int) -> list[Record]:
+    """About `SHOWN` of the `done` records of inputs that were processed."""
+    count = min(done, SHOWN)
+    wanted = {index * done // count for index in range(count)} if count else set()
+    good = (record for record in _inputs(out) if record.get("status") == "ok")
+    return [record for index, record in enumerate(good) if index in wanted]
+
+
+def _command(out: Path) -> str:
+    """The command that made the folder, from run.json."""
+    try:
+        return str(json.loads((out / RUN).read_bytes())["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "output"

@@ -1,0 +1,113 @@
+"""The page of a training run: its curves, and strips before and after rectification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from irisstn.report.templates import write_page
+
+PAGE = "index.html"
+Row = Mapping[str, float]
+
+# Title, factor of the unit, and the columns of metrics.csv that one chart shows, with their labels.
+_CHARTS: tuple[tuple[str, float, dict[str, str]], ...] = (
+    ("Loss", 1.0, {"train_loss": "training", "validation_loss": "validation"}),
+    (
+        "Roll error between captures of an eye, median, degrees (stress)",
+        1.0,
+        {"stress_among_before_deg": "before", "stress_among_after_deg": "rectified"},
+    ),
+    (
+        "Roll error between captures of an eye, median, degrees (natural)",
+        1.0,
+        {"natural_among_before_deg": "before", "natural_among_after_deg": "rectified"},
+    ),
+    (
+        "Iris code without shifts, EER % (stress)",
+        100.0,
+        {"stress_code_eer": "before", "stress_code_rectified_eer": "rectified", "stress_cnn_eer": "CNN"},
+    ),
+    (
+        "Iris code without shifts, EER % (natural)",
+        100.0,
+        {"natural_code_eer": "before", "natural_code_rectified_eer": "rectified", "natural_cnn_eer": "CNN"},
+    ),
+)
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 420, 200, 48, 4, 22  # of a chart and its margins, in pixels
+_LATEST_SHOWN = 3  # sample pictures, beside the first one
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a chart: its `label`, its SVG `points`, and its `last` value."""
+
+    label: str
+    points: str
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A chart: its lines, the values at the `top` and `bottom` of its axis, and the last epoch."""
+
+    title: str
+    top: float
+    bottom: float
+    last_epoch: int
+    lines: list[_Line]
+
+
+def write_training_page(run: Path, rows: Sequence[Row], samples: Sequence[str]) -> None:
+    """Write the page of a training run, RUN/index.html.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the run.
+    rows : sequence of mapping
+        The rows of metrics.csv: numbers by column.
+    samples : sequence of str
+        The paths of sample pictures below RUN, oldest first; the first and the latest ones are shown.
+    """
+    charts = [_chart(title, factor, names, rows) for title, factor, names in _CHARTS]
+    shown = reversed([*samples[:1], *samples[1:][-_LATEST_SHOWN:]])
+    write_page(
+        run / PAGE,
+        "training.html",
+        title=f"Training {run.name}",
+        epochs=len(rows),
+        charts=[chart for chart in charts if chart is not None],
+        samples=[{"title": Path(name).stem.replace("_", " "), "source": name} for name in shown],
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        bottom=_BOTTOM,
+    )
+
+
+def _chart(title: str, factor: float, names: Mapping[str, str], rows: Sequence[Row]) -> _Chart | None:
+    """The chart of the columns `names`; None where `rows` have none of them."""
+    values = {
+        label: [(row["epoch"], factor * row[name]) for row in rows if name in row] for name, label in names.items()
+    }
+    values = {label: points for label, points in values.items() if points}
+    if not values:
+        return None
+    numbers = [value for points in values.values() for _, value in points]
+    top, bottom = max(numbers), min(0.0, *numbers)
+    last = max(epoch for points in values.values() for epoch, _ in points)
+    span, width, height = max(top - bottom, 1e-9), _WIDTH - _LEFT, _HEIGHT - _BOTTOM - _TOP
+    lines = [
+        _Line(
+            label,
+            " ".join(
+                f"{_LEFT + width * epoch / max(last, 1):.1f},{_TOP + height * (top - value) / span:.1f}"
+                for epoch, value in points
+            ),
+            points[-1][1],
+        )
+        for label, points in values.items()
+    ]
+    return _Chart(title, top, bottom, round(last), lines)

@@ -1,0 +1,105 @@
+"""The loss on the ring parameters, and the roll errors that are reported in degrees."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, zeros_like
+
+from irisstn.stn.ring import NAMES as RING_NAMES
+from irisstn.training.config import LossWeights
+from irisstn.training.data.batches import Batch
+from irisstn.training.data.boundary_errors import SHAPE_NAMES, TARGET_NAMES
+
+# Columns of the parameters of `irisstn.stn.Ring` (B, 13), and of the targets of a batch (B, 12).
+RING_ROLL, RING_DILATION, RING_PUPIL_SHARE = (RING_NAMES.index(n) for n in ("roll_rad", "dilation", "pupil_share"))
+TARGET_ROLL, TARGET_PUPIL_SHARE = (TARGET_NAMES.index(name) for name in ("roll_rad", "pupil_share"))
+_RING_SHAPE = [RING_NAMES.index(name) for name in SHAPE_NAMES]
+_TARGET_SHAPE = [TARGET_NAMES.index(name) for name in SHAPE_NAMES]
+_DILATION_UNIT = 0.1
+
+
+def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+    """Compute how far predicted ring parameters are from the true ones.
+
+    Parameters
+    ----------
+    ring : Tensor, shape (B, 13)
+        Predicted parameters in the order of `irisstn.stn.ring.NAMES`.
+    batch : Batch
+        The targets and the groups.
+    weights : LossWeights
+        Weights of the terms, and the units of the errors.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Scalars: Huber losses `roll`, `agreement` (differences of the roll within a group) and `shape` (coefficients of
+        both boundaries), and the weighted sum `ring`, which includes the dilation and the pupil's share.
+    """
+    roll = (ring[:, RING_ROLL] - batch.targets[:, TARGET_ROLL]) / math.radians(weights.roll_scale_deg)
+    shape = (ring[:, _RING_SHAPE] - batch.targets[:, _TARGET_SHAPE]) / weights.shape_scale
+    pupil_share = (ring[:, RING_PUPIL_SHARE] - batch.targets[:, TARGET_PUPIL_SHARE]) / weights.pupil_share_scale
+    parts = {
+        "roll": F.smooth_l1_loss(roll, zeros_like(roll)),
+        "agreement": F.smooth_l1_loss(roll, group_means(roll, batch.groups)),
+        "shape": F.smooth_l1_loss(shape, zeros_like(shape)),
+    }
+    dilation = (ring[:, RING_DILATION] / _DILATION_UNIT).square().mean()
+    huber = weights.shape * parts["shape"] + weights.roll * parts["roll"] + weights.agreement * parts["agreement"]
+    quadratic = weights.dilation * dilation + weights.pupil_share * pupil_share.square().mean()
+    return parts | {"ring": huber + quadratic}
+
+
+def group_means(values: Tensor, groups: Tensor) -> Tensor:
+    """Replace each value by the mean of its group.
+
+    Parameters
+    ----------
+    values : Tensor, shape (B,)
+        Any values.
+    groups : Tensor, shape (B,)
+        Number of each value's group.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        The means.
+
+    Examples
+    --------
+    >>> import torch
+    >>> group_means(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0, 0, 7]))
+    tensor([2., 2., 5.])
+    """
+    same = (groups[:, None] == groups[None, :]).to(values)
+    mean: Tensor = same @ values / same.sum(dim=1)
+    return mean
+
+
+def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
+    """Compute median absolute errors of the roll.
+
+    Parameters
+    ----------
+    roll : Tensor, shape (B,)
+        Predicted roll, radians.
+    batch : Batch
+        The targets and the groups.
+
+    Returns
+    -------
+    dict of str to float
+        Degrees: `roll_*_deg` against the upright eye, `among_*_deg` against the mean of the group; `before` and `after`
+        rectification.
+    """
+    truth = batch.targets[:, TARGET_ROLL]
+    remaining = truth - roll
+    errors = {
+        "roll_before_deg": truth,
+        "roll_after_deg": remaining,
+        "among_before_deg": truth - group_means(truth, batch.groups),
+        "among_after_deg": remaining - group_means(remaining, batch.groups),
+    }
+    return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}

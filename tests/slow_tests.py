@@ -1,0 +1,52 @@
+"""The tests that `make quick` leaves out: they start processes, train, compile, render many eyes or run on Ray.
+
+A file without names is slow as a whole. `python -m pytest --durations 40` shows what belongs here: a test is slow from
+about two seconds of CPU time on.
+"""
+
+SLOW: dict[str, set[str]] = {
+    "test_batch_disks.py": set(),
+    "test_batch_ended.py": set(),
+    "test_batch_remote.py": set(),
+    "test_batch_jobs.py": {"test_segment_gives_the_same_bytes_with_more_workers"},
+    "test_benchmarks.py": {
+        "test_no_record_is_lost_or_doubled_by_kills",
+        "test_damaged_files_each_get_a_record",
+        "test_memory_does_not_grow_with_the_number_of_images",
+        "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
+    },
+    "test_cli.py": {
+        "test_ctrl_c_ends_with_130_and_the_next_run_resumes",
+        "test_synth_then_rectify_with_own_weights_and_variants",
+    },
+    "test_documentation.py": {
+        "test_the_examples_of_getting_started_run",
+        "test_the_figures_can_be_made",
+        "test_the_pages_build_without_a_warning",
+    },
+    "test_matching.py": set(),
+    "test_osiris_benchmark.py": set(),
+    "test_pipelines.py": {"test_rendered_eyes_from_end_to_end"},
+    "test_pipelines_mnist.py": {
+        "test_it_learns",
+        "test_an_interrupted_run_continues_to_the_same_result",
+        "test_every_recipe_from_end_to_end",
+    },
+    "test_public_names.py": {"test_the_rectifier_imports_torch"},
+    "test_readme.py": {"test_the_six_lines_run"},
+    "test_rectification_alignment.py": {"test_one_comparison_of_another_shot_is_as_good_as_a_search"},
+    "test_rectification_onnx_export.py": set(),
+    "test_rectification_rectifier.py": {
+        "test_every_transform_starts_there",
+        "test_gradients_are_finite_on_flat_and_fully_masked_strips",
+        "test_it_exports_for_any_batch",
+        "test_variants_are_plausible_distinct_and_repeatable",
+    },
+    "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
+    "test_stn_transformer.py": {"test_compiles_whole", "test_exports", "test_it_learns_to_undo_a_roll"},
+    "test_synthetic.py": {"test_any_shot_renders", "test_typical_shots_of_one_eye_correlate_more_than_different_eyes"},
+    "test_training.py": set(),
+    "test_training_devices.py": set(),
+    "test_training_segmenter.py": set(),
+    "test_training_strips.py": set(),
+}

@@ -1,0 +1,45 @@
+"""What the numbers of a picture mean."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irisstn import ImageError, to_gray
+
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+
+
+@given(bits=st.sampled_from([8, 10, 12, 14, 16, *range(17, 33)]), stuck=st.integers(0, 15), seed=st.integers(0, 99))
+def test_stuck_pixels_do_not_decide_how_deep_a_picture_is(bits: int, stuck: int, seed: int):
+    deep = RAMP.astype(np.uint64) << (bits - 8)
+    deep = deep.astype(np.uint16 if bits <= 16 else np.uint32)
+    places = np.random.default_rng(seed).integers(0, deep.size, stuck)
+    deep.ravel()[places] = np.iinfo(deep.dtype).max
+    kept = np.ones(deep.size, bool)
+    kept[places] = False
+    np.testing.assert_array_equal(to_gray(deep).ravel()[kept], RAMP.ravel()[kept])
+    assert (to_gray(deep).ravel()[places] == 255).all()
+
+
+KINDS = [(kind, top) for kind in (np.float32, np.float64) for top in (1, 255, 1023, 4095, 16383, 65535)]
+KINDS += [(np.float16, top) for top in (1, 255, 1023, 4095, 16383)]
+
+
+@pytest.mark.parametrize(("kind", "top"), KINDS)
+def test_floats_of_any_full_scale(kind: type, top: int):
+    picture = (RAMP / 255 * top).astype(kind)
+    assert np.abs(to_gray(picture).astype(int) - RAMP).max() <= (1 if kind is np.float16 else 0)
+    picture[0, 0] = min(40 * top, 60000)
+    assert np.abs(to_gray(picture).astype(int) - RAMP)[1:].max() <= (1 if kind is np.float16 else 0)
+
+
+def test_what_nothing_tells_is_refused():
+    with pytest.raises(ImageError, match="full scale"):
+        to_gray(RAMP.astype(np.float32) * 1000)
+    for bad in (np.full((3, 3), np.nan), np.full((3, 3), -1), np.full((3, 3), -0.5), np.full((3, 3), np.inf)):
+        with pytest.raises(ImageError):
+            to_gray(bad)
+    for wrong in (None, "eye.png", [[1, 2], [3, 4]]):
+        with pytest.raises(ValueError, match="read_gray"):
+            to_gray(wrong)  # type: ignore[arg-type]

@@ -1,0 +1,115 @@
+"""Whole eyes, cut-out irises and strips are told apart by evidence, and read alike by every function."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from irisstn import Segmentation, SegmentationError, normalize, read_gray
+from irisstn.datasets import find_images
+from irisstn.geometry import Gray
+from irisstn.segmentation import is_strip, segment, segment_as
+
+Sample = tuple[Gray, Segmentation]
+
+
+@pytest.fixture(scope="module")
+def samples(eyes: Path) -> list[Sample]:
+    images = [read_gray(sample.path) for sample in find_images([eyes])[::2]]
+    assert len(images) == 6
+    return [(image, segment(image)) for image in images]
+
+
+def assert_same_ring(got: Segmentation, true: Segmentation, *, tolerance: float) -> None:
+    limit = tolerance * true.limbus.mean_radius
+    for one, other in ((got.limbus, true.limbus), (got.pupil, true.pupil)):
+        assert np.hypot(one.x - other.x, one.y - other.y) < limit
+        assert abs(one.mean_radius - other.mean_radius) < limit
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("kept", ["iris", "disc"])
+def test_a_cut_out_iris_is_read_on_any_gray_level_with_its_pupil_left_in_or_not(
+    samples: list[Sample], kept: str, level: int
+):
+    for image, true in samples:
+        keep = true.iris_mask if kept == "iris" else true.limbus.mask(image.shape)
+        cut_out = np.where(keep, image, np.uint8(level))
+        got, kind = segment_as("auto", cut_out)
+        assert kind == "ring"
+        assert_same_ring(got, true, tolerance=0.05)
+        assert not got.usable[~keep].any()
+        assert got.upper_lid is None
+        assert got.lower_lid is None
+
+
+def test_a_cut_out_iris_survives_jpeg(samples: list[Sample]):
+    for image, true in samples:
+        cut_out = np.where(true.limbus.mask(image.shape), image, np.uint8(0))
+        packed = cv2.imdecode(cv2.imencode(".jpg", cut_out, (cv2.IMWRITE_JPEG_QUALITY, 80))[1], cv2.IMREAD_GRAYSCALE)
+        got, kind = segment_as("auto", np.asarray(packed, np.uint8))
+        assert kind == "ring"
+        assert_same_ring(got, true, tolerance=0.08)  # its ringing reaches 8 pixels beyond the edge
+
+
+@pytest.mark.parametrize("level", [0, 114, 255])
+def test_flat_bars_around_a_photograph_change_nothing(samples: list[Sample], level: int):
+    for image, true in samples:
+        height, width = image.shape
+        top, left = height // 3, width // 3
+        framed = cv2.copyMakeBorder(image, top, top, left, left, cv2.BORDER_CONSTANT, value=level)
+        got, kind = segment_as("auto", np.asarray(framed, np.uint8))
+        assert kind == "eye"
+        np.testing.assert_array_equal(got.usable[top : top + height, left : left + width], true.usable)
+        assert got.limbus.x == pytest.approx(true.limbus.x + left)
+
+
+def test_a_round_field_of_view_and_burnt_out_skin_are_photographs(samples: list[Sample]):
+    for image, true in samples:
+        height, width = image.shape
+        y, x = np.mgrid[:height, :width]
+        round_view = np.where(np.hypot(x - width / 2, y - height / 2) > min(height, width) / 2, 0, image)
+        inside = true.limbus.mask(image.shape)
+        burnt = np.where(inside, image, np.clip((image - np.median(image[~inside])) * 1.5 + 262, 0, 255))
+        for picture in (round_view, burnt):
+            try:
+                got, kind = segment_as("auto", picture.astype(np.uint8))
+            except SegmentationError:  # the eye may lie at the edge of the round view
+                continue
+            assert kind == "eye"
+            assert_same_ring(got, true, tolerance=0.12)
+
+
+@pytest.mark.parametrize("case", ["uniform", "noise disc", "square"])
+def test_flat_pictures_without_an_iris_are_refused(case: str):
+    picture = np.zeros((200, 200), np.uint8)
+    noise = np.random.default_rng(0).integers(80, 200, (200, 200)).astype(np.uint8)
+    if case == "noise disc":
+        cv2.circle(mask := np.zeros_like(picture), (100, 100), 80, 255, -1)
+        picture = np.where(mask > 0, noise, picture)
+    if case == "square":
+        picture[60:140, 60:140] = noise[60:140, 60:140]
+    for kind in ("auto", "ring"):
+        with pytest.raises(SegmentationError):
+            segment_as(kind, picture)
+
+
+def test_strips_and_wide_photographs(samples: list[Sample]):
+    for image, true in samples:
+        strip = normalize(image, true)
+        assert is_strip(strip.image)
+        assert not is_strip(image)
+        middle = round(true.limbus.y)
+        band = image[max(0, middle - image.shape[1] // 10) : middle + image.shape[1] // 10]
+        assert band.shape[1] >= 4 * band.shape[0]
+        assert not is_strip(np.ascontiguousarray(band))
+
+
+def test_what_is_no_picture_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"cv2\.imread.*read_gray"):
+        segment(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="read_gray"):
+        segment("eye.png")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="to_gray"):
+        segment(np.zeros((100, 100, 3), np.uint8))
