@@ -13,7 +13,7 @@ quick: check  ## style, types and the fast tests
 	$(BIN)/pytest -n $(JOBS) -m "not slow" tests
 
 test: check  ## style, types, the whole suite, the examples in docstrings, the documentation; as CI runs it
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --doctest-modules --cov --durations 10 tests irisstn
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --doctest-modules --cov --durations 10 tests irisstn
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ docs: .venv/ready-dev  ## the pages, with warnings as errors: docs/_build/html/i
 	@echo "Open docs/_build/html/index.html in a browser."
 
 figures: .venv/ready-dev  ## the documentation's figures, made anew
-	$(BIN)/python pipelines/documentation_figures.py docs/figures
+	$(BIN)/python docs/make_figures.py
 	$(BIN)/python docs/make_architecture.py
 
 lowest: .venv/ready-dev  ## the fast tests with the lowest versions that pyproject.toml allows

@@ -39,12 +39,15 @@ class ConditionStrips:
         Strips with the errors of the condition.
     contexts : NDArray[numpy.float32], shape (N, 5, 64, 256)
         Their contexts.
+    lids : NDArray[numpy.float32], shape (N, 2, 5)
+        The eyelids of the contexts.
     undone : list of Strip, length N
         The same strips without these errors.
     """
 
     strips: list[Strip]
     contexts: NDArray[np.float32]
+    lids: NDArray[np.float32]
     undone: list[Strip]
 
 
@@ -68,7 +71,7 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
     click.UsageError
         Where eyes are strips without an image.
     """
-    strips, contexts, undone = [], [], []
+    strips, contexts, lids, undone = [], [], [], []
     for number, eye in enumerate(eyes.eyes):
         if not isinstance(eye, EyeCrop):
             raise click.UsageError("images are needed, not strips")
@@ -83,8 +86,9 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
         sample = (dilated(eye, dilation) if dilation else eye).sample(errors, SIZE)
         strips.append(sample.strip)
         contexts.append(sample.context.planes())
+        lids.append(sample.context.lids)
         undone.append(eye.strip(NO_ERRORS, SIZE))
-    return ConditionStrips(strips, np.stack(contexts), undone)
+    return ConditionStrips(strips, np.stack(contexts), np.stack(lids), undone)
 
 
 def dilated(eye: EyeCrop, amount: float) -> EyeCrop:
@@ -136,9 +140,10 @@ def rectified_strips(rectifier: Rectifier | None, test: ConditionStrips) -> list
     if rectifier is None:
         return test.strips
     images, usable = to_tensors(test.strips)
-    contexts = torch.from_numpy(test.contexts)
+    contexts, lids = torch.from_numpy(test.contexts), torch.from_numpy(test.lids)
     strips: list[Strip] = []
     for i in range(0, len(images), 64):
-        warped = rectifier.warp(images[i : i + 64], usable[i : i + 64], contexts[i : i + 64])
+        part = slice(i, i + 64)
+        warped = rectifier.warp(images[part], usable[part], contexts[part], lids=lids[part])
         strips += to_strips(warped.image, usable[i : i + 64] if warped.usable is None else warped.usable)
     return strips

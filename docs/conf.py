@@ -23,6 +23,8 @@ extensions = [
 ]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+# References of a docstring need no mark in its text; a short name in a signature may be that of two documented classes.
+suppress_warnings = ["ref.citation", "ref.python"]
 smartquotes = False  # `--` stays two hyphens
 default_role = "code"  # docstrings put names in single backticks
 

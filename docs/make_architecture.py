@@ -5,7 +5,8 @@ python docs/make_architecture.py
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,12 +16,8 @@ WIDTH, ROW, BOX_HEIGHT, GAP, LETTER = 720, 44, 30, 10, 7.3
 
 def read_layers() -> list[set[str]]:
     """The layers, lowest first."""
-    spec = importlib.util.spec_from_file_location("test_layers", ROOT / "tests" / "test_layers.py")
-    if spec is None or spec.loader is None:
-        raise ImportError("tests/test_layers.py cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    layers: list[set[str]] = module.LAYERS
+    sys.path.insert(0, str(ROOT / "tests"))
+    layers: list[set[str]] = importlib.import_module("test_layers").LAYERS
     return layers
 
 

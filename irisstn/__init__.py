@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from irisstn.images import read_gray
     from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
-    from irisstn.rectification.rectifier import Rectified, Rectifier, RectifierConfig
+    from irisstn.rectification.rectified import Rectified
+    from irisstn.rectification.rectifier import Rectifier
+    from irisstn.rectification.rectifier_config import RectifierConfig
     from irisstn.results import Segmentation, Strip
     from irisstn.segmentation import SegmentationConfig, segment
 
@@ -73,7 +75,9 @@ _HOMES = {
     "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
-    "irisstn.rectification.rectifier": "Rectified Rectifier RectifierConfig",
+    "irisstn.rectification.rectified": "Rectified",
+    "irisstn.rectification.rectifier": "Rectifier",
+    "irisstn.rectification.rectifier_config": "RectifierConfig",
     "irisstn.results": "Segmentation Strip",
     "irisstn.segmentation": "SegmentationConfig segment",
 }

@@ -201,7 +201,9 @@ def _config(path: Path, kind: str, metadata: Mapping[str, str] | None) -> dict[s
         raise WeightsError(f"{path} is damaged: its config is no JSON") from None
     if not isinstance(header, dict) or header.get("kind") != kind or not isinstance(header.get("config"), dict):
         found = header.get("kind") if isinstance(header, dict) else None
-        raise WeightsError(f"{path} holds {found!r}, not {kind!r}")
+        older = isinstance(found, str) and found.rpartition("-")[0] == kind.rpartition("-")[0] and found != kind
+        why = ": another version of irisstn wrote it, so train it again" if older else ""
+        raise WeightsError(f"{path} holds {found!r}, not {kind!r}{why}")
     config: dict[str, object] = header["config"]
     return config
 

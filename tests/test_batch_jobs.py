@@ -151,6 +151,50 @@ def test_rectify_takes_the_output_of_segment(segmented: Path, weights: Path, tmp
     assert read_gray(small / str(good(small)[0]["strip"])).shape == (32, 256)
 
 
+def parameters(out: Path) -> list[dict[str, float]]:
+    found = [record["rectification"] for record in good(out)]
+    return [{name: float(str(value)) for name, value in one.items()} for one in found if isinstance(one, dict)]
+
+
+def test_the_lids_that_segment_found_turn_its_strips_as_their_photographs(eyes: Path, segmented: Path, tmp_path: Path):
+    from irisstn.weights import RECTIFIER, SHIPPED  # noqa: PLC0415
+
+    by_eyes, by_strips, bare = (tmp_path / name for name in ("eyes", "strips", "bare"))
+    rectified(SHIPPED / RECTIFIER, [eyes], by_eyes)
+    rectified(SHIPPED / RECTIFIER, [segmented], by_strips)
+    rectified(SHIPPED / RECTIFIER, [segmented / "strips"], bare, input="strip")
+    of_eyes, of_strips = parameters(by_eyes), parameters(by_strips)
+    assert len(of_eyes) == len(of_strips) > 3
+    for seen, known in zip(of_eyes, of_strips, strict=True):
+        for name in ("roll_rad", "roll_read_rad", "roll_sd_rad"):
+            assert known[name] == pytest.approx(seen[name], abs=1e-3)
+    assert max(abs(one["roll_rad"]) for one in of_strips) > 0.003
+    assert all(record["roll_known"] for record in [*good(by_eyes), *good(by_strips)])
+    assert all(one["roll_rad"] == 0 and "roll_read_rad" not in one for one in parameters(bare))
+    assert [record["roll_known"] for record in good(bare)] == [False] * len(of_eyes)
+    again = rectified(SHIPPED / RECTIFIER, [by_strips], tmp_path / "again")
+    assert all(one["roll_rad"] == 0 for one in parameters(again)), "a strip that was turned is not turned again"
+
+
+def test_how_much_of_the_roll_is_taken_back(eyes: Path, tmp_path: Path):
+    from irisstn.weights import RECTIFIER, SHIPPED  # noqa: PLC0415
+
+    settings: dict[str, dict[str, str | float]] = {
+        "auto": {},
+        "full": {"roll": "full"},
+        "none": {"roll": "none"},
+        "tilted": {"roll_prior_deg": 2.0},
+    }
+    found = {
+        name: parameters(rectified(SHIPPED / RECTIFIER, [eyes], tmp_path / name, **options))
+        for name, options in settings.items()
+    }
+    assert len(found["auto"]) > 3
+    for auto, full, none, tilted in zip(*found.values(), strict=True):
+        assert none["roll_rad"] == 0 and full["roll_rad"] == pytest.approx(full["roll_read_rad"], abs=1e-5)
+        assert abs(auto["roll_rad"]) < abs(tilted["roll_rad"]) < abs(full["roll_rad"])
+
+
 def test_rectify_distinguishes_strips_rings_and_eyes(eyes: Path, weights: Path, tmp_path: Path):
     root = tmp_path / "in"
     sample = find_images([eyes])[0]

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import irisstn
-from irisstn.batch.jobs.input_kind import InputKind
 from irisstn.batch.runner import LIMIT_S
 from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.evaluation import RESAMPLES
 from irisstn.outputs.manifest import read_manifest
+from irisstn.segmentation import InputKind
 
 COMMANDS = ["segment", "rectify", "embed", "match", "evaluate", "synth", "train", "export", "doctor"]
 

@@ -111,7 +111,7 @@ def test_the_examples_of_getting_started_run() -> None:
 
 
 def test_the_figures_can_be_made(tmp_path: Path) -> None:
-    command = [sys.executable, "pipelines/documentation_figures.py", str(tmp_path)]
+    command = [sys.executable, "docs/make_figures.py", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     made = {path.name for path in tmp_path.iterdir()}
@@ -126,3 +126,10 @@ def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rectify" in (tmp_path / "html" / "cli.html").read_text(encoding="utf-8")
     assert "measure_quality" in (tmp_path / "html" / "api" / "index.html").read_text(encoding="utf-8")
+
+
+def test_files_named_on_the_pages_exist() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"`((?:irisstn|tests|configs|docs)/[\w/.]+)`", text))
+    assert len(named) > 15
+    assert not [name for name in named if not (ROOT / name).exists()]

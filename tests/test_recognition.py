@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from irisstn.errors import WeightsError
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
-from irisstn.recognition.losses import MetricLossConfig, metric_loss
+from irisstn.recognition.losses import Decorrelation, MetricLossConfig, metric_loss
 from irisstn.recognition.network import standardize
 from irisstn.results import Strip
 
@@ -148,7 +148,8 @@ def test_features_are_equivariant_to_rotation_across_the_seam(network):
     # A rotation by one sector moves the features by one sector, across the seam as well.
     images, usable = torch.rand(1, 1, 32, 256), torch.ones(1, 1, 32, 256)
     features, again = (
-        network.features(standardize(turned, usable, network.config.window)) for turned in (images, images.roll(16, 3))
+        network.trunks[0].features(standardize(turned, usable, network.config.window))
+        for turned in (images, images.roll(16, 3))
     )
     step = 16 * features.shape[3] // 256
     assert step >= 1
@@ -204,3 +205,42 @@ def test_losses_are_smaller_for_embeddings_that_separate_identities(kind):
     apart = torch.nn.functional.normalize(centres[labels] + 0.05 * torch.randn(16, 8), dim=1)
     mixed = apart[torch.randperm(16)]
     assert loss(apart, labels).item() < loss(mixed, labels).item()
+
+
+def test_the_decorrelation_loss_falls_as_embeddings_spread_over_more_directions():
+    torch.manual_seed(0)
+    apart = torch.randn(4000, 8)
+    alike = apart[:, :1] + 0.1 * torch.randn(4000, 8)
+    assert Decorrelation(8)(apart).item() < 0.05
+    assert Decorrelation(8)(alike).item() > 6  # of 7: each float is all but the same as the seven others
+    # Small batches: the running covariance sees what none of them shows, and its gradient mends it.
+    loss, weight = Decorrelation(8, memory=0.9), torch.eye(8) + 1.0
+    weight.requires_grad_()
+    optimizer = torch.optim.SGD([weight], lr=0.02)
+    values = []
+    for _ in range(400):
+        value = loss(torch.randn(6, 8) @ weight)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert np.mean(values[-50:]) < 0.6 * np.mean(values[20:40])
+    still = loss.covariance.clone()
+    loss.eval()(torch.randn(6, 8))
+    assert torch.equal(loss.covariance, still)
+
+
+@pytest.mark.parametrize("window", [(1, 1), (3, 5), (9, 17), (17, 33), (31, 255)])
+def test_texture_is_standardized_over_windows_of_any_odd_size(window):
+    torch.manual_seed(0)
+    images, usable = torch.rand(1, 1, 32, 256), (torch.rand(1, 1, 32, 256) > 0.3).float()
+    found = standardize(images, usable, window)[0, 0].numpy()
+    up, side = window[0] // 2, window[1] // 2
+    for row, column in ((0, 0), (5, 250), (16, 128), (31, 3)):
+        rows = slice(max(row - up, 0), row + up + 1)
+        columns = [c % 256 for c in range(column - side, column + side + 1)]
+        seen = usable[0, 0, rows][:, columns].numpy() > 0
+        mean = images[0, 0, rows][:, columns].numpy()[seen].mean() if seen.any() else 0
+        above = (float(images[0, 0, row, column]) - mean) * float(usable[0, 0, row, column])
+        assert (found[row, column] > 1e-6) == (above > 1e-6) and (found[row, column] < -1e-6) == (above < -1e-6)
+    assert (found[usable[0, 0].numpy() == 0] == 0).all()

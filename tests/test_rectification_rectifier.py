@@ -13,7 +13,8 @@ from irisstn.errors import ConfigError, WeightsError
 from irisstn.geometry import Boundary, strip_angles, strip_radii
 from irisstn.normalization import normalize, sample_ring
 from irisstn.rectification.context_tensors import context_planes, moved_context
-from irisstn.rectification.rectifier import Rectifier, RectifierConfig
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import LID_REACH, PLANES, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring, require_gradient
@@ -73,7 +74,7 @@ def test_untrained_it_gives_the_rubber_sheet_to_the_byte(eye, size):
     for found in (rectifier.rectify_eye(eye.image, eye.truth, size), rectifier.rectify(plain)):
         assert np.array_equal(found.strip.image, plain.image) and np.array_equal(found.strip.usable, plain.usable)
         assert found.outside == 0
-        assert all(value == 0 for name, value in found.parameters.items() if name != "pupil_share")
+        assert all(found.parameters[name] == 0 for name in rectifier.transform.names if name != "pupil_share")
 
 
 @pytest.mark.parametrize("transform", ["ring", "translation", "affine", "projective", "tps"])
@@ -152,7 +153,7 @@ def test_the_output_has_the_inputs_size_unless_asked(eye, size):
 def test_every_kind_of_input_gives_the_same(strip):
     rectifier = stirred()
     expected = rectifier.rectify(strip)
-    assert expected.parameters["roll_rad"] != 0
+    assert expected.parameters["pupil_0"] != 0 and expected.parameters["roll_rad"] == 0
     image, usable = strip.image.copy(), strip.usable.copy()
     ones = [
         rectifier.rectify(image, usable),
@@ -170,6 +171,34 @@ def test_every_kind_of_input_gives_the_same(strip):
         assert np.array_equal(found.strip.image, expected.strip.image)
         assert np.array_equal(found.strip.usable, expected.strip.usable)
     assert rectifier.rectify([]) == []
+
+
+def test_lids_that_somebody_knows_turn_a_strip_as_its_photograph(eye, strip):
+    rectifier = stirred()
+    from_eye, from_strip = rectifier.rectify_eye(eye.image, eye.truth), rectifier.rectify_strip(strip, eye.truth)
+    for name in ("roll_rad", "roll_read_rad", "roll_sd_rad", "pupil_share"):
+        assert from_strip.parameters[name] == pytest.approx(from_eye.parameters[name], abs=1e-6)
+    assert from_eye.parameters["roll_rad"] != 0 and "roll_read_rad" not in rectifier.rectify(strip).parameters
+    [variant] = rectifier.variants(strip, 1, 0, segmentation=eye.truth)
+    assert variant.parameters["roll_read_rad"] == from_strip.parameters["roll_read_rad"]
+
+
+def test_how_much_of_a_roll_is_taken_back_is_a_setting_that_shares_the_weights(tmp_path, eye):
+    rectifier = stirred()
+    rolls = {}
+    for mode in ("auto", "full", "none"):
+        other = rectifier.with_roll(mode, 1.5)
+        assert next(other.parameters()) is next(rectifier.parameters()) and other.roll.prior_deg == 1.5
+        found = other.rectify_eye(eye.image, eye.truth).parameters
+        rolls[mode] = found["roll_rad"]
+        assert found["roll_read_rad"] == rectifier.rectify_eye(eye.image, eye.truth).parameters["roll_read_rad"]
+    assert rolls["none"] == 0 < abs(rolls["auto"]) < abs(rolls["full"])
+    assert rolls["full"] == pytest.approx(found["roll_read_rad"], abs=1e-6)
+    assert rectifier.roll.mode == "auto" and rectifier.with_roll("full").with_roll("auto").roll == rectifier.roll
+    rectifier.with_roll("full").save(tmp_path / "rectifier.safetensors")
+    assert Rectifier.load(tmp_path / "rectifier.safetensors").roll.mode == "auto"
+    with pytest.raises(ValueError, match="auto, full or none"):
+        rectifier.with_roll("half")
 
 
 def test_the_result_does_not_depend_on_the_company(eye, strip):
@@ -293,6 +322,11 @@ def test_a_given_context_is_looked_at(eye, strip):
     theta = rectifier.theta_of_context(context)
     assert torch.equal(rectifier.warp(images, context=context).theta, theta)
     assert (rectifier.warp(images).theta - theta).abs().max() > 1e-4
+    lids = torch.from_numpy(context_of_eye(eye.image, eye.truth).lids.copy())[None]
+    turned = rectifier.warp(images, context=context, lids=lids).theta
+    assert torch.equal(turned[:, 1:], theta[:, 1:]) and turned[0, 0] != 0 == theta[0, 0]
+    with pytest.raises(ValueError, match="lids"):
+        rectifier.theta_of_context(context, lids[:, :1])
 
 
 def test_a_context_is_seen_through_the_transform(eye):

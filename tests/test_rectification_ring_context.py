@@ -7,6 +7,7 @@ from irisstn.geometry import Boundary, Eyelid
 from irisstn.normalization import normalize
 from irisstn.rectification.ring_context import (
     LID_REACH,
+    NO_LIDS,
     PLANES,
     Context,
     context_of_eye,
@@ -115,4 +116,6 @@ def test_misuse_is_refused() -> None:
         context_of_eye(picture(), eye(), size=(30, 256))
     mask, far = np.ones((8, 8), bool), np.ones((8, 8), np.float32)
     with pytest.raises(ValueError, match="context's above"):
-        Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask)
+        Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask, NO_LIDS)
+    with pytest.raises(ValueError, match="context's lids"):
+        Context(np.zeros((8, 8), np.uint8), mask, far, far, mask, NO_LIDS[:1])

@@ -1,82 +1,151 @@
-"""The roll that is read off the lids."""
+"""The roll that is read off the lids, how sure it is, and how much of it is taken back."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from irisstn.geometry import Boundary, Eyelid
-from irisstn.rectification.ring_context import LID_REACH, context_of_eye, context_of_strip
-from irisstn.rectification.roll import RollReader
-from irisstn.results import Segmentation, Strip
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.rectification.ring_context import NO_LIDS, lid_parabolas
+from irisstn.rectification.roll import RollReader, RollReading, posterior_mean
+from irisstn.rectification.roll_setting import RollSetting
+from irisstn.training.roll_reader import LidSamples, calibration, fit_roll_reader, spread_within_eyes
 
-SHAPE = (240, 320)
-# Both lids count alike: the first cosines of the distances, that of the upper lid with the other sign.
-HALF = torch.tensor([-1.0, 0.0] * 4 + [1.0, 0.0] * 4) / 8
-
-
-def seen(*, tilt_rad: float = 0.0, roll_rad: float = 0.0, lids: bool = True) -> torch.Tensor:
-    """The planes of an eye whose lids are tilted in a strip that begins at `roll_rad`."""
-    pupil, limbus = Boundary.circle(160, 120, 30), Boundary.circle(160, 120, 90)
-    upper, lower = (Eyelid(160, 120, tilt_rad, (side * 75.0, 0.0, -side * 0.002)) if lids else None for side in (-1, 1))
-    ring = limbus.mask(SHAPE) & ~pupil.mask(SHAPE)
-    eye = Segmentation(pupil, limbus, upper, lower, ring, ring)
-    planes = context_of_eye(np.full(SHAPE, 90, np.uint8), eye, roll_rad=roll_rad).planes()
-    return torch.from_numpy(planes)[None]
+LIMBUS = Boundary.circle(160, 120, 90)
 
 
-def reader(weights: torch.Tensor = HALF) -> RollReader:
+def lids(*, tilt_rad: float = 0.0, glance: float = 0.0, roll_rad: float = 0.0, only: int | None = None) -> torch.Tensor:
+    """An eye's lids tilted by `tilt_rad`, in a strip that begins at `roll_rad`; `glance` in iris radii aside."""
+    x, y = 160 - 90 * glance * math.cos(tilt_rad), 120 - 90 * glance * math.sin(tilt_rad)
+    pair = [Eyelid(x, y, tilt_rad, (side * 75.0, 0.0, -side * 0.0022)) for side in (-1, 1)]
+    known = [lid if only in (None, which) else None for which, lid in enumerate(pair)]
+    return torch.from_numpy(lid_parabolas(LIMBUS, (known[0], known[1]), roll_rad=roll_rad))[None]
+
+
+def upright(lid: Eyelid) -> Eyelid:
+    """`lid` fitted anew as a parabola in the picture's own frame, as the segmentation does it."""
+    x, y = (lid.points(np.linspace(-120, 120, 200)) - (160, 120)).T
+    near = np.abs(x) < 108
+    c2, c1, c0 = np.polyfit(x[near], y[near], 2)
+    return Eyelid(160, 120, 0.0, (c0, c1, c2))
+
+
+def reader() -> RollReader:
     made = RollReader()
     with torch.no_grad():
-        made.lids.copy_(weights)
+        made.gain.fill_(1.0)
     return made
 
 
+def angle(given: torch.Tensor) -> float:
+    return float(reader()(given).angle_rad.detach())
+
+
 def test_untrained_it_reads_no_roll():
-    assert float(RollReader()(seen(tilt_rad=0.2)).detach()) == 0
+    assert float(RollReader()(lids(tilt_rad=0.2)).angle_rad.detach()) == 0
 
 
-def test_it_grows_with_the_tilt_of_the_lids_and_falls_as_the_strip_turns_along():
+@pytest.mark.parametrize("tilt_deg", [-25, -15, -3, 0, 1, 15, 25])
+def test_it_finds_all_of_a_turn(tilt_deg):
+    tilt = math.radians(tilt_deg)
+    assert angle(lids(tilt_rad=tilt)) == pytest.approx(tilt, abs=1e-3)
+    assert angle(lids(tilt_rad=tilt, roll_rad=0.1)) == pytest.approx(tilt - 0.1, abs=1e-3)
+
+
+def test_it_finds_nearly_all_of_it_in_lids_that_were_fitted_upright():
+    tilt = math.radians(15)
+    pair = [upright(Eyelid(160, 120, tilt, (side * 75.0, 0.0, -side * 0.0022))) for side in (-1, 1)]
+    slopes = [lid.coefficients[1] for lid in pair]
+    found = angle(torch.from_numpy(lid_parabolas(LIMBUS, (pair[0], pair[1])))[None])
+    assert math.atan(sum(slopes) / 2) < 0.8 * tilt, "straight above and below the centre lids are tilted less"
+    assert found == pytest.approx(tilt, rel=0.1)
+
+
+def test_a_glance_aside_is_no_roll():
+    assert abs(angle(lids(glance=0.15))) < 0.005
+    assert abs(angle(lids(glance=0.15, only=0))) > 0.05, "one lid alone cannot tell"
+
+
+def test_one_lid_alone_counts_for_both_and_tells_less_surely():
     read = reader()
-    tilts = [float(read(seen(tilt_rad=t)).detach()) for t in (-0.2, -0.1, 0.0, 0.1, 0.2)]
-    steps = np.diff(tilts)
-    assert steps.min() > 0.02, "each degree more tilt is more roll"
-    assert steps.max() < 1.1 * steps.min(), "and nearly as much"
-    assert abs(tilts[2]) < 1e-3
-    together = float(read(seen(tilt_rad=0.2, roll_rad=0.2)).detach())
-    assert abs(together) < 0.1 * tilts[4], "a strip that begins where the lids say shows them level"
-
-
-def test_one_lid_alone_counts_for_both():
-    read, both = reader(), seen(tilt_rad=0.1)
-    for plane in (2, 3):
-        alone = both.clone()
-        alone[:, plane] = LID_REACH
-        assert float(read(alone).detach()) == pytest.approx(float(read(both).detach()), rel=0.2)
-
-
-def test_both_lids_far_away_or_unknown_tell_nothing():
-    assert float(reader()(seen(lids=False)).detach()) == pytest.approx(0, abs=1e-6)
-
-
-def test_a_bare_strip_is_read_by_its_mask_alone():
-    usable = np.ones((64, 512), bool)
-    usable[32:, 340:430] = False
-    planes = torch.from_numpy(context_of_strip(Strip(np.full((64, 512), 90, np.uint8), usable)).planes())[None]
-    read = reader()
-    assert float(read(planes).detach()) == 0
     with torch.no_grad():
-        read.mask.fill_(0.1)
-    assert float(read(planes).detach()) != 0
-    assert float(read(seen(tilt_rad=0.1)).detach()) == pytest.approx(float(reader()(seen(tilt_rad=0.1)).detach()))
+        read.spread[3] = 0.5
+        for which in (0, 1):
+            alone = read(lids(tilt_rad=0.1, only=which))
+            assert float(alone.angle_rad) == pytest.approx(0.1, abs=1e-3)
+            assert float(alone.sd_rad) > 1.5 * float(read(lids(tilt_rad=0.1)).sd_rad)
+
+
+def test_without_lids_nothing_is_known_and_nothing_turned():
+    nothing = torch.from_numpy(NO_LIDS.copy())[None]
+    with torch.no_grad():
+        reading = reader()(nothing)
+        assert float(reading.angle_rad) == 0 and not bool(reading.known) and torch.isfinite(reading.sd_rad).all()
+        for mode in ("auto", "full", "none"):
+            assert float(reader().taken_back(nothing, RollSetting(mode))) == 0
+
+
+def test_what_is_taken_back_grows_with_the_reading_its_certainty_and_the_prior():
+    def mean(deg: float, sd_deg: float = 1.4, prior_deg: float = 1.0) -> float:
+        one = torch.full((1, 1), math.radians(deg), dtype=torch.float64)
+        reading = RollReading(one, torch.full_like(one, math.radians(sd_deg)), one > 0)
+        return math.degrees(float(posterior_mean(reading, torch.tensor([0.08]), math.radians(prior_deg))))
+
+    rolls = [mean(float(deg)) for deg in np.arange(0, 31, 0.5)]
+    assert rolls[0] == 0 and (np.diff(rolls) > 0).all()
+    assert mean(-7) == pytest.approx(-mean(7))
+    assert mean(2) == pytest.approx(2 / (1 + 1.4**2), rel=0.02), "among upright heads a small roll is shrunk"
+    assert mean(28) > 0.9 * 28, "a head on its side is turned back"
+    assert mean(2, sd_deg=3) < mean(2) < mean(2, sd_deg=0.5)
+    assert mean(2, prior_deg=0) < 0.1 < mean(2) < mean(2, prior_deg=3) < 2
+
+
+def test_settings_say_how_much():
+    read, given = reader(), lids(tilt_rad=0.05)
+    taken = {mode: float(read.taken_back(given, RollSetting(mode)).detach()) for mode in ("auto", "full", "none")}
+    assert 0 == taken["none"] < taken["auto"] < 0.5 * taken["full"] and taken["full"] == pytest.approx(0.05, abs=1e-3)
+    for wrong in ({"mode": "some"}, {"prior_deg": -1.0}, {"prior_deg": float("nan")}):
+        with pytest.raises(ValueError):
+            RollSetting(**wrong)
 
 
 def test_gradients_reach_its_weights_and_half_precision_is_read_in_full():
-    read = reader()
-    context = seen(tilt_rad=0.1).requires_grad_()
-    read(context).sum().backward()
-    assert read.lids.grad is not None and read.lids.grad.abs().sum() > 0
-    assert context.grad is not None and torch.isfinite(context.grad).all()
-    assert read(context.detach().half()).dtype == torch.float32
-    exact = float(read(context.detach()).detach())
-    with torch.autocast("cpu", torch.bfloat16):
-        assert float(read(context.detach()).detach()) == pytest.approx(exact, rel=1e-5)
+    read, given = reader(), lids(tilt_rad=0.1, glance=0.1).requires_grad_()
+    read.taken_back(given, RollSetting()).sum().backward()
+    for parameter in (read.gain, read.upper):
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0
+    assert given.grad is not None and torch.isfinite(given.grad).all() and given.grad.abs().sum() > 0
+    assert read(given.detach().half()).angle_rad.dtype == torch.float32
+    empty = torch.zeros(1, 2, 5, requires_grad=True)
+    read.taken_back(empty, RollSetting()).sum().backward()
+    assert empty.grad is not None and torch.isfinite(empty.grad).all()
+
+
+def test_the_fit_finds_the_spread_that_was_put_in():
+    rng = np.random.default_rng(0)
+    given, rolls, eyes = [], [], []
+    for eye in range(60):
+        own = rng.normal(0, 0.08)
+        for _ in range(6):
+            roll = rng.normal(0, 0.05)
+            given.append(lids(tilt_rad=own + roll + rng.normal(0, 0.03))[0])
+            rolls.append(roll)
+            eyes.append(str(eye))
+    samples = LidSamples(torch.stack(given), torch.tensor(rolls), np.array(eyes))
+    fitted = fit_roll_reader(samples)
+    assert spread_within_eyes(fitted, samples) == pytest.approx(0.03, rel=0.15)
+    assert calibration(fitted, samples) == pytest.approx(1, abs=0.15)
+    assert float(fitted.between.detach()) == pytest.approx(0.08, rel=0.3)
+    assert not fitted.spread.requires_grad
+
+
+def test_the_shipped_reader_is_sure_to_a_degree_or_two_and_shrinks_small_rolls():
+    read = Rectifier.load().roll_reader
+    assert read is not None
+    with torch.no_grad():
+        reading = read(lids(tilt_rad=0.05))
+        small, large = (float(read.taken_back(lids(tilt_rad=tilt), RollSetting())) for tilt in (0.05, 0.5))
+    assert 0.8 < math.degrees(float(reading.sd_rad)) < 2.5
+    assert 0.1 < small / 0.05 < 0.4 and large > 0.45

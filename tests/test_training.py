@@ -20,6 +20,7 @@ from irisstn.training import TrainConfig, train
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import LossWeights
 from irisstn.training.data.boundary_errors import NO_ERRORS
+from irisstn.training.data.degradation import DegradationConfig
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes
 from irisstn.training.run_folder import read_metrics
@@ -32,8 +33,13 @@ def test_rendered_eyes_are_shared_by_runs_that_render_alike(tmp_path):
     assert one.model_copy(update={"identities": 128, "added_per_epoch": 3}).folder(0, tmp_path) == one.folder(
         0, tmp_path
     )
+    # The settings of degraded captures matter where there are any.
+    fainter = {"degradation": DegradationConfig(contrast=(0.1, 0.2))}
+    assert one.model_copy(update=fainter).folder(0, tmp_path) == one.folder(0, tmp_path)
+    poorer = one.model_copy(update={"degraded_fraction": 0.5})
     others = [one.model_copy(update={"captures": 2}).folder(0, tmp_path), one.folder(1, tmp_path)]
-    assert len({one.folder(0, tmp_path), *others}) == 3
+    others += [poorer.folder(0, tmp_path), poorer.model_copy(update=fainter).folder(0, tmp_path)]
+    assert len({one.folder(0, tmp_path), *others}) == 5
     assert RenderedConfig().folder(0, tmp_path / "run") == tmp_path / "run" / "eyes"
 
 
@@ -141,6 +147,20 @@ def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
     other = StripNet.load(train(eyes, tmp_path / "other", kept)).state_dict()
     averaged = StripNet.load(run).state_dict()
     assert any(not torch.equal(averaged[name], other[name]) for name in other)
+
+
+def test_a_run_goes_on_from_the_weights_of_another(eyes, tmp_path):
+    config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "rectifier": None, "ema_decay": 0.0})
+    first = train(eyes, tmp_path / "first", config)
+    still = config.model_copy(update={"start": first, "learning_rate": 1e-9})
+    again = StripNet.load(train(eyes, tmp_path / "again", still))
+    for one, other in zip(again.parameters(), StripNet.load(first).parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    wider = still.model_copy(update={"recognizer": StripNet(TOY.recognizer).config.model_copy(update={"channels": 8})})
+    with pytest.raises(ConfigError, match="another shape"):
+        train(eyes, tmp_path / "wider", wider)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        train(eyes, tmp_path / "nothing", still.model_copy(update={"start": tmp_path / "none"}))
 
 
 def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):

@@ -1,10 +1,13 @@
 """Training data: strips with known errors, batches of them, augmentation, and the losses on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from training_settings import NO_AUGMENTATION, TOY
 
 from irisstn.normalization import normalize
@@ -12,7 +15,13 @@ from irisstn.results import Strip
 from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.training import TrainConfig
-from irisstn.training.data.augmentation import AugmentationConfig, augmentation, combine_masks, strip_augmentation
+from irisstn.training.data.augmentation import (
+    AugmentationConfig,
+    augmentation,
+    combine_masks,
+    mirrored,
+    strip_augmentation,
+)
 from irisstn.training.data.batches import BatchDataset, Eyes, make_batch
 from irisstn.training.data.boundary_errors import (
     NO_ERRORS,
@@ -21,7 +30,9 @@ from irisstn.training.data.boundary_errors import (
     PerturbationConfig,
     sample_perturbation,
 )
-from irisstn.training.data.eye_crops import NormalizedIris, crop_eye
+from irisstn.training.data.degradation import DegradationConfig, degrade
+from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
+from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
 from irisstn.training.data.strip_tensors import to_strips, to_tensors
 from irisstn.training.losses import ring_losses
 
@@ -219,3 +230,105 @@ def test_augmentation_repeats_by_seed_and_keeps_the_size(usable):
     assert changed > 10
     same = strip_augmentation(NO_AUGMENTATION)(strip, 0)
     assert np.array_equal(same.image, strip.image) and np.array_equal(same.usable, strip.usable)
+
+
+def test_a_degraded_picture_is_smaller_and_flatter_and_its_truth_lies_in_it(captures):
+    shot = captures[0]
+    plain = {"radius_px": (40, 40), "blur_px": (0, 0), "contrast": (1, 1), "noise": (0, 0), "jpeg": 0}
+    rng = np.random.default_rng(0)
+    image, truth = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain))
+    assert truth.limbus.mean_radius == pytest.approx(40, abs=0.5) and image.shape == truth.image_size
+    assert likeness(normalize(image, truth, (32, 256)), normalize(shot.image, shot.truth, (32, 256))) > 0.8
+    flat, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"contrast": (0.5, 0.5)}))
+    assert flat.std() == pytest.approx(0.5 * image.std(), rel=0.02)
+    noisy, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"noise": (5, 5)}))
+    assert np.std(noisy.astype(float) - image) == pytest.approx(5, rel=0.1)
+    soft, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"blur_px": (2, 2)}))
+    assert np.abs(np.diff(soft.astype(float))).mean() < 0.7 * np.abs(np.diff(image.astype(float))).mean()
+    packed, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"jpeg": 1}))
+    assert 0 < np.abs(packed.astype(float) - image).mean() < 5
+    with pytest.raises(ValidationError, match="low <= high"):
+        DegradationConfig(blur_px=(2, 1))
+    with pytest.raises(ValueError, match="scale"):
+        scaled_eye(shot.image, shot.truth, 1.5)
+
+
+def test_rendered_eyes_are_degraded_before_they_are_segmented():
+    config = RenderedConfig(cameras=("ring-320x280",), segmented_fraction=1.0, degraded_fraction=1.0)
+    eyes = [render_capture(Identity.from_seed(seed), np.random.default_rng(seed), config) for seed in range(4)]
+    low, high = DegradationConfig().radius_px
+    assert all(low - 1 <= eye.truth[1].mean_radius <= high + 1 for eye in eyes)
+    assert any(eye.used[1] != eye.truth[1] for eye in eyes)  # the segmenter's own ring, in the smaller picture
+    assert all(abs(eye.used[1].mean_radius / eye.truth[1].mean_radius - 1) < 0.2 for eye in eyes)
+
+
+def test_tissue_is_stretched_between_fixed_edges_and_a_straightened_eye_is_upright(captures, captured_eyes):
+    eye = captured_eyes.eyes[0]
+    plain = eye.strip(NO_ERRORS, (64, 512))
+    stretched = eye.strip(replace(NO_ERRORS, stretch=0.3), (64, 512))
+    # Row r shows what lies at r + 0.3 r (1 - r): at the edges the same, in the middle farther out.
+    rows = [max(range(64), key=lambda j: likeness_of_rows(stretched, i, plain, j)) for i in (2, 32, 48)]
+    middle, outer = ((r + 0.3 * r * (1 - r)) * 64 - 0.5 for r in (32.5 / 64, 48.5 / 64))
+    assert rows == pytest.approx([3, middle, outer], abs=1.5) and rows[1] >= 35
+    flat = NormalizedIris(plain)
+    assert likeness(flat.strip(replace(NO_ERRORS, stretch=0.3), (64, 512)), stretched) > 0.95
+
+    upright = eye.strip(replace(NO_ERRORS, straightened=True), (64, 512))
+    assert abs(captures[0].roll_rad) > 0.005
+    assert likeness(upright, eye.strip(replace(NO_ERRORS, roll_rad=eye.roll_rad), (64, 512))) > 0.9999
+    drawn = [
+        sample_perturbation(np.random.default_rng(i), PerturbationConfig(stretch=0.2, straightened=0.5))
+        for i in range(60)
+    ]
+    assert 15 < sum(one.straightened for one in drawn) < 45
+    assert 0.1 < max(abs(one.stretch) for one in drawn) <= 0.2
+    older = sample_perturbation(np.random.default_rng(1), PerturbationConfig())
+    assert older.stretch == 0 and not older.straightened
+
+
+def likeness_of_rows(a, i, b, j):
+    both = a.usable[i] & b.usable[j]
+    if both.mean() < 0.2:
+        return -1.0
+    return np.corrcoef(a.image[i][both], b.image[j][both])[0, 1]
+
+
+def test_bands_change_the_spectrum_and_keep_what_lies_where(captured_eyes):
+    strip = captured_eyes.eyes[0].strip(NO_ERRORS, (64, 512))
+    change = strip_augmentation(NO_AUGMENTATION.model_copy(update={"spectra": 1.0}))
+    changed = [change(strip, seed) for seed in range(20)]
+    assert all(likeness(strip, one) > 0.4 for one in changed)
+
+    def shares(one):
+        power = (np.abs(np.fft.rfft(one.image - one.image.mean(1, keepdims=True), axis=1)) ** 2).mean(0)
+        return power[4:16].sum() / power[4:128].sum()
+
+    assert np.ptp([shares(one) for one in changed]) > 0.2
+    spread = [one.image.std() for one in changed]
+    assert min(spread) < 0.7 * strip.image.std() and max(spread) > strip.image.std()
+
+
+def test_a_mirrored_eye_is_another_one_with_its_lids_in_place(captured_eyes):
+    images, _ = to_tensors([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
+    seen = mirrored(images)
+    assert torch.equal(mirrored(seen), images) and not torch.equal(seen, images)
+    # Right (column 0) becomes left (column 128); what lies below (64) and above (192) stays there.
+    assert torch.equal(seen[..., 128:136], images[..., -8:].flip(3) * 0 + images.flip(3)[..., 0:8])
+    marked = torch.zeros(1, 1, 4, 256)
+    marked[..., 60:68] = 1
+    assert torch.equal(mirrored(marked), marked)
+
+    def batch(mirror):
+        return BatchDataset(
+            lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
+            perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.0, seed=0,
+            mirrored_fraction=mirror,
+            with_context=False,
+        )[0, 0]  # fmt: skip
+
+    plain, all_mirrored = batch(0.0), batch(1.0)
+    assert torch.equal(all_mirrored.images, mirrored(plain.images))
+    assert torch.equal(all_mirrored.usable, mirrored(plain.usable)) and torch.equal(all_mirrored.labels, plain.labels)
+    for wrong in ({}, {"rectifier": None, "metric": {"kind": "sub-center-arcface"}}):
+        with pytest.raises(ValidationError, match="mirrored"):
+            TrainConfig.model_validate({"augmentation": {"mirrored": 0.5}} | wrong)

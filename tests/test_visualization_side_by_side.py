@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from irisstn import Rectifier, Strip, normalize, read_gray, segment
 from irisstn.cli import cli
 from irisstn.outputs.manifest import read_manifest
-from irisstn.rectification.rectifier import Rectified
+from irisstn.rectification.rectified import Rectified
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 
 YELLOW = (0, 255, 255)

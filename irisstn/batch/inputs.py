@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.records import output_file
+from irisstn.outputs.records import Record, output_file
 from irisstn.storage.file_names import safe_name
 from irisstn.storage.remote import RemoteSample, RemoteStorage, find_remote, is_url, without_file_scheme
 
@@ -55,7 +57,9 @@ def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | 
     if len(wanted) > 1:
         raise DatasetError(f"{out} is an output of irisstn: give it alone")
     found = _strips(out, str(out))
-    return [Sample(name, out / strip, out / mask if mask else None, failed) for name, strip, mask, failed in found]
+    return [
+        Sample(one.name, out / one.strip, out / one.mask if one.mask else None, one.failed, one.ring) for one in found
+    ]
 
 
 def out_folder(out: str) -> Path | str:
@@ -83,25 +87,43 @@ def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
             raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
         found = _strips(folder, url)
     return [
-        RemoteSample(name, f"{url}/{strip}", f"{url}/{mask}" if mask else None, failed)
-        for name, strip, mask, failed in found
+        RemoteSample(one.name, f"{url}/{one.strip}", f"{url}/{one.mask}" if one.mask else None, one.failed, one.ring)
+        for one in found
     ]
 
 
-def _strips(folder: Path, out: str) -> list[tuple[str, str, str | None, str | None]]:
-    """Name, strip, mask and failure of each input in the manifest in `folder`, which is that of the output `out`.
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """A strip of an earlier output folder, its paths below that folder; see `irisstn.datasets.Sample`."""
+
+    name: str
+    strip: str
+    mask: str | None = None
+    failed: str | None = None
+    ring: str | None = None
+
+
+def _strips(folder: Path, out: str) -> list[_Strip]:
+    """The strip of each input in the manifest in `folder`, which is that of the output `out`.
 
     The strip of an input that failed is the one that it would have.
     """
-    found: list[tuple[str, str, str | None, str | None]] = []
+    found: list[_Strip] = []
     for record in read_manifest(folder):
         name = safe_name(record["path"])
         if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
             mask = safe_name(record["strip_mask"]) if "strip_mask" in record else None
-            found.append((name, safe_name(record["strip"]), mask, None))
+            found.append(_Strip(name, safe_name(record["strip"]), mask, ring=_ring(record)))
         elif record.get("status") == "failed":
             reason = f"{out} has no strip of it ({record.get('stage')}: {record.get('reason')})"
-            found.append((name, output_file("strip", name), None, reason))
-    if all(failed for _, _, _, failed in found):
+            found.append(_Strip(name, output_file("strip", name), failed=reason))
+    if all(one.failed for one in found):
         raise DatasetError(f"{out} holds no strips")
     return found
+
+
+def _ring(record: Record) -> str | None:
+    """The ring along which the strip of `record` was cut; None where it is not known, or was put right since."""
+    if "rectification" in record or not {"pupil", "iris", "eyelids"} <= record.keys():
+        return None
+    return json.dumps({name: value for name, value in record.items() if name in ("path", "pupil", "iris", "eyelids")})

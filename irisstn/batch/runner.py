@@ -206,7 +206,7 @@ def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> 
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
-        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason)
+        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring)
 
 
 def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:

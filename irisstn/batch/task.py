@@ -35,6 +35,8 @@ class Task:
         Its record from an earlier run.
     refused : str or None
         Why it must not be processed.
+    ring : str or None
+        The JSON of a strip's boundaries and eyelids, see `irisstn.datasets.Sample`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Task:
     mask_path: str | None = None
     earlier: Record | None = None
     refused: str | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
             task.name,
             _read(task.path),
             _read(task.mask_path) if task.mask_path is not None else None,
+            task.ring,
         )
         record["sha256"] = hashlib.sha256(source.data).hexdigest()
         if source.mask is not None:

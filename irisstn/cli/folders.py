@@ -64,6 +64,8 @@ def segment(
 @strip_command
 @model_option
 @input_option
+@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
+@click.option("--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto.")
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Also write K variants of each strip.")
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with the sampled area outlined, and output.")
 def rectify(
@@ -77,18 +79,21 @@ def rectify(
     kind: str | None,
     augment: int | None,
     side_by_side: bool,
+    roll: str | None,
+    roll_prior: float | None,
 ) -> None:
     """Rectify irises: from photographs, masked iris rings or strips to rectified strips.
 
     SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment`. A whole
-    eye is always segmented first. A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1
-    crash.
+    eye is always segmented first. The head's roll is read off the eyelids; strips without known eyelids are not turned.
+    A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
       irisstn rectify ./eyes
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
       irisstn rectify ./eyes -o out --side-by-side      # pictures in OUT/side_by_side
+      irisstn rectify ./handheld --roll-prior 2         # heads are tilted more than usual
       irisstn rectify ./strips --input strip --size 32x256
     """
     from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
@@ -96,7 +101,8 @@ def rectify(
 
     with report_errors():
         pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
-        flags = overrides_of(size=size, input=kind, augment=augment, **pictures)
+        turn = {"roll": roll, "roll_prior_deg": roll_prior}
+        flags = overrides_of(size=size, input=kind, augment=augment, **pictures, **turn)
         job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
         _run(job, run)
 
@@ -156,10 +162,13 @@ def _run(job: Job, run: Run) -> None:
         limit_s=run.limit,
     )
     page = _written_page(out, samples, job) if isinstance(out, Path) else None
+    unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
     elif not run.quiet:
         _print_summary(summary, page)
+        if unturned:
+            click.echo(f"The roll of {unturned} was not corrected: their eyelids are not known")
     if summary.stopped_by is not None:
         sys.exit(128 + summary.stopped_by)
     sys.exit(SOME_FAILED if summary.failed else 0)
@@ -174,6 +183,13 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
     if isinstance(job, EmbedJob):
         return gather_embeddings(out)
     return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
+
+
+def _without_roll(out: Path) -> int:
+    """How many of the rectified strips in `out` were not turned, because nobody knows their eyelids."""
+    from irisstn.outputs import read_manifest
+
+    return sum(record.get("roll_known") is False and "variant_of" not in record for record in read_manifest(out))
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:

@@ -32,20 +32,20 @@ class OptionWithDefaultInCode(click.Option):
 
 
 class InputKindType(_TextType):
-    """One of the input kinds of `irisstn.batch.jobs.input_kind`, which is imported when the option is used."""
+    """One of the input kinds of `irisstn.segmentation.InputKind`, which is imported when the option is used."""
 
     name = "kind"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The kind `value`. Raises click.BadParameter where it is none."""
-        from irisstn.batch.jobs.input_kind import InputKind
+        from irisstn.segmentation import InputKind
 
         kind: str = click.Choice(get_args(InputKind)).convert(value, param, ctx)
         return kind
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """The kinds, for the help text."""
-        from irisstn.batch.jobs.input_kind import InputKind
+        from irisstn.segmentation import InputKind
 
         return f"[{'|'.join(get_args(InputKind))}]"
 
@@ -156,7 +156,7 @@ def strip_command(command: Command) -> Command:
     return folder_command(size(overlays(command)))
 
 
-def overrides_of(**flags: str | int | bool | None) -> list[str]:
+def overrides_of(**flags: str | float | bool | None) -> list[str]:
     """The options that were given, as overrides for `load_config`.
 
     Examples

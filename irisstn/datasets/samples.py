@@ -31,12 +31,15 @@ class Sample:
         The mask of a strip.
     failed : str or None
         Why there is no file at `path`, where an earlier command failed: later commands pass the failure on.
+    ring : str or None
+        For a strip of an earlier output folder: its record's path, boundaries and eyelids as JSON.
     """
 
     name: str
     path: Path
     mask: Path | None = None
     failed: str | None = None
+    ring: str | None = None
 
 
 def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -> list[Sample]:

@@ -19,6 +19,7 @@ import json
 import math
 from typing import Literal, TypedDict, cast
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from irisstn.errors import DatasetError
@@ -112,6 +113,7 @@ class RecordFields(TypedDict, total=False):
     strip: str
     strip_mask: str
     rectification: dict[str, float]
+    roll_known: bool
     outside: float
     input: Literal["eye", "ring", "strip"]
     side_by_side: str
@@ -219,6 +221,21 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
     raise DatasetError(f"the record of {record.get('path')} holds no iris ring ({reason})")
+
+
+def read_ring(line: str) -> Segmentation:
+    """The boundaries and eyelids of the record in `line`, JSON, without its masks: those are (1, 1), usable nowhere.
+
+    Raises
+    ------
+    DatasetError
+        The record holds no iris ring, or a damaged one.
+    """
+    record = parse_record(line.encode())
+    if record is None:
+        raise DatasetError("no record of an iris ring")
+    nowhere = np.zeros((1, 1), np.bool_)
+    return read_segmentation_fields(record, iris_mask=nowhere, usable=nowhere)
 
 
 def pupil_ratio(record: RecordFields) -> float | None:

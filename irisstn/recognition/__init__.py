@@ -1,6 +1,6 @@
 """Iris recognition from strips: a small CNN, and iris codes as a baseline.
 
-`StripNet` needs torch, which is imported when it is first used; iris codes need numpy only.
+`StripNet` needs torch, which is imported when it is first used; all else needs numpy only.
 """
 
 from __future__ import annotations
@@ -8,11 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
+from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.fusion import fuse
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig
 
-__all__ = ["IrisCode", "StripNet", "StripNetConfig", "distance", "distances", "encode", "roll_between"]
+__all__ = [
+    "Calibration",
+    "IrisCode",
+    "StripNet",
+    "StripNetConfig",
+    "distance",
+    "distances",
+    "encode",
+    "fuse",
+    "roll_between",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from pytorch_metric_learning import losses
-from torch import nn
+from torch import Tensor, nn
 
 from irisstn.config import Strict
 
@@ -60,3 +61,40 @@ def metric_loss(config: MetricLossConfig, *, identities: int, embedding: int) ->
             num_classes=identities, embedding_size=embedding, margin=config.margin_deg, scale=config.scale
         )
     return loss
+
+
+class Decorrelation(nn.Module):
+    """How much the D floats of embeddings are correlated: the mean square of each one's correlations with the others.
+
+    The covariance term of VICReg (Bardes et al. 2022, eq. 3 and 4) on standardised floats, as in Barlow Twins (Zbontar
+    et al. 2021). Those take batches of thousands; here the covariance is a running mean over batches, of which
+    only the newest carries a gradient, for of 64 strips alone it would be mostly chance.
+    """
+
+    covariance: Tensor
+    mean: Tensor
+    steps: Tensor
+
+    def __init__(self, size: int, memory: float = 0.98) -> None:
+        super().__init__()
+        self.memory = memory
+        self.register_buffer("covariance", torch.zeros(size, size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """The scalar of `embeddings` (B, D)."""
+        keep = min(self.memory, float(self.steps) / (float(self.steps) + 1))
+        with torch.no_grad():
+            self.mean.lerp_(embeddings.mean(0), 1 - keep)
+        centred = embeddings - self.mean
+        covariance = keep * self.covariance + (1 - keep) * (centred.T @ centred) / len(embeddings)
+        if self.training:
+            self.steps += 1
+            self.covariance = covariance.detach()
+        scale = covariance.diagonal().clamp_min(1e-8).rsqrt()
+        correlation = covariance * scale[:, None] * scale[None, :]
+        shared = (correlation.square().sum() - correlation.diagonal().square().sum()) / len(covariance)
+        # Of a running mean, one batch moves (1 - keep): its gradient is made as large as if it were all.
+        scaled: Tensor = shared.detach() + (shared - shared.detach()) / (1 - keep)
+        return scaled

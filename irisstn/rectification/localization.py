@@ -24,9 +24,8 @@ class CircularLocalization(nn.Module):
     - otherwise the roll is small, about the upright eye. The head sees the absolute angle, since the lids lie above and
       below (`position=False` hides it), through the mean and the first two Fourier coefficients of its features.
 
-    Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`.
-    `roll`, a module from the strips to the roll (B, 1) in radians, takes the place of the net's own reading for a small
-    roll.
+    Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`. With
+    `roll=False` a ring's small roll stays 0: it comes from elsewhere.
     """
 
     STRIDE = 4
@@ -39,11 +38,11 @@ class CircularLocalization(nn.Module):
         channels: int = 1,
         width: int = 32,
         position: bool = True,
-        roll: nn.Module | None = None,
+        roll: bool = True,
     ) -> None:
         super().__init__()
-        if roll is not None and (not isinstance(transform, Ring) or transform.full_circle):
-            raise ValueError("only a ring's small roll can be read by another module")
+        if not roll and (not isinstance(transform, Ring) or transform.full_circle):
+            raise ValueError("only a ring's small roll can come from elsewhere")
         if rows < 8 or rows % 8:
             raise ValueError(f"the strip's rows must be a multiple of 8, got {rows}")
         if width < 8 or width % 8:
@@ -57,15 +56,17 @@ class CircularLocalization(nn.Module):
             *[_Around(2 * width, dilation) for dilation in (1, 2, 4)],
         )
         self.ring = transform if isinstance(transform, Ring) else None
+        self.head: nn.Module | None = None
         if self.ring is None:
-            self.head: nn.Module = _PlacedHead(2 * width, transform, position)
+            self.head = _PlacedHead(2 * width, transform, position)
         else:
             self.boundaries = nn.Conv1d(2 * width, 4, 1)
             for parameter in self.boundaries.parameters():
                 nn.init.zeros_(parameter)
-            own = nn.Conv1d(2 * width, 1, 1) if self.ring.full_circle else _PlacedHead(2 * width, None, position)
-            self.head = own if roll is None else roll
-        self._roll_of_strips = roll is not None
+            if self.ring.full_circle:
+                self.head = nn.Conv1d(2 * width, 1, 1)
+            elif roll:
+                self.head = _PlacedHead(2 * width, None, position)
 
     def forward(self, strips: Tensor) -> Tensor:
         """Theta (B, n) for `strips` (B, C, R, T)."""
@@ -73,13 +74,14 @@ class CircularLocalization(nn.Module):
             wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
             raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
         features = self.trunk(strips).squeeze(2)
-        read: Tensor = self.head(strips if self._roll_of_strips else features)
+        read: Tensor | None = self.head(features) if self.head is not None else None
         if self.ring is None:
-            return read
-        roll = read
-        if not self._roll_of_strips:
-            roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
+            return torch.as_tensor(read)
         corrections = fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
+        if read is None:
+            roll = torch.zeros_like(corrections[:, 0, :1])
+        else:
+            roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
         rest = [corrections[:, 0, :1], corrections[:, 1], corrections[:, 2], corrections[:, 3, :1]]
         offset = torch.cat(rest, dim=1) * self.ring.limits[1:].to(corrections)
         return torch.cat([roll, offset + self.ring.identity()[1:].to(offset)], dim=1)

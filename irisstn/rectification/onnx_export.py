@@ -51,8 +51,8 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     | `parameters` | (B, n) | the transform's parameters, named in the file's metadata |
 
     Who has the photograph samples it once, as `Rectifier.rectify_eye` does: the grid's point (x, y) lies at the angle
-    pi (x + 1) and (y + 1) / 2 of the way from the pupil to the limbus. Unlike there, the roll is read off `usable`
-    alone: a strip does not show the lids.
+    pi (x + 1) and (y + 1) / 2 of the way from the pupil to the limbus. Unlike there, no roll is
+    taken back: it is read off the eyelids, and a strip does not show them.
 
     Returns how far ONNX Runtime is from PyTorch at most, over all outputs. Raises OutputError where a package is
     missing or the file cannot be written, ValueError for an impossible size, RuntimeError where the two differ by more

@@ -5,7 +5,8 @@ just beyond it. So the net is given the ring and a margin: a quarter of the ring
 quarters outside the limbus. Where there is only a strip, the margin is marked as not present.
 
 The lids are given as distances from their edges, everywhere: a lid that is tilted by a degree moves a distance a little
-in all places, also where it is itself out of sight, while of a mask it moves a few pixels at its edge.
+in all places, also where it is itself out of sight, while of a mask it moves a few pixels at its edge. Their parabolas
+come beside the planes as numbers: the roll is read off those, exactly, whatever the shape of the ring.
 
 Convention: a context (R, T) has the columns of a strip of T columns. Its rows are evenly spaced in the ring's radius
 from -1/4 to 7/4, so half of them are the ring's own: of 64 rows, 8 lie inside the pupil, 32 in the ring, 24 outside.
@@ -14,18 +15,23 @@ from -1/4 to 7/4, so half of them are the ring's own: of 64 rows, 8 lie inside t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Eyelid, Float, Float32, Gray, ring_places, strip_angles
+from irisstn.geometry import Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, ring_places, strip_angles
 from irisstn.results import Segmentation, Strip
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 CONTEXT_SIZE = (64, 256)
 PLANES = ("gray", "usable", "below", "above", "present")
 LID_REACH = 1.5  # iris radii from a lid's edge beyond which it is out of mind, and what stands where no lid is known
 INSIDE, RING, OUTSIDE = 1, 4, 3  # eighths of the rows
+NO_LIDS = np.zeros((2, 5), np.float32)
+NO_LIDS.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +40,8 @@ class Context:
 
     `usable` = usable iris, never in the margin; `below` = how far below the upper lid's edge, `above` = how far above
     the lower one's, in iris radii, at most `LID_REACH` either way; `present` = inside the picture, and known.
+
+    `lids` (2, 5) float32 are the parabolas of the upper and the lower lid, see `lid_parabolas`; zeros where unknown.
     """
 
     image: Gray
@@ -41,6 +49,7 @@ class Context:
     below: Float32
     above: Float32
     present: Bool
+    lids: Float32
 
     def __post_init__(self) -> None:
         kinds = {"image": np.uint8, "usable": np.bool_, "below": np.float32, "above": np.float32, "present": np.bool_}
@@ -48,9 +57,10 @@ class Context:
             plane = getattr(self, name)
             if plane.shape != self.image.shape or plane.ndim != 2 or plane.dtype != kind:
                 raise ValueError(f"a context's {name} must be {kind.__name__} of one shape (R, T), got {plane.shape}")
-            copy = plane.copy()
-            copy.flags.writeable = False
-            object.__setattr__(self, name, copy)
+            object.__setattr__(self, name, _read_only(plane))
+        if self.lids.shape != NO_LIDS.shape or self.lids.dtype != np.float32:
+            raise ValueError(f"a context's lids must be float32 {NO_LIDS.shape}, got {self.lids.shape}")
+        object.__setattr__(self, "lids", _read_only(self.lids))
 
     def planes(self) -> NDArray[np.float32]:
         """The net's input (5, R, T) float32, see `PLANES`: gray of mean 0 and deviation 1 over the usable cells."""
@@ -96,11 +106,35 @@ def context_of_eye(
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
     below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
-    return Context(gray, usable & in_ring, below, above, present)
+    lids = lid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid), roll_rad=roll_rad)
+    return Context(gray, usable & in_ring, below, above, present, lids)
 
 
-def context_of_strip(strip: Strip, *, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
-    """The context of `size` (R, T) of a bare strip of any size: its margin is not present."""
+def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
+    """The `lids` as numbers (2, 5), the upper one first, in iris radii around the centre of `limbus`.
+
+    Of each: 1 where it is known, the angle in rad of its frame to column 0 of a strip that begins at `roll_rad`, and
+    c0, c1, c2 of v = c0 + c1 u + c2 u^2 in that frame, as in `irisstn.geometry.Eyelid`. Zeros where it is not known.
+    """
+    found = NO_LIDS.copy()
+    for which, lid in enumerate(lids):
+        if lid is None:
+            continue
+        cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
+        x, y = limbus.x - lid.x, limbus.y - lid.y
+        along, across = x * cosine + y * sine, y * cosine - x * sine
+        c0, c1, c2 = lid.coefficients
+        level, slope = c0 + along * (c1 + c2 * along) - across, c1 + 2 * c2 * along
+        unit = limbus.mean_radius
+        found[which] = 1, lid.angle_rad - roll_rad, level / unit, slope, c2 * unit
+    return found
+
+
+def context_of_strip(strip: Strip, *, lids: Float32 = NO_LIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
+    """The context of `size` (R, T) of a bare strip of any size: its margin is not present.
+
+    `lids` (2, 5) are those of `lid_parabolas`, where somebody knows them; the planes stay those of a bare strip.
+    """
     rows, columns = size
     ring = ring_rows(rows)
     shape = (columns, ring.stop - ring.start)
@@ -109,7 +143,7 @@ def context_of_strip(strip: Strip, *, size: tuple[int, int] = CONTEXT_SIZE) -> C
     usable[ring] = cv2.resize(strip.usable.view(np.uint8), shape, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     present[ring] = True
     unknown = np.full(size, LID_REACH, np.float32)
-    return Context(image, usable, unknown, unknown, present)
+    return Context(image, usable, unknown, unknown, present, lids)
 
 
 def without_margin(context: Context) -> Context:
@@ -118,7 +152,13 @@ def without_margin(context: Context) -> Context:
     kept = np.zeros(context.image.shape, bool)
     kept[ring] = True
     unknown = np.full(context.image.shape, LID_REACH, np.float32)
-    return Context(np.where(kept, context.image, np.uint8(0)), context.usable & kept, unknown, unknown, kept)
+    return Context(np.where(kept, context.image, np.uint8(0)), context.usable & kept, unknown, unknown, kept, NO_LIDS)
+
+
+def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def _off(lid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:

@@ -141,6 +141,14 @@ class Ring(Transform):
         known = torch.cat([self.physical(theta)[:, :-1], pupil_share.to(theta)[:, None]], dim=1)
         return torch.cat([theta[:, :-1], self.theta_of(known)[:, -1:].to(theta)], dim=1)
 
+    def turned(self, theta: Tensor, roll_rad: Tensor) -> Tensor:
+        """`theta` (B, 13) with the roll (B, 1) put on top of its own; alone, it is `roll_rad` up to the bound."""
+        roll = roll_rad.to(theta)
+        if not self.full_circle:
+            limit = self._limits[0].to(theta)
+            roll = limit * torch.atanh((roll / limit).clamp(-0.999, 0.999))
+        return torch.cat([theta[:, :1] + roll, theta[:, 1:]], dim=1)
+
     def ring(self, theta: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Ring coordinates at which the cells of a strip are sampled.
 

@@ -62,6 +62,7 @@ class RemoteSample:
     path: str
     mask: str | None = None
     failed: str | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

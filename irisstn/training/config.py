@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,7 +10,8 @@ from pydantic import Field, model_validator
 from irisstn.config import Size, Strict
 from irisstn.recognition.losses import MetricLossConfig
 from irisstn.recognition.network import StripNetConfig
-from irisstn.rectification.rectifier import RectifierConfig
+from irisstn.recognition.whitening import WhiteningFitConfig
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.training.data.augmentation import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.rendered_eyes import RenderedConfig
@@ -23,6 +25,9 @@ class LossWeights(Strict):
     """
 
     metric: float = Field(1.0, ge=0, description="Weight of the recognition loss on the embeddings.")
+    decorrelation: float = Field(
+        0.0, ge=0, description="Weight of the correlation between the embedding's floats (VICReg); see `Decorrelation`."
+    )
     ring: float = Field(
         1.0, ge=0, description="Weight of the loss on the ring parameters. 0: the STN learns from recognition only."
     )
@@ -79,6 +84,10 @@ class TrainConfig(Strict):
         description="Decay per step of the exponential moving average of the recognizer's weights; the average is "
         "validated and saved.",
     )
+    start: Path | None = Field(
+        None,
+        description="Weights, or a run, to start from; of the same shapes. null: random weights.",
+    )
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="Fraction of the subjects in DATA that is held out for validation, 0..1."
     )
@@ -109,12 +118,18 @@ class TrainConfig(Strict):
     augmentation: AugmentationConfig = Field(AugmentationConfig(), description="Changes to the strips' appearance.")
     rendered: RenderedConfig = Field(RenderedConfig(), description="The rendered eyes, where no DATA is given.")
 
+    whitening: WhiteningFitConfig | None = Field(
+        WhiteningFitConfig(), description="The recognizer's whitening, fitted at the end. null: none."
+    )
+
     @model_validator(mode="after")
     def _check_combination(self) -> TrainConfig:
         if self.rectifier is None and self.recognizer is None:
             raise ValueError("with neither a rectifier nor a recognizer there is nothing to train")
         if self.recognizer is None and (self.rectifier is None or self.rectifier.transform != "ring"):
             raise ValueError("only the ring learns without a recognizer: set one, or the transform 'ring'")
+        if self.augmentation.mirrored and (self.rectifier is not None or self.metric.kind == "sub-center-arcface"):
+            raise ValueError("mirrored eyes are for a recognizer alone, with a loss that knows no fixed identities")
         if self.steps_per_epoch % (self.devices * self.nodes):
             raise ValueError(
                 f"steps_per_epoch ({self.steps_per_epoch}) must be a multiple of devices x nodes, since every process "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from copy import deepcopy
+from pathlib import Path
 from typing import NamedTuple
 
 import lightning
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from irisstn.errors import ConfigError
 from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
-from irisstn.recognition.losses import metric_loss
+from irisstn.recognition.losses import Decorrelation, metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.stn import Ring, Warped, outside_penalty, require_gradient
@@ -69,17 +70,35 @@ class RecognitionModule(lightning.LightningModule):
     def __init__(self, config: TrainConfig, identities: int) -> None:
         super().__init__()
         self.config = config
-        self.rectifier = Rectifier(config.rectifier) if config.rectifier is not None else None
-        self.recognizer = self.averaged_recognizer = self.metric_loss = None
+        # Training corrects the whole roll: how much of it to correct depends on the pictures that come later.
+        self.rectifier = Rectifier(config.rectifier).with_roll("full") if config.rectifier is not None else None
+        self.recognizer = self.averaged_recognizer = self.metric_loss = self.decorrelation = None
         if config.recognizer is not None:
             self.recognizer = StripNet(config.recognizer)
             self.averaged_recognizer = deepcopy(self.recognizer).requires_grad_(False)
-            embedding = self.recognizer.embedding_size
+            embedding = config.recognizer.unwhitened_size
             self.metric_loss = metric_loss(config.metric, identities=identities, embedding=embedding)
+            self.decorrelation = Decorrelation(embedding) if config.loss_weights.decorrelation else None
         self.figures: dict[str, float] = {}
         self._gradient_epoch = -1  # the last epoch in which a gradient reached the STN
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._validated: dict[str, list[tuple[Batch, Predictions]]] = defaultdict(list)
+
+    def start_from(self, weights: Path) -> None:
+        """Take the networks' weights from a run's folder, or from a file where there is but one network.
+
+        Raises WeightsError where a file is missing, ConfigError where a network there has another shape.
+        """
+        for network in (self.rectifier, self.recognizer):
+            if network is None:
+                continue
+            held = type(network).load(weights)
+            if held.config != network.config:
+                raise ConfigError(f"{weights} holds a {network.FILE} of another shape than the one to be trained")
+            network.load_state_dict(held.state_dict())
+        if self.recognizer is not None and self.averaged_recognizer is not None:
+            self.recognizer.whitening.reset()  # it is fitted at the end, to what is learnt by then
+            self.averaged_recognizer.load_state_dict(self.recognizer.state_dict())
 
     def predict(self, batch: Batch, *, embed: bool = True) -> Predictions:
         """Rectify the strips of a batch, and embed them.
@@ -99,12 +118,12 @@ class RecognitionModule(lightning.LightningModule):
         images, usable = batch.images, batch.usable
         warped = ring = None
         if self.rectifier is not None:
-            warped = self.rectifier.warp(images, usable, batch.contexts)
+            warped = self.rectifier.warp(images, usable, batch.contexts, lids=batch.lids)
             transform = self.rectifier.transform
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable
         recognizer = self.recognizer if self.training else self.averaged_recognizer
-        embeddings = recognizer(images, usable).float() if embed and recognizer is not None else None
+        embeddings = recognizer.unwhitened(images, usable).float() if embed and recognizer is not None else None
         return Predictions(embeddings, warped, ring)
 
     def losses(self, batch: Batch, predictions: Predictions, *, metric: bool = True) -> dict[str, Tensor]:
@@ -130,6 +149,9 @@ class RecognitionModule(lightning.LightningModule):
         if metric and predictions.embeddings is not None and self.metric_loss is not None:
             parts["metric"] = self.metric_loss(predictions.embeddings, batch.labels)
             total = total + weights.metric * parts["metric"]
+        if self.decorrelation is not None and predictions.embeddings is not None and self.training:
+            parts["decorrelation"] = self.decorrelation(predictions.embeddings)
+            total = total + weights.decorrelation * parts["decorrelation"]
         if predictions.warped is not None:
             parts["outside"] = outside_penalty(predictions.warped.grid, wrap=True).mean()
             total = total + weights.outside * parts["outside"]

@@ -24,6 +24,8 @@ from irisstn.images import write_bytes_atomic
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import read_settings, require_same_settings
 from irisstn.progress import ProgressCallback, no_progress
+from irisstn.recognition.network import StripNet
+from irisstn.rectification.rectifier import Rectifier
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
@@ -32,6 +34,8 @@ from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.run_folder import RunFolderCallback
+from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
+from irisstn.weights import CALIBRATION, RECOGNIZER
 
 Settings = Mapping[str, Json]
 _REMEDY = "choose another folder"
@@ -48,8 +52,9 @@ def train(
     """Train the STN and the recognition CNN behind it, end to end.
 
     The folder `out` gets config.yaml, metrics.csv, samples/, index.html, and the best weights so far,
-    rectifier.safetensors and recognizer.safetensors, or the one that `config` has. A run that was killed continues from
-    its last complete epoch; a finished one is left as it is.
+    rectifier.safetensors and recognizer.safetensors, or the one that `config` has. At the end the recognizer's
+    whitening is fitted (whitening.json) and, where there are eyes enough, its calibration (recognizer.json). A run that
+    was killed continues from its last complete epoch; a finished one is left as it is.
 
     With several devices or nodes this function runs in a process for each. The first process of a node starts the
     others by the command line with which it was started itself, so call this function from a script or use
@@ -102,6 +107,9 @@ def train(
         torch.set_num_threads(config.threads)
     with _open_data(data, labels, out, config, progress, first=first) as training_data:
         _fit(trainer, run_folder, training_data, config)
+        if first and config.recognizer is not None:
+            progress("whitening", 0, 1)
+            _finish(out, training_data, config)
     if first:
         _write_state(out, settings, finished=True)
         shutil.rmtree(out / "eyes", ignore_errors=True)
@@ -173,6 +181,8 @@ def _trainer(config: TrainConfig, run_folder: RunFolderCallback) -> lightning.Tr
 def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _TrainingData, config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, data.identities)
+    if config.start is not None:
+        module.start_from(config.start)
     batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
@@ -184,6 +194,26 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
             [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
             ckpt_path=str(run_folder.checkpoint) if run_folder.checkpoint.exists() else None,
         )
+
+
+def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
+    """Fit whitening and calibration of the best recogniser so far, and write it again, with a record of both beside it.
+
+    The whitening is fitted to training eyes, the calibration to those kept for validation.
+    """
+    network = StripNet.load(out)
+    rectifier = Rectifier.load(out) if config.rectifier is not None else None
+    settings = StripSettings(config.size, config.perturbation, config.seed)
+    if config.whitening is not None:
+        last = data.eyes_of_epoch(config.epochs - 1)
+        figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
+        network.save(out / RECOGNIZER)
+        write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode())
+    try:
+        calibration = calibrate(network, rectifier, data.validation, settings)
+    except ValueError:  # too few eyes for it
+        return
+    calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
 def _finished(out: Path, settings: Settings, *, first: bool) -> bool:

@@ -13,7 +13,7 @@ from irisstn.results import Segmentation, Strip
 from irisstn.visualization.overlay import draw_overlay
 
 if TYPE_CHECKING:
-    from irisstn.rectification.rectifier import Rectified
+    from irisstn.rectification.rectified import Rectified
 
 _MAX_SIDE = 320  # of the drawn photograph, in pixels
 

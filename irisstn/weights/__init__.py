@@ -8,3 +8,4 @@ SHIPPED = Path(__file__).parent
 SEGMENTER = "segmenter.onnx"
 RECTIFIER = "rectifier.safetensors"  # also in the folder of a training run
 RECOGNIZER = "recognizer.safetensors"  # the same
+CALIBRATION = "recognizer.json"  # of that recogniser: see irisstn.recognition.Calibration

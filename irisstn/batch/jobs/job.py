@@ -27,11 +27,14 @@ class JobInput:
         The content of the picture file.
     mask : bytes or None
         The content of the mask file, for a strip that has one.
+    ring : str or None
+        The JSON of a strip's boundaries and eyelids, see `irisstn.datasets.Sample`.
     """
 
     name: str
     data: bytes
     mask: bytes | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

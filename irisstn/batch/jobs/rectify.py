@@ -17,14 +17,16 @@ from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
 from irisstn.normalization import DEFAULT_SIZE
-from irisstn.outputs.records import Json, Record, RecordFields, output_file
+from irisstn.outputs.records import Json, Record, RecordFields, output_file, read_ring
+from irisstn.rectification.roll_setting import ROLL_PRIOR_DEG, RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.weights import RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
-    from irisstn.rectification.rectifier import Rectified, Rectifier
+    from irisstn.rectification.rectified import Rectified
+    from irisstn.rectification.rectifier import Rectifier
 
 _DECIMALS = 6  # of the transform's parameters in a record
 
@@ -47,6 +49,18 @@ class RectifyConfig(Strict):
         default=False, description="also show each input, with the outline of what was sampled, beside its output"
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    roll: RollMode = Field(
+        default="auto",
+        description="how much of the head's roll, as read off the eyelids, is taken back: auto shrinks it by how sure "
+        "it is and how far heads are tilted (roll_prior_deg); full takes back all of it, none nothing",
+    )
+    roll_prior_deg: float = Field(
+        default=ROLL_PRIOR_DEG,
+        ge=0,
+        le=45,
+        description="how far heads are tilted between pictures of one eye (standard deviation in degrees): 0.7 where a "
+        "rest holds them, 1.5 to 2 where nothing does",
+    )
     segmentation: SegmentationConfig = SegmentationConfig()
 
 
@@ -105,7 +119,7 @@ class RectifyJob:
         from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (imports torch, which is slow)
 
         weights_digest(self.model, self.weights_sha256)
-        rectifier = Rectifier.load(self.model)
+        rectifier = Rectifier.load(self.model).with_roll(self.config.roll, self.config.roll_prior_deg)
         with one_torch_thread():
             yield lambda source: _rectify(source, rectifier, self.config)
 
@@ -116,8 +130,9 @@ def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> J
     read, kind = read_picture_as(source, image, config.input, config.segmentation, max_pixels=config.max_pixels)
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
     if isinstance(read, Strip):
-        rectified = rectifier.rectify(read, size=config.size)
-        variants = rectifier.variants(read, config.augment, seed, size=config.size)
+        ring = read_ring(source.ring) if source.ring is not None else None
+        rectified = rectifier.rectify_strip(read, ring, config.size)
+        variants = rectifier.variants(read, config.augment, seed, segmentation=ring, size=config.size)
         result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
         drawn = draw_side_by_side(read, rectified) if config.side_by_side else None
     else:
@@ -140,6 +155,7 @@ def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobRe
     fields: RecordFields = {
         **whole.fields,
         "rectification": {parameter: round(value, _DECIMALS) for parameter, value in rectified.parameters.items()},
+        "roll_known": "roll_read_rad" in rectified.parameters,
         "outside": round(rectified.outside, _DECIMALS),
     }
     return JobResult(fields, whole.files, whole.variants)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from irisstn.rectification.ring_context import Context, without_margin
+from irisstn.rectification.ring_context import NO_LIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
-from irisstn.training.data.augmentation import augmentation, combine_masks
+from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
 from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
 from irisstn.training.data.strip_tensors import to_tensors
@@ -62,6 +62,8 @@ class Batch(NamedTuple):
         Masks, 1 = usable.
     contexts : Tensor, shape (B, 5, 64, 256)
         Planes of `irisstn.rectification.ring_context`.
+    lids : Tensor, shape (B, 2, 5)
+        Parabolas of the eyelids, `Context.lids`; zeros where they are not known.
     labels : Tensor, shape (B,)
         Identities.
     groups : Tensor, shape (B,)
@@ -73,6 +75,7 @@ class Batch(NamedTuple):
     images: Tensor
     usable: Tensor
     contexts: Tensor
+    lids: Tensor
     labels: Tensor
     groups: Tensor
     targets: Tensor
@@ -132,6 +135,8 @@ class BatchDataset(Dataset[Batch]):
         Seed of all batches.
     combined_masks : float
         Fraction of the strips whose mask is combined with another one, 0..1; see `combine_masks`.
+    mirrored_fraction : float
+        Fraction of the identities whose strips are all mirrored, 0..1.
     with_context : bool
         False: strips only, for training without an STN.
     """
@@ -149,13 +154,14 @@ class BatchDataset(Dataset[Batch]):
         strip_only_fraction: float,
         seed: int,
         combined_masks: float = 0.0,
+        mirrored_fraction: float = 0.0,
         with_context: bool = True,
     ) -> None:
         self._eyes_of_epoch, self._size, self._identities = eyes_of_epoch, size, identities
         self._strips_per_identity, self._strips_per_capture = strips_per_identity, strips_per_capture
         self._perturbation, self._augment = perturbation, augment
         self._strip_only_fraction, self._seed, self._combined_masks = strip_only_fraction, seed, combined_masks
-        self._with_context = with_context
+        self._with_context, self._mirrored_fraction = with_context, mirrored_fraction
         self._epoch, self._eyes = -1, None
 
     _eyes: Eyes | None
@@ -189,6 +195,7 @@ class BatchDataset(Dataset[Batch]):
             strip_only_fraction=config.strip_only_fraction,
             seed=config.seed,
             combined_masks=config.augmentation.combined_masks,
+            mirrored_fraction=config.augmentation.mirrored,
             with_context=config.rectifier is not None,
         )
 
@@ -216,9 +223,14 @@ class BatchDataset(Dataset[Batch]):
             strip_only_fraction=self._strip_only_fraction,
             with_context=self._with_context,
         )
-        if not self._combined_masks:
-            return batch
-        return batch._replace(usable=combine_masks(batch.usable, self._combined_masks, rng))
+        if self._combined_masks:
+            batch = batch._replace(usable=combine_masks(batch.usable, self._combined_masks, rng))
+        if self._mirrored_fraction:
+            seen = np.isin(eyes.labels[indices], chosen[rng.random(len(chosen)) < self._mirrored_fraction])
+            which = torch.from_numpy(seen)[:, None, None, None]
+            images, usable = (torch.where(which, mirrored(part), part) for part in (batch.images, batch.usable))
+            batch = batch._replace(images=images, usable=usable)
+        return batch
 
 
 def make_batch(
@@ -252,6 +264,7 @@ def make_batch(
     """
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
+    lids: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
     for index in indices:
         errors = sample_perturbation(rng, perturbation)
@@ -266,6 +279,7 @@ def make_batch(
             context = without_margin(context)
         strips.append(strip)
         contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
+        lids.append(NO_LIDS if context is None else context.lids)
         targets.append(target)
     labels = torch.from_numpy(eyes.labels[list(indices)].astype(np.int64))
     images, usable = to_tensors(strips)
@@ -273,6 +287,7 @@ def make_batch(
         images=images,
         usable=usable,
         contexts=torch.from_numpy(np.stack(contexts)),
+        lids=torch.from_numpy(np.stack(lids)),
         labels=labels,
         groups=labels if eyes.upright else torch.tensor(list(indices)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),

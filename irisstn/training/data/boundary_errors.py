@@ -67,6 +67,18 @@ class PerturbationConfig(Strict):
     eyelid_missing: float = Field(
         0.1, ge=0, le=1, description="Fraction of eyelids that are removed, besides those that segmentation missed."
     )
+    stretch: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Stretch of the tissue along the radius, uniform within ± this: see `stretched`. No STN.",
+    )
+    straightened: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Fraction of the strips whose capture's own roll is removed, as a rectifier would. No STN.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,10 @@ class Perturbation:
         Change of each boundary's Fourier coefficients (cos, sin) of order 2.
     eyelids : EyelidErrors or None
         Errors of the eyelids; None: none.
+    stretch : float
+        k in r + k r (1 - r): see `stretched`.
+    straightened : bool
+        Whether the capture's own roll is removed first.
     """
 
     roll_rad: float
@@ -138,6 +154,8 @@ class Perturbation:
     scale: Float
     shape: Float
     eyelids: EyelidErrors | None = None
+    stretch: float = 0.0
+    straightened: bool = False
 
     def apply(self, segmentation: Segmentation) -> Segmentation:
         """Add the errors to the boundaries of a segmentation; eyelids and masks stay as they are.
@@ -183,6 +201,9 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
         tilt_rad=np.deg2rad(config.eyelid_tilt_deg) * rng.standard_t(2, 2).clip(-8, 8),
         missing=rng.random(2) < config.eyelid_missing,
     )
+    # Nothing is drawn for what is not wanted, so that older configs give the same batches as before.
+    stretch = float(config.stretch * rng.uniform(-1, 1)) if config.stretch else 0.0
+    straightened = bool(config.straightened and rng.random() < config.straightened)
     if rng.random() < config.large_fraction:
         return Perturbation(
             roll_rad=float(np.deg2rad(config.large_roll_deg) * rng.uniform(-1, 1)),
@@ -190,6 +211,8 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
             scale=config.large_radius * rng.uniform(-1, 1, 2),
             shape=config.large_shape * rng.uniform(-1, 1, (2, 2)),
             eyelids=eyelids,
+            stretch=stretch,
+            straightened=straightened,
         )
     return Perturbation(
         roll_rad=float(np.deg2rad(config.small_roll_deg) * rng.normal()),
@@ -197,10 +220,14 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
         scale=config.small_radius * rng.normal(size=2),
         shape=config.small_shape * rng.normal(size=(2, 2)),
         eyelids=eyelids,
+        stretch=stretch,
+        straightened=straightened,
     )
 
 
-def sample_strip(image: Gray, segmentation: Segmentation, roll_rad: float, size: tuple[int, int]) -> Strip:
+def sample_strip(
+    image: Gray, segmentation: Segmentation, roll_rad: float, size: tuple[int, int], *, stretch: float = 0.0
+) -> Strip:
     """Sample a strip that starts at a given angle of the image.
 
     Parameters
@@ -213,6 +240,8 @@ def sample_strip(image: Gray, segmentation: Segmentation, roll_rad: float, size:
         Angle of the image at column 0 of the strip, radians.
     size : tuple of int
         Rows and columns (R, T) of the strip.
+    stretch : float
+        Of the tissue along the radius: see `stretched`.
 
     Returns
     -------
@@ -220,7 +249,15 @@ def sample_strip(image: Gray, segmentation: Segmentation, roll_rad: float, size:
         The rubber sheet, turned by `roll_rad`.
     """
     radius, angle = ring_grid(size)
-    return sample_ring(image, segmentation, (radius, angle + roll_rad))
+    return sample_ring(image, segmentation, (stretched(radius, stretch), angle + roll_rad))
+
+
+def stretched(radius: Float, stretch: float) -> Float:
+    """The radii r of a ring, 0..1, as r + k r (1 - r), k = `stretch`: both edges stay, and |k| < 1 keeps the order.
+
+    The tissue of a pupil that opens does not move evenly along the radius (Wyatt 2000); see `irisstn.synthetic.eye`.
+    """
+    return radius + stretch * radius * (1 - radius)
 
 
 def correction_parameters(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: float) -> Float:

@@ -11,7 +11,7 @@ import numpy as np
 from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip
+from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip, stretched
 
 _MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
 _MAX_RADIUS = 80.0  # pixels; larger irises are reduced, since strips do not resolve more
@@ -91,12 +91,13 @@ class EyeCrop:
         wrong = self._perturbed(errors)
         context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
         target = correction_parameters(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
-        strip = sample_strip(self.image, wrong, errors.roll_rad, size)
+        strip = sample_strip(self.image, wrong, errors.roll_rad, size, stretch=errors.stretch)
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """Sample the strip of `sample` without context and target."""
-        return sample_strip(self.image, self._perturbed(errors), errors.roll_rad, size)
+        """Sample the strip of `sample` without context and target; straightened first where `errors` say so."""
+        roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
+        return sample_strip(self.image, self._perturbed(errors), roll, size, stretch=errors.stretch)
 
     def _perturbed(self, errors: Perturbation) -> Segmentation:
         mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
@@ -154,6 +155,30 @@ def crop_eye(
     )
 
 
+def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[Gray, Segmentation]:
+    """Reduce an image (H, W) by `scale`, above 0 and at most 1, and its segmentation with it.
+
+    Returns the smaller image and the segmentation in its pixels. Raises ValueError for another scale.
+    """
+    if not 0 < scale <= 1:
+        raise ValueError(f"a scale above 0 and at most 1 is needed, got {scale}")
+    height, width = image.shape
+    size = (max(round(width * scale), 8), max(round(height * scale), 8))
+    if size == (width, height):
+        return image, segmentation
+    crop = CropTransform(0, 0, width / size[0], height / size[1])
+    upper, lower = (
+        eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (segmentation.upper_lid, segmentation.lower_lid)
+    )
+    iris_mask, usable = (
+        cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        for mask in (segmentation.iris_mask, segmentation.usable)
+    )
+    pupil, limbus = crop.boundary_to_crop(segmentation.pupil), crop.boundary_to_crop(segmentation.limbus)
+    smaller = Segmentation(pupil, limbus, upper, lower, iris_mask=iris_mask, usable=usable)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), smaller
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedIris:
     """A strip without its image: errors are simulated by sampling the strip once more.
@@ -194,7 +219,7 @@ class NormalizedIris:
         """Sample the strip of `sample` without context and target."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
         pupil, limbus = (_fourier_series(terms, angle) for terms in self._corrections(errors))
-        true_radius = (radius - pupil) / (1 + limbus - pupil)
+        true_radius = (stretched(radius, errors.stretch) - pupil) / (1 + limbus - pupil)
         rows, columns = self.source.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
         x = np.broadcast_to(((angle + errors.roll_rad) % TAU) / TAU * columns - 0.5, size).astype(np.float32)

@@ -27,7 +27,8 @@ from irisstn.images import to_gray
 from irisstn.processes import end_with_parent
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import EyeCrop, crop_eye
 from irisstn.training.data.eye_files import read_eye_crops, write_eye_crops
 
@@ -64,6 +65,10 @@ class RenderedConfig(Strict):
         description="Fraction of the captures whose strips follow the boundaries that segmentation finds, with their "
         "real errors, in place of the true ones; 0..1.",
     )
+    degraded_fraction: float = Field(
+        0.0, ge=0, le=1, description="Fraction of the captures that are degraded before they are segmented, 0..1."
+    )
+    degradation: DegradationConfig = Field(DegradationConfig(), description="How poor degraded captures are.")
     workers: int = Field(1, ge=1, description="Processes that render.")
     cache: Path | None = Field(
         None,
@@ -92,6 +97,8 @@ class RenderedConfig(Strict):
             return run / "eyes"
         # These keys are the fields' names of an earlier version: with others, existing caches would not be found.
         settings = {"shots": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
+        if self.degraded_fraction:
+            settings |= {"degraded": self.degraded_fraction, "degradation": self.degradation.model_dump(mode="json")}
         text = json.dumps(settings, separators=(",", ":"), ensure_ascii=False)
         return self.cache / hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()[:12]
 
@@ -218,19 +225,21 @@ def render_capture(identity: Identity, rng: np.random.Generator, config: Rendere
     """
     camera = CAMERAS[config.cameras[int(rng.integers(len(config.cameras)))]]
     eye = render(identity, sample_shot(rng, camera))
-    image = to_gray(eye.image)
-    found = _segmented(image, eye) if rng.random() < config.segmented_fraction else None
-    return crop_eye(image, eye.truth, eye.roll_rad, found=found)
+    image, truth = to_gray(eye.image), eye.truth
+    if config.degraded_fraction and rng.random() < config.degraded_fraction:
+        image, truth = degrade(image, truth, rng, config.degradation)
+    found = _segmented(image, truth) if rng.random() < config.segmented_fraction else None
+    return crop_eye(image, truth, eye.roll_rad, found=found)
 
 
-def _segmented(image: Gray, eye: RenderedEye) -> Segmentation | None:
+def _segmented(image: Gray, truth: Segmentation) -> Segmentation | None:
     """The segmentation of `image`, or None where it fails or its boundaries are too wrong to train on."""
     try:
         found = segment(image)
     except IrisError:
         return None
-    radius = eye.truth.limbus.mean_radius
-    for edge, true in ((found.pupil, eye.truth.pupil), (found.limbus, eye.truth.limbus)):
+    radius = truth.limbus.mean_radius
+    for edge, true in ((found.pupil, truth.pupil), (found.limbus, truth.limbus)):
         if (
             np.hypot(edge.x - true.x, edge.y - true.y) > _MAX_ERROR * radius
             or abs(edge.mean_radius - true.mean_radius) > _MAX_ERROR * radius

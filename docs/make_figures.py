@@ -1,6 +1,6 @@
 """The figures of the documentation: one rendered eye at every stage between the photograph and the rectified strip.
 
-python pipelines/documentation_figures.py docs/figures
+python docs/make_figures.py [FOLDER]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from irisstn.segmentation.network import IRIS_RADIUS, predict_part_maps
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 from irisstn.visualization.overlay import draw_overlay
 
+FIGURES = Path(__file__).parent / "figures"
 CAMERA, IDENTITY, SHOT, ROLLED_SHOT = "tilted-640x480", 12, 10, 6
 WIDTH, GAP, WHITE = 440, 6, 255  # of a figure, between its parts, and the gap's gray level
 Picture = NDArray[np.uint8]
@@ -121,9 +122,9 @@ def _column(pictures: list[Picture]) -> Picture:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", default=FIGURES, type=click.Path(path_type=Path))
 def cli(folder: Path) -> None:
-    """Write the documentation's figures into FOLDER."""
+    """Write the documentation's figures into FOLDER, docs/figures unless given."""
     for path in main(folder):
         click.echo(path)
 

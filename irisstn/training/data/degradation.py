@@ -1,0 +1,54 @@
+"""Poorer pictures of rendered eyes: smaller, softer, flatter, noisier, and packed as JPEG, with their truth."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from pydantic import Field, model_validator
+
+from irisstn.config import Strict
+from irisstn.geometry import Gray
+from irisstn.results import Segmentation
+from irisstn.training.data.eye_crops import scaled_eye
+
+
+class DegradationConfig(Strict):
+    """How poor a degraded picture is. Each (low, high) is drawn from uniformly."""
+
+    radius_px: tuple[float, float] = (38.0, 75.0)  # iris radius to which a larger one is made smaller
+    blur_px: tuple[float, float] = (0.0, 1.3)  # standard deviation, in pixels of the smaller picture
+    contrast: tuple[float, float] = (0.4, 1.0)  # about the picture's mean
+    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation, in gray levels of 255
+    jpeg_quality: tuple[int, int] = (55, 95)
+    jpeg: float = Field(0.7, ge=0, le=1)  # share of the degraded pictures that are packed as JPEG
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DegradationConfig:
+        pairs = (self.radius_px, self.blur_px, self.contrast, self.noise, self.jpeg_quality)
+        if any(not 0 <= low <= high for low, high in pairs) or self.radius_px[0] < 8:
+            raise ValueError("each pair needs 0 <= low <= high, and an iris radius of at least 8 pixels")
+        return self
+
+
+def degrade(
+    image: Gray, truth: Segmentation, rng: np.random.Generator, config: DegradationConfig = DegradationConfig()
+) -> tuple[Gray, Segmentation]:
+    """A poorer picture of `image` (H, W) uint8, and `truth` in its pixels.
+
+    Size, blur, contrast, noise and JPEG, in this order, as a camera's optics, sensor and file would have it.
+    """
+    radius = rng.uniform(*config.radius_px)
+    image, truth = scaled_eye(image, truth, min(1.0, radius / truth.limbus.mean_radius))
+    picture = image.astype(np.float32)
+    blur = rng.uniform(*config.blur_px)
+    if blur > 0.1:  # less does nothing to a pixel grid
+        picture = cv2.GaussianBlur(picture, (0, 0), blur).astype(np.float32)
+    mean = float(picture.mean())
+    picture = mean + np.float32(rng.uniform(*config.contrast)) * (picture - mean)
+    picture += rng.normal(0, rng.uniform(*config.noise), picture.shape).astype(np.float32)
+    poorer = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    if rng.random() < config.jpeg:
+        quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
+        packed = cv2.imencode(".jpg", poorer, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        poorer = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return poorer, truth

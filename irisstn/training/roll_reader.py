@@ -1,0 +1,116 @@
+"""How sure the roll is that lids tell: the few numbers of `irisstn.rectification.roll`, fitted on rendered eyes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from irisstn.rectification.roll import RollReader, RollReading
+
+_STEPS = 60  # of L-BFGS: the sums settle in about twenty
+_STIFFNESS = 1e-3  # keeps what the pictures say nothing about near where it starts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LidSamples:
+    """Pictures' `lids` (N, 2, 5), how far each eye is turned, `roll_rad` (N,), and whose it is, `eyes` (N,)."""
+
+    lids: Tensor
+    roll_rad: Tensor
+    eyes: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        if self.lids.shape != (len(self.eyes), 2, 5) or self.roll_rad.shape != (len(self.eyes),):
+            raise ValueError(f"{len(self.eyes)} pictures, but lids {self.lids.shape}, rolls {self.roll_rad.shape}")
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """The `chosen` (N,) of them."""
+        at = torch.from_numpy(np.flatnonzero(chosen))
+        return type(self)(self.lids[at], self.roll_rad[at], self.eyes[chosen])
+
+    def without(self, lid: int) -> Self:
+        """The same as if the upper (0) or lower (1) lid had not been seen."""
+        lids = self.lids.clone()
+        lids[:, lid] = 0
+        return type(self)(lids, self.roll_rad, self.eyes)
+
+
+def fit_roll_reader(samples: LidSamples) -> RollReader:
+    """The reader under which the differences of `samples` within eyes are most likely; its gain is 1.
+
+    Rolls are compared between pictures of one eye, as recognition compares them: what an eye's lids are tilted by in
+    every picture is no error there. Each picture also counts without one and without the other lid.
+    """
+    reader = RollReader()
+    with torch.no_grad():
+        reader.gain.fill_(1.0)
+    sets = [known for known in (samples, samples.without(0), samples.without(1)) if len(_pairs(known)[0])]
+    if not sets:
+        raise ValueError("the roll's errors show between pictures of one eye: two of each are needed")
+    start = {name: value.detach().clone() for name, value in reader.named_parameters()}
+    fitted = [reader.upper, reader.spread.requires_grad_()]
+    optimizer = torch.optim.LBFGS(fitted, max_iter=_STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = torch.stack([_surprise(reader, known) for known in sets]).mean()
+        held = sum((value - start[name]).square().sum() for name, value in reader.named_parameters())
+        total = loss + _STIFFNESS * torch.as_tensor(held)
+        torch.autograd.backward(total)
+        return total
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    reader.spread.requires_grad_(False)
+    with torch.no_grad():
+        reader.between.fill_(_between(samples, reader(samples.lids)))
+    return reader
+
+
+@torch.no_grad()
+def calibration(reader: RollReader, samples: LidSamples) -> float:
+    """Root mean square of the differences within eyes over their standard deviations as read: 1 is right."""
+    first, second = _pairs(samples)
+    error, sd = _differences(reader, samples, first, second)
+    return float((error / sd).square().mean().sqrt())
+
+
+@torch.no_grad()
+def spread_within_eyes(reader: RollReader, samples: LidSamples) -> float:
+    """Standard deviation in rad of the reading's errors among an eye's pictures."""
+    first, second = _pairs(samples)
+    error, _ = _differences(reader, samples, first, second)
+    return float((error.square().mean() / 2).sqrt())
+
+
+def _pairs(samples: LidSamples) -> tuple[Tensor, Tensor]:
+    """All pairs of pictures of one eye in which a lid is known."""
+    known = (samples.lids[:, :, 0] > 0).any(dim=1).numpy()
+    same = (samples.eyes[:, None] == samples.eyes[None, :]) & known[:, None] & known[None, :]
+    first, second = np.nonzero(np.triu(same, 1))
+    return torch.from_numpy(first), torch.from_numpy(second)
+
+
+def _differences(reader: RollReader, samples: LidSamples, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    reading: RollReading = reader(samples.lids)
+    error = reading.angle_rad[:, 0] - samples.roll_rad
+    sd = reading.sd_rad[:, 0]
+    return error[first] - error[second], torch.hypot(sd[first], sd[second])
+
+
+def _surprise(reader: RollReader, samples: LidSamples) -> Tensor:
+    """Mean negative logarithm of the likelihood of the differences within eyes, but for a constant."""
+    error, sd = _differences(reader, samples, *_pairs(samples))
+    return (torch.log(sd) + 0.5 * (error / sd).square()).mean()
+
+
+def _between(samples: LidSamples, reading: RollReading) -> float:
+    """Standard deviation of the eyes' mean errors."""
+    error = (reading.angle_rad[:, 0] - samples.roll_rad).numpy()
+    known = reading.known[:, 0].numpy()
+    means = [error[known & (samples.eyes == eye)].mean() for eye in np.unique(samples.eyes[known])]
+    return float(np.std(means))

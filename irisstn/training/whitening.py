@@ -1,0 +1,114 @@
+"""The last steps of a run with a recogniser: its whitening and its calibration, fitted to the run's own eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.network import StripNet
+from irisstn.recognition.whitening import WhiteningFitConfig, effective_dimensions
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.training.data.batches import Eyes, make_batch
+from irisstn.training.data.boundary_errors import PerturbationConfig
+
+_BATCH = 64  # strips
+
+
+@dataclass(frozen=True, slots=True)
+class StripSettings:
+    """How strips are cut for the fits: of `size` (R, T), with the small errors of `perturbation`, drawn by `seed`."""
+
+    size: tuple[int, int]
+    perturbation: PerturbationConfig
+    seed: int = 0
+
+
+def fit_whitening(
+    network: StripNet,
+    rectifier: Rectifier | None,
+    parts: Sequence[Eyes],
+    settings: StripSettings,
+    config: WhiteningFitConfig = WhiteningFitConfig(),
+) -> dict[str, float]:
+    """Fit the whitening of `network` to strips of the eyes in `parts`, behind the `rectifier`.
+
+    The same eyes and settings give the same whitening. Returns how many `strips` were used, and in how many dimensions
+    their embeddings differ before and after: see `irisstn.recognition.whitening.effective_dimensions`.
+    """
+    rng = np.random.default_rng((settings.seed, 0x3817))
+    total = sum(len(part.eyes) for part in parts)
+    found: list[NDArray[np.float32]] = []
+    for part in parts:
+        count = min(len(part.eyes), -(-config.strips * len(part.eyes) // max(total, 1)))
+        found.append(_unwhitened((network, rectifier), part, _spread(part.labels, rng)[:count], settings, rng))
+    embeddings = np.concatenate(found)
+    network.whitening.fit(embeddings, config)
+    return {
+        "strips": float(len(embeddings)),
+        "dimensions_before": effective_dimensions(embeddings),
+        "dimensions_after": effective_dimensions(_whitened(network, embeddings)),
+    }
+
+
+def calibrate(network: StripNet, rectifier: Rectifier | None, eyes: Eyes, settings: StripSettings) -> Calibration:
+    """The calibration of `network`, whitened as it is, on all pairs of `eyes`, which it should not have seen.
+
+    Raises ValueError where these are too few: see `Calibration.of`.
+    """
+    rng = np.random.default_rng((settings.seed, 0xCA11))
+    everything = np.arange(len(eyes.eyes))
+    embeddings = _whitened(network, _unwhitened((network, rectifier), eyes, everything, settings, rng))
+    first, second = np.triu_indices(len(embeddings), 1)
+    similarity = (embeddings @ embeddings.T)[first, second]
+    mated = eyes.labels[first] == eyes.labels[second]
+    return Calibration.of(similarity[mated], similarity[~mated])
+
+
+def _spread(labels: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """The indices of `labels` (N,) in a random order in which every label comes once before any comes twice."""
+    order = rng.permutation(len(labels))
+    sorted_labels = labels[order]
+    groups = np.argsort(sorted_labels, kind="stable")
+    ordered = sorted_labels[groups]
+    first = np.searchsorted(ordered, ordered, "left")
+    turn = np.empty(len(labels), np.intp)
+    turn[groups] = np.arange(len(labels)) - first  # which of its label's strips each one is
+    return np.asarray(order[np.argsort(turn, kind="stable")], np.intp)
+
+
+@torch.no_grad()
+def _unwhitened(
+    networks: tuple[StripNet, Rectifier | None],
+    eyes: Eyes,
+    chosen: NDArray[np.intp],
+    settings: StripSettings,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Embeddings (N, D) before the whitening of strips of the `chosen` (N,) eyes."""
+    network, rectifier = networks
+    natural = settings.perturbation.model_copy(update={"large_fraction": 0.0})
+    found: list[NDArray[np.float32]] = [np.zeros((0, network.config.unwhitened_size), np.float32)]
+    for start in range(0, len(chosen), _BATCH):
+        where = chosen[start : start + _BATCH].tolist()
+        batch = make_batch(
+            eyes, where, rng, size=settings.size, perturbation=natural, with_context=rectifier is not None
+        )
+        images, usable = batch.images, batch.usable
+        if rectifier is not None:
+            warped = rectifier.warp(images, usable, batch.contexts)
+            images, usable = warped.image, usable if warped.usable is None else warped.usable
+        found.append(network.unwhitened(images, usable).float().cpu().numpy())
+    return np.concatenate(found)
+
+
+@torch.no_grad()
+def _whitened(network: StripNet, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    whitened = network.whitening(torch.from_numpy(embeddings).to(network.whitening.mean))
+    unit: NDArray[np.float32] = F.normalize(whitened, dim=1).cpu().numpy()
+    return unit
