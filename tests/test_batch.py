@@ -29,7 +29,7 @@ def test_records_files_and_counts(tmp_path: Path):
         "strips",
     ]
     about = json.loads((tmp_path / "out/run.json").read_text())
-    assert about["counts"] == {"inputs": 5, "ok": 3, "failed": 2}
+    assert about["counts"] == {"inputs": 5, "ok": 3, "failed": 2, "passed_over": {}}
     assert about["config"] == {"suffix": "!"}
     assert about["finished"]
 

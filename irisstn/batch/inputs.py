@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,13 @@ from irisstn.storage.remote import RemoteSample, RemoteStorage, find_remote, is_
 Samples = Sequence[Sample] | Sequence[RemoteSample]
 
 
-def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | str | None = None) -> Samples:
+def find_inputs(
+    sources: Sequence[str | Path],
+    *,
+    strips: bool,
+    exclude: Path | str | None = None,
+    passed_over: Counter[str] | None = None,
+) -> Samples:
     """The inputs of a folder command.
 
     Parameters
@@ -31,6 +38,8 @@ def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | 
         the names of the pictures that they were made from; a picture without a strip stays a failed input.
     exclude : Path or str, optional
         The output folder of this run, which is not searched.
+    passed_over : Counter of str, optional
+        To it is added what `irisstn.datasets.find_images` passes over.
 
     Returns
     -------
@@ -46,11 +55,11 @@ def find_inputs(sources: Sequence[str | Path], *, strips: bool, exclude: Path | 
     if urls:
         if len(sources) > 1:
             raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
-        return _remote(urls[0].rstrip("/"), strips=strips)
+        return _remote(urls[0].rstrip("/"), strips=strips, passed_over=passed_over)
     wanted = [without_file_scheme(str(source)) for source in sources]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     if not outputs:
-        return find_images(wanted, exclude=exclude if isinstance(exclude, Path) else None)
+        return find_images(wanted, exclude=exclude if isinstance(exclude, Path) else None, passed_over=passed_over)
     out = outputs[0]
     if not strips:
         raise DatasetError(f"{out} is an output of irisstn: give the photographs that it was made from")
@@ -73,7 +82,7 @@ def out_folder(out: str) -> Path | str:
     return out if is_url(out) else Path(without_file_scheme(out))
 
 
-def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
+def _remote(url: str, *, strips: bool, passed_over: Counter[str] | None) -> list[RemoteSample]:
     """The inputs at a URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -82,7 +91,7 @@ def _remote(url: str, *, strips: bool) -> list[RemoteSample]:
         except OSError as error:
             raise DatasetError(f"{url} cannot be read: {error}") from None
         if not (folder / MANIFEST).exists():
-            return find_remote(url)
+            return find_remote(url, passed_over=passed_over)
         if not strips:
             raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
         found = _strips(folder, url)

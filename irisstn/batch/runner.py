@@ -43,6 +43,8 @@ class Summary:
         Duration of the run.
     stopped_by : int or None
         The signal that ended it early.
+    passed_over : mapping of str to int
+        Number of files in the sources that are no inputs, by their suffix, as `irisstn.datasets.find_images` counts.
     """
 
     out: Path | str
@@ -53,6 +55,7 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     stopped_by: int | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -61,7 +64,8 @@ class Summary:
 
     def counts(self) -> dict[str, Json]:
         """The numbers that run.json holds."""
-        return {"inputs": self.total, "ok": self.done + self.skipped, "failed": self.failed}
+        counts: dict[str, Json] = {"inputs": self.total, "ok": self.done + self.skipped, "failed": self.failed}
+        return counts | {"passed_over": dict(self.passed_over)}
 
     def as_dict(self) -> dict[str, Json]:
         """All numbers, for JSON."""
@@ -75,6 +79,7 @@ class Summary:
             "seconds": round(self.seconds, 3),
             "rate": round(self.rate, 3),
             "stopped_by": self.stopped_by,
+            "passed_over": dict(self.passed_over),
         }
 
     def add(self, outcome: Outcome) -> None:
@@ -101,6 +106,7 @@ def run_batch(
     fail_fast: bool = False,
     progress: bool = False,
     limit_s: float = LIMIT_S,
+    passed_over: Mapping[str, int] | None = None,
 ) -> Summary:
     """Process inputs into an output folder.
 
@@ -130,6 +136,8 @@ def run_batch(
         Show a progress bar on stderr.
     limit_s : float
         Seconds after which an input fails; only in worker processes.
+    passed_over : mapping of str to int, optional
+        What `find_inputs` passed over, for the summary and run.json.
 
     Returns
     -------
@@ -145,7 +153,7 @@ def run_batch(
     """
     if workers < 1:
         raise ValueError(f"at least one worker is needed, got {workers}")
-    summary = Summary(out, len(samples))
+    summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()
     execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,7 +150,8 @@ def _run(job: Job, run: Run) -> None:
     if run.ray_address is not None and run.engine != "ray":
         raise Misuse("--ray-address needs --engine ray")
     out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
-    samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out)
+    passed_over: Counter[str] = Counter()
+    samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out, passed_over=passed_over)
     summary = run_batch(
         job,
         samples,
@@ -160,6 +162,7 @@ def _run(job: Job, run: Run) -> None:
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
+        passed_over=passed_over,
     )
     page = _written_page(out, samples, job) if isinstance(out, Path) else None
     unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
@@ -193,7 +196,9 @@ def _without_roll(out: Path) -> int:
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:
-    """Print the numbers of a run and the reasons of its failures."""
+    """Print the numbers of a run, the reasons of its failures and what was passed over."""
+    from irisstn.datasets import passed_over_text
+
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
     if summary.skipped:
         parts.append(f"{summary.skipped} already done")
@@ -205,4 +210,6 @@ def _print_summary(summary: Summary, page: Path | None) -> None:
         click.echo(f"  {count} x {reason}")
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
+    if summary.passed_over:
+        click.echo(passed_over_text(summary.passed_over))
     click.echo(f"Results and records in {summary.out}" + (f"; open {page}" if page is not None else ""))

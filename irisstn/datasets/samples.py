@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import os
+import stat
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from irisstn.errors import DatasetError
 from irisstn.images import SUFFIXES
@@ -15,6 +19,9 @@ from irisstn.images import SUFFIXES
 LISTS = frozenset({".txt", ".lst", ".csv"})
 # A folder below a source that holds one of these is an earlier output, or the ground truth of rendered eyes.
 NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
+NO_SUFFIX, HIDDEN, EARLIER_OUTPUTS = "no suffix", "hidden", "earlier outputs"  # what is passed over, beside suffixes
+_KINDS_SHOWN = 8
+_LONGEST_SUFFIX = 9
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,11 +49,13 @@ class Sample:
     ring: str | None = None
 
 
-def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -> list[Sample]:
+def find_images(
+    sources: Iterable[str | Path], *, exclude: Path | None = None, passed_over: Counter[str] | None = None
+) -> list[Sample]:
     """Find the pictures of all sources.
 
     Files without the suffix of a picture, hidden files and folders, earlier outputs of this program and the ground
-    truth of rendered eyes are skipped.
+    truth of rendered eyes are passed over.
 
     Parameters
     ----------
@@ -60,6 +69,8 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
           at the folder of the list.
     exclude : Path, optional
         A folder to skip.
+    passed_over : Counter of str, optional
+        To it is added how many files and folders were passed over, by what `kind_of_file` says, and "earlier outputs".
 
     Returns
     -------
@@ -71,16 +82,18 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
     Raises
     ------
     DatasetError
-        Where a source does not exist, a list cannot be read, or there are no pictures.
+        Where a source does not exist, a folder or list cannot be read, or there are no pictures.
     """
+    passed_over = Counter() if passed_over is None else passed_over
     groups: dict[Path, list[Path]] = {}
     single: list[Path] = []
     names = [str(source) for source in sources]
     for source in names:
         path = _absolute(source)
-        if path.is_dir():
-            groups[path] = _walk(path, exclude)
-        elif os.path.lexists(path):
+        mode = _mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            groups[path] = _walk(path, exclude, passed_over)
+        elif mode is not None or path.is_symlink():
             if path.suffix.lower() in LISTS:
                 _add(groups, _read_list(path))
             else:
@@ -88,17 +101,77 @@ def find_images(sources: Iterable[str | Path], *, exclude: Path | None = None) -
         elif glob.has_magic(source):
             # Path.glob takes no absolute pattern.
             found = [_absolute(name) for name in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
-            pictures = [name for name in found if name.suffix.lower() in SUFFIXES and not name.is_dir()]
+            folders = [name for name in found if name.is_dir()]
+            files = [name for name in found if not name.is_dir()]
+            pictures = [name for name in files if name.suffix.lower() in SUFFIXES]
+            passed_over.update(kind_of_file(name.name) for name in files if name.suffix.lower() not in SUFFIXES)
             _add(groups, pictures)
             if not pictures:
-                groups |= {name: _walk(name, exclude) for name in found if name.is_dir()}
+                groups |= {name: _walk(name, exclude, passed_over) for name in folders}
         else:
             raise DatasetError(f"{source} does not exist")
     _add(groups, single)
     samples = _named(groups)
     if not samples:
-        raise DatasetError(f"no pictures in {', '.join(names) or 'nothing'}")
+        others = f": {passed_over_text(passed_over)}" if passed_over else ""
+        raise DatasetError(f"no pictures in {', '.join(names) or 'nothing'}{others}")
     return samples
+
+
+def kind_of_file(name: str) -> str:
+    """What a file that is passed over is counted as: its suffix, "no suffix" or "hidden".
+
+    What follows the last dot of a name is no suffix where it is a number, as in names of DICOM files, or long.
+
+    Examples
+    --------
+    >>> kind_of_file("scan.DCM"), kind_of_file("S1001L01"), kind_of_file(".cache")
+    ('.dcm', 'no suffix', 'hidden')
+    """
+    if name.startswith("."):
+        return HIDDEN
+    suffix = PurePosixPath(name).suffix.lower()
+    known = 1 < len(suffix) <= _LONGEST_SUFFIX and suffix.isprintable() and not suffix[1:].isdecimal()
+    return suffix if known else NO_SUFFIX
+
+
+def passed_over_text(counts: Mapping[str, int]) -> str:
+    """How many files were passed over, in one line; the kinds sorted by number, hidden ones and folders last.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        As `find_images` counts.
+
+    Returns
+    -------
+    str
+        The line.
+
+    Examples
+    --------
+    >>> passed_over_text({".dcm": 1, ".txt": 2, "no suffix": 1, "hidden": 3, "earlier outputs": 1})
+    '4 files passed over (.txt 2, .dcm 1, no suffix 1), 3 hidden, 1 earlier outputs'
+    """
+    kinds = {kind: count for kind, count in counts.items() if kind not in (HIDDEN, EARLIER_OUTPUTS)}
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{kind} {count}" for kind, count in ordered[:_KINDS_SHOWN]] + ["..."] * (len(ordered) > _KINDS_SHOWN)
+    total = sum(kinds.values())
+    parts = [f"{total} file{'s' * (total != 1)} passed over" + (f" ({', '.join(shown)})" if shown else "")]
+    parts += [f"{counts[kind]} {kind}" for kind in (HIDDEN, EARLIER_OUTPUTS) if counts.get(kind)]
+    return ", ".join(parts)
+
+
+def _mode(path: Path) -> int | None:
+    """The mode of the file that `path` leads to; None where there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL):  # no file can be there
+            return None
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _absolute(path: str | Path) -> Path:
@@ -111,22 +184,38 @@ def _add(groups: dict[Path, list[Path]], paths: list[Path]) -> None:
         groups.setdefault(common, []).extend(paths)
 
 
-def _walk(root: Path, exclude: Path | None) -> list[Path]:
+def _walk(root: Path, exclude: Path | None, passed_over: Counter[str]) -> list[Path]:
+    """The pictures below `root`; what is passed over is added to `passed_over`."""
     seen: set[tuple[int, int]] = set()
     excluded = exclude.resolve() if exclude is not None else None
     found: list[Path] = []
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
         here = Path(folder)
-        status = here.stat()
-        known = (status.st_dev, status.st_ino) in seen
-        no_source = (here != root and not NOT_SOURCES.isdisjoint(files)) or here.resolve() == excluded
-        if known or no_source:
+        try:
+            status = here.stat()
+        except OSError as error:
+            _refuse(error)
+        if (status.st_dev, status.st_ino) in seen or here.resolve() == excluded:
+            folders.clear()
+            continue
+        if here != root and not NOT_SOURCES.isdisjoint(files):
+            passed_over[EARLIER_OUTPUTS] += 1
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        passed_over.update(HIDDEN for name in folders if name.startswith("."))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [here / name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                found.append(here / name)
+            elif name not in NOT_SOURCES:
+                passed_over[kind_of_file(name)] += 1
     return found
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """A folder that cannot be read is an error: its pictures would be missing without a word."""
+    raise DatasetError(f"{error.filename} cannot be read: {error.strerror or error}") from None
 
 
 def _read_list(path: Path) -> list[Path]:

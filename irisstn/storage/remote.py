@@ -6,13 +6,14 @@ from ~/.config/fsspec/.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from irisstn.datasets import NOT_SOURCES
+from irisstn.datasets import NOT_SOURCES, kind_of_file, passed_over_text
 from irisstn.errors import DatasetError, ImageError
 from irisstn.images import MAX_BYTES, SUFFIXES
 from irisstn.storage.file_names import safe_name
@@ -154,15 +155,17 @@ def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def find_remote(url: str) -> list[RemoteSample]:
+def find_remote(url: str, *, passed_over: Counter[str] | None = None) -> list[RemoteSample]:
     """The pictures at a URL, sorted by name.
 
-    Files without the suffix of a picture, hidden files and outputs of this program are skipped.
+    Files without the suffix of a picture, hidden files and outputs of this program are passed over.
 
     Parameters
     ----------
     url : str
         A folder, a picture or a glob.
+    passed_over : Counter of str, optional
+        To it is added how many files were passed over, by what `irisstn.datasets.kind_of_file` says.
 
     Raises
     ------
@@ -181,23 +184,28 @@ def find_remote(url: str) -> list[RemoteSample]:
         base, url = base.parent, url.rpartition("/")[0]
     # Names come from the listing, and a key of an object store may hold "..".
     names = {str(PurePosixPath(path).relative_to(base)): path[len(str(base)) :].lstrip("/") for path in found}
-    pictures = _pictures(names)
+    passed_over = Counter() if passed_over is None else passed_over
+    pictures = _pictures(names, passed_over)
     if not pictures:
-        raise DatasetError(f"no pictures in {url}")
+        others = f": {passed_over_text(passed_over)}" if passed_over else ""
+        raise DatasetError(f"no pictures in {url}{others}")
     return [RemoteSample(safe_name(name), f"{url}/{names[name]}") for name in pictures]
 
 
-def _pictures(names: Iterable[str]) -> list[str]:
+def _pictures(names: Iterable[str], passed_over: Counter[str]) -> list[str]:
     """The `names` of pictures that are not hidden and not in an output folder of this program, sorted."""
     paths = [PurePosixPath(name) for name in names]
     outputs = {path.parent for path in paths if path.name in NOT_SOURCES and path.parent.parts}
-    return sorted(
-        str(path)
-        for path in paths
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") and part != ".." for part in path.parts)
-        and outputs.isdisjoint(path.parents)
-    )
+    pictures = []
+    for path in paths:
+        if path.name in NOT_SOURCES or not outputs.isdisjoint(path.parents):
+            continue
+        hidden = any(part.startswith(".") and part != ".." for part in path.parts)
+        if path.suffix.lower() in SUFFIXES and not hidden:
+            pictures.append(str(path))
+        else:
+            passed_over[kind_of_file("." if hidden else path.name)] += 1
+    return sorted(pictures)
 
 
 def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
