@@ -109,10 +109,72 @@ def test_nothing_to_do(tmp_path: Path):
         ("anna/R/7.png", Label("anna", "R")),
         ("anna/7.png", Label("anna")),
         ("7.png", None),
+        ("S4001D01.jpg", Label("4001")),
+        ("CASIA-IrisV2/device1/0007_003.bmp", Label("0007")),
+        ("CASIA-IrisV1/001/2/001_2_4.bmp", Label("001")),
+        ("MMU2/010203.bmp", Label("01", "R")),
+        ("some/MMU Iris Database 2/1000105.bmp", Label("100", "L")),
+        ("MMU1/7/left/aeval1.bmp", Label("7", "L")),
+        ("UBIRIS_200_150/Sessao_1/1/Img_1_1_4.jpg", Label("1")),
+        ("RGB Images/002_L/IMG_002_L_1.JPG", Label("002", "L")),
+        ("0001_L_1_2.bmp", Label("0001", "L")),
+        ("04233/04233d1004.tiff", None),
+        ("001/R/001L01.png", None),
+        ("images/7.png", None),
+        ("session1/7.png", None),
     ],
 )
 def test_whose_eye(name: str, label: Label | None):
     assert label_of(name) == label
+
+
+EYE_WORDS = [("L", "R"), ("left", "right"), ("OS", "OD"), ("Left Eye", "Right Eye"), ("l", "r")]
+LAYOUTS = [  # subject, eye, visit, number
+    "{s}/{e}/{n}.png",
+    "{e}/{s}/{n}.png",
+    "{s}/{e}/session{v}/{n}.png",
+    "{s}/session_{v}/{e}/{n}.png",
+    "Session {v}/{s}/{e}/{n}.png",
+    "2024-05-0{v}/{s}/{e}/{n}.png",
+    "{s}_{e}/{n}.png",
+    "{s}/{e}_{n}.png",
+    "{s}/{n}_{e}.png",
+    "{s}/visit{v}/iris-{e}-{n}.jpg",
+    "train/{s}/{e}/images/{n}.png",
+    "eyes_{e}/{s}/{n}.png",
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("words", EYE_WORDS)
+@pytest.mark.parametrize("subjects", [("001", "002", "012"), ("anna", "bert", "personA"), ("subject01", "s2", "P-3")])
+def test_eyes_of_a_layout_are_told_apart(layout: str, words: tuple[str, str], subjects: tuple[str, ...]):
+    for subject in subjects:
+        for word, eye in zip(words, "LR", strict=True):
+            for visit, number in ((1, 1), (1, 2), (2, 1)):
+                name = layout.format(s=subject, e=word, v=visit, n=number)
+                assert label_of(name) == Label(subject, eye), name
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "{s}/001L0{n}.png",
+        "{s}/0{e}0{n}.bmp",
+        "{s}/IMG_002_L_{n}.JPG",
+        "{s}/001_1_{n}.bmp",
+        "{s}/{n}/1.png",
+        "{s}/first/{n}.png",
+        "{s}/summer/L/{n}.png",
+        "{s}/left/001/{n}.png",
+        "clinic {s}/001/L/{n}.png",
+        "MMU2/{s}/01010{n}.bmp",
+    ],
+)
+def test_no_two_persons_are_taken_for_one(layout: str):
+    persons = ("personA", "bert", "9")
+    labels = [{label_of(layout.format(s=person, e="102", n=n)) for n in (1, 2)} - {None} for person in persons]
+    assert len(set().union(*labels)) == sum(map(len, labels))
 
 
 def test_labels_from_a_csv(tmp_path: Path):

@@ -1,84 +1,14 @@
-"""Derive subject and eye of samples from their names, or read them from a file; split samples by subject."""
+"""Read subject and eye of samples from a file; split samples by subject."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from irisstn.datasets.naming import EYES, Label
 from irisstn.errors import DatasetError
-
-# File names (without suffix) from which subject and eye can be derived; the first match counts.
-_NAMES = (
-    re.compile(r"S(?P<subject>\d{4})(?P<eye>[LR])\d{2,}"),  # CASIA-Iris V3 and V4: S1001L01
-    re.compile(r"C(?P<eye_class>\d+)_S\d+_I\d+"),  # UBIRIS.v2: two classes, one per eye, are one subject
-    re.compile(r"(?P<subject>\d{3,})_\d_\d"),  # CASIA-Iris V1: 001_1_2
-    re.compile(r"(?P<subject>\d{3,})_\d{2}_(?P<eye>[LR])"),  # IIT Delhi in one folder: 001_01_L
-    re.compile(r"(?P<subject>\d{3,})[-_]?(?P<eye>[LR])[-_]?\d+", re.IGNORECASE),  # 001L01, as `irisstn synth` writes
-    re.compile(r"(?:Operator[A-Z]_)?(?P<subject>\d{3,})-(?P<eye>[AB])_\d+"),  # IIT Delhi with hand-made masks
-)
-_EYES = {"L": "L", "R": "R", "LEFT": "L", "RIGHT": "R", "A": "L", "B": "R"}
-_VARIANT = re.compile(r"\.v\d+$")
-_IITD_FILE = re.compile(r"\d+_(?P<eye>[LR])", re.IGNORECASE)  # IIT Delhi: 001/01_L.bmp
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
-    """The identity of a sample.
-
-    Attributes
-    ----------
-    subject : str
-        The subject.
-    eye : str
-        "L", "R", or "" where it is not known.
-    """
-
-    subject: str
-    eye: str = ""
-
-
-def label_of(name: str) -> Label | None:
-    """Derive subject and eye from the name of a sample.
-
-    Known file names are tried first (CASIA-Iris V1, V3, V4, UBIRIS.v2, IIT Delhi, `irisstn synth`), so that a picture
-    has the same label in any folder; then the layouts SUBJECT/EYE/file, with EYE one of L, R, left and right, and
-    SUBJECT/file (in IIT Delhi's, 01_L.bmp names the eye, too).
-
-    Parameters
-    ----------
-    name : str
-        Path below the source, with "/". A rectified variant, `name`.v1, has the label of `name`.
-
-    Returns
-    -------
-    Label or None
-        None where the name follows no known rule.
-
-    Examples
-    --------
-    >>> label_of("017/L/017L03.png")
-    Label(subject='017', eye='L')
-    """
-    path = PurePosixPath(_VARIANT.sub("", name))
-    for pattern in _NAMES:
-        found = pattern.fullmatch(path.stem)
-        if found:
-            known = found.groupdict()
-            if "eye_class" in known:
-                number = int(known["eye_class"])
-                return Label(str((number + 1) // 2), "L" if number % 2 else "R")
-            return Label(known["subject"], _EYES[known["eye"].upper()] if "eye" in known else "")
-    folders = path.parts[:-1]
-    if len(folders) >= 2 and folders[-1].upper() in ("L", "R", "LEFT", "RIGHT"):
-        return Label(folders[-2], _EYES[folders[-1].upper()])
-    if folders:
-        found = _IITD_FILE.fullmatch(path.stem)
-        return Label(folders[-1], found["eye"].upper() if found else "")
-    return None
 
 
 def read_labels(path: Path) -> dict[str, Label]:
@@ -87,7 +17,7 @@ def read_labels(path: Path) -> dict[str, Label]:
     Parameters
     ----------
     path : Path
-        A file with the columns `path`, `subject` and, optionally, `eye` (L, R, left, right or empty).
+        A file with the columns `path`, `subject` and, optionally, `eye` (L, R, left, right, OS, OD or empty).
 
     Returns
     -------
@@ -108,12 +38,12 @@ def read_labels(path: Path) -> dict[str, Label]:
                 raise DatasetError(f"{path} has no column {' and no column '.join(sorted(missing))}")
             for row in rows:
                 eye = (row.get("eye") or "").strip().upper()
-                if not row["path"] or not row["subject"] or (eye and eye not in _EYES):
+                if not row["path"] or not row["subject"] or (eye and eye not in EYES):
                     raise DatasetError(
                         f"{path}, line {rows.line_num}: path, subject and eye (L, R or empty) are needed"
                     )
                 name = str(PurePosixPath(row["path"].replace("\\", "/")))
-                label = Label(row["subject"].strip(), _EYES[eye] if eye else "")
+                label = Label(row["subject"].strip(), EYES[eye] if eye else "")
                 if labels.setdefault(name, label) != label:
                     raise DatasetError(f"{path}, line {rows.line_num}: {name} has two labels")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
