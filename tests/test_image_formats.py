@@ -180,6 +180,16 @@ def test_fields_that_are_stated_twice_are_refused():
     refused(tiff(np.zeros((64, 64), np.uint8), (322, 4, 32000), (323, 4, 32000)), "tile of 1024000000")
 
 
+def test_offsets_beyond_the_file_are_refused():
+    big = bytearray(tiff(SMOOTH, big=True))
+    big[8:16] = b"\xff" * 8
+    with pytest.raises(ImageError, match="breaks off"):
+        decode_gray(bytes(big))
+    jp2 = bytes(cv2.imencode(".jp2", SMOOTH)[1])
+    with pytest.raises(ImageError, match="breaks off|damaged|no code stream"):
+        decode_gray(jp2[:12] + struct.pack(">I4sQ", 1, b"free", (1 << 64) - 1) + jp2[12:])
+
+
 def test_a_jpeg_marker_that_is_none_is_refused():
     jpeg = bytes(cv2.imencode(".jpg", SMOOTH)[1])
     # A parser that skips the segment after FF 00 misses the frame header in it.

@@ -53,7 +53,7 @@ def picture_header(data: bytes) -> Header:
         raise ImageError("the file is empty")
     try:
         header = _read(data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):  # the last for an offset beyond 2^63
         raise ImageError("the file breaks off within its header") from None
     if header.height < 1 or header.width < 1:
         raise ImageError(f"the {header.format} header says {header.width}x{header.height} pixels")
