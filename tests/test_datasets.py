@@ -19,6 +19,10 @@ def names(*sources: str | Path, exclude: Path | None = None) -> list[str]:
     return [sample.name for sample in find_images(sources, exclude=exclude)]
 
 
+def paths(*sources: str | Path) -> list[Path]:
+    return [sample.path for sample in find_images(sources)]
+
+
 def test_a_folder_is_searched_to_the_bottom_in_order(tmp_path: Path):
     touch(tmp_path, "b/2.png", "a/10.JPG", "a/9.jpg", "top.tiff", "a/notes.txt", ".hidden/x.png", "a/.y.png", "noext")
     assert names(tmp_path) == ["a/10.JPG", "a/9.jpg", "b/2.png", "top.tiff"]
@@ -55,6 +59,17 @@ def test_links_are_followed_once(tmp_path: Path):
     (tmp_path / "dead.png").symlink_to(tmp_path / "nothing")
     assert names(tmp_path) == ["dead.png", "linked/deep/a.png"]
     assert names(tmp_path / "real") == ["deep/a.png"]
+
+
+def test_globs_end_where_links_loop(tmp_path: Path):
+    touch(tmp_path, "a/b/1.png", "a/b/c/2.png", "a/.hidden/3.png", "x/4.png")
+    for name in ("a/loop", "a/b/loop", "a/b/c/loop", "x/loop"):  # glob.glob would follow 4^40 paths
+        (tmp_path / name).symlink_to(tmp_path)
+    assert names(f"{tmp_path}/a/**/[12].png") == ["1.png", "c/2.png"]
+    assert {path.resolve().name for path in paths(f"{tmp_path}/**/*.png")} == {"1.png", "2.png", "4.png"}
+    assert names(f"{tmp_path}/a/**/c/*.png") == ["2.png"]
+    for pattern in ("*/**/4.png", "**/x/*.png", "**/**/4.png"):
+        assert {path.resolve().name for path in paths(f"{tmp_path}/{pattern}")} == {"4.png"}
 
 
 def test_files_globs_and_lists(tmp_path: Path):

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
 
+from irisstn.datasets.folders import expand_glob, walk
 from irisstn.errors import DatasetError
 from irisstn.images import SUFFIXES
 
@@ -99,8 +99,7 @@ def find_images(
             else:
                 single.append(path)
         elif glob.has_magic(source):
-            # Path.glob takes no absolute pattern.
-            found = [_absolute(name) for name in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
+            found = [_absolute(name) for name in expand_glob(source)]
             folders = [name for name in found if name.is_dir()]
             files = [name for name in found if not name.is_dir()]
             pictures = [name for name in files if name.suffix.lower() in SUFFIXES]
@@ -186,36 +185,23 @@ def _add(groups: dict[Path, list[Path]], paths: list[Path]) -> None:
 
 def _walk(root: Path, exclude: Path | None, passed_over: Counter[str]) -> list[Path]:
     """The pictures below `root`; what is passed over is added to `passed_over`."""
-    seen: set[tuple[int, int]] = set()
     excluded = exclude.resolve() if exclude is not None else None
     found: list[Path] = []
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
-        here = Path(folder)
-        try:
-            status = here.stat()
-        except OSError as error:
-            _refuse(error)
-        if (status.st_dev, status.st_ino) in seen or here.resolve() == excluded:
+    for here, folders, files in walk(root):
+        if here.resolve() == excluded:
             folders.clear()
             continue
         if here != root and not NOT_SOURCES.isdisjoint(files):
             passed_over[EARLIER_OUTPUTS] += 1
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
         passed_over.update(HIDDEN for name in folders if name.startswith("."))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 found.append(here / name)
             elif name not in NOT_SOURCES:
                 passed_over[kind_of_file(name)] += 1
     return found
-
-
-def _refuse(error: OSError) -> NoReturn:
-    """A folder that cannot be read is an error: its pictures would be missing without a word."""
-    raise DatasetError(f"{error.filename} cannot be read: {error.strerror or error}") from None
 
 
 def _read_list(path: Path) -> list[Path]:
