@@ -232,6 +232,17 @@ def test_comments_of_a_pnm_end_as_opencv_ends_them():
     np.testing.assert_array_equal(decode_gray(long + pixels), SMOOTH)
 
 
+@pytest.mark.parametrize("white", [1, 15, 63, 100, 255])
+def test_white_of_a_pnm_is_the_level_that_it_states(white: int):
+    levels = np.rint(SMOOTH / 255 * white).astype(np.uint8)
+    for head in (b"P5\n64 48\n%d\n", b"P5\n64 48 # c\n%d\n", b"P5 64 # c\r48\n# d\n%d "):
+        got = decode_gray(head % white + levels.tobytes())
+        np.testing.assert_array_equal(got, np.rint(levels * (255 / white)))
+    np.testing.assert_array_equal(decode_gray(b"P6\n64 48\n%d\n" % white + np.dstack([levels] * 3).tobytes()), got)
+    text = b"P2\n64 48\n%d\n" % white + b" ".join(b"%d" % level for level in levels.ravel())
+    assert np.abs(decode_gray(text).astype(int) - got).max() <= 1
+
+
 def test_opencv_is_bounded_itself():
     code = """
 import sys

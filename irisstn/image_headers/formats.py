@@ -14,7 +14,8 @@ _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time t
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
 # As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
 _PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
-_PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})\s")
+_PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})(?=\s)")
+_PNM_WHITE = re.compile(_PNM_SPACE + rb"(\d{1,3})\s")
 
 
 def png_header(data: bytes) -> Header:
@@ -98,4 +99,6 @@ def pnm_header(data: bytes) -> Header:
     found = _PNM.match(data[: 1 << 16])
     if found is None:
         raise ImageError("the PNM file has no width and height in its header")
-    return Header("PNM", int(found[2]), int(found[1]))
+    # OpenCV scales the levels of text files to 255, but not those of binary ones.
+    white = _PNM_WHITE.match(data, found.end()) if data[1:2] in (b"5", b"6") else None
+    return Header("PNM", int(found[2]), int(found[1]), white=max(int(white[1]), 1) if white else 255)

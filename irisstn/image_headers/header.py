@@ -20,6 +20,8 @@ class Header(NamedTuple):
         The gray level, as decoded, of transparent pixels in a gray picture without an alpha channel.
     inverted : bool
         Whether the decoder returns white as zero.
+    white : int
+        The level of white, as decoded, in a picture of 8 bits.
     all_channels : bool
         Whether OpenCV decodes the file only together with its fourth channel.
     needs_pillow : bool
@@ -32,5 +34,6 @@ class Header(NamedTuple):
     alpha: bool = False
     transparent: int | None = None
     inverted: bool = False
+    white: int = 255
     all_channels: bool = False
     needs_pillow: bool = False
