@@ -19,13 +19,8 @@ import torch
 
 from irisstn.config import load_config
 from irisstn.progress import StageProgress
-from irisstn.recognition import StripNet
-from irisstn.recognition.network import join
-from irisstn.recognition.whitening import WhiteningFitConfig
-from irisstn.training import TrainConfig
-from irisstn.training.data.batches import Eyes
-from irisstn.training.data.rendered_eyes import RenderedEyes
-from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
+from irisstn.recognition import StripNet, WhiteningFitConfig, join
+from irisstn.training import Eyes, RenderedEyes, StripSettings, TrainConfig, calibrate, fit_whitening
 from irisstn.weights import CALIBRATION, RECOGNIZER
 
 

@@ -20,9 +20,9 @@ import torch
 
 from irisstn import IrisError, Rectifier, segment
 from irisstn.images import to_gray
-from irisstn.rectification.ring_context import lid_parabolas
+from irisstn.rectification import lid_parabolas
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
-from irisstn.training.roll_reader import LidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.training import LidSamples, calibration, fit_roll_reader, spread_within_eyes
 from irisstn.weights import RECTIFIER, SHIPPED
 
 FIRST_SEED, SHOT_SEED = 770_000_000, 77

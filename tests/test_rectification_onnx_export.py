@@ -11,9 +11,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from irisstn import OutputError, Rectifier, RectifierConfig, export
+from irisstn import OutputError, Rectifier, RectifierConfig
 from irisstn.cli import cli
 from irisstn.normalization import normalize
+from irisstn.rectification import onnx_export as export
 from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
 SIZE = (20, 100)  # neither a multiple nor a part of the localization net's

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
@@ -12,25 +13,34 @@ from irisstn.recognition.calibration import Calibration
 from irisstn.recognition.fusion import fuse
 
 if TYPE_CHECKING:
-    from irisstn.recognition.network import StripNet, StripNetConfig
+    from irisstn.recognition.network import StripNet, StripNetConfig, join
+    from irisstn.recognition.whitening import WhiteningFitConfig
 
 __all__ = [
     "Calibration",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
+    "WhiteningFitConfig",
     "distance",
     "distances",
     "encode",
     "fuse",
+    "join",
     "roll_between",
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import the CNN when it is first used."""
-    if name not in {"StripNet", "StripNetConfig"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from irisstn.recognition import network  # noqa: PLC0415  (it imports torch)
+_MODULES = {
+    "StripNet": "irisstn.recognition.network",
+    "StripNetConfig": "irisstn.recognition.network",
+    "WhiteningFitConfig": "irisstn.recognition.whitening",
+    "join": "irisstn.recognition.network",
+}
 
-    return getattr(network, name)
+
+def __getattr__(name: str) -> object:
+    """Import a name that needs torch when it is first used."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -38,6 +38,7 @@ _DIRECTIONS = 128
 _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the picture up to there may be background
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
+_MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
 _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
 
@@ -61,9 +62,11 @@ def find_backgrounds(image: Gray) -> list[Background]:
     Returns
     -------
     list of Background
-        None where the frame is not flat, as in nearly every photograph. Else the pixels within 1 gray level of the one
+        Empty where the frame is not flat, as in nearly every photograph. Else the pixels within 1 gray level of the one
         that fills the frame; and, before that, those that JPEG has moved away from it, where it seems so.
     """
+    if min(image.shape) < _MIN_SIDE:
+        return []
     frame = _frame(image)
     level = int(np.bincount(frame, minlength=256).argmax())
     if np.count_nonzero(np.abs(frame.astype(np.int16) - level) <= _JPEG_TOLERANCE) < _MIN_FRAME_FRACTION * frame.size:

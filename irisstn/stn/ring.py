@@ -278,7 +278,8 @@ def _series(values: Tensor, angle: Tensor) -> Tensor:
 
 def _amplitudes(offset: Tensor) -> Tensor:
     """Absolute value (B, 13) of each offset, or the amplitude of the (cos, sin) pair that it belongs to."""
-    square = offset.square() + _EPSILON
+    # A bound, not a sum: the ONNX exporter drops the addition of so small a number.
+    square = offset.square().clamp(min=_EPSILON)
     pairs = square[:, [3, 5, 8, 10]] + square[:, [4, 6, 9, 11]]
     pupil, limbus = pairs[:, [0, 0, 1, 1]], pairs[:, [2, 2, 3, 3]]
     return torch.cat([square[:, :3], pupil, square[:, 7:8], limbus, square[:, 12:]], dim=1).sqrt()

@@ -1,7 +1,6 @@
 """Training of the STN and of the recognition CNN behind it, end to end.
 
-`train` and `SafetensorsCheckpoint` need torch, which is imported when they are first used; the processes that render
-eyes do without it.
+Most public names need torch, which is imported when they are first used; the processes that render eyes do without it.
 """
 
 from __future__ import annotations
@@ -12,13 +11,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
     from irisstn.training.config import TrainConfig
+    from irisstn.training.data.batches import Eyes
+    from irisstn.training.data.rendered_eyes import RenderedEyes
+    from irisstn.training.roll_reader import LidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
+    from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 
-__all__ = ["SafetensorsCheckpoint", "TrainConfig", "train"]
+__all__ = [
+    "Eyes",
+    "LidSamples",
+    "RenderedEyes",
+    "SafetensorsCheckpoint",
+    "StripSettings",
+    "TrainConfig",
+    "calibrate",
+    "calibration",
+    "fit_roll_reader",
+    "fit_whitening",
+    "spread_within_eyes",
+    "train",
+]
 
 _MODULES = {
+    "Eyes": "irisstn.training.data.batches",
+    "LidSamples": "irisstn.training.roll_reader",
+    "RenderedEyes": "irisstn.training.data.rendered_eyes",
     "SafetensorsCheckpoint": "irisstn.training.checkpoints",
+    "StripSettings": "irisstn.training.whitening",
     "TrainConfig": "irisstn.training.config",
+    "calibrate": "irisstn.training.whitening",
+    "calibration": "irisstn.training.roll_reader",
+    "fit_roll_reader": "irisstn.training.roll_reader",
+    "fit_whitening": "irisstn.training.whitening",
+    "spread_within_eyes": "irisstn.training.roll_reader",
     "train": "irisstn.training.run",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+__all__ = ["CALIBRATION", "RECOGNIZER", "RECTIFIER", "SEGMENTER", "SHIPPED"]
+
 SHIPPED = Path(__file__).parent
 SEGMENTER = "segmenter.onnx"
 RECTIFIER = "rectifier.safetensors"  # also in the folder of a training run
