@@ -85,9 +85,12 @@ def test_the_summary_and_run_json_hold_the_counts(tmp_path: Path):
     assert alone.exit_code == 0 and "passed over" not in alone.output
 
 
+@pytest.mark.parametrize("source", ["in", "in/*/*.png", "in/**/*.png", "in/**"])
 @pytest.mark.parametrize("where", ["in", "in/locked"])
-def test_a_folder_that_cannot_be_read_is_an_error(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    touch(tmp_path, "in/a.png", "in/locked/b.png")
+def test_a_folder_that_cannot_be_read_is_an_error(
+    source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    touch(tmp_path, "in/a.png", "in/free/c.png", "in/locked/b.png")
     scandir = os.scandir
 
     def refusing(path: Any) -> Iterator["os.DirEntry[str]"]:
@@ -97,7 +100,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(where: str, tmp_path: Path, mo
 
     with monkeypatch.context() as patch:  # permissions would not stop the administrator
         patch.setattr(os, "scandir", refusing)
-        result = run("segment", tmp_path / "in", "-o", tmp_path / "out")
+        result = run("segment", tmp_path / source, "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert f"{tmp_path / where} cannot be read: Permission denied" in " ".join(result.output.split())
 

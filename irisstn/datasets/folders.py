@@ -50,7 +50,8 @@ def walk(root: str | Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 def expand_glob(pattern: str) -> list[str]:
     """The sorted paths that match a glob, with `**` for any number of folders.
 
-    Unlike `glob.glob`, which follows a loop of symbolic links until the path is too long, it visits each folder once.
+    Unlike `glob.glob` it visits each folder once, where that follows a loop of symbolic links until the path is too
+    long; and it does not pass over folders that cannot be read.
 
     Parameters
     ----------
@@ -60,20 +61,34 @@ def expand_glob(pattern: str) -> list[str]:
     Raises
     ------
     DatasetError
-        Where a folder that `**` stands for cannot be read.
+        Where a folder that the glob leads through cannot be read.
     """
-    parts = Path(pattern).parts
-    if "**" not in parts:
-        return sorted(glob.glob(pattern))  # noqa: PTH207  Path.glob takes no absolute pattern
-    at = parts.index("**")
-    rest = os.path.join(*parts[at + 1 :]) if parts[at + 1 :] else "*"  # noqa: PTH118
-    bases = expand_glob(os.path.join(*parts[:at])) if at else ["."]  # noqa: PTH118
-    found: set[str] = set()
-    for base in bases:
-        if Path(base).is_dir():
-            for folder, _, _ in walk(base):
-                found.update(expand_glob(os.path.join(glob.escape(str(folder)), rest)))  # noqa: PTH118
-    return sorted(found)
+    return sorted(_expand(os.path.join(pattern, "*") if Path(pattern).name == "**" else pattern))  # noqa: PTH118
+
+
+def _expand(pattern: str) -> set[str]:
+    """The paths that match `pattern`; `**` at its end are all folders."""
+    if not glob.has_magic(pattern):
+        return {pattern} if os.path.lexists(pattern) else set()
+    above, last = os.path.split(pattern)
+    return {path for folder in (_expand(above) if above else [""]) for path in _matching(folder, last)}
+
+
+def _matching(folder: str, last: str) -> Iterator[str]:
+    """The paths in `folder` that match `last`, which is one component of a glob."""
+    path = os.path.join(folder, last)  # noqa: PTH118
+    if not glob.has_magic(last):
+        if os.path.lexists(path):
+            yield path
+    elif Path(folder).is_dir():
+        try:
+            os.scandir(folder or ".").close()  # glob would pass over one that cannot be read
+        except OSError as error:
+            _refuse(error)
+        if last == "**":
+            yield from (str(below) for below, _, _ in walk(folder or "."))
+        else:
+            yield from glob.iglob(os.path.join(glob.escape(folder), last))  # noqa: PTH118, PTH207
 
 
 def _refuse(error: OSError) -> NoReturn:
