@@ -80,7 +80,7 @@ def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:
         raise ImageError(f"this kind of {header.format} file needs Pillow: pip install pillow") from None
     try:
         with Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES.get(header.format, header.format)]) as image:
-            if image.size != (header.width, header.height):
+            if sorted(image.size) != sorted((header.width, header.height)):  # Pillow turns TIFF files as they say
                 raise ImageError(f"Pillow reads {image.size} pixels, not {header.width}x{header.height}")
             pixels = np.asarray(image if image.mode in _PILLOW_MODES else image.convert("RGB"))
     except ImageError:

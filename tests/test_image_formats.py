@@ -132,6 +132,15 @@ def test_alpha_turns_with_the_picture():
         np.testing.assert_array_equal(got, np.rot90(ON_BLACK, -1))
 
 
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_tiff_turns_with_and_without_alpha(orientation: int, turns: int):
+    tags = [(274, 3, orientation), (338, 3, 2)]
+    np.testing.assert_array_equal(decode_gray(tiff(SMOOTH, tags[0])), np.rot90(SMOOTH, turns))
+    for channels in ([SMOOTH, ALPHA], [SMOOTH, SMOOTH, SMOOTH, ALPHA]):
+        turned = decode_gray(tiff(np.dstack(channels), *tags))
+        assert np.abs(turned.astype(int) - np.rot90(ON_BLACK, turns)).max() <= 1
+
+
 @pytest.mark.parametrize("pixels", [SMOOTH, DEEP])
 def test_the_transparent_level_of_a_gray_png_is_black(pixels: np.ndarray):
     png = bytes(cv2.imencode(".png", pixels)[1])
