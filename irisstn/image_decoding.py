@@ -48,7 +48,8 @@ def decode(data: bytes, header: Header) -> Gray:
     if header.transparent is not None and picture.ndim == 2:
         gray[picture == header.transparent] = 0
     if header.white < 255 and picture.dtype == np.uint8:
-        gray = cv2.LUT(gray, np.minimum(np.rint(np.arange(256) * (255 / header.white)), 255).astype(np.uint8))
+        levels = np.minimum(np.rint(np.arange(256) * (255 / header.white)), 255)
+        gray = np.asarray(levels, np.uint8)[gray]
     if header.alpha:
         alpha = picture[..., 3] if picture.ndim == 3 and picture.shape[2] == 4 else None
         del picture  # with 16 bits a channel it may take hundreds of megabytes
