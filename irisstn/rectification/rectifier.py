@@ -39,7 +39,16 @@ from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
 from irisstn.results import Segmentation, Strip
-from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, area_outside, require_finite, sample
+from irisstn.stn import (
+    Ring,
+    SpatialTransformer,
+    Transform,
+    Warped,
+    area_outside,
+    compose_iterations,
+    require_finite,
+    sample,
+)
 from irisstn.weights import RECTIFIER
 from irisstn.weights_file import StoredModule
 
@@ -129,11 +138,13 @@ class Rectifier(StoredModule):
 
     def theta_of_context(self, context: Tensor, lids: Tensor | None = None) -> Tensor:
         """The theta (B, n) found in `context` (B, 5, 64, 256), and in `lids` (B, 2, 5) where they are known."""
-        theta: Tensor = self.stn.localization(context)
-        require_finite(theta)
-        for _ in range(1, self.config.iterations):
-            seen: Tensor = self.stn.localization(moved_context(context, theta, self.transform))
-            theta = self.transform.compose(theta, seen)
+        theta = compose_iterations(
+            self.stn.localization,
+            lambda whole, theta: moved_context(whole, theta, self.transform),
+            self.transform,
+            context,
+            self.config.iterations,
+        )
         if self.roll_reader is None or lids is None or not isinstance(self.transform, Ring):
             return theta
         if lids.shape != (len(context), *NO_LIDS.shape):
