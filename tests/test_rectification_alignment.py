@@ -2,18 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
+from builders import perturbed, rendered_eye
 
 from irisstn import Rectifier, RectifierConfig, Strip, normalize
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import distance, encode, roll_between
-from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
+from irisstn.synthetic import RenderedEye
 
 COLUMN = 2 * np.pi / 256  # of an iris code
-
-
-def shot(identity: int, seed: int) -> RenderedEye:
-    return render(Identity.from_seed(identity), sample_shot(np.random.default_rng(seed), CAMERAS["ring-320x280"]))
 
 
 def seen_from(eye: RenderedEye, roll_rad: float) -> Strip:
@@ -21,18 +17,9 @@ def seen_from(eye: RenderedEye, roll_rad: float) -> Strip:
     return sample_ring(eye.image, eye.truth, (radius, angle + roll_rad))
 
 
-def stirred() -> Rectifier:
-    torch.manual_seed(1)
-    rectifier = Rectifier(RectifierConfig(width=8))
-    with torch.no_grad():
-        for parameter in rectifier.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return rectifier.eval()
-
-
 @pytest.fixture(scope="module")
 def eye() -> RenderedEye:
-    return shot(3, 1)
+    return rendered_eye(3, 1)
 
 
 @pytest.mark.parametrize("roll_rad", [-0.4, -0.0123, 0.0, 0.2, 0.5])
@@ -64,17 +51,45 @@ def test_an_aligned_eye_is_the_strip_that_begins_where_the_reference_does(eye):
     assert (found.strip.usable == exact.usable).mean() > 0.99
 
 
-@pytest.mark.parametrize("rectifier", [Rectifier(), stirred()], ids=["untrained", "any weights"])
+@pytest.mark.parametrize(
+    "rectifier", [Rectifier(), perturbed(Rectifier(RectifierConfig(width=8)), 0.05)], ids=["untrained", "any weights"]
+)
 def test_one_comparison_of_another_shot_is_as_good_as_a_search(rectifier):
     for identity in range(3):
-        reference = rectifier.rectify_eye(*_pair(shot(identity, 10))).strip
-        probe = shot(identity, 11)
+        reference = rectifier.rectify_eye(*_pair(rendered_eye(identity, 10))).strip
+        probe = rendered_eye(identity, 11)
         plain = rectifier.rectify_eye(*_pair(probe)).strip
         aligned = rectifier.align_eye(*_pair(probe), reference)
         searched = distance(encode(plain), encode(reference), max_shift=21)
         assert distance(encode(aligned.strip), encode(reference)) < searched + 0.02 < 0.4
         from_strip = rectifier.align(normalize(*_pair(probe)), reference)
         assert distance(encode(from_strip.strip), encode(reference)) < 0.4, "a bare strip will do"
+
+
+def test_the_result_says_how_well_it_fits(eye):
+    rectifier = Rectifier()
+    reference = normalize(eye.image, eye.truth)
+    same = rectifier.align(seen_from(eye, 0.2), reference)
+    other = rectifier.align_eye(*_pair(rendered_eye(7)), reference)
+    for found in (same, other):
+        expected = distance(encode(found.strip), encode(reference))
+        assert found.parameters["alignment_distance"] == expected
+    assert same.parameters["alignment_distance"] < 0.2 < 0.4 < other.parameters["alignment_distance"]
+    hidden = Strip(reference.image, np.zeros(reference.size, bool))
+    assert rectifier.align(reference, hidden).parameters["alignment_distance"] == 2
+    assert not {"alignment_distance", "roll_at_limit"} & set(rectifier.rectify(reference).parameters)
+
+
+@pytest.mark.parametrize(("roll_deg", "at_limit"), [(0, 0), (-25, 0), (25, 0), (-31, 1), (31, 1)])
+def test_the_result_says_whether_the_roll_is_at_its_limit(eye, roll_deg, at_limit):
+    found = Rectifier().align(normalize(eye.image, eye.truth), seen_from(eye, np.deg2rad(roll_deg)))
+    assert found.parameters["roll_at_limit"] == at_limit
+
+
+def test_a_search_over_the_full_circle_has_no_limit(eye):
+    rectifier = Rectifier(RectifierConfig(width=8, full_circle=True, max_roll_deg=180))
+    found = rectifier.align(normalize(eye.image, eye.truth), seen_from(eye, np.pi))
+    assert found.parameters["roll_at_limit"] == 0
 
 
 def test_the_size_is_the_callers(eye):

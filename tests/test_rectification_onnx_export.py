@@ -9,13 +9,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from builders import rendered_eye
 from click.testing import CliRunner
 
 from irisstn import OutputError, Rectifier, RectifierConfig
 from irisstn.cli import cli
 from irisstn.normalization import normalize
 from irisstn.rectification import onnx_export as export
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
 
 SIZE = (20, 100)  # neither a multiple nor a part of the localization net's
 
@@ -30,9 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_computes_what_the_rectifier_does(written: Path) -> None:
-    eyes = [
-        render(Identity.from_seed(k), sample_shot(np.random.default_rng(k), CAMERAS["ring-320x280"])) for k in (1, 2)
-    ]
+    eyes = [rendered_eye(k, k) for k in (1, 2)]
     strips = [normalize(eye.image, eye.truth, SIZE) for eye in eyes]
     images = np.stack([strip.image for strip in strips])[:, None].astype(np.float32) / 255
     usable = np.stack([strip.usable for strip in strips])[:, None].astype(np.float32)

@@ -6,6 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from builders import perturbed, rendered_eye
 from torch import Tensor, nn
 
 from irisstn.config import load_config
@@ -18,14 +19,14 @@ from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import LID_REACH, PLANES, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring, require_gradient
-from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_shot
+from irisstn.synthetic import RenderedEye
 
 SIZES = [(64, 512), (32, 256), (20, 100), (8, 33)]
 
 
 @pytest.fixture(scope="module")
 def eye() -> RenderedEye:
-    return render(Identity.from_seed(3), sample_shot(np.random.default_rng(1), CAMERAS["ring-320x280"]))
+    return rendered_eye(3)
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +37,7 @@ def strip(eye: RenderedEye) -> Strip:
 def stirred(**options: object) -> Rectifier:
     """A rectifier whose every weight is off its start, as if it had been trained."""
     torch.manual_seed(0)
-    rectifier = Rectifier(RectifierConfig(width=16, **options))
-    with torch.no_grad():
-        for parameter in rectifier.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return rectifier.eval()
+    return perturbed(Rectifier(RectifierConfig(width=16, **options)), 0.05)
 
 
 def always(**parameters: float) -> Rectifier:
@@ -240,6 +237,27 @@ def test_misuse_is_refused(strip):
         rectifier.variants(strip, -1, 0)
 
 
+@pytest.mark.parametrize("options", [{}, {"transform": "tps", "iterations": 2}])
+def test_an_empty_batch_gives_an_empty_batch(options):
+    rectifier = stirred(**options)
+    assert rectifier(torch.rand(0, 1, 64, 512)).shape == (0, 1, 64, 512)
+    warped = rectifier.warp(torch.rand(0, 1, 64, 512), torch.rand(0, 1, 64, 512), size=(16, 64))
+    assert warped.image.shape == warped.usable.shape == (0, 1, 16, 64)
+    for nothing in (np.zeros((0, 64, 512), np.uint8), np.zeros((0, 1, 64, 512), np.float32), torch.rand(0, 1, 8, 8)):
+        assert rectifier.rectify(nothing) == []
+
+
+def test_gray_levels_to_255_are_refused_with_the_remedy():
+    rectifier = Rectifier()
+    whole = torch.randint(0, 256, (2, 1, 16, 64), dtype=torch.uint8)
+    for wrong in (whole, whole.long(), whole.float(), whole.double()):
+        with pytest.raises(ValueError, match="/ 255"):
+            rectifier(wrong)
+    assert rectifier(whole.float() / 255).shape == whole.shape
+    with pytest.raises(ValueError, match="by 255"):
+        rectifier.rectify(whole.float())
+
+
 # Inside a model of one's own.
 
 
@@ -394,6 +412,29 @@ def test_variants_are_plausible_distinct_and_repeatable(eye, strip):
     of_eye = rectifier.variants_of_eye(eye.image, eye.truth, 2, seed=5, size=(32, 256))
     assert [v.strip.size for v in of_eye] == [(32, 256)] * 2
     assert not np.array_equal(of_eye[0].strip.image, of_eye[1].strip.image)
+
+
+def test_a_rectification_and_its_variants_take_one_pass(eye, strip):
+    rectifier = stirred()
+    passes = []
+    rectifier.stn.localization.register_forward_hook(lambda *_: passes.append(1))
+    of_strip = rectifier.rectify_with_variants(strip, 3, 5, segmentation=eye.truth, size=(16, 64))
+    of_eye = rectifier.rectify_eye_with_variants(eye.image, eye.truth, 3, 5, (16, 64))
+    assert len(passes) == 2
+    expected = [
+        (
+            rectifier.rectify_strip(strip, eye.truth, (16, 64)),
+            rectifier.variants(strip, 3, 5, segmentation=eye.truth, size=(16, 64)),
+        ),
+        (
+            rectifier.rectify_eye(eye.image, eye.truth, (16, 64)),
+            rectifier.variants_of_eye(eye.image, eye.truth, 3, 5, (16, 64)),
+        ),
+    ]
+    for (first, variants), (plain, separate) in zip((of_strip, of_eye), expected, strict=True):
+        assert len(variants) == 3
+        for a, b in zip((first, *variants), (plain, *separate), strict=True):
+            assert a.parameters == b.parameters and np.array_equal(a.strip.image, b.strip.image)
 
 
 # Files.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from builders import make_segmentation
 
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.normalization import normalize
@@ -30,8 +31,7 @@ def picture() -> np.ndarray:
 
 
 def eye(upper: Eyelid | None = None, lower: Eyelid | None = None) -> Segmentation:
-    ring = LIMBUS.mask(SHAPE) & ~PUPIL.mask(SHAPE)
-    return Segmentation(PUPIL, LIMBUS, upper, lower, ring, ring)
+    return make_segmentation(PUPIL, LIMBUS, SHAPE, eyelids=(upper, lower))
 
 
 def opening(context: Context) -> np.ndarray:

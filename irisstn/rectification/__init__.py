@@ -1,7 +1,9 @@
-"""This project's own subject: the STN that straightens iris strips, and what it looks at.
+"""The spatial transformer that rectifies iris strips.
 
-`ring_context` is what the network sees, `localization` the network, `roll` how far a head is turned, `rectifier` the
-module that people embed, `alignment` the turn onto a reference, `onnx_export` the file for pipelines without torch.
+`rectifier` is the class that users embed, and `rectifier_network` its network. `ring_context` and `context_tensors`
+compute the network's input, `localization` estimates the transform, `roll` the roll of the head, `strip_sampling`
+samples the result and `variants` varies it. `alignment` aligns a strip with a reference, and `onnx_export` writes a
+file for programs without torch.
 """
 
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip, lid_parabolas

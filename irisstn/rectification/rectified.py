@@ -1,4 +1,4 @@
-"""What a rectifier makes of one strip."""
+"""The result of a rectification."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from irisstn.results import Strip
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rectified:
-    """A rectified `strip`, the transform's `parameters` by name, and `outside`, the share of its cells that lie so.
+    """A rectified strip, and the transform that it was sampled with.
 
-    The transform's parameters are those that the strip was sampled with. Where lids are known, `roll_read_rad` is the
-    roll that was read off them and `roll_sd_rad` its standard deviation; `roll_rad` is what was taken back of it.
-    Outside means inside the pupil or beyond the limbus of the ring that was given. `grid` (R, T, 2) is where on the
-    given strip each cell was sampled, in the units of `irisstn.geometry`.
+    Attributes
+    ----------
+    strip : Strip
+        The rectified strip (R, T).
+    parameters : dict of str to float
+        The transform's parameters by name; angles in radians. Where an eyelid is known, `roll_read_rad` is the roll
+        that was read off the eyelids, `roll_sd_rad` its standard deviation, and `roll_rad` the part of it that was
+        corrected. `Rectifier.align` adds `alignment_distance` and `roll_at_limit`.
+    outside : float
+        Fraction of the cells that were sampled inside the pupil or beyond the limbus of the given ring, 0..1.
+    grid : ndarray, shape (R, T, 2)
+        Where each cell was sampled on the given strip, in the units of `irisstn.geometry`.
     """
 
     strip: Strip

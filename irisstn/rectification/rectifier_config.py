@@ -14,23 +14,54 @@ from irisstn.stn import Affine, Projective, Ring, ThinPlateSpline, Transform, Tr
 class RectifierConfig(Strict):
     """Shape and bounds of a rectifier.
 
-    The other transforms are there to compare with. They know of no boundaries, so `max_shift` bounds how far they move
-    across the ring, and `max_dilation` is the ring's alone.
+    The transforms other than "ring" serve for comparison. They have no boundaries as parameters: there `max_shift`
+    bounds the shift across the ring, and `max_dilation` has no effect.
+
+    Attributes
+    ----------
+    transform : {"ring", "translation", "affine", "projective", "tps"}
+        Family of the transform.
+    width : int
+        Channels of the localization network, a multiple of 8 in 8..128.
+    position : bool
+        Whether the network gets the absolute angle. For a ring whose roll is small, the roll is then read off the
+        eyelids.
+    iterations : int
+        Number of estimates of the transform, 1..16; see `irisstn.stn.transformer.compose_iterations`.
+    full_circle : bool
+        Whether the roll is any angle, equivariant to rotations of the strip, instead of a small one about the upright
+        eye.
+    max_roll_deg : float
+        Bound of the roll in degrees.
+    max_dilation : float
+        Bound of the dilation, between 0 and 1.
+    max_shift : float
+        Bound of the mean and the centre of either boundary, in ring widths.
+    max_oval : float
+        Bound of the second order of either boundary, in ring widths.
+    antialias : bool
+        Whether to average over each cell where the output is smaller than the input.
     """
 
     transform: Literal["ring", "translation", "affine", "projective", "tps"] = "ring"
-    width: int = Field(32, ge=8, le=128, multiple_of=8)  # channels of the localization net
-    position: bool = True  # it sees the absolute angle: a ring's roll is read off the lids, which lie above and below
-    iterations: int = Field(1, ge=1, le=16)  # looks, each through what the ones before found
-    full_circle: bool = False  # any roll, turning with the strip, in place of a small one about the upright eye
+    width: int = Field(32, ge=8, le=128, multiple_of=8)
+    position: bool = True
+    iterations: int = Field(1, ge=1, le=16)
+    full_circle: bool = False
     max_roll_deg: float = Field(30.0, gt=0, le=180)
     max_dilation: float = Field(0.6, gt=0, lt=1)
-    max_shift: float = Field(0.2, gt=0, le=0.2)  # ring widths: mean and centre of either boundary
-    max_oval: float = Field(0.08, gt=0, lt=0.1)  # ring widths: its second order
-    antialias: bool = False  # average over each cell where the output is smaller than the input
+    max_shift: float = Field(0.2, gt=0, le=0.2)
+    max_oval: float = Field(0.08, gt=0, lt=0.1)
+    antialias: bool = False
 
     def build_transform(self) -> Transform:
-        """The transform that the fields describe."""
+        """Construct the transform.
+
+        Returns
+        -------
+        Transform
+            A transform with the bounds of this configuration.
+        """
         along, across = self.max_roll_deg / 180, 2 * self.max_shift  # in the units of a grid
         linear = (0.3, 0.3, along, 0.3, across, across)
         match self.transform:

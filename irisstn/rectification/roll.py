@@ -1,12 +1,12 @@
-"""How far a head is turned, read off the lids, how sure that is, and how much of it to take back.
+"""The roll of the head, read off the eyelids, with its standard deviation and the part of it that is corrected.
 
-The rest of a picture tells it, too, but not so that it could be learnt from rendered eyes: a net that saw the skin as
-well was better on rendered eyes, and worse on real ones than the formula of this module.
+Other parts of a picture depend on the roll, too, but that could not be learnt from rendered eyes: a network that was
+also given the skin was better on rendered eyes, and worse on real ones, than the formula of this module.
 
-Lids tell a roll to about 1.4 degrees between shots of one eye: they move with gaze and expression, and the eyeball
-turns a little in its socket. From eye to eye they differ by five degrees more, which is the same in every shot. Where
-heads are nearly upright, such a reading taken back in full turns strips by more than they were turned. So what is taken
-back is the mean of what the roll may be, given the reading, its standard deviation and how far heads are tilted.
+Between captures of one eye the eyelids give the roll to about 1.4 degrees (standard deviation): they move with gaze and
+expression, and the eyeball turns a little in its socket. From eye to eye they differ by five degrees more, equally in
+every capture. Where heads are nearly upright, correcting the whole reading would add more roll than it removes. So the
+posterior mean of the roll is corrected, given the reading, its standard deviation and a prior of the heads' roll.
 """
 
 from __future__ import annotations
@@ -19,19 +19,27 @@ from torch import Tensor, nn
 
 from irisstn.rectification.roll_setting import RollSetting
 
-# Share of pictures whose heads are tilted, and by how much (sd). With more of them, eyes whose lids slope at rest by
-# ten degrees or more, one in ten, are taken for tilted: on IIT Delhi's development half that harms.
-_TILTED_SHARE, _TILTED_DEG = 0.001, 10.0
-_ROUNDS = 10  # of the fixed point: each leaves about a third of the distance
-_STEEPEST = math.radians(60)  # of a reading
-_FARTHEST = 1.6  # iris radii from the iris's centre, beyond which no lid is followed
+# Fraction of pictures with a tilted head, and the standard deviation of its roll. With a larger fraction, eyes whose
+# eyelids slope at rest by ten degrees or more (one in ten) count as tilted, and recognition on IIT Delhi's development
+# half gets worse.
+_TILTED_FRACTION, _TILTED_DEG = 0.001, 10.0
+_ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
+_STEEPEST = math.radians(60)  # largest reading, in rad
+_FARTHEST = 1.6  # iris radii from the centre of the iris, to which eyelids are extrapolated
 _TINY = 1e-6
 
 
 class RollReading(NamedTuple):
-    """What lids tell, (B, 1) each: the angle, its standard deviation between shots of one eye, whether any is known.
+    """The roll read off the eyelids.
 
-    Without a lid the angle is 0.
+    Attributes
+    ----------
+    angle_rad : Tensor, shape (B, 1)
+        The roll; 0 where no eyelid is known.
+    sd_rad : Tensor, shape (B, 1)
+        Its standard deviation among captures of one eye.
+    known : Tensor of bool, shape (B, 1)
+        Whether an eyelid is known.
     """
 
     angle_rad: Tensor
@@ -40,28 +48,39 @@ class RollReading(NamedTuple):
 
 
 class RollReader(nn.Module):
-    """The roll read off `lids` (B, 2, 5); see `irisstn.rectification.ring_context.Context`.
+    """Reads the roll off the eyelids; see `irisstn.rectification.ring_context.Context`.
 
-    A lid's edge is a parabola. The eye's vertical axis, turned by the roll, crosses both lids, and the roll is the
-    angle at which a weighted mean of their tilts at these two places equals the axis's own. So the reading turns with
-    the picture: tilts measured straight above and below the centre find two thirds of a turn, since a bowed lid that is
-    turned meets the upright axis where it is less steep. A glance aside tilts both lids against each other, which the
-    mean leaves out. A lid that is known alone counts for both.
+    An eyelid's edge is a parabola. The eye's vertical axis, rotated by the roll, crosses both eyelids. The roll is the
+    angle for which the weighted mean of the eyelids' tilts at these two points equals the angle of the axis. The
+    reading is therefore equivariant to rotations of the picture; tilts measured vertically above and below the centre
+    give only two thirds of a rotation, because a rotated parabola is less steep there. A sideways gaze tilts the two
+    eyelids in opposite directions, which cancels in the mean. Where one eyelid is known, it alone gives the roll.
 
-    It starts with a `gain` of 0: no roll, whatever the lids.
+    Initially `gain` is 0, and so is every reading.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.zeros(1))
-        self.upper = nn.Parameter(torch.zeros(1))  # logit of the upper lid's share in the mean
-        # Of the logarithm of the standard deviation in rad: a constant, and what a radian of disagreement between the
-        # lids, an iris radius of opening, and a lid that is missing add to it.
+        self.upper = nn.Parameter(torch.zeros(1))  # logit of the upper eyelid's weight in the mean
+        # Coefficients of the logarithm of the standard deviation in rad: a constant, the difference of the eyelids'
+        # tilts in rad, the opening between them in iris radii, and whether an eyelid is missing.
         self.spread = _fitted([math.log(math.radians(1.5)), 0.0, 0.0, 0.0])
-        self.between = _fitted([math.radians(5.0)])  # rad: how lids differ from eye to eye (sd)
+        self.between = _fitted([math.radians(5.0)])  # standard deviation from eye to eye, in rad
 
     def forward(self, lids: Tensor) -> RollReading:
-        """The reading, in float32 at least."""
+        """Read the roll.
+
+        Parameters
+        ----------
+        lids : Tensor, shape (B, 2, 5)
+            Eyelids as in `Context.lids`.
+
+        Returns
+        -------
+        RollReading
+            In float32 at least.
+        """
         exact = lids.to(torch.promote_types(lids.dtype, torch.float32))
         known, frame, level, slope, bow = exact.unbind(dim=2)  # (B, 2) each
         share = torch.sigmoid(self.upper.to(exact))
@@ -83,7 +102,20 @@ class RollReader(nn.Module):
         return RollReading(self.gain.to(exact) * roll, sd, known.amax(dim=1, keepdim=True) > 0)
 
     def taken_back(self, lids: Tensor, setting: RollSetting) -> Tensor:
-        """The roll (B, 1) in rad by which strips with these `lids` are turned back."""
+        """Roll to be corrected.
+
+        Parameters
+        ----------
+        lids : Tensor, shape (B, 2, 5)
+            Eyelids as in `Context.lids`.
+        setting : RollSetting
+            How much of the reading is corrected.
+
+        Returns
+        -------
+        Tensor, shape (B, 1)
+            Roll in radians.
+        """
         reading: RollReading = self(lids)
         if setting.mode == "full":
             return reading.angle_rad
@@ -93,20 +125,31 @@ class RollReader(nn.Module):
 
 
 def _fitted(start: list[float]) -> nn.Parameter:
-    """What no loss of a network trains: `irisstn.training.roll_reader` fits it."""
+    """A parameter that `irisstn.training.roll_reader` fits, instead of the training of the network."""
     return nn.Parameter(torch.tensor(start), requires_grad=False)
 
 
 def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) -> Tensor:
-    """The mean (B, 1) of the roll among an eye's shots, given its `reading`.
+    """Posterior mean of the roll under a mixture of two normal distributions: upright heads and a few tilted ones.
 
-    The prior has two parts, both normal: most heads are upright to `prior_rad` (sd), a few are tilted. What lids differ
-    by from eye to eye, `between_rad` (sd), makes a large reading less surprising, so it enters the odds between the two
-    parts; it blurs no roll among the shots of an eye, being the same in all of them.
+    Parameters
+    ----------
+    reading : RollReading
+        The roll read off the eyelids.
+    between_rad : Tensor, shape (1,)
+        Standard deviation of the eyelids' tilt from eye to eye. It enters only the odds of the two components: it is
+        equal in all captures of an eye, and so adds no error among them.
+    prior_rad : float
+        Standard deviation of the roll of upright heads.
+
+    Returns
+    -------
+    Tensor, shape (B, 1)
+        Roll in radians.
     """
     angle, variance = reading.angle_rad, reading.sd_rad.square()
     near, far = prior_rad**2, math.radians(_TILTED_DEG) ** 2
     narrow, broad = near + variance + between_rad.square(), far + variance + between_rad.square()
-    odds = math.log(_TILTED_SHARE / (1 - _TILTED_SHARE)) + 0.5 * torch.log(narrow / broad)
+    odds = math.log(_TILTED_FRACTION / (1 - _TILTED_FRACTION)) + 0.5 * torch.log(narrow / broad)
     tilted = torch.sigmoid(odds + 0.5 * angle.square() * (1 / narrow - 1 / broad))
     return angle * ((1 - tilted) * near / (near + variance) + tilted * far / (far + variance))

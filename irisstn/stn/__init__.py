@@ -17,7 +17,7 @@ from irisstn.stn.ring import Ring
 from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
 from irisstn.stn.tps import ThinPlateSpline
 from irisstn.stn.transform import Transform, unit_points
-from irisstn.stn.transformer import SpatialTransformer, Warped
+from irisstn.stn.transformer import SpatialTransformer, Warped, compose_iterations
 
 TRANSFORMS: dict[str, Callable[[], Transform]] = {
     "translation": Translation,
@@ -46,6 +46,7 @@ __all__ = [
     "TutorialLocalization",
     "Warped",
     "area_outside",
+    "compose_iterations",
     "outside_penalty",
     "require_finite",
     "require_gradient",

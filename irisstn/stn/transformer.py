@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -130,11 +131,14 @@ class SpatialTransformer(nn.Module):
             Where theta is not finite.
         """
         _check(image, None)
-        theta = self._estimate(image)
-        for _ in range(1, self.iterations):
-            warped = self.warp(image, theta, size=(image.shape[2], image.shape[3]))
-            theta = self.transform.compose(theta, self._estimate(warped.image))
-        return theta
+        size = (image.shape[2], image.shape[3])
+        return compose_iterations(
+            self.localization,
+            lambda whole, theta: self.warp(whole, theta, size=size).image,
+            self.transform,
+            image,
+            self.iterations,
+        )
 
     def warp(
         self, image: Tensor, theta: Tensor, usable: Tensor | None = None, size: tuple[int, int] | None = None
@@ -176,10 +180,50 @@ class SpatialTransformer(nn.Module):
             mask = sample(usable.to(out.dtype), grid, wrap=self.wrap, samples=samples)
         return Warped(out, mask, theta, grid)
 
-    def _estimate(self, image: Tensor) -> Tensor:
-        theta: Tensor = self.localization(image)
-        require_finite(theta)
-        return theta
+
+def compose_iterations(
+    predict: Callable[[Tensor], Tensor],
+    warp: Callable[[Tensor, Tensor], Tensor],
+    transform: Transform,
+    image: Tensor,
+    iterations: int,
+) -> Tensor:
+    """Estimate theta repeatedly and compose the estimates: theta_1 o theta_2 o ... [1]_.
+
+    Parameters
+    ----------
+    predict : callable
+        Estimates theta (B, n) from an image, for example a localization network.
+    warp : callable
+        `warp(image, theta)` gives the image that the next iteration takes. It is always applied to the original image.
+    transform : Transform
+        The transform that theta belongs to.
+    image : Tensor, shape (B, ...)
+        What theta is estimated from.
+    iterations : int
+        Number of estimates, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (B, n)
+        The composed theta.
+
+    Raises
+    ------
+    ValueError
+        Where an estimate is not finite.
+
+    References
+    ----------
+    .. [1] Lin and Lucey 2017, "Inverse Compositional Spatial Transformer Networks".
+    """
+    theta = predict(image)
+    require_finite(theta)
+    for _ in range(1, iterations):
+        estimate = predict(warp(image, theta))
+        require_finite(estimate)
+        theta = transform.compose(theta, estimate)
+    return theta
 
 
 def _check(image: Tensor, usable: Tensor | None) -> None:

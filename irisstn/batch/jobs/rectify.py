@@ -131,14 +131,14 @@ def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> J
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
     if isinstance(read, Strip):
         ring = read_ring(source.ring) if source.ring is not None else None
-        rectified = rectifier.rectify_strip(read, ring, config.size)
-        variants = rectifier.variants(read, config.augment, seed, segmentation=ring, size=config.size)
+        rectified, variants = rectifier.rectify_with_variants(
+            read, config.augment, seed, segmentation=ring, size=config.size
+        )
         result = JobResult({"width": image.shape[1], "height": image.shape[0]}, {})
         drawn = draw_side_by_side(read, rectified) if config.side_by_side else None
     else:
         size = config.size or DEFAULT_SIZE
-        rectified = rectifier.rectify_eye(image, read, size)
-        variants = rectifier.variants_of_eye(image, read, config.augment, seed, size)
+        rectified, variants = rectifier.rectify_eye_with_variants(image, read, config.augment, seed, size)
         result = segmentation_result(source.name, image, read, overlay=config.overlays)
         drawn = draw_eye_side_by_side(image, read, rectified) if config.side_by_side else None
     result = _with_rectified(result, source.name, rectified)

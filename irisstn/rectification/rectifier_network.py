@@ -1,0 +1,178 @@
+"""The rectifier as a network: tensors of strips in, rectified tensors out, differentiable."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from irisstn.rectification.context_tensors import context_planes, moved_context
+from irisstn.rectification.localization import CircularLocalization
+from irisstn.rectification.rectifier_config import RectifierConfig
+from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_LIDS, PLANES
+from irisstn.rectification.roll import RollReader
+from irisstn.rectification.roll_setting import RollMode, RollSetting
+from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, compose_iterations, require_finite
+from irisstn.weights import RECTIFIER
+from irisstn.weights_file import StoredModule
+
+_LARGEST_GRAY = 10.0  # larger values must be gray levels of 0..255; standardised ones stay below it
+
+
+class RectifierNetwork(StoredModule):
+    """The localization network, the roll reader and the spatial transformer of a rectifier.
+
+    Users take `irisstn.Rectifier`, which adds the methods for strips and photographs.
+
+    Parameters
+    ----------
+    config : RectifierConfig
+        Shape and bounds.
+    """
+
+    KIND, FILE, CONFIG = "rectifier-3", RECTIFIER, RectifierConfig
+    config: RectifierConfig
+
+    def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
+        super().__init__(config)
+        transform = config.build_transform()
+        by_lids = isinstance(transform, Ring) and config.position and not config.full_circle
+        localization = CircularLocalization(
+            transform,
+            CONTEXT_SIZE[0],
+            channels=len(PLANES),
+            width=config.width,
+            position=config.position,
+            roll=not by_lids,
+        )
+        self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
+        self.roll_reader = RollReader() if by_lids else None
+        self.roll = RollSetting()
+
+    def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
+        """Change how the roll is corrected.
+
+        Parameters
+        ----------
+        mode : {"auto", "full", "none"}
+            See `RollSetting`. It is not stored with the weights: a file is always loaded with `auto`.
+        prior_deg : float, optional
+            Standard deviation of the prior in degrees, 0..45; None keeps that of this network.
+
+        Returns
+        -------
+        Self
+            A shallow copy that shares the weights.
+
+        Raises
+        ------
+        ValueError
+            For another mode or an impossible prior.
+        """
+        other = copy(self)
+        other.roll = RollSetting(mode, self.roll.prior_deg if prior_deg is None else prior_deg)
+        return other
+
+    @property
+    def transform(self) -> Transform:
+        """Transform of the spatial transformer, for its `names` and `parameters_by_name`."""
+        return self.stn.transform
+
+    def forward(
+        self,
+        images: Tensor,
+        usable: Tensor | None = None,
+        context: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+        lids: Tensor | None = None,
+    ) -> Tensor:
+        """Rectify strips; an empty batch gives an empty batch.
+
+        Parameters
+        ----------
+        images : Tensor, shape (B, 1, R, T)
+            Strips of floats, gray levels in 0..1.
+        usable : Tensor, shape (B, 1, R, T), optional
+            1 on usable cells, 0 elsewhere; None: all are usable.
+        context : Tensor, shape (B, 5, 64, 256), optional
+            Planes of `irisstn.rectification.ring_context`; None computes them from the strips.
+        size : tuple of int, optional
+            (R', T') of the result; None for that of `images`.
+        lids : Tensor, shape (B, 2, 5), optional
+            Eyelids as in `Context.lids`. The roll is not corrected where they are None or zeros.
+
+        Returns
+        -------
+        Tensor, shape (B, 1, R', T')
+            Rectified strips.
+
+        Raises
+        ------
+        ValueError
+            For other shapes, integers, gray levels of 0..255, and where weights or strips contain NaN.
+        """
+        return self.warp(images, usable, context, size, lids).image
+
+    def warp(
+        self,
+        images: Tensor,
+        usable: Tensor | None = None,
+        context: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+        lids: Tensor | None = None,
+    ) -> Warped:
+        """Like `forward`, but returns the mask (None without `usable`), theta and the grid, too."""
+        if images.ndim != 4 or images.shape[1] != 1:
+            raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
+        _require_unit_grays(images)
+        if usable is not None and usable.shape != images.shape:
+            raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
+        theta = self.theta_of_context(context_planes(images, usable) if context is None else context, lids)
+        return self.stn.warp(images, theta, usable, size)
+
+    def theta_of_context(self, context: Tensor, lids: Tensor | None = None) -> Tensor:
+        """Estimate theta.
+
+        Parameters
+        ----------
+        context : Tensor, shape (B, 5, 64, 256)
+            Planes of `irisstn.rectification.ring_context`.
+        lids : Tensor, shape (B, 2, 5), optional
+            Eyelids as in `Context.lids`.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta, with the roll to be corrected where `lids` are given.
+
+        Raises
+        ------
+        ValueError
+            For other shapes, and where theta is not finite.
+        """
+        theta = compose_iterations(
+            self.stn.localization,
+            lambda whole, theta: moved_context(whole, theta, self.transform),
+            self.transform,
+            context,
+            self.config.iterations,
+        )
+        if self.roll_reader is None or lids is None or not isinstance(self.transform, Ring):
+            return theta
+        if lids.shape != (len(context), *NO_LIDS.shape):
+            raise ValueError(f"lids must be (B, 2, 5) beside the context, got {tuple(lids.shape)}")
+        theta = self.transform.turned(theta, self.roll_reader.taken_back(lids, self.roll))
+        require_finite(theta)
+        return theta
+
+
+def _require_unit_grays(images: Tensor) -> None:
+    """Raise ValueError for gray levels of 0..255. Values are not checked in compiled and exported graphs."""
+    if not images.is_floating_point():
+        raise ValueError(
+            f"strips must be floats in 0..1, got {images.dtype}: divide by 255, as in images.float() / 255"
+        )
+    if not torch.compiler.is_compiling() and images.numel() and bool((images > _LARGEST_GRAY).any()):
+        raise ValueError("strips must be floats in 0..1, got values of up to 255: divide by 255, as in images / 255")

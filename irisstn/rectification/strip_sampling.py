@@ -1,0 +1,101 @@
+"""Sampling a rectified strip, from another strip or from the photograph itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from irisstn.geometry import Gray, grid_to_ring, ring_to_grid
+from irisstn.normalization import sample_ring
+from irisstn.rectification.rectified import Rectified
+from irisstn.results import Segmentation, Strip
+from irisstn.stn import Ring, SpatialTransformer, Transform, area_outside, sample
+
+
+class Estimate(NamedTuple):
+    """What was estimated for one strip.
+
+    Attributes
+    ----------
+    theta : Tensor, shape (1, n)
+        The transform.
+    details : dict of str to float
+        Further figures that `Rectified.parameters` holds besides the transform's own.
+    """
+
+    theta: Tensor
+    details: dict[str, float]
+
+
+@torch.no_grad()
+def sample_from_strip(stn: SpatialTransformer, strip: Strip, estimate: Estimate, size: tuple[int, int]) -> Rectified:
+    """Sample a rectified strip from a strip.
+
+    Parameters
+    ----------
+    stn : SpatialTransformer
+        Its transform and sampler are used, not its localization network.
+    strip : Strip
+        The strip to be rectified.
+    estimate : Estimate
+        The transform.
+    size : tuple of int
+        (R, T) of the result.
+
+    Returns
+    -------
+    Rectified
+        The rectified strip.
+    """
+    theta = estimate.theta
+    image = torch.from_numpy(strip.image.astype(np.float32))[None, None].to(theta.device)
+    usable = torch.from_numpy(strip.usable.astype(np.float32))[None, None].to(theta.device)
+    warped = stn.warp(image, theta, size=size)
+    gray = warped.image[0, 0].round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    mask = (sample(usable, warped.grid, wrap=True)[0, 0] > 0.5).cpu().numpy()
+    outside = float(area_outside(warped.grid, wrap=True))
+    return Rectified(Strip(gray, mask), _parameters(stn.transform, estimate), outside, warped.grid[0].cpu().numpy())
+
+
+@torch.no_grad()
+def sample_from_photograph(
+    transform: Transform, image: Gray, segmentation: Segmentation, estimate: Estimate, size: tuple[int, int]
+) -> Rectified:
+    """Sample a rectified strip from the photograph, once, in float64.
+
+    Parameters
+    ----------
+    transform : Transform
+        The transform that the estimate belongs to.
+    image : ndarray of uint8, shape (H, W)
+        The photograph.
+    segmentation : Segmentation
+        The ring to be rectified.
+    estimate : Estimate
+        The transform.
+    size : tuple of int
+        (R, T) of the result.
+
+    Returns
+    -------
+    Rectified
+        The rectified strip.
+    """
+    exact = estimate.theta.double().cpu()
+    if isinstance(transform, Ring):
+        radius, angle = transform.ring(exact, size)
+    else:
+        grid: Tensor = transform(exact, size)
+        radius, angle = grid_to_ring(grid[..., 0], grid[..., 1])
+    strip = sample_ring(image, segmentation, (radius[0].numpy(), angle[0].numpy()))
+    outside = ((radius < 0) | (radius > 1)).double().mean()
+    given = torch.stack(ring_to_grid(radius, angle), dim=-1)
+    return Rectified(strip, _parameters(transform, estimate), float(outside), given[0].numpy())
+
+
+def _parameters(transform: Transform, estimate: Estimate) -> dict[str, float]:
+    named = transform.parameters_by_name(estimate.theta)
+    return {name: float(value[0]) for name, value in named.items()} | estimate.details
