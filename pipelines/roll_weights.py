@@ -1,4 +1,4 @@
-"""The roll reader's numbers in the shipped rectifier, fitted anew on rendered eyes; boundaries are left as they are.
+"""Fit the roll reader of the shipped rectifier on rendered eyes; the weights for the boundaries are not changed.
 
     python pipelines/roll_weights.py WORK [--eyes 600] [--shots 4] [--weights FILE] [--out FILE]
 
@@ -26,11 +26,11 @@ from irisstn.training import LidSamples, calibration, fit_roll_reader, spread_wi
 from irisstn.weights import RECTIFIER, SHIPPED
 
 FIRST_SEED, SHOT_SEED = 770_000_000, 77
-ASKEW = "gaze-640x480"  # looks aside by 16 degrees (sd): its lids tell no roll, and it is looked at on its own
+ASKEW = "gaze-640x480"  # a gaze of 16 degrees (sd) to the side: its eyelids do not show the roll; it is not fitted
 
 
 def rendered_lids(work: Path, *, eyes: int, shots: int) -> Iterator[dict[str, object]]:
-    """The records of WORK/lids.jsonl, of which those that are missing are made."""
+    """Yield the records of WORK/lids.jsonl, and append those that are missing."""
     work.mkdir(parents=True, exist_ok=True)
     file = work / "lids.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []

@@ -67,10 +67,10 @@ def test_one_comparison_of_another_shot_is_as_good_as_a_search(rectifier):
 
 
 def test_the_result_says_how_well_it_fits(eye):
-    rectifier = Rectifier()
+    rectifier, stranger = Rectifier(), rendered_eye(7)
     reference = normalize(eye.image, eye.truth)
     same = rectifier.align(seen_from(eye, 0.2), reference)
-    other = rectifier.align_eye(*_pair(rendered_eye(7)), reference)
+    other = rectifier.align_eye(stranger.image, stranger.truth, reference)
     for found in (same, other):
         expected = distance(encode(found.strip), encode(reference))
         assert found.parameters["alignment_distance"] == expected

@@ -242,7 +242,7 @@ def test_an_empty_batch_gives_an_empty_batch(options):
     rectifier = stirred(**options)
     assert rectifier(torch.rand(0, 1, 64, 512)).shape == (0, 1, 64, 512)
     warped = rectifier.warp(torch.rand(0, 1, 64, 512), torch.rand(0, 1, 64, 512), size=(16, 64))
-    assert warped.image.shape == warped.usable.shape == (0, 1, 16, 64)
+    assert warped.usable is not None and warped.image.shape == warped.usable.shape == (0, 1, 16, 64)
     for nothing in (np.zeros((0, 64, 512), np.uint8), np.zeros((0, 1, 64, 512), np.float32), torch.rand(0, 1, 8, 8)):
         assert rectifier.rectify(nothing) == []
 

@@ -1,4 +1,4 @@
-"""A ring's context as tensors: made from strips with gradients, and seen through a transform."""
+"""The context of a ring as tensors: computed from strips, with gradients, and warped by a transform."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ from torch import Tensor
 from irisstn.rectification.ring_context import CONTEXT_SIZE, LID_REACH, PLANES, ring_rows
 from irisstn.stn import Transform, sample, unit_points
 
-_FLAT = 1 / 255  # added to a strip's deviation, as in `Context.planes`: a flat strip is not blown up
+_FLAT = 1 / 255  # added to the standard deviation, as in `Context.planes`, so that a uniform strip is not amplified
 
 
 def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
-    """The context's planes (B, 5, 64, 256) of bare strips (B, 1, R, T) in 0..1, differentiable, in the strips' dtype.
+    """Planes of the contexts of strips, differentiable.
 
-    The same as `context_of_strip(strip).planes()`, but for rounding to 8 bits. Computed in float32 at least.
+    Equal to `context_of_strip(strip).planes()` except for its rounding to 8 bits. Computed in float32 at least.
+
+    Parameters
+    ----------
+    images : Tensor, shape (B, 1, R, T)
+        Strips, 0..1.
+    usable : Tensor, shape (B, 1, R, T), optional
+        Masks, 1 = usable.
+
+    Returns
+    -------
+    Tensor, shape (B, 5, 64, 256)
+        Planes in the order of `irisstn.rectification.ring_context.PLANES`, with the dtype of `images`.
     """
     rows, columns = CONTEXT_SIZE
     ring = ring_rows(rows)
@@ -34,20 +46,32 @@ def context_planes(images: Tensor, usable: Tensor | None = None) -> Tensor:
 
 
 def moved_context(context: Tensor, theta: Tensor, transform: Transform) -> Tensor:
-    """`context` (B, 5, R, T) seen through `theta` (B, n): the transform of the ring, gone on into the margin.
+    """Warp contexts by the transform of their ring, continued into the margin.
 
-    What comes from beyond the context is not present, and `LID_REACH` from both lids.
+    Parameters
+    ----------
+    context : Tensor, shape (B, 5, R, T)
+        Planes.
+    theta : Tensor, shape (B, n)
+        The transform.
+    transform : Transform
+        The family that theta belongs to.
+
+    Returns
+    -------
+    Tensor, shape (B, 5, R, T)
+        Warped planes. Cells from outside the context are not present, and `LID_REACH` from both eyelids.
     """
     rows, columns = context.shape[2:]
     ring = ring_rows(rows)
-    share = (ring.stop - ring.start) / rows
+    fraction = (ring.stop - ring.start) / rows
     middle = (ring.stop + ring.start) / rows - 1  # of the ring, in the context's units
     points = unit_points((rows, columns), theta.float()).reshape(1, rows * columns, 2)
     x, y = points.unbind(-1)
-    moved = transform.move(theta, torch.stack([x, (y - middle) / share], dim=-1))
+    moved = transform.move(theta, torch.stack([x, (y - middle) / fraction], dim=-1))
     x, y = moved.unbind(-1)
-    grid = torch.stack([x, y * share + middle], dim=-1).reshape(-1, rows, columns, 2)
-    # Sampled as what differs from the unknown, which is 0: so the unknown stays what it is, to the bit and everywhere.
+    grid = torch.stack([x, y * fraction + middle], dim=-1).reshape(-1, rows, columns, 2)
+    # The difference from an unknown cell is sampled, so that unknown cells keep their value exactly.
     unknown = torch.zeros_like(context[:1, :, :1, :1])
     unknown[:, PLANES.index("below") : PLANES.index("above") + 1] = LID_REACH
     return sample(context - unknown, grid, wrap=True) + unknown

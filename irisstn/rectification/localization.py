@@ -1,4 +1,4 @@
-"""The localization net of irises: fully convolutional, padded around the circle of angles, for any transform."""
+"""The localization network of irises: fully convolutional, with circular padding, for any transform."""
 
 from __future__ import annotations
 
@@ -12,20 +12,40 @@ from irisstn.stn.transform import Transform
 
 
 class CircularLocalization(nn.Module):
-    """A fully convolutional net on strips (B, C, R, T), padded around the circle of angles, for any transform.
+    """A fully convolutional network on strips, with circular padding along the angle.
 
-    Convolutions turn with the strip, so what is read off them does too. For a `Ring`, every angle proposes an offset of
-    either boundary, and the offsets' Fourier coefficients are the corrections: turning the strip turns them. The roll
-    is read in one of two ways:
+    Its convolutions are equivariant to rotations of the strip. For a `Ring`, every angle proposes an offset of either
+    boundary, and the corrections are the Fourier coefficients of these offsets, which rotate with the strip. The roll
+    is estimated in one of two ways:
 
-    - `Ring(full_circle=True)`: each angle has a weight, and the roll is the direction of the weighted mean on the
-      circle. Turning the strip by a multiple of `STRIDE` columns turns the roll by just that. Such a roll cannot start
-      at the identity: a net that says 0 for every strip does not turn with it.
-    - otherwise the roll is small, about the upright eye. The head sees the absolute angle, since the lids lie above and
-      below (`position=False` hides it), through the mean and the first two Fourier coefficients of its features.
+    - `Ring(full_circle=True)`: the roll is the direction of the circular mean of all angles, with a weight for each. A
+      rotation of the strip by a multiple of `STRIDE` columns changes the roll by exactly that angle. Such a network
+      cannot start at the identity, because a roll that is 0 for every strip is not equivariant.
+    - otherwise the roll is a small one about the upright eye. It depends on the absolute angle (unless
+      `position=False`), since the eyelids lie above and below, through the mean and the first two Fourier coefficients
+      of the features.
 
-    Any other transform is read off like the small roll. `rows` is R, a multiple of 8; T is a multiple of `STRIDE`. With
-    `roll=False` a ring's small roll stays 0: it comes from elsewhere.
+    The parameters of any other transform are estimated like the small roll.
+
+    Parameters
+    ----------
+    transform : Transform
+        The transform whose theta is estimated.
+    rows : int
+        Rows R of the strips, a multiple of 8.
+    channels : int
+        Channels C of the strips.
+    width : int
+        Width of the network, a multiple of 8.
+    position : bool
+        Whether the absolute angle is an input.
+    roll : bool
+        False: the small roll of a ring stays 0, because it is estimated elsewhere.
+
+    Raises
+    ------
+    ValueError
+        For an impossible number of rows or width, and for `roll=False` without a ring of small roll.
     """
 
     STRIDE = 4
@@ -69,7 +89,23 @@ class CircularLocalization(nn.Module):
                 self.head = _PlacedHead(2 * width, None, position)
 
     def forward(self, strips: Tensor) -> Tensor:
-        """Theta (B, n) for `strips` (B, C, R, T)."""
+        """Estimate theta.
+
+        Parameters
+        ----------
+        strips : Tensor, shape (B, C, R, T)
+            Strips or contexts; T is a multiple of `STRIDE`.
+
+        Returns
+        -------
+        Tensor, shape (B, n)
+            Theta, in float32 at least.
+
+        Raises
+        ------
+        ValueError
+            For another shape.
+        """
         if strips.ndim != 4 or strips.shape[1:3] != (self.channels, self.rows) or strips.shape[3] % self.STRIDE:
             wanted = f"(B, {self.channels}, {self.rows}, a multiple of {self.STRIDE})"
             raise ValueError(f"strips must be {wanted}, got {tuple(strips.shape)}")
@@ -88,8 +124,8 @@ class CircularLocalization(nn.Module):
 
 
 def _block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]) -> nn.Sequential:
-    # Group norm averages over all angles, so it does not break equivariance as a norm per place would; and unlike batch
-    # norm it treats one strip like many.
+    # Group norm averages over all angles, so that it is equivariant, and unlike batch norm it does not depend on the
+    # other strips of the batch.
     return nn.Sequential(CircularConv(inputs, outputs, kernel, stride), nn.GroupNorm(4, outputs), nn.ReLU())
 
 
@@ -106,7 +142,7 @@ class _Across(nn.Module):
 
 
 class _Around(nn.Module):
-    """A residual convolution along the circle, `dilation` columns apart, that also sees the mean over all angles."""
+    """A residual convolution along the circle, `dilation` columns apart, that adds the mean over all angles."""
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
@@ -120,7 +156,7 @@ class _Around(nn.Module):
 
 
 class _PlacedHead(nn.Module):
-    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by where they lie."""
+    """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by their angular position."""
 
     def __init__(self, width: int, transform: Transform | None, position: bool) -> None:
         super().__init__()

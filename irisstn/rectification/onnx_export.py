@@ -1,9 +1,10 @@
-"""The rectifier as an ONNX file, for biometrics pipelines that have no torch, or no Python.
+"""The rectifier as an ONNX file, for biometrics pipelines without torch or Python.
 
     from irisstn.rectification.onnx_export import export_rectifier
     export_rectifier(irisstn.Rectifier.load(), Path("rectifier.onnx"))
 
-The file computes what `Rectifier.warp` does with strips; the two are compared in ONNX Runtime before it is written.
+The file computes `Rectifier.warp` for strips. Its outputs in ONNX Runtime are compared with PyTorch before it is
+written.
 """
 
 from __future__ import annotations
@@ -33,37 +34,65 @@ if TYPE_CHECKING:
 
 INPUTS = ("strip", "usable")
 OUTPUTS = ("rectified", "rectified_usable", "grid", "parameters")
-MOST_APART = 1 / 255  # what may lie between ONNX Runtime and PyTorch in any output: a gray level
+MOST_APART = 1 / 255  # largest difference between ONNX Runtime and PyTorch in any output: a gray level
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _OPSET = 18
 
 
 def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] = DEFAULT_SIZE) -> float:
-    """Write `rectifier` to `path` as ONNX, atomically, for strips of `size` (R, T) in batches of any length B.
+    """Write a rectifier to an ONNX file, atomically.
 
-    | input or output | float32 | |
-    |---|---|---|
-    | `strip` | (B, 1, R, T) | gray in 0..1; rows, columns and angles as in `irisstn.geometry` |
-    | `usable` | (B, 1, R, T) | 1 on usable cells, 0 elsewhere |
-    | `rectified` | (B, 1, R, T) | the rectified strip, gray in 0..1 |
-    | `rectified_usable` | (B, 1, R, T) | above 0.5: usable |
-    | `grid` | (B, R, T, 2) | where on the given strip each cell was sampled |
-    | `parameters` | (B, n) | the transform's parameters, named in the file's metadata |
+    Where the photograph is available, it can be sampled once, as in `Rectifier.rectify_eye`: the point (x, y) of `grid`
+    lies at the angle pi (x + 1), and at the fraction (y + 1) / 2 of the way from the pupil to the limbus
+    (`irisstn.geometry.grid_to_ring`). The roll is not corrected, because it is read off the eyelids, which a strip does
+    not show.
 
-    Who has the photograph samples it once, as `Rectifier.rectify_eye` does: the grid's point (x, y) lies at the angle
-    pi (x + 1) and (y + 1) / 2 of the way from the pupil to the limbus. Unlike there, no roll is
-    taken back: it is read off the eyelids, and a strip does not show them.
+    Parameters
+    ----------
+    rectifier : Rectifier
+        The rectifier. It is not changed.
+    path : Path
+        The file.
+    size : tuple of int
+        (R, T) of the strips.
 
-    Returns how far ONNX Runtime is from PyTorch at most, over all outputs. Raises OutputError where a package is
-    missing or the file cannot be written, ValueError for an impossible size, RuntimeError where the two differ by more
-    than `MOST_APART`: then nothing is written.
+    Returns
+    -------
+    float
+        Largest difference between ONNX Runtime and PyTorch in any output.
+
+    Raises
+    ------
+    OutputError
+        Where a package is missing, or the file cannot be written.
+    ValueError
+        For a size that is not positive.
+    RuntimeError
+        Where ONNX Runtime and PyTorch differ by more than `MOST_APART`. Nothing is written.
+
+    Notes
+    -----
+    The inputs and outputs are of float32, for batches of any length B of at least 1.
+
+    strip : shape (B, 1, R, T)
+        Input. Gray levels in 0..1; rows, columns and angles as in `irisstn.geometry`.
+    usable : shape (B, 1, R, T)
+        Input. 1 on usable cells, 0 elsewhere.
+    rectified : shape (B, 1, R, T)
+        Output. The rectified strip, gray levels in 0..1.
+    rectified_usable : shape (B, 1, R, T)
+        Output. Above 0.5 where usable.
+    grid : shape (B, R, T, 2)
+        Output. Where each cell was sampled on the given strip, in grid units.
+    parameters : shape (B, n)
+        Output. The transform's parameters, whose names are in the file's metadata.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise OutputError(f"ONNX needs {', '.join(missing)}: pip install 'irisstn[onnx]'")
     if min(size) < 1:
         raise ValueError(f"a strip needs at least one row and one column, got {size[0]}x{size[1]}")
-    whole = Rectifier(rectifier.config)  # a copy: the one given stays on its device and in its mode
+    whole = Rectifier(rectifier.config)  # a copy: the given one keeps its device and mode
     whole.load_state_dict({name: tensor.detach().cpu().float() for name, tensor in rectifier.state_dict().items()})
     graph = _Graph(whole).eval()
     model = _traced(graph, size)
@@ -88,7 +117,7 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
 
 
 class _Graph(nn.Module):
-    """`Rectifier.warp` with the outputs that the file has."""
+    """`Rectifier.warp` with the outputs of the file."""
 
     def __init__(self, rectifier: Rectifier) -> None:
         super().__init__()
@@ -100,7 +129,7 @@ class _Graph(nn.Module):
 
 
 def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
-    """`graph` for strips of `size` as an ONNX model that names no file of this machine."""
+    """`graph` for strips of `size` as an ONNX model without the paths of source files."""
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
         program = torch.onnx.export(
@@ -116,7 +145,7 @@ def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
     if program is None:
         raise RuntimeError("torch gave no ONNX program")
     model: onnx.ModelProto = program.model_proto
-    # The exporter leaves stack traces, with the paths of this machine's files, in every node.
+    # The exporter stores stack traces, with the paths of source files, in every node.
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
@@ -139,7 +168,7 @@ def _apart(content: bytes, graph: _Graph, size: tuple[int, int]) -> float:
 
 
 def _strips(size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
-    """`count` strips (count, 1, R, T) of smooth noise, which a wrong sample would show in, each with its mask."""
+    """`count` strips (count, 1, R, T) of smooth noise, in which wrong sampling is visible, each with its mask."""
     noise = np.random.default_rng(count).standard_normal((*size, count)).astype(np.float32)
     gray = cv2.GaussianBlur(noise, (0, 0), 2).reshape(*size, 1, count).transpose(3, 2, 0, 1)
     strips = np.ascontiguousarray((1.5 * gray + 0.5).clip(0, 1))
@@ -148,7 +177,7 @@ def _strips(size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's notes on packages that it does not need, and on its own deprecations."""
+    """Suppress the exporter's notes on optional packages and its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

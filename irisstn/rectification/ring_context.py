@@ -1,15 +1,16 @@
-"""What the localization net looks at: the iris ring with what lies around it.
+"""The input of the localization network: the iris ring and the area around it.
 
-How far a head is tilted shows in the lids more than in the iris, and a boundary that is off shows as pupil or sclera
-just beyond it. So the net is given the ring and a margin: a quarter of the ring's width inside the pupil, three
-quarters outside the limbus. Where there is only a strip, the margin is marked as not present.
+The tilt of a head shows in the eyelids more than in the iris, and a wrong boundary shows as pupil or sclera just beyond
+it. So the network gets the ring with a margin: a quarter of the ring's width inside the pupil, and three quarters
+outside the limbus. A strip without its photograph has no margin, which is marked as not present.
 
-The lids are given as distances from their edges, everywhere: a lid that is tilted by a degree moves a distance a little
-in all places, also where it is itself out of sight, while of a mask it moves a few pixels at its edge. Their parabolas
-come beside the planes as numbers: the roll is read off those, exactly, whatever the shape of the ring.
+The eyelids are given as the distance of every point from their edges. Where an eyelid tilts by a degree, its distance
+changes a little everywhere, also where it is hidden, whereas a mask changes in a few pixels along the edge. The
+parabolas of the eyelids are given as numbers, too: the roll is read off these, whatever the shape of the ring.
 
 Convention: a context (R, T) has the columns of a strip of T columns. Its rows are evenly spaced in the ring's radius
-from -1/4 to 7/4, so half of them are the ring's own: of 64 rows, 8 lie inside the pupil, 32 in the ring, 24 outside.
+from -1/4 to 7/4, so that half of them are those of the ring: of 64 rows, 8 lie inside the pupil, 32 in the ring and 24
+outside.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 CONTEXT_SIZE = (64, 256)
 PLANES = ("gray", "usable", "below", "above", "present")
-LID_REACH = 1.5  # iris radii from a lid's edge beyond which it is out of mind, and what stands where no lid is known
+LID_REACH = 1.5  # largest distance from an eyelid, in iris radii; also the value where none is known
 INSIDE, RING, OUTSIDE = 1, 4, 3  # eighths of the rows
 NO_LIDS = np.zeros((2, 5), np.float32)
 NO_LIDS.flags.writeable = False
@@ -36,12 +37,26 @@ NO_LIDS.flags.writeable = False
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """A ring and its margin, all (R, T) and read-only: `image` uint8, two masks of bool, two distances of float32.
+    """A ring and its margin; all arrays are read-only copies.
 
-    `usable` = usable iris, never in the margin; `below` = how far below the upper lid's edge, `above` = how far above
-    the lower one's, in iris radii, at most `LID_REACH` either way; `present` = inside the picture, and known.
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (R, T)
+        Gray levels.
+    usable : ndarray of bool, shape (R, T)
+        Usable iris; False in the margin.
+    below, above : ndarray of float32, shape (R, T)
+        Distance below the edge of the upper and above that of the lower eyelid, in iris radii, clipped to
+        ±`LID_REACH`.
+    present : ndarray of bool, shape (R, T)
+        Whether the gray level is known: inside the picture.
+    lids : ndarray of float32, shape (2, 5)
+        Parabolas of the upper and the lower eyelid, see `lid_parabolas`; zeros where unknown.
 
-    `lids` (2, 5) float32 are the parabolas of the upper and the lower lid, see `lid_parabolas`; zeros where unknown.
+    Raises
+    ------
+    ValueError
+        Where a shape or type does not fit.
     """
 
     image: Gray
@@ -63,7 +78,13 @@ class Context:
         object.__setattr__(self, "lids", _read_only(self.lids))
 
     def planes(self) -> NDArray[np.float32]:
-        """The net's input (5, R, T) float32, see `PLANES`: gray of mean 0 and deviation 1 over the usable cells."""
+        """Input planes of the localization network.
+
+        Returns
+        -------
+        ndarray of float32, shape (5, R, T)
+            In the order of `PLANES`; the gray levels have mean 0 and standard deviation 1 over the usable cells.
+        """
         gray = self.image.astype(np.float32)
         seen = gray[self.usable]
         mean, spread = (float(seen.mean()), float(seen.std())) if seen.size else (0.0, 1.0)
@@ -72,14 +93,46 @@ class Context:
 
 
 def ring_rows(rows: int) -> slice:
-    """The rows of a context of `rows` rows (a multiple of 8) that are the ring itself."""
+    """Rows of a context that are those of the ring.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the context, a multiple of 8.
+
+    Returns
+    -------
+    slice
+        The rows.
+
+    Raises
+    ------
+    ValueError
+        For another number of rows.
+
+    Examples
+    --------
+    >>> ring_rows(64)
+    slice(8, 40, None)
+    """
     if rows < 8 or rows % 8:
         raise ValueError(f"a context's rows must be a multiple of 8, got {rows}")
     return slice(rows * INSIDE // 8, rows * (INSIDE + RING) // 8)
 
 
 def context_radii(rows: int) -> Float:
-    """The ring radius (R,) of each row of a context: 0 = pupil, 1 = limbus."""
+    """Ring radius of each row of a context.
+
+    Parameters
+    ----------
+    rows : int
+        Rows R of the context, a multiple of 8.
+
+    Returns
+    -------
+    ndarray of float, shape (R,)
+        0 = pupil, 1 = limbus.
+    """
     ring = ring_rows(rows)
     return np.asarray((np.arange(rows) + 0.5 - ring.start) / (ring.stop - ring.start))
 
@@ -87,7 +140,29 @@ def context_radii(rows: int) -> Float:
 def context_of_eye(
     image: Gray, segmentation: Segmentation, *, roll_rad: float = 0.0, size: tuple[int, int] = CONTEXT_SIZE
 ) -> Context:
-    """The context of `size` (R, T) of the photograph `image` (H, W) uint8; column 0 begins at the angle `roll_rad`."""
+    """Context of an eye in a photograph.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The photograph.
+    segmentation : Segmentation
+        Its segmentation.
+    roll_rad : float
+        Angle at which column 0 begins.
+    size : tuple of int
+        (R, T) of the context.
+
+    Returns
+    -------
+    Context
+        The ring with its margin.
+
+    Raises
+    ------
+    ValueError
+        Where the image does not fit the segmentation, or R is not a multiple of 8.
+    """
     if image.shape != segmentation.image_size or image.dtype != np.uint8:
         raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
     rows, columns = size
@@ -111,10 +186,22 @@ def context_of_eye(
 
 
 def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
-    """The `lids` as numbers (2, 5), the upper one first, in iris radii around the centre of `limbus`.
+    """Eyelids as numbers, relative to the centre of the limbus and in iris radii.
 
-    Of each: 1 where it is known, the angle in rad of its frame to column 0 of a strip that begins at `roll_rad`, and
-    c0, c1, c2 of v = c0 + c1 u + c2 u^2 in that frame, as in `irisstn.geometry.Eyelid`. Zeros where it is not known.
+    Parameters
+    ----------
+    limbus : Boundary
+        The limbus.
+    lids : tuple of Eyelid or None
+        The upper and the lower eyelid; None where unknown.
+    roll_rad : float
+        Angle at which column 0 of the strip begins.
+
+    Returns
+    -------
+    ndarray of float32, shape (2, 5)
+        For each eyelid: 1; the angle in radians between its frame and column 0; and c0, c1, c2 of
+        v = c0 + c1 u + c2 u^2 in that frame, as in `irisstn.geometry.Eyelid`. Zeros where it is unknown.
     """
     found = NO_LIDS.copy()
     for which, lid in enumerate(lids):
@@ -131,9 +218,21 @@ def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> 
 
 
 def context_of_strip(strip: Strip, *, lids: Float32 = NO_LIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
-    """The context of `size` (R, T) of a bare strip of any size: its margin is not present.
+    """Context of a strip without its photograph: the margin is not present.
 
-    `lids` (2, 5) are those of `lid_parabolas`, where somebody knows them; the planes stay those of a bare strip.
+    Parameters
+    ----------
+    strip : Strip
+        A strip of any size.
+    lids : ndarray of float32, shape (2, 5)
+        Eyelids as in `lid_parabolas`, where known. They do not change the planes.
+    size : tuple of int
+        (R, T) of the context.
+
+    Returns
+    -------
+    Context
+        The ring.
     """
     rows, columns = size
     ring = ring_rows(rows)
@@ -147,7 +246,18 @@ def context_of_strip(strip: Strip, *, lids: Float32 = NO_LIDS, size: tuple[int, 
 
 
 def without_margin(context: Context) -> Context:
-    """The same context as a bare strip would give it."""
+    """Remove the margin and the eyelids from a context, as if it had been computed from a strip.
+
+    Parameters
+    ----------
+    context : Context
+        A context.
+
+    Returns
+    -------
+    Context
+        Its ring.
+    """
     ring = ring_rows(context.image.shape[0])
     kept = np.zeros(context.image.shape, bool)
     kept[ring] = True
@@ -162,10 +272,7 @@ def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
 
 
 def _off(lid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
-    """How far below the edge of `lid` the `points` (x, y), (R, T) each, lie in units of `unit`, within `LID_REACH`.
-
-    `unit` is the iris radius, negative for how far above.
-    """
+    """Distance of the points (x, y) below the edge of an eyelid, in units of `unit` px; above it for a negative one."""
     if lid is None:
         return np.full(points[0].shape, LID_REACH, np.float32)
     return np.asarray(np.clip(lid.below(*points) / unit, -LID_REACH, LID_REACH), np.float32)

@@ -37,7 +37,7 @@ def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | 
     if mask is not None and mask.shape != gray.shape:
         raise ValueError(f"the mask must be {gray.shape} like the strips, got {mask.shape}")
     if gray.dtype != np.uint8:
-        if not np.issubdtype(gray.dtype, np.floating) or not ((gray >= 0) & (gray <= 1)).all():
+        if not np.issubdtype(gray.dtype, np.floating) or (gray.size and not (gray.min() >= 0 and gray.max() <= 1)):
             raise ValueError(f"strips must be uint8 or floats in 0..1, got {gray.dtype} ; divide 0..255 by 255")
         gray = np.rint(gray * 255)
     kept = np.ones(gray.shape, bool) if mask is None else np.asarray(mask, np.float32) > 0.5

@@ -1,4 +1,4 @@
-"""How sure the roll is that lids tell: the few numbers of `irisstn.rectification.roll`, fitted on rendered eyes."""
+"""Fit of the roll reader of `irisstn.rectification.roll`, with its standard deviations, on rendered eyes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,27 @@ from torch import Tensor
 from irisstn.rectification.roll import RollReader, RollReading
 
 _STEPS = 60  # of L-BFGS: the sums settle in about twenty
-_STIFFNESS = 1e-3  # keeps what the pictures say nothing about near where it starts
+_STIFFNESS = 1e-3  # weight of the squared distance from the start, for parameters that the pictures do not determine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LidSamples:
-    """Pictures' `lids` (N, 2, 5), how far each eye is turned, `roll_rad` (N,), and whose it is, `eyes` (N,)."""
+    """Eyelids of pictures with the true roll.
+
+    Attributes
+    ----------
+    lids : Tensor, shape (N, 2, 5)
+        Eyelids as in `irisstn.rectification.ring_context.lid_parabolas`.
+    roll_rad : Tensor, shape (N,)
+        True roll of each picture.
+    eyes : ndarray of str, shape (N,)
+        Identity of the eye.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not fit.
+    """
 
     lids: Tensor
     roll_rad: Tensor
@@ -29,22 +44,37 @@ class LidSamples:
             raise ValueError(f"{len(self.eyes)} pictures, but lids {self.lids.shape}, rolls {self.roll_rad.shape}")
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
-        """The `chosen` (N,) of them."""
+        """Select the pictures where `chosen` (N,) is True."""
         at = torch.from_numpy(np.flatnonzero(chosen))
         return type(self)(self.lids[at], self.roll_rad[at], self.eyes[chosen])
 
     def without(self, lid: int) -> Self:
-        """The same as if the upper (0) or lower (1) lid had not been seen."""
+        """Mark the upper (0) or lower (1) eyelid as unknown in all pictures."""
         lids = self.lids.clone()
         lids[:, lid] = 0
         return type(self)(lids, self.roll_rad, self.eyes)
 
 
 def fit_roll_reader(samples: LidSamples) -> RollReader:
-    """The reader under which the differences of `samples` within eyes are most likely; its gain is 1.
+    """Fit a roll reader by maximum likelihood of the differences between pictures of one eye.
 
-    Rolls are compared between pictures of one eye, as recognition compares them: what an eye's lids are tilted by in
-    every picture is no error there. Each picture also counts without one and without the other lid.
+    Only differences within eyes matter for recognition: a tilt that an eye's eyelids have in every picture is not an
+    error. Each picture is also used without its upper and without its lower eyelid.
+
+    Parameters
+    ----------
+    samples : LidSamples
+        At least two pictures of an eye.
+
+    Returns
+    -------
+    RollReader
+        With a gain of 1.
+
+    Raises
+    ------
+    ValueError
+        Where no eye has two pictures with a known eyelid.
     """
     reader = RollReader()
     with torch.no_grad():
@@ -73,7 +103,7 @@ def fit_roll_reader(samples: LidSamples) -> RollReader:
 
 @torch.no_grad()
 def calibration(reader: RollReader, samples: LidSamples) -> float:
-    """Root mean square of the differences within eyes over their standard deviations as read: 1 is right."""
+    """Root mean square of the differences within eyes, divided by their predicted standard deviations: ideally 1."""
     first, second = _pairs(samples)
     error, sd = _differences(reader, samples, first, second)
     return float((error / sd).square().mean().sqrt())
