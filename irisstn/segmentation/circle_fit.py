@@ -11,7 +11,18 @@ _TRIES = 3000
 
 
 def region_edge(mask: Bool) -> Float:
-    """Points (N, 2) half way between neighbours of which one is in `mask` and the other is not."""
+    """The edge of a region.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (H, W)
+        The region.
+
+    Returns
+    -------
+    ndarray, shape (N, 2)
+        Points (x, y) half way between neighbouring pixels of which one is in the region and the other is not.
+    """
     padded = np.pad(mask, 1)
     rows, columns = np.nonzero(padded[:, 1:] != padded[:, :-1])
     down, across = np.nonzero(padded[1:] != padded[:-1])
@@ -28,10 +39,33 @@ def fit_circle(
     inside: Float | None = None,
     outside: Float | None = None,
 ) -> Boundary | None:
-    """The circle with most of `edge` (N, 2) on it, its centre within `reach` of `middle`, its radius within `radii`.
+    """The circle on which most of an edge lies, by RANSAC [1]_.
 
-    Nearly all of `inside` (M, 2) must lie within it, or of `outside` beyond it. RANSAC (Fischler & Bolles 1981): lids
-    cut an iris along chords, so a fit to the whole edge would be too small. None where too little lies on any circle.
+    Eyelids cut an iris along chords, so a fit to the whole edge would be too small. `skimage.measure.ransac` gives the
+    same circles within a tenth of a pixel and takes four times as long or more, since it tries one circle at a time.
+
+    Parameters
+    ----------
+    edge : ndarray, shape (N, 2)
+        Points of the edge in pixels.
+    middle : ndarray, shape (2,)
+        Where the circle's centre is expected.
+    reach : float
+        How far from there the centre may lie, in pixels.
+    radii : tuple of float
+        Lower and upper limit of the radius, in pixels.
+    inside, outside : ndarray, shape (M, 2), optional
+        Points of which all but 1.5 % must lie inside the circle, or beyond it.
+
+    Returns
+    -------
+    Boundary or None
+        The circle of least squares through the points on it, or the ellipse where they lie in two thirds of the
+        directions; None where less than a fifth of a circle is on the edge.
+
+    References
+    ----------
+    .. [1] Fischler and Bolles 1981, "Random sample consensus".
     """
     if len(edge) < 12:
         return None
