@@ -112,6 +112,7 @@ def rectify(
 @folder_command
 @model_option
 @input_option
+@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
 @click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
     *,
@@ -120,6 +121,7 @@ def embed(
     overrides: tuple[str, ...],
     model: Path | None,
     kind: str | None,
+    roll: str | None,
     plain: bool,
 ) -> None:
     """Compute an embedding of each iris: some hundred numbers, similar for pictures of the same eye.
@@ -138,7 +140,7 @@ def embed(
     from irisstn.config import load_config
 
     with report_errors():
-        flags = overrides_of(input=kind, rectify=False if plain else None)
+        flags = overrides_of(input=kind, roll=roll, rectify=False if plain else None)
         job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
         _run(job, run)
 

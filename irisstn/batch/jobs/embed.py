@@ -21,6 +21,7 @@ from irisstn.normalization import normalize
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding
 from irisstn.outputs.records import Json, RecordFields, output_file
+from irisstn.rectification.roll_setting import RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
@@ -39,6 +40,11 @@ class EmbedConfig(Strict):
         default="auto", description="what the pictures are, as for `rectify`; strips are embedded as they are"
     )
     rectify: bool = Field(default=True, description="straighten the strips of eyes and rings before they are embedded")
+    roll: RollMode = Field(
+        default="full",
+        description="how much of the head's roll, as read off the eyelids, is corrected first, as for `rectify`; all of "
+        "it, since the network tolerates the errors of such a reading, but not the roll of a tilted head",
+    )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -120,7 +126,7 @@ class EmbedJob:
         if self.rectifier is not None:
             weights_digest(self.rectifier, self.rectifier_sha256)
         network = StripNet.load(self.recognizer)
-        rectifier = Rectifier.load(self.rectifier) if self.rectifier is not None else None
+        rectifier = Rectifier.load(self.rectifier).with_roll(self.config.roll) if self.rectifier is not None else None
         with one_torch_thread():
             yield lambda source: _embed(source, network, rectifier, self.config)
 
