@@ -39,7 +39,7 @@ class ConditionStrips:
         Strips with the errors of the condition.
     contexts : NDArray[numpy.float32], shape (N, 5, 64, 256)
         Their contexts.
-    lids : NDArray[numpy.float32], shape (N, 2, 5)
+    eyelids : NDArray[numpy.float32], shape (N, 2, 5)
         The eyelids of the contexts.
     undone : list of Strip, length N
         The same strips without these errors.
@@ -47,7 +47,7 @@ class ConditionStrips:
 
     strips: list[Strip]
     contexts: NDArray[np.float32]
-    lids: NDArray[np.float32]
+    eyelids: NDArray[np.float32]
     undone: list[Strip]
 
 
@@ -71,7 +71,7 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
     click.UsageError
         Where eyes are strips without an image.
     """
-    strips, contexts, lids, undone = [], [], [], []
+    strips, contexts, eyelids, undone = [], [], [], []
     for number, eye in enumerate(eyes.eyes):
         if not isinstance(eye, EyeCrop):
             raise click.UsageError("images are needed, not strips")
@@ -86,9 +86,9 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
         sample = (dilated(eye, dilation) if dilation else eye).sample(errors, SIZE)
         strips.append(sample.strip)
         contexts.append(sample.context.planes())
-        lids.append(sample.context.lids)
+        eyelids.append(sample.context.eyelids)
         undone.append(eye.strip(NO_ERRORS, SIZE))
-    return ConditionStrips(strips, np.stack(contexts), np.stack(lids), undone)
+    return ConditionStrips(strips, np.stack(contexts), np.stack(eyelids), undone)
 
 
 def dilated(eye: EyeCrop, amount: float) -> EyeCrop:
@@ -140,10 +140,10 @@ def rectified_strips(rectifier: Rectifier | None, test: ConditionStrips) -> list
     if rectifier is None:
         return test.strips
     images, usable = to_tensors(test.strips)
-    contexts, lids = torch.from_numpy(test.contexts), torch.from_numpy(test.lids)
+    contexts, eyelids = torch.from_numpy(test.contexts), torch.from_numpy(test.eyelids)
     strips: list[Strip] = []
     for i in range(0, len(images), 64):
         part = slice(i, i + 64)
-        warped = rectifier.warp(images[part], usable[part], contexts[part], lids=lids[part])
+        warped = rectifier.warp(images[part], usable[part], contexts[part], eyelids=eyelids[part])
         strips += to_strips(warped.image, usable[i : i + 64] if warped.usable is None else warped.usable)
     return strips

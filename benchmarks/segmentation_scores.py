@@ -22,7 +22,7 @@ from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 from irisstn.geometry import Gray
 from irisstn.images import to_gray, write_bytes_atomic
 from irisstn.results import Segmentation
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 
 Bool = NDArray[np.bool_]
 Circle = tuple[float, float, float]
@@ -152,7 +152,7 @@ def timed_files(path: Path) -> tuple[float, float]:
 def score_rendered(camera: str, seed: int) -> Score:
     """Render the eye with number `seed` by a camera of `CAMERAS`, segment it, and score the result."""
     cv2.setNumThreads(1)
-    eye = render(Identity.from_seed(90_000 + seed), sample_shot(np.random.default_rng([9, seed]), CAMERAS[camera]))
+    eye = render(Identity.from_seed(90_000 + seed), sample_capture(np.random.default_rng([9, seed]), CAMERAS[camera]))
     found, reason, milliseconds = timed_segment(to_gray(eye.image))
     if found is None:
         return Score(f"{camera}/{seed}", 0.0, reason)

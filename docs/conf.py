@@ -37,7 +37,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 # Array aliases of `irisstn.geometry` by their names in signatures, not spelt out.
 autodoc_type_aliases = {
-    name: name for name in ("ArrayLike", "Bool", "Float", "Float32", "Gray", "Json", "Lids", "Record")
+    name: name for name in ("ArrayLike", "Bool", "Float", "Float32", "Gray", "Json", "Eyelids", "Record")
 }
 python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False  # autodoc lists them

@@ -18,11 +18,11 @@ from irisstn.images import to_gray, write_png
 from irisstn.rectification.ring_context import PLANES, context_of_eye
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.network import IRIS_RADIUS, predict_part_maps
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.visualization.overlay import draw_overlay
 
 FIGURES = Path(__file__).parent / "figures"
-CAMERA, IDENTITY, SHOT, ROLLED_SHOT = "tilted-640x480", 12, 10, 6
+CAMERA, IDENTITY, CAPTURE, ROLLED_CAPTURE = "tilted-640x480", 12, 10, 6
 WIDTH, GAP, WHITE = 440, 6, 255  # of a figure, between its parts, and the gap's gray level
 Picture = NDArray[np.uint8]
 
@@ -30,8 +30,8 @@ Picture = NDArray[np.uint8]
 def main(folder: Path) -> list[Path]:
     """Write all figures into `folder` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    image, segmentation = _eye(SHOT)
-    rolled, rolled_segmentation = _eye(ROLLED_SHOT)
+    image, segmentation = _eye(CAPTURE)
+    rolled, rolled_segmentation = _eye(ROLLED_CAPTURE)
     rectifier = Rectifier.load()
     strip = normalize(image, segmentation)
     figures = {
@@ -55,9 +55,9 @@ def main(folder: Path) -> list[Path]:
     return [folder / f"{name}.png" for name in figures]
 
 
-def _eye(shot: int) -> tuple[Gray, Segmentation]:
+def _eye(capture: int) -> tuple[Gray, Segmentation]:
     identity = Identity.from_seed(IDENTITY)
-    image = to_gray(render(identity, sample_shot(np.random.default_rng(shot), CAMERAS[CAMERA])).image)
+    image = to_gray(render(identity, sample_capture(np.random.default_rng(capture), CAMERAS[CAMERA])).image)
     return image, segment(image)
 
 

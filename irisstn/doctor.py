@@ -17,7 +17,7 @@ from irisstn.images import decode_gray
 from irisstn.normalization import normalize
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.weights import SHIPPED
 
 PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
@@ -60,7 +60,7 @@ def self_test() -> str | None:
     str or None
         What is wrong; None if all stages work.
     """
-    eye = render(Identity.from_seed(1), sample_shot(np.random.default_rng(1), CAMERAS["ring-320x280"]))
+    eye = render(Identity.from_seed(1), sample_capture(np.random.default_rng(1), CAMERAS["ring-320x280"]))
     try:
         segmentation = segment(eye.image)
         strip = normalize(eye.image, segmentation)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from irisstn import Rectifier, normalize, segment
 from irisstn.images import to_gray, write_png
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.visualization import draw_overlay
 
 CAMERA, IDENTITY, CAPTURE_SEEDS = "tilted-640x480", 12, (6, 10, 5)
@@ -41,7 +41,7 @@ def main(out: Path) -> Path:
     plain: list[Picture] = []
     rectified: list[Picture] = []
     for seed in CAPTURE_SEEDS:
-        image = to_gray(render(identity, sample_shot(np.random.default_rng(seed), CAMERAS[CAMERA])).image)
+        image = to_gray(render(identity, sample_capture(np.random.default_rng(seed), CAMERAS[CAMERA])).image)
         segmentation = segment(image)
         overlay = draw_overlay(image, segmentation)
         size = (round(overlay.shape[1] * HEIGHT / overlay.shape[0]), HEIGHT)

@@ -1,10 +1,10 @@
 """Fit the roll reader of the shipped rectifier on rendered eyes; the weights for the boundaries are not changed.
 
-    python pipelines/roll_weights.py WORK [--eyes 600] [--shots 4] [--weights FILE] [--out FILE]
+    python pipelines/roll_weights.py WORK [--eyes 600] [--captures 4] [--weights FILE] [--out FILE]
 
 Renders eyes (all pictures of an eye with one camera; 25 minutes of one core for 2400 pictures), segments them, and fits
-the reader to the lids that were found. WORK/lids.jsonl keeps them: a run that was ended goes on where it was. Shows how
-well the standard deviation is calibrated on cameras that were left out of the fit, then writes the weights.
+the reader to the eyelids that were found. WORK/eyelids.jsonl keeps them: a run that was ended goes on where it was.
+Shows how well the standard deviation is calibrated on cameras that were left out of the fit, then writes the weights.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import torch
 
 from irisstn import IrisError, Rectifier, segment
 from irisstn.images import to_gray
-from irisstn.rectification import lid_parabolas
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
-from irisstn.training import LidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.rectification import eyelid_parabolas
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
+from irisstn.training import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
 from irisstn.weights import RECTIFIER, SHIPPED
 
-FIRST_SEED, SHOT_SEED = 770_000_000, 77
+FIRST_SEED, CAPTURE_SEED = 770_000_000, 77
 ASKEW = "gaze-640x480"  # a gaze of 16 degrees (sd) to the side: its eyelids do not show the roll; it is not fitted
 
 
-def rendered_lids(work: Path, *, eyes: int, shots: int) -> Iterator[dict[str, object]]:
-    """Yield the records of WORK/lids.jsonl, and append those that are missing."""
+def rendered_eyelids(work: Path, *, eyes: int, captures: int) -> Iterator[dict[str, object]]:
+    """Yield the records of WORK/eyelids.jsonl, and append those that are missing."""
     work.mkdir(parents=True, exist_ok=True)
-    file = work / "lids.jsonl"
+    file = work / "eyelids.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
     whole = [line for line in lines if line.endswith("\n")]
     file.write_text("".join(whole), encoding="utf-8")
@@ -42,17 +42,23 @@ def rendered_lids(work: Path, *, eyes: int, shots: int) -> Iterator[dict[str, ob
         for eye in range(eyes):
             camera = CAMERAS[names[eye % len(names)]]
             identity: Identity | None = None
-            for shot in range(shots):
-                name = f"{eye}-{shot}"
+            for capture in range(captures):
+                name = f"{eye}-{capture}"
                 if name not in known:
                     identity = identity or Identity.from_seed(FIRST_SEED + eye)
-                    seen = render(identity, sample_shot(np.random.default_rng((SHOT_SEED, eye, shot)), camera))
+                    seen = render(identity, sample_capture(np.random.default_rng((CAPTURE_SEED, eye, capture)), camera))
                     try:
                         found = segment(to_gray(seen.image))
-                        lids = lid_parabolas(found.limbus, (found.upper_lid, found.lower_lid)).tolist()
+                        eyelids = eyelid_parabolas(found.limbus, (found.upper_eyelid, found.lower_eyelid)).tolist()
                     except IrisError:
-                        lids = np.zeros((2, 5)).tolist()
-                    record = {"name": name, "eye": str(eye), "camera": camera.name, "roll": seen.roll_rad, "lids": lids}
+                        eyelids = np.zeros((2, 5)).tolist()
+                    record = {
+                        "name": name,
+                        "eye": str(eye),
+                        "camera": camera.name,
+                        "roll": seen.roll_rad,
+                        "eyelids": eyelids,
+                    }
                     out.write(json.dumps(record) + "\n")
                     out.flush()
                     known[name] = record
@@ -62,18 +68,18 @@ def rendered_lids(work: Path, *, eyes: int, shots: int) -> Iterator[dict[str, ob
 @click.command()
 @click.argument("work", type=click.Path(path_type=Path))
 @click.option("--eyes", default=600, show_default=True)
-@click.option("--shots", default=4, show_default=True)
+@click.option("--captures", default=4, show_default=True)
 @click.option(
     "--weights", type=click.Path(path_type=Path), default=SHIPPED / RECTIFIER, help="Whose boundaries to keep."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: over WEIGHTS]")
-def main(work: Path, eyes: int, shots: int, weights: Path, out: Path | None) -> None:
+def main(work: Path, eyes: int, captures: int, weights: Path, out: Path | None) -> None:
     """Fit the roll reader, show its calibration, write the weights."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    records = list(rendered_lids(work, eyes=eyes, shots=shots))
-    samples = LidSamples(
-        torch.tensor([record["lids"] for record in records]),
+    records = list(rendered_eyelids(work, eyes=eyes, captures=captures))
+    samples = EyelidSamples(
+        torch.tensor([record["eyelids"] for record in records]),
         torch.tensor([record["roll"] for record in records]),
         np.array([record["eye"] for record in records]),
     )
@@ -87,7 +93,7 @@ def main(work: Path, eyes: int, shots: int, weights: Path, out: Path | None) -> 
     reader = fit_roll_reader(samples.where(camera != ASKEW))
     rectifier = Rectifier.load(weights)
     if rectifier.roll_reader is None:
-        raise click.UsageError(f"{weights} reads no roll off lids")
+        raise click.UsageError(f"{weights} reads no roll off eyelids")
     rectifier.roll_reader.load_state_dict(reader.state_dict())
     rectifier.save(out or weights)
     for key, value in reader.state_dict().items():

@@ -45,7 +45,7 @@ def main(out: Path, *, subjects: int, captures: int, config: Path, seed: int = 1
     Path
         File of the table.
     """
-    eyes = write_eyes(out / "synth", subjects=subjects, shots=captures, seed=seed, workers=workers)
+    eyes = write_eyes(out / "synth", subjects=subjects, captures=captures, seed=seed, workers=workers)
     samples = find_images([eyes])
 
     run_batch(SegmentJob(SegmentConfig()), samples, out / "segmented", workers=workers)
@@ -72,7 +72,7 @@ def _row(name: str, shift: int, rates: ErrorRates) -> str:
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--subjects", default=40, show_default=True, help="People, with two eyes each.")
-@click.option("--captures", "--shots", default=4, show_default=True, help="Captures of each eye.")
+@click.option("--captures", default=4, show_default=True, help="Captures of each eye.")
 @click.option("--config", default="configs/toy.yaml", show_default=True, type=click.Path(path_type=Path))
 @click.option("--workers", default=2, show_default=True, help="Processes.")
 def cli(out: Path, subjects: int, captures: int, config: Path, workers: int) -> None:

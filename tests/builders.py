@@ -11,21 +11,21 @@ from torch import nn
 
 from irisstn.geometry import Bool, Boundary, Eyelids, Gray
 from irisstn.results import Segmentation, Strip
-from irisstn.synthetic import CAMERAS, Identity, RenderedEye, Shot, render, sample_shot
+from irisstn.synthetic import CAMERAS, Capture, Identity, RenderedEye, render, sample_capture
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def make_shot(seed: int | list[int], camera: str = "ring-320x280", **changes: object) -> Shot:
-    """A shot drawn with `seed` for `camera`, with some fields changed."""
-    return replace(sample_shot(np.random.default_rng(seed), CAMERAS[camera]), **changes)
+def make_capture(seed: int | list[int], camera: str = "ring-320x280", **changes: object) -> Capture:
+    """A capture drawn with `seed` for `camera`, with some fields changed."""
+    return replace(sample_capture(np.random.default_rng(seed), CAMERAS[camera]), **changes)
 
 
 def rendered_eye(
     identity: int, seed: int | list[int] = 1, camera: str = "ring-320x280", **changes: object
 ) -> RenderedEye:
-    """A rendered picture of the eye `identity`; see `make_shot` for the other arguments."""
-    return render(Identity.from_seed(identity), make_shot(seed, camera, **changes))
+    """A rendered picture of the eye `identity`; see `make_capture` for the other arguments."""
+    return render(Identity.from_seed(identity), make_capture(seed, camera, **changes))
 
 
 def drawn_eye(

@@ -23,4 +23,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four eyes, three pictures each, in the layout of `irisstn synth`. Not to be written to."""
-    return write_eyes(tmp_path_factory.mktemp("rendered"), subjects=2, shots=3, seed=5)
+    return write_eyes(tmp_path_factory.mktemp("rendered"), subjects=2, captures=3, seed=5)

@@ -39,7 +39,7 @@ SLOW: dict[str, set[str]] = {
     },
     "test_public_names.py": {"test_the_rectifier_imports_torch"},
     "test_readme.py": {"test_the_six_lines_run"},
-    "test_rectification_alignment.py": {"test_one_comparison_of_another_shot_is_as_good_as_a_search"},
+    "test_rectification_alignment.py": {"test_one_comparison_of_another_capture_is_as_good_as_a_search"},
     "test_rectification_onnx_export.py": set(),
     "test_rectification_rectifier.py": {
         "test_every_transform_starts_there",
@@ -52,8 +52,8 @@ SLOW: dict[str, set[str]] = {
     "test_stn_transforms.py": {"test_gradients_are_right_through_theta_and_image"},
     "test_synthetic.py": {
         "test_write_eyes",
-        "test_any_shot_renders",
-        "test_typical_shots_of_one_eye_correlate_more_than_different_eyes",
+        "test_any_capture_renders",
+        "test_typical_captures_of_one_eye_correlate_more_than_different_eyes",
     },
     "test_training.py": set(),
     "test_training_devices.py": set(),

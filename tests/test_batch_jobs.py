@@ -47,7 +47,7 @@ def test_segment_writes_what_the_functions_return(eyes: Path, segmented: Path):
         np.testing.assert_array_equal(again.usable, found.usable)
         angles = np.linspace(0, 6, 20)
         np.testing.assert_allclose(again.limbus.points(angles), found.limbus.points(angles), atol=1e-3)
-        assert (again.upper_lid is None) == (found.upper_lid is None)
+        assert (again.upper_eyelid is None) == (found.upper_eyelid is None)
         assert isinstance(record["pupil"], dict)
         assert 0 < float(str(record["pupil"]["b"])) <= float(str(record["pupil"]["a"]))
 
@@ -156,7 +156,9 @@ def parameters(out: Path) -> list[dict[str, float]]:
     return [{name: float(str(value)) for name, value in one.items()} for one in found if isinstance(one, dict)]
 
 
-def test_the_lids_that_segment_found_turn_its_strips_as_their_photographs(eyes: Path, segmented: Path, tmp_path: Path):
+def test_the_eyelids_that_segment_found_turn_its_strips_as_their_photographs(
+    eyes: Path, segmented: Path, tmp_path: Path
+):
     from irisstn.weights import RECTIFIER, SHIPPED  # noqa: PLC0415
 
     by_eyes, by_strips, bare = (tmp_path / name for name in ("eyes", "strips", "bare"))

@@ -1,4 +1,4 @@
-"""What a similarity says, and several shots as one."""
+"""What a similarity says, and several captures as one."""
 
 import json
 
@@ -90,20 +90,20 @@ def test_comparisons_that_cannot_be_calibrated_are_misuse(similarities):
         Calibration.of(others[:3000], mated)  # the less alike, the larger
 
 
-def eyes(shots, noise, seed=0, count=150, size=64):
+def eyes(captures, noise, seed=0, count=150, size=64):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(count, 1, size))
-    found = points + noise * rng.normal(size=(count, shots, size))
+    found = points + noise * rng.normal(size=(count, captures, size))
     return found / np.linalg.norm(found, axis=2, keepdims=True)
 
 
-def test_several_shots_in_the_gallery_err_less():
-    shots = eyes(shots=4, noise=2.0)
+def test_several_captures_in_the_gallery_err_less():
+    captures = eyes(captures=4, noise=2.0)
     rates = []
     for k in (1, 2, 3):
-        gallery = np.stack([fuse(eye[:k]) for eye in shots])
-        names = [str(i) for i in range(len(shots))] * 2
-        rates.append(evaluate_embeddings(np.concatenate([gallery, shots[:, 3]]), names, resamples=0).eer.value)
+        gallery = np.stack([fuse(eye[:k]) for eye in captures])
+        names = [str(i) for i in range(len(captures))] * 2
+        rates.append(evaluate_embeddings(np.concatenate([gallery, captures[:, 3]]), names, resamples=0).eer.value)
     assert 0.01 < rates[2] < 0.9 * rates[1] < 0.9 * 0.95 * rates[0]
 
 
@@ -113,7 +113,7 @@ def test_an_intruder_is_left_out_where_it_can_be_told():
     assert np.allclose(fuse(mixed), fuse(eye), atol=1e-6)
     assert np.allclose(fuse(mixed[::-1]), fuse(eye), atol=1e-6)
     assert not np.allclose(fuse(mixed, least_alike=-1.0), fuse(eye), atol=1e-2)
-    # Of two shots that differ nobody knows which is wrong.
+    # Of two captures that differ nobody knows which is wrong.
     pair = np.stack([eye[0], other[0]])
     assert np.allclose(fuse(pair) @ eye[0], fuse(pair) @ other[0], atol=1e-6)
 
@@ -121,15 +121,15 @@ def test_an_intruder_is_left_out_where_it_can_be_told():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_what_is_fused_has_length_1_and_no_order(k, seed):
-    shots = np.random.default_rng(seed).normal(size=(k, 16))
-    fused = fuse(shots)
+    captures = np.random.default_rng(seed).normal(size=(k, 16))
+    fused = fuse(captures)
     assert fused.shape == (16,) and fused.dtype == np.float32
     assert np.linalg.norm(fused) == pytest.approx(1, abs=1e-5)
-    assert np.allclose(fuse(shots[::-1]), fused, atol=1e-5)
-    assert np.allclose(fuse(3 * shots), fused, atol=1e-5)
+    assert np.allclose(fuse(captures[::-1]), fused, atol=1e-5)
+    assert np.allclose(fuse(3 * captures), fused, atol=1e-5)
 
 
-def test_one_shot_is_itself_and_opposite_ones_give_the_first():
+def test_one_capture_is_itself_and_opposite_ones_give_the_first():
     one = np.array([[0.6, 0.8]])
     assert np.allclose(fuse(one), one[0]) and np.allclose(fuse(np.concatenate([one, -one])), one[0])
     for bad in (np.zeros((0, 4)), np.zeros((2, 4)), np.ones(4), np.array([[np.nan, 1.0]])):

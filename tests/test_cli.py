@@ -166,7 +166,7 @@ def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
 
 
 def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
-    result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--shots", 1, "--seed", 3, "--workers", 1)
+    result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--captures", 1, "--seed", 3, "--workers", 1)
     assert "2 pictures" in result.output
     from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (torch only where it is tested)
 

@@ -84,9 +84,9 @@ def test_mask_is_cut_at_the_picture() -> None:
 
 @pytest.mark.parametrize("turn", [0.0, 0.5, -0.5, np.pi])
 def test_an_eyelid_divides_the_picture(turn: float) -> None:
-    lid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
-    above = lid.above((80, 120))
-    edge = lid.points(np.linspace(-25, 25, 11))
+    eyelid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
+    above = eyelid.above((80, 120))
+    edge = eyelid.points(np.linspace(-25, 25, 11))
     across = np.array([-math.sin(turn), math.cos(turn)])
     for sign, expected in ((-2.0, True), (2.0, False)):
         x, y = np.rint(edge + sign * across).astype(int).T
@@ -119,16 +119,16 @@ def test_units_invert_and_span_the_pixels_edges(x: float, y: float, height: int,
 
 @pytest.mark.parametrize("turn", [0.0, 0.7, -2.0])
 def test_the_distance_below_an_eyelid_is_measured_across_the_eye(turn: float) -> None:
-    lid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
+    eyelid = Eyelid(60, 40, turn, (-5.0, 0.1, 0.01))
     across = np.array([-math.sin(turn), math.cos(turn)])
     u = np.linspace(-25, 25, 11)
-    x, y = (lid.points(u) + 7.0 * across).T
-    np.testing.assert_allclose(lid.below(x, y), 7.0, atol=1e-9)
-    along, v = lid.frame_coordinates(x, y)
+    x, y = (eyelid.points(u) + 7.0 * across).T
+    np.testing.assert_allclose(eyelid.below(x, y), 7.0, atol=1e-9)
+    along, v = eyelid.frame_coordinates(x, y)
     np.testing.assert_allclose(along, u, atol=1e-9)
     np.testing.assert_allclose(v, 7.0 - 5.0 + 0.1 * u + 0.01 * u**2, atol=1e-9)
-    assert lid.below(*pixel_axes((8, 12))).shape == (8, 12)
-    assert lid.below(*pixel_axes((8, 12))).dtype == np.float32
+    assert eyelid.below(*pixel_axes((8, 12))).shape == (8, 12)
+    assert eyelid.below(*pixel_axes((8, 12))).dtype == np.float32
 
 
 def test_ring_coordinates_and_grid_units_invert_each_other() -> None:
@@ -147,17 +147,19 @@ def test_a_crop_transform_maps_the_same_pixels_both_ways(factor: float) -> None:
     crop = CropTransform(13, 7, factor, factor)
     assert crop.point_to_picture(-0.5, -0.5) == pytest.approx((12.5, 6.5))  # the outer corners coincide
     boundary = Boundary(20.0, 30.0, (10.0, 0.5, 0.2), (0.0, -0.3, 0.1))
-    lid = Eyelid(22.0, 31.0, 0.3, (-4.0, 0.1, 0.02))
+    eyelid = Eyelid(22.0, 31.0, 0.3, (-4.0, 0.1, 0.02))
     angles, u = ANGLES, np.linspace(-9, 9, 7)
     for inside, outside in (
         (boundary.points(angles), crop.boundary_to_picture(boundary).points(angles)),
-        (lid.points(u), crop.eyelid_to_picture(lid).points(u * factor)),
+        (eyelid.points(u), crop.eyelid_to_picture(eyelid).points(u * factor)),
     ):
         moved = np.stack(crop.point_to_picture(inside[:, 0], inside[:, 1]), axis=-1)
         np.testing.assert_allclose(outside, moved, atol=1e-9)
     again = crop.boundary_to_crop(crop.boundary_to_picture(boundary))
     np.testing.assert_allclose(again.points(angles), boundary.points(angles), atol=1e-9)
-    np.testing.assert_allclose(crop.eyelid_to_crop(crop.eyelid_to_picture(lid)).points(u), lid.points(u), atol=1e-9)
+    np.testing.assert_allclose(
+        crop.eyelid_to_crop(crop.eyelid_to_picture(eyelid)).points(u), eyelid.points(u), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from irisstn.cli import cli
 from irisstn.datasets import find_images, passed_over_text
 from irisstn.errors import DatasetError
 from irisstn.images import encode_png, to_gray
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 
 OTHERS = ["b.dcm", "c.HEIC", "d.avif", "deep/e.tga", "S1001L01", "1.2.840.113", ".hidden.png", ".git/a.png"]
 COUNTS = {".dcm": 1, ".heic": 1, ".avif": 1, ".tga": 1, "no suffix": 2, "hidden": 2}
@@ -74,7 +74,7 @@ def test_files_at_a_url_are_counted(request: pytest.FixtureRequest):
 
 def test_the_summary_and_run_json_hold_the_counts(tmp_path: Path):
     touch(tmp_path / "in", *OTHERS)
-    eye = render(Identity.from_seed(1), sample_shot(np.random.default_rng(1), CAMERAS["close-320x240"])).image
+    eye = render(Identity.from_seed(1), sample_capture(np.random.default_rng(1), CAMERAS["close-320x240"])).image
     (tmp_path / "in/a.png").write_bytes(encode_png(to_gray(eye)))
     result = run("segment", tmp_path / "in", "-o", tmp_path / "out")
     assert "6 files passed over (no suffix 2, .avif 1, .dcm 1, .heic 1, .tga 1), 2 hidden" in result.output

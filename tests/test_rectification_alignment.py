@@ -54,7 +54,7 @@ def test_an_aligned_eye_is_the_strip_that_begins_where_the_reference_does(eye):
 @pytest.mark.parametrize(
     "rectifier", [Rectifier(), perturbed(Rectifier(RectifierConfig(width=8)), 0.05)], ids=["untrained", "any weights"]
 )
-def test_one_comparison_of_another_shot_is_as_good_as_a_search(rectifier):
+def test_one_comparison_of_another_capture_is_as_good_as_a_search(rectifier):
     for identity in range(3):
         reference = rectifier.rectify_eye(*_pair(rendered_eye(identity, 10))).strip
         probe = rendered_eye(identity, 11)

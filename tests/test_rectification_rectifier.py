@@ -114,7 +114,7 @@ def test_a_wrong_segmentation_is_put_right(eye):
     width = truth.limbus.mean_radius - truth.pupil.mean_radius
     pupil, limbus = truth.pupil, truth.limbus
     moved = Boundary(pupil.x + 3, pupil.y - 2, (pupil.cosines[0] - 1.5, *pupil.cosines[1:]), pupil.sines)
-    wrong = Segmentation(moved, limbus, truth.upper_lid, truth.lower_lid, truth.iris_mask, truth.usable)
+    wrong = Segmentation(moved, limbus, truth.upper_eyelid, truth.lower_eyelid, truth.iris_mask, truth.usable)
     rectifier = always(pupil_cos1=-3 / width, pupil_sin1=2 / width, pupil_0=1.5 / width)
     true, rectified = normalize(eye.image, truth), rectifier.rectify_eye(eye.image, wrong).strip
     before = normalize(eye.image, wrong)
@@ -170,7 +170,7 @@ def test_every_kind_of_input_gives_the_same(strip):
     assert rectifier.rectify([]) == []
 
 
-def test_lids_that_somebody_knows_turn_a_strip_as_its_photograph(eye, strip):
+def test_eyelids_that_somebody_knows_turn_a_strip_as_its_photograph(eye, strip):
     rectifier = stirred()
     from_eye, from_strip = rectifier.rectify_eye(eye.image, eye.truth), rectifier.rectify_strip(strip, eye.truth)
     for name in ("roll_rad", "roll_read_rad", "roll_sd_rad", "pupil_share"):
@@ -340,11 +340,11 @@ def test_a_given_context_is_looked_at(eye, strip):
     theta = rectifier.theta_of_context(context)
     assert torch.equal(rectifier.warp(images, context=context).theta, theta)
     assert (rectifier.warp(images).theta - theta).abs().max() > 1e-4
-    lids = torch.from_numpy(context_of_eye(eye.image, eye.truth).lids.copy())[None]
-    turned = rectifier.warp(images, context=context, lids=lids).theta
+    eyelids = torch.from_numpy(context_of_eye(eye.image, eye.truth).eyelids.copy())[None]
+    turned = rectifier.warp(images, context=context, eyelids=eyelids).theta
     assert torch.equal(turned[:, 1:], theta[:, 1:]) and turned[0, 0] != 0 == theta[0, 0]
-    with pytest.raises(ValueError, match="lids"):
-        rectifier.theta_of_context(context, lids[:, :1])
+    with pytest.raises(ValueError, match="eyelids"):
+        rectifier.theta_of_context(context, eyelids[:, :1])
 
 
 def test_a_context_is_seen_through_the_transform(eye):
@@ -361,15 +361,15 @@ def test_a_context_is_seen_through_the_transform(eye):
     torch.testing.assert_close(turned[..., 1:-1, :], expected[..., 1:-1, :], atol=2e-2, rtol=0)
 
 
-def test_lids_that_are_not_known_stay_so_at_a_second_look(strip):
+def test_eyelids_that_are_not_known_stay_so_at_a_second_look(strip):
     ring = Ring()
     physical = ring.identity()[None].clone()
     for name, value in (("roll_rad", 0.123), ("pupil_0", -0.1), ("limbus_0", 0.15)):
         physical[0, ring.names.index(name)] = value
     context = torch.from_numpy(context_of_strip(strip).planes())[None]
     moved = moved_context(context, ring.theta_of(physical), ring)
-    lids = slice(PLANES.index("below"), PLANES.index("above") + 1)
-    assert not torch.equal(moved, context) and (moved[:, lids] == LID_REACH).all()
+    eyelids = slice(PLANES.index("below"), PLANES.index("above") + 1)
+    assert not torch.equal(moved, context) and (moved[:, eyelids] == LID_REACH).all()
 
 
 def test_a_second_look_sees_the_ring_put_right(eye):
@@ -378,7 +378,7 @@ def test_a_second_look_sees_the_ring_put_right(eye):
     wider = Boundary(
         truth.limbus.x, truth.limbus.y, (truth.limbus.cosines[0] + 5, *truth.limbus.cosines[1:]), truth.limbus.sines
     )
-    wrong = Segmentation(truth.pupil, wider, truth.upper_lid, truth.lower_lid, truth.iris_mask, truth.usable)
+    wrong = Segmentation(truth.pupil, wider, truth.upper_eyelid, truth.lower_eyelid, truth.iris_mask, truth.usable)
     ring = Ring()
     physical = ring.identity()[None].clone()
     physical[0, ring.names.index("limbus_0")] = -5 / (width + 5)

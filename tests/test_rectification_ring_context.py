@@ -8,7 +8,7 @@ from irisstn.geometry import Boundary, Eyelid
 from irisstn.normalization import normalize
 from irisstn.rectification.ring_context import (
     LID_REACH,
-    NO_LIDS,
+    NO_EYELIDS,
     PLANES,
     Context,
     context_of_eye,
@@ -35,7 +35,7 @@ def eye(upper: Eyelid | None = None, lower: Eyelid | None = None) -> Segmentatio
 
 
 def opening(context: Context) -> np.ndarray:
-    """Where the eye is open: between the edges of both lids."""
+    """Where the eye is open: between the edges of both eyelids."""
     return (context.below >= 0) & (context.above >= 0)
 
 
@@ -60,11 +60,11 @@ def test_the_margin_shows_pupil_and_sclera() -> None:
     assert not context.present[-1, 64]  # straight down the picture ends
 
 
-def test_lids_open_and_turn_with_the_eye() -> None:
+def test_eyelids_open_and_turn_with_the_eye() -> None:
     upper, lower = Eyelid(160, 120, 0.0, (-60.0, 0.0, 0.004)), Eyelid(160, 120, 0.0, (70.0, 0.0, -0.003))
     context = context_of_eye(picture(), eye(upper, lower))
     assert opening(context)[ring_rows(64), 0].all()
-    assert not opening(context)[-1, 0]  # beyond the corner of the eye the lids meet
+    assert not opening(context)[-1, 0]  # beyond the corner of the eye the eyelids meet
     assert not opening(context)[-1, [64, 192]].any()
     assert opening(context)[ring_rows(64)].mean() > 0.7
     turned = context_of_eye(picture(), eye(upper, lower), roll_rad=np.pi / 2)
@@ -100,7 +100,7 @@ def test_planes_are_standardised_over_the_usable_cells() -> None:
     assert 0.9 < float(seen.std()) <= 1
     assert (planes[0][~context.present] == 0).all()
     assert set(np.unique(planes[[1, 4]])) == {0.0, 1.0}
-    assert (planes[[2, 3]] == LID_REACH).all(), "no lid is known here"
+    assert (planes[[2, 3]] == LID_REACH).all(), "no eyelid is known here"
 
 
 def test_an_empty_mask_still_gives_finite_planes() -> None:
@@ -116,6 +116,6 @@ def test_misuse_is_refused() -> None:
         context_of_eye(picture(), eye(), size=(30, 256))
     mask, far = np.ones((8, 8), bool), np.ones((8, 8), np.float32)
     with pytest.raises(ValueError, match="context's above"):
-        Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask, NO_LIDS)
-    with pytest.raises(ValueError, match="context's lids"):
-        Context(np.zeros((8, 8), np.uint8), mask, far, far, mask, NO_LIDS[:1])
+        Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask, NO_EYELIDS)
+    with pytest.raises(ValueError, match="context's eyelids"):
+        Context(np.zeros((8, 8), np.uint8), mask, far, far, mask, NO_EYELIDS[:1])

@@ -1,4 +1,4 @@
-"""The roll that is read off the lids, how sure it is, and how much of it is taken back."""
+"""The roll that is read off the eyelids, how sure it is, and how much of it is taken back."""
 
 import math
 
@@ -8,25 +8,27 @@ import torch
 
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.rectification.rectifier import Rectifier
-from irisstn.rectification.ring_context import NO_LIDS, lid_parabolas
+from irisstn.rectification.ring_context import NO_EYELIDS, eyelid_parabolas
 from irisstn.rectification.roll import RollReader, RollReading, posterior_mean
 from irisstn.rectification.roll_setting import RollSetting
-from irisstn.training.roll_reader import LidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
 
 LIMBUS = Boundary.circle(160, 120, 90)
 
 
-def lids(*, tilt_rad: float = 0.0, glance: float = 0.0, roll_rad: float = 0.0, only: int | None = None) -> torch.Tensor:
-    """An eye's lids tilted by `tilt_rad`, in a strip that begins at `roll_rad`; `glance` in iris radii aside."""
+def eyelids(
+    *, tilt_rad: float = 0.0, glance: float = 0.0, roll_rad: float = 0.0, only: int | None = None
+) -> torch.Tensor:
+    """An eye's eyelids tilted by `tilt_rad`, in a strip that begins at `roll_rad`; `glance` in iris radii aside."""
     x, y = 160 - 90 * glance * math.cos(tilt_rad), 120 - 90 * glance * math.sin(tilt_rad)
     pair = [Eyelid(x, y, tilt_rad, (side * 75.0, 0.0, -side * 0.0022)) for side in (-1, 1)]
-    known = [lid if only in (None, which) else None for which, lid in enumerate(pair)]
-    return torch.from_numpy(lid_parabolas(LIMBUS, (known[0], known[1]), roll_rad=roll_rad))[None]
+    known = [eyelid if only in (None, which) else None for which, eyelid in enumerate(pair)]
+    return torch.from_numpy(eyelid_parabolas(LIMBUS, (known[0], known[1]), roll_rad=roll_rad))[None]
 
 
-def upright(lid: Eyelid) -> Eyelid:
-    """`lid` fitted anew as a parabola in the picture's own frame, as the segmentation does it."""
-    x, y = (lid.points(np.linspace(-120, 120, 200)) - (160, 120)).T
+def upright(eyelid: Eyelid) -> Eyelid:
+    """`eyelid` fitted anew as a parabola in the picture's own frame, as the segmentation does it."""
+    x, y = (eyelid.points(np.linspace(-120, 120, 200)) - (160, 120)).T
     near = np.abs(x) < 108
     c2, c1, c0 = np.polyfit(x[near], y[near], 2)
     return Eyelid(160, 120, 0.0, (c0, c1, c2))
@@ -44,42 +46,42 @@ def angle(given: torch.Tensor) -> float:
 
 
 def test_untrained_it_reads_no_roll():
-    assert float(RollReader()(lids(tilt_rad=0.2)).angle_rad.detach()) == 0
+    assert float(RollReader()(eyelids(tilt_rad=0.2)).angle_rad.detach()) == 0
 
 
 @pytest.mark.parametrize("tilt_deg", [-25, -15, -3, 0, 1, 15, 25])
 def test_it_finds_all_of_a_turn(tilt_deg):
     tilt = math.radians(tilt_deg)
-    assert angle(lids(tilt_rad=tilt)) == pytest.approx(tilt, abs=1e-3)
-    assert angle(lids(tilt_rad=tilt, roll_rad=0.1)) == pytest.approx(tilt - 0.1, abs=1e-3)
+    assert angle(eyelids(tilt_rad=tilt)) == pytest.approx(tilt, abs=1e-3)
+    assert angle(eyelids(tilt_rad=tilt, roll_rad=0.1)) == pytest.approx(tilt - 0.1, abs=1e-3)
 
 
-def test_it_finds_nearly_all_of_it_in_lids_that_were_fitted_upright():
+def test_it_finds_nearly_all_of_it_in_eyelids_that_were_fitted_upright():
     tilt = math.radians(15)
     pair = [upright(Eyelid(160, 120, tilt, (side * 75.0, 0.0, -side * 0.0022))) for side in (-1, 1)]
-    slopes = [lid.coefficients[1] for lid in pair]
-    found = angle(torch.from_numpy(lid_parabolas(LIMBUS, (pair[0], pair[1])))[None])
-    assert math.atan(sum(slopes) / 2) < 0.8 * tilt, "straight above and below the centre lids are tilted less"
+    slopes = [eyelid.coefficients[1] for eyelid in pair]
+    found = angle(torch.from_numpy(eyelid_parabolas(LIMBUS, (pair[0], pair[1])))[None])
+    assert math.atan(sum(slopes) / 2) < 0.8 * tilt, "straight above and below the centre eyelids are tilted less"
     assert found == pytest.approx(tilt, rel=0.1)
 
 
 def test_a_glance_aside_is_no_roll():
-    assert abs(angle(lids(glance=0.15))) < 0.005
-    assert abs(angle(lids(glance=0.15, only=0))) > 0.05, "one lid alone cannot tell"
+    assert abs(angle(eyelids(glance=0.15))) < 0.005
+    assert abs(angle(eyelids(glance=0.15, only=0))) > 0.05, "one eyelid alone cannot tell"
 
 
-def test_one_lid_alone_counts_for_both_and_tells_less_surely():
+def test_one_eyelid_alone_counts_for_both_and_tells_less_surely():
     read = reader()
     with torch.no_grad():
         read.spread[3] = 0.5
         for which in (0, 1):
-            alone = read(lids(tilt_rad=0.1, only=which))
+            alone = read(eyelids(tilt_rad=0.1, only=which))
             assert float(alone.angle_rad) == pytest.approx(0.1, abs=1e-3)
-            assert float(alone.sd_rad) > 1.5 * float(read(lids(tilt_rad=0.1)).sd_rad)
+            assert float(alone.sd_rad) > 1.5 * float(read(eyelids(tilt_rad=0.1)).sd_rad)
 
 
-def test_without_lids_nothing_is_known_and_nothing_turned():
-    nothing = torch.from_numpy(NO_LIDS.copy())[None]
+def test_without_eyelids_nothing_is_known_and_nothing_turned():
+    nothing = torch.from_numpy(NO_EYELIDS.copy())[None]
     with torch.no_grad():
         reading = reader()(nothing)
         assert float(reading.angle_rad) == 0 and not bool(reading.known) and torch.isfinite(reading.sd_rad).all()
@@ -103,7 +105,7 @@ def test_what_is_taken_back_grows_with_the_reading_its_certainty_and_the_prior()
 
 
 def test_settings_say_how_much():
-    read, given = reader(), lids(tilt_rad=0.05)
+    read, given = reader(), eyelids(tilt_rad=0.05)
     taken = {mode: float(read.taken_back(given, RollSetting(mode)).detach()) for mode in ("auto", "full", "none")}
     assert 0 == taken["none"] < taken["auto"] < 0.5 * taken["full"] and taken["full"] == pytest.approx(0.05, abs=1e-3)
     for wrong in ({"mode": "some"}, {"prior_deg": -1.0}, {"prior_deg": float("nan")}):
@@ -112,7 +114,7 @@ def test_settings_say_how_much():
 
 
 def test_gradients_reach_its_weights_and_half_precision_is_read_in_full():
-    read, given = reader(), lids(tilt_rad=0.1, glance=0.1).requires_grad_()
+    read, given = reader(), eyelids(tilt_rad=0.1, glance=0.1).requires_grad_()
     read.taken_back(given, RollSetting()).sum().backward()
     for parameter in (read.gain, read.upper):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0
@@ -130,10 +132,10 @@ def test_the_fit_finds_the_spread_that_was_put_in():
         own = rng.normal(0, 0.08)
         for _ in range(6):
             roll = rng.normal(0, 0.05)
-            given.append(lids(tilt_rad=own + roll + rng.normal(0, 0.03))[0])
+            given.append(eyelids(tilt_rad=own + roll + rng.normal(0, 0.03))[0])
             rolls.append(roll)
             eyes.append(str(eye))
-    samples = LidSamples(torch.stack(given), torch.tensor(rolls), np.array(eyes))
+    samples = EyelidSamples(torch.stack(given), torch.tensor(rolls), np.array(eyes))
     fitted = fit_roll_reader(samples)
     assert spread_within_eyes(fitted, samples) == pytest.approx(0.03, rel=0.15)
     assert calibration(fitted, samples) == pytest.approx(1, abs=0.15)
@@ -145,7 +147,7 @@ def test_the_shipped_reader_is_sure_to_a_degree_or_two_and_shrinks_small_rolls()
     read = Rectifier.load().roll_reader
     assert read is not None
     with torch.no_grad():
-        reading = read(lids(tilt_rad=0.05))
-        small, large = (float(read.taken_back(lids(tilt_rad=tilt), RollSetting())) for tilt in (0.05, 0.5))
+        reading = read(eyelids(tilt_rad=0.05))
+        small, large = (float(read.taken_back(eyelids(tilt_rad=tilt), RollSetting())) for tilt in (0.05, 0.5))
     assert 0.8 < math.degrees(float(reading.sd_rad)) < 2.5
     assert 0.1 < small / 0.05 < 0.4 and large > 0.45

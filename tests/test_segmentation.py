@@ -20,11 +20,11 @@ from irisstn.segmentation.map_fitting import find_disc, fit_eyelids
 from irisstn.segmentation.polar import PolarGrid
 from irisstn.synthetic import CAMERAS, RenderedEye
 
-SHOTS = 8
+CAPTURES = 8
 
 
 def eye_of(camera: str, i: int, **changes: object) -> tuple[Gray, RenderedEye]:
-    """The `i`-th picture of `camera`, with some fields of its shot changed."""
+    """The `i`-th picture of `camera`, with some fields of its capture changed."""
     eye = rendered_eye(500 + i, [31, i], camera, **changes)
     return to_gray(eye.image), eye
 
@@ -57,14 +57,14 @@ def steady() -> tuple[Gray, Segmentation]:
 @pytest.mark.parametrize("camera", sorted(CAMERAS))
 def test_finds_the_ring_of_every_camera(camera: str) -> None:
     scores, pupils, limbi = [], [], []
-    for i in range(SHOTS):
+    for i in range(CAPTURES):
         image, eye = eye_of(camera, i)
         found = try_segment(image)
         scores.append(f1(found.iris_mask, eye.truth.iris_mask) if found else 0.0)
         if found:
             pupils.append(apart(found.pupil, eye.truth.pupil))
             limbi.append(apart(found.limbus, eye.truth.limbus))
-    assert len(pupils) == len(limbi) == SHOTS
+    assert len(pupils) == len(limbi) == CAPTURES
     assert np.median(scores) > 0.965
     assert min(scores) > 0.9
     assert np.median(pupils) < (
@@ -99,17 +99,20 @@ def test_head_roll_of_thirty_degrees() -> None:
 
 
 def test_an_iris_covered_by_eyelids_to_a_large_part() -> None:
-    image, eye = eye_of("close-320x240", 1, upper_lid=0.35, lower_lid=0.8)
+    image, eye = eye_of("close-320x240", 1, upper_eyelid=0.35, lower_eyelid=0.8)
     found = segment(image)
-    assert found.upper_lid is not None
+    assert found.upper_eyelid is not None
     assert f1(found.iris_mask, eye.truth.iris_mask) > 0.9
-    assert not found.iris_mask[found.upper_lid.above(image.shape)].any()
+    assert not found.iris_mask[found.upper_eyelid.above(image.shape)].any()
 
 
 def test_eyelids_that_do_not_reach_the_iris_occlude_nothing() -> None:
-    image, _ = eye_of("close-320x240", 2, upper_lid=1.45, lower_lid=1.35)
+    image, _ = eye_of("close-320x240", 2, upper_eyelid=1.45, lower_eyelid=1.35)
     found = segment(image)
-    assert found.upper_lid is None or found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+    assert (
+        found.upper_eyelid is None
+        or found.upper_eyelid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+    )
     ring = found.limbus.mask(image.shape) & ~found.pupil.mask(image.shape)
     assert found.iris_mask.sum() > 0.93 * ring.sum()
 
@@ -128,7 +131,7 @@ def test_reflections_are_not_usable() -> None:
 
 def test_usable_is_a_part_of_the_iris_without_eyelashes() -> None:
     fractions, left_out = [], []
-    for i in range(SHOTS):
+    for i in range(CAPTURES):
         image, eye = eye_of("close-320x240", i)
         found = segment(image)
         assert not (found.usable & ~found.iris_mask).any()
@@ -137,8 +140,8 @@ def test_usable_is_a_part_of_the_iris_without_eyelashes() -> None:
         if hidden.sum() > 50:
             left_out.append((hidden & ~found.usable).sum() / hidden.sum())
     assert np.median(fractions) > 0.8
-    assert len(fractions) == SHOTS
-    assert len(left_out) >= SHOTS // 2
+    assert len(fractions) == CAPTURES
+    assert len(left_out) >= CAPTURES // 2
     assert np.median(left_out) > 0.4
 
 
@@ -187,8 +190,8 @@ def test_no_eye_is_an_error_with_a_reason(name: str) -> None:
 def test_a_closed_eye_is_an_error() -> None:
     image, eye = eye_of("vga-640x480", 0)
     iris = eye.truth.limbus
-    lids = iris.mask(image.shape) | eye.truth.iris_mask
-    skin = cv2.inpaint(image, cv2.dilate(lids.astype(np.uint8), np.ones((25, 25), np.uint8)), 5, cv2.INPAINT_TELEA)
+    eyelids = iris.mask(image.shape) | eye.truth.iris_mask
+    skin = cv2.inpaint(image, cv2.dilate(eyelids.astype(np.uint8), np.ones((25, 25), np.uint8)), 5, cv2.INPAINT_TELEA)
     assert segment(image).usable.any()
     with pytest.raises(SegmentationError):
         segment(np.asarray(skin, np.uint8))
@@ -268,9 +271,9 @@ def test_an_iris_cut_by_the_border() -> None:
 
 def test_eyelids_are_parabolas_above_and_below(steady: tuple[Gray, Segmentation]) -> None:
     _, found = steady
-    assert isinstance(found.upper_lid, Eyelid) and isinstance(found.lower_lid, Eyelid)
-    assert found.upper_lid.points(np.array(0.0))[1] < found.limbus.y
-    assert found.lower_lid.points(np.array(0.0))[1] > found.limbus.y
+    assert isinstance(found.upper_eyelid, Eyelid) and isinstance(found.lower_eyelid, Eyelid)
+    assert found.upper_eyelid.points(np.array(0.0))[1] < found.limbus.y
+    assert found.lower_eyelid.points(np.array(0.0))[1] > found.limbus.y
 
 
 def test_edges_on_one_side_of_the_centre_give_no_boundary() -> None:
@@ -288,11 +291,11 @@ def test_an_eyelid_next_to_the_iris_shows_the_roll_of_the_head() -> None:
     """A rectifier estimates the roll from the eyelids, also from those that occlude nothing."""
     tilts = []
     for roll in (-0.15, 0.15):
-        image, _ = eye_of("close-320x240", 2, upper_lid=1.15, lower_lid=1.1, roll_rad=roll)
+        image, _ = eye_of("close-320x240", 2, upper_eyelid=1.15, lower_eyelid=1.1, roll_rad=roll)
         found = segment(image)
-        assert found.upper_lid is not None and found.lower_lid is not None
-        assert found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
-        tilts.append(found.upper_lid.coefficients[1])
+        assert found.upper_eyelid is not None and found.lower_eyelid is not None
+        assert found.upper_eyelid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+        tilts.append(found.upper_eyelid.coefficients[1])
     assert len(tilts) == 2
     assert 0.1 < tilts[1] - tilts[0] < 0.3  # the slope of a rotated parabola is smaller than the rotation
 

@@ -13,7 +13,7 @@ from training_settings import NO_AUGMENTATION, TOY
 from irisstn.normalization import normalize
 from irisstn.results import Strip
 from irisstn.stn import Ring, sample
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import (
     AugmentationConfig,
@@ -42,7 +42,9 @@ def captures():
     """Two eyes, three captures each, with their truth."""
     rng = np.random.default_rng(4)
     return [
-        render(Identity.from_seed(seed), sample_shot(rng, CAMERAS["ring-320x280"])) for seed in (1, 2) for _ in range(3)
+        render(Identity.from_seed(seed), sample_capture(rng, CAMERAS["ring-320x280"]))
+        for seed in (1, 2)
+        for _ in range(3)
     ]
 
 
@@ -115,7 +117,7 @@ def test_errors_of_a_strip_without_its_image_are_undone_too(seed):
 
 
 def test_a_large_iris_is_made_smaller_and_stays_in_place():
-    capture = render(Identity.from_seed(3), sample_shot(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
+    capture = render(Identity.from_seed(3), sample_capture(np.random.default_rng(0), CAMERAS["hd-1024x768"]))
     small = crop_eye(capture.image, capture.truth, capture.roll_rad)
     assert small.truth[1].mean_radius == pytest.approx(80, abs=1)
     assert small.image.size < 0.2 * capture.image.size
@@ -233,24 +235,26 @@ def test_augmentation_repeats_by_seed_and_keeps_the_size(usable):
 
 
 def test_a_degraded_picture_is_smaller_and_flatter_and_its_truth_lies_in_it(captures):
-    shot = captures[0]
+    capture = captures[0]
     plain = {"radius_px": (40, 40), "blur_px": (0, 0), "contrast": (1, 1), "noise": (0, 0), "jpeg": 0}
     rng = np.random.default_rng(0)
-    image, truth = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain))
+    image, truth = degrade(capture.image, capture.truth, rng, DegradationConfig.model_validate(plain))
     assert truth.limbus.mean_radius == pytest.approx(40, abs=0.5) and image.shape == truth.image_size
-    assert likeness(normalize(image, truth, (32, 256)), normalize(shot.image, shot.truth, (32, 256))) > 0.8
-    flat, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"contrast": (0.5, 0.5)}))
+    assert likeness(normalize(image, truth, (32, 256)), normalize(capture.image, capture.truth, (32, 256))) > 0.8
+    flat, _ = degrade(
+        capture.image, capture.truth, rng, DegradationConfig.model_validate(plain | {"contrast": (0.5, 0.5)})
+    )
     assert flat.std() == pytest.approx(0.5 * image.std(), rel=0.02)
-    noisy, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"noise": (5, 5)}))
+    noisy, _ = degrade(capture.image, capture.truth, rng, DegradationConfig.model_validate(plain | {"noise": (5, 5)}))
     assert np.std(noisy.astype(float) - image) == pytest.approx(5, rel=0.1)
-    soft, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"blur_px": (2, 2)}))
+    soft, _ = degrade(capture.image, capture.truth, rng, DegradationConfig.model_validate(plain | {"blur_px": (2, 2)}))
     assert np.abs(np.diff(soft.astype(float))).mean() < 0.7 * np.abs(np.diff(image.astype(float))).mean()
-    packed, _ = degrade(shot.image, shot.truth, rng, DegradationConfig.model_validate(plain | {"jpeg": 1}))
+    packed, _ = degrade(capture.image, capture.truth, rng, DegradationConfig.model_validate(plain | {"jpeg": 1}))
     assert 0 < np.abs(packed.astype(float) - image).mean() < 5
     with pytest.raises(ValidationError, match="low <= high"):
         DegradationConfig(blur_px=(2, 1))
     with pytest.raises(ValueError, match="scale"):
-        scaled_eye(shot.image, shot.truth, 1.5)
+        scaled_eye(capture.image, capture.truth, 1.5)
 
 
 def test_rendered_eyes_are_degraded_before_they_are_segmented():
@@ -308,7 +312,7 @@ def test_bands_change_the_spectrum_and_keep_what_lies_where(captured_eyes):
     assert min(spread) < 0.7 * strip.image.std() and max(spread) > strip.image.std()
 
 
-def test_a_mirrored_eye_is_another_one_with_its_lids_in_place(captured_eyes):
+def test_a_mirrored_eye_is_another_one_with_its_eyelids_in_place(captured_eyes):
     images, _ = to_tensors([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
     seen = mirrored(images)
     assert torch.equal(mirrored(seen), images) and not torch.equal(seen, images)

@@ -63,15 +63,15 @@ def test_effective_dimensions_count_directions():
 
 
 def test_eyes_of_another_camera_are_told_apart_better():
-    # Each eye is a point of all directions alike; shots differ in the few that are loud.
+    # Each eye is a point of all directions alike; captures differ in the few that are loud.
     rng = np.random.default_rng(2)
     eyes = np.repeat(0.15 * rng.normal(size=(60, SIZE)), 3, axis=0)
     basis = np.linalg.qr(rng.normal(size=(SIZE, SIZE)))[0]
-    shots = eyes + rng.normal(size=eyes.shape) * np.geomspace(1, 0.02, SIZE) @ basis
-    names = [str(i // 3) for i in range(len(shots))]
-    before = evaluate_embeddings(shots, names, resamples=0).eer.value
-    mean, matrix = whitening_of(shots[:90], WhiteningConfig(exponent=0.3))
-    after = evaluate_embeddings((shots[90:] - mean) @ matrix, names[90:], resamples=0).eer.value
+    captures = eyes + rng.normal(size=eyes.shape) * np.geomspace(1, 0.02, SIZE) @ basis
+    names = [str(i // 3) for i in range(len(captures))]
+    before = evaluate_embeddings(captures, names, resamples=0).eer.value
+    mean, matrix = whitening_of(captures[:90], WhiteningConfig(exponent=0.3))
+    after = evaluate_embeddings((captures[90:] - mean) @ matrix, names[90:], resamples=0).eer.value
     assert after < 0.7 * before
 
 

@@ -48,7 +48,7 @@ def synth(
             eyes = write_eyes(
                 out,
                 subjects=subjects,
-                shots=captures,
+                captures=captures,
                 seed=seed,
                 cameras=cameras or NEAR_INFRARED,
                 workers=min(workers, 2 * subjects),

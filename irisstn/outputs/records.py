@@ -183,8 +183,8 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
         "pupil": _boundary_fields(segmentation.pupil, decimals),
         "iris": _boundary_fields(segmentation.limbus, decimals),
         "eyelids": {
-            "upper": _eyelid_fields(segmentation.upper_lid, decimals),
-            "lower": _eyelid_fields(segmentation.lower_lid, decimals),
+            "upper": _eyelid_fields(segmentation.upper_eyelid, decimals),
+            "lower": _eyelid_fields(segmentation.lower_eyelid, decimals),
         },
     }
 
@@ -209,8 +209,8 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
         return Segmentation(
             pupil=_BOUNDARY.validate_python(record["pupil"]["curve"]),
             limbus=_BOUNDARY.validate_python(record["iris"]["curve"]),
-            upper_lid=_EYELID.validate_python(eyelids["upper"]),
-            lower_lid=_EYELID.validate_python(eyelids["lower"]),
+            upper_eyelid=_EYELID.validate_python(eyelids["upper"]),
+            lower_eyelid=_EYELID.validate_python(eyelids["lower"]),
             iris_mask=iris_mask,
             usable=usable,
         )
@@ -296,14 +296,14 @@ def _boundary_fields(boundary: Boundary, decimals: int | None) -> BoundaryFields
     }
 
 
-def _eyelid_fields(lid: Eyelid | None, decimals: int | None) -> EyelidFields | None:
-    if lid is None:
+def _eyelid_fields(eyelid: Eyelid | None, decimals: int | None) -> EyelidFields | None:
+    if eyelid is None:
         return None
-    exact = [float(value) for value in lid.coefficients]
+    exact = [float(value) for value in eyelid.coefficients]
     return {
-        "x": _rounded(lid.x, decimals),
-        "y": _rounded(lid.y, decimals),
-        "angle_rad": _rounded(lid.angle_rad, decimals),
+        "x": _rounded(eyelid.x, decimals),
+        "y": _rounded(eyelid.y, decimals),
+        "angle_rad": _rounded(eyelid.angle_rad, decimals),
         "coefficients": exact if decimals is None else [round(value, _COEFFICIENT_DECIMALS) for value in exact],
     }
 

@@ -3,7 +3,7 @@
 The strip's angle is a circle, so every convolution pads around it; across the ring it pads with zeros. Cameras and
 lights differ more than irises do, so what goes in is texture alone: each pixel less the mean around it, over the
 deviation around it, both over usable pixels. The mask does not enter the convolutions, for its outline says more about
-lids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
+eyelids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
 it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end,
 and an embedding holds how each differs from the mean around the ring. Last comes a linear layer that is not learnt but
 fitted to the embeddings of many rendered eyes: see `irisstn.recognition.whitening`.

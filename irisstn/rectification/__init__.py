@@ -6,6 +6,6 @@ samples the result and `variants` varies it. `alignment` aligns a strip with a r
 file for programs without torch.
 """
 
-from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip, lid_parabolas
+from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip, eyelid_parabolas
 
-__all__ = ["Context", "context_of_eye", "context_of_strip", "lid_parabolas"]
+__all__ = ["Context", "context_of_eye", "context_of_strip", "eyelid_parabolas"]

@@ -24,7 +24,7 @@ from irisstn.normalization import DEFAULT_SIZE
 from irisstn.rectification.alignment import align_theta, alignment_distance
 from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.rectifier_network import RectifierNetwork
-from irisstn.rectification.ring_context import NO_LIDS, Context, context_of_eye, context_of_strip, lid_parabolas
+from irisstn.rectification.ring_context import NO_EYELIDS, Context, context_of_eye, context_of_strip, eyelid_parabolas
 from irisstn.rectification.strip_arrays import strips_of
 from irisstn.rectification.strip_sampling import Estimate, sample_from_photograph, sample_from_strip
 from irisstn.rectification.variants import jittered
@@ -244,10 +244,10 @@ class Rectifier(RectifierNetwork):
         return Estimate(theta, estimate.details | {"roll_at_limit": float(at_limit)})
 
     def _estimate_of_strip(self, strip: Strip, segmentation: Segmentation | None = None) -> Estimate:
-        lids = NO_LIDS
+        eyelids = NO_EYELIDS
         if segmentation is not None:
-            lids = lid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid))
-        return self._estimate(context_of_strip(strip, lids=lids), segmentation)
+            eyelids = eyelid_parabolas(segmentation.limbus, (segmentation.upper_eyelid, segmentation.lower_eyelid))
+        return self._estimate(context_of_strip(strip, eyelids=eyelids), segmentation)
 
     def _estimate_of_eye(self, image: Gray, segmentation: Segmentation) -> Estimate:
         return self._estimate(context_of_eye(image, segmentation), segmentation)
@@ -255,14 +255,14 @@ class Rectifier(RectifierNetwork):
     @torch.no_grad()
     def _estimate(self, context: Context, segmentation: Segmentation | None) -> Estimate:
         weight = next(self.parameters())
-        lids = torch.from_numpy(context.lids.copy())[None].to(weight.device)
-        theta = self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight), lids)
+        eyelids = torch.from_numpy(context.eyelids.copy())[None].to(weight.device)
+        theta = self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight), eyelids)
         details: dict[str, float] = {}
         if isinstance(self.transform, Ring) and segmentation is not None:
             share = segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
             theta = self.transform.with_pupil_share(theta, torch.tensor([share], device=theta.device))
-        if self.roll_reader is not None and context.lids.any():
-            reading = self.roll_reader(lids)
+        if self.roll_reader is not None and context.eyelids.any():
+            reading = self.roll_reader(eyelids)
             details = {"roll_read_rad": float(reading.angle_rad), "roll_sd_rad": float(reading.sd_rad)}
         return Estimate(theta, details)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from irisstn.rectification.context_tensors import context_planes, moved_context
 from irisstn.rectification.localization import CircularLocalization
 from irisstn.rectification.rectifier_config import RectifierConfig
-from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_LIDS, PLANES
+from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
 from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, compose_iterations, require_finite
@@ -38,17 +38,17 @@ class RectifierNetwork(StoredModule):
     def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:
         super().__init__(config)
         transform = config.build_transform()
-        by_lids = isinstance(transform, Ring) and config.position and not config.full_circle
+        by_eyelids = isinstance(transform, Ring) and config.position and not config.full_circle
         localization = CircularLocalization(
             transform,
             CONTEXT_SIZE[0],
             channels=len(PLANES),
             width=config.width,
             position=config.position,
-            roll=not by_lids,
+            roll=not by_eyelids,
         )
         self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
-        self.roll_reader = RollReader() if by_lids else None
+        self.roll_reader = RollReader() if by_eyelids else None
         self.roll = RollSetting()
 
     def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
@@ -86,7 +86,7 @@ class RectifierNetwork(StoredModule):
         usable: Tensor | None = None,
         context: Tensor | None = None,
         size: tuple[int, int] | None = None,
-        lids: Tensor | None = None,
+        eyelids: Tensor | None = None,
     ) -> Tensor:
         """Rectify strips; an empty batch gives an empty batch.
 
@@ -100,8 +100,8 @@ class RectifierNetwork(StoredModule):
             Planes of `irisstn.rectification.ring_context`; None computes them from the strips.
         size : tuple of int, optional
             (R', T') of the result; None for that of `images`.
-        lids : Tensor, shape (B, 2, 5), optional
-            Eyelids as in `Context.lids`. The roll is not corrected where they are None or zeros.
+        eyelids : Tensor, shape (B, 2, 5), optional
+            Eyelids as in `Context.eyelids`. The roll is not corrected where they are None or zeros.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class RectifierNetwork(StoredModule):
         ValueError
             For other shapes, integers, gray levels of 0..255, and where weights or strips contain NaN.
         """
-        return self.warp(images, usable, context, size, lids).image
+        return self.warp(images, usable, context, size, eyelids).image
 
     def warp(
         self,
@@ -121,7 +121,7 @@ class RectifierNetwork(StoredModule):
         usable: Tensor | None = None,
         context: Tensor | None = None,
         size: tuple[int, int] | None = None,
-        lids: Tensor | None = None,
+        eyelids: Tensor | None = None,
     ) -> Warped:
         """Like `forward`, but returns the mask (None without `usable`), theta and the grid, too."""
         if images.ndim != 4 or images.shape[1] != 1:
@@ -129,23 +129,23 @@ class RectifierNetwork(StoredModule):
         _require_unit_grays(images)
         if usable is not None and usable.shape != images.shape:
             raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
-        theta = self.theta_of_context(context_planes(images, usable) if context is None else context, lids)
+        theta = self.theta_of_context(context_planes(images, usable) if context is None else context, eyelids)
         return self.stn.warp(images, theta, usable, size)
 
-    def theta_of_context(self, context: Tensor, lids: Tensor | None = None) -> Tensor:
+    def theta_of_context(self, context: Tensor, eyelids: Tensor | None = None) -> Tensor:
         """Estimate theta.
 
         Parameters
         ----------
         context : Tensor, shape (B, 5, 64, 256)
             Planes of `irisstn.rectification.ring_context`.
-        lids : Tensor, shape (B, 2, 5), optional
-            Eyelids as in `Context.lids`.
+        eyelids : Tensor, shape (B, 2, 5), optional
+            Eyelids as in `Context.eyelids`.
 
         Returns
         -------
         Tensor, shape (B, n)
-            Theta, with the roll to be corrected where `lids` are given.
+            Theta, with the roll to be corrected where `eyelids` are given.
 
         Raises
         ------
@@ -159,11 +159,11 @@ class RectifierNetwork(StoredModule):
             context,
             self.config.iterations,
         )
-        if self.roll_reader is None or lids is None or not isinstance(self.transform, Ring):
+        if self.roll_reader is None or eyelids is None or not isinstance(self.transform, Ring):
             return theta
-        if lids.shape != (len(context), *NO_LIDS.shape):
-            raise ValueError(f"lids must be (B, 2, 5) beside the context, got {tuple(lids.shape)}")
-        theta = self.transform.turned(theta, self.roll_reader.taken_back(lids, self.roll))
+        if eyelids.shape != (len(context), *NO_EYELIDS.shape):
+            raise ValueError(f"eyelids must be (B, 2, 5) beside the context, got {tuple(eyelids.shape)}")
+        theta = self.transform.turned(theta, self.roll_reader.taken_back(eyelids, self.roll))
         require_finite(theta)
         return theta
 

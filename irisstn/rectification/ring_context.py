@@ -31,8 +31,8 @@ CONTEXT_SIZE = (64, 256)
 PLANES = ("gray", "usable", "below", "above", "present")
 LID_REACH = 1.5  # largest distance from an eyelid, in iris radii; also the value where none is known
 INSIDE, RING, OUTSIDE = 1, 4, 3  # eighths of the rows
-NO_LIDS = np.zeros((2, 5), np.float32)
-NO_LIDS.flags.writeable = False
+NO_EYELIDS = np.zeros((2, 5), np.float32)
+NO_EYELIDS.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +50,8 @@ class Context:
         ±`LID_REACH`.
     present : ndarray of bool, shape (R, T)
         Whether the gray level is known: inside the picture.
-    lids : ndarray of float32, shape (2, 5)
-        Parabolas of the upper and the lower eyelid, see `lid_parabolas`; zeros where unknown.
+    eyelids : ndarray of float32, shape (2, 5)
+        Parabolas of the upper and the lower eyelid, see `eyelid_parabolas`; zeros where unknown.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Context:
     below: Float32
     above: Float32
     present: Bool
-    lids: Float32
+    eyelids: Float32
 
     def __post_init__(self) -> None:
         kinds = {"image": np.uint8, "usable": np.bool_, "below": np.float32, "above": np.float32, "present": np.bool_}
@@ -73,9 +73,9 @@ class Context:
             if plane.shape != self.image.shape or plane.ndim != 2 or plane.dtype != kind:
                 raise ValueError(f"a context's {name} must be {kind.__name__} of one shape (R, T), got {plane.shape}")
             object.__setattr__(self, name, _read_only(plane))
-        if self.lids.shape != NO_LIDS.shape or self.lids.dtype != np.float32:
-            raise ValueError(f"a context's lids must be float32 {NO_LIDS.shape}, got {self.lids.shape}")
-        object.__setattr__(self, "lids", _read_only(self.lids))
+        if self.eyelids.shape != NO_EYELIDS.shape or self.eyelids.dtype != np.float32:
+            raise ValueError(f"a context's eyelids must be float32 {NO_EYELIDS.shape}, got {self.eyelids.shape}")
+        object.__setattr__(self, "eyelids", _read_only(self.eyelids))
 
     def planes(self) -> NDArray[np.float32]:
         """Input planes of the localization network.
@@ -180,19 +180,21 @@ def context_of_eye(
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
-    below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
-    lids = lid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid), roll_rad=roll_rad)
-    return Context(gray, usable & in_ring, below, above, present, lids)
+    below, above = _off(segmentation.upper_eyelid, (x, y), unit), _off(segmentation.lower_eyelid, (x, y), -unit)
+    eyelids = eyelid_parabolas(
+        segmentation.limbus, (segmentation.upper_eyelid, segmentation.lower_eyelid), roll_rad=roll_rad
+    )
+    return Context(gray, usable & in_ring, below, above, present, eyelids)
 
 
-def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
+def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
     """Eyelids as numbers, relative to the centre of the limbus and in iris radii.
 
     Parameters
     ----------
     limbus : Boundary
         The limbus.
-    lids : tuple of Eyelid or None
+    eyelids : tuple of Eyelid or None
         The upper and the lower eyelid; None where unknown.
     roll_rad : float
         Angle at which column 0 of the strip begins.
@@ -203,29 +205,29 @@ def lid_parabolas(limbus: Boundary, lids: Eyelids, *, roll_rad: float = 0.0) -> 
         For each eyelid: 1; the angle in radians between its frame and column 0; and c0, c1, c2 of
         v = c0 + c1 u + c2 u^2 in that frame, as in `irisstn.geometry.Eyelid`. Zeros where it is unknown.
     """
-    found = NO_LIDS.copy()
-    for which, lid in enumerate(lids):
-        if lid is None:
+    found = NO_EYELIDS.copy()
+    for which, eyelid in enumerate(eyelids):
+        if eyelid is None:
             continue
-        cosine, sine = np.cos(lid.angle_rad), np.sin(lid.angle_rad)
-        x, y = limbus.x - lid.x, limbus.y - lid.y
+        cosine, sine = np.cos(eyelid.angle_rad), np.sin(eyelid.angle_rad)
+        x, y = limbus.x - eyelid.x, limbus.y - eyelid.y
         along, across = x * cosine + y * sine, y * cosine - x * sine
-        c0, c1, c2 = lid.coefficients
+        c0, c1, c2 = eyelid.coefficients
         level, slope = c0 + along * (c1 + c2 * along) - across, c1 + 2 * c2 * along
         unit = limbus.mean_radius
-        found[which] = 1, lid.angle_rad - roll_rad, level / unit, slope, c2 * unit
+        found[which] = 1, eyelid.angle_rad - roll_rad, level / unit, slope, c2 * unit
     return found
 
 
-def context_of_strip(strip: Strip, *, lids: Float32 = NO_LIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
+def context_of_strip(strip: Strip, *, eyelids: Float32 = NO_EYELIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
     """Context of a strip without its photograph: the margin is not present.
 
     Parameters
     ----------
     strip : Strip
         A strip of any size.
-    lids : ndarray of float32, shape (2, 5)
-        Eyelids as in `lid_parabolas`, where known. They do not change the planes.
+    eyelids : ndarray of float32, shape (2, 5)
+        Eyelids as in `eyelid_parabolas`, where known. They do not change the planes.
     size : tuple of int
         (R, T) of the context.
 
@@ -242,7 +244,7 @@ def context_of_strip(strip: Strip, *, lids: Float32 = NO_LIDS, size: tuple[int, 
     usable[ring] = cv2.resize(strip.usable.view(np.uint8), shape, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     present[ring] = True
     unknown = np.full(size, LID_REACH, np.float32)
-    return Context(image, usable, unknown, unknown, present, lids)
+    return Context(image, usable, unknown, unknown, present, eyelids)
 
 
 def without_margin(context: Context) -> Context:
@@ -262,7 +264,9 @@ def without_margin(context: Context) -> Context:
     kept = np.zeros(context.image.shape, bool)
     kept[ring] = True
     unknown = np.full(context.image.shape, LID_REACH, np.float32)
-    return Context(np.where(kept, context.image, np.uint8(0)), context.usable & kept, unknown, unknown, kept, NO_LIDS)
+    return Context(
+        np.where(kept, context.image, np.uint8(0)), context.usable & kept, unknown, unknown, kept, NO_EYELIDS
+    )
 
 
 def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
@@ -271,8 +275,8 @@ def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
     return copy
 
 
-def _off(lid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
+def _off(eyelid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
     """Distance of the points (x, y) below the edge of an eyelid, in units of `unit` px; above it for a negative one."""
-    if lid is None:
+    if eyelid is None:
         return np.full(points[0].shape, LID_REACH, np.float32)
-    return np.asarray(np.clip(lid.below(*points) / unit, -LID_REACH, LID_REACH), np.float32)
+    return np.asarray(np.clip(eyelid.below(*points) / unit, -LID_REACH, LID_REACH), np.float32)

@@ -68,20 +68,20 @@ class RollReader(nn.Module):
         self.spread = _fitted([math.log(math.radians(1.5)), 0.0, 0.0, 0.0])
         self.between = _fitted([math.radians(5.0)])  # standard deviation from eye to eye, in rad
 
-    def forward(self, lids: Tensor) -> RollReading:
+    def forward(self, eyelids: Tensor) -> RollReading:
         """Read the roll.
 
         Parameters
         ----------
-        lids : Tensor, shape (B, 2, 5)
-            Eyelids as in `Context.lids`.
+        eyelids : Tensor, shape (B, 2, 5)
+            Eyelids as in `Context.eyelids`.
 
         Returns
         -------
         RollReading
             In float32 at least.
         """
-        exact = lids.to(torch.promote_types(lids.dtype, torch.float32))
+        exact = eyelids.to(torch.promote_types(eyelids.dtype, torch.float32))
         known, frame, level, slope, bow = exact.unbind(dim=2)  # (B, 2) each
         share = torch.sigmoid(self.upper.to(exact))
         weight = torch.cat([share, 1 - share]) * known
@@ -101,13 +101,13 @@ class RollReader(nn.Module):
         sd = torch.exp((about * self.spread.to(exact)).sum(dim=1, keepdim=True))
         return RollReading(self.gain.to(exact) * roll, sd, known.amax(dim=1, keepdim=True) > 0)
 
-    def taken_back(self, lids: Tensor, setting: RollSetting) -> Tensor:
+    def taken_back(self, eyelids: Tensor, setting: RollSetting) -> Tensor:
         """Roll to be corrected.
 
         Parameters
         ----------
-        lids : Tensor, shape (B, 2, 5)
-            Eyelids as in `Context.lids`.
+        eyelids : Tensor, shape (B, 2, 5)
+            Eyelids as in `Context.eyelids`.
         setting : RollSetting
             How much of the reading is corrected.
 
@@ -116,7 +116,7 @@ class RollReader(nn.Module):
         Tensor, shape (B, 1)
             Roll in radians.
         """
-        reading: RollReading = self(lids)
+        reading: RollReading = self(eyelids)
         if setting.mode == "full":
             return reading.angle_rad
         if setting.mode == "none":

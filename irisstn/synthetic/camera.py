@@ -9,7 +9,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One kind of eye camera; each shot draws its values from these ranges (low, high).
+    """One kind of eye camera; each capture draws its values from these ranges (low, high).
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Camera:
     openness, lower : Range
         Height of the upper eyelid above, and of the lower eyelid below the iris centre, in iris radii.
     glints : tuple of str
-        Possible patterns of specular reflections, see `irisstn.synthetic.shot.GLINT_PATTERNS`.
+        Possible patterns of specular reflections, see `irisstn.synthetic.capture.GLINT_PATTERNS`.
     glint_reach, glint_size : float, Range
         Spread of the reflections around the pupil's centre, and their radius, in iris radii.
     pupil_level, iris_level, sclera_level, skin_level, lash_level : Range

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Boundary, Eyelid
+from irisstn.synthetic.capture import Capture
 from irisstn.synthetic.identity import Anatomy, Identity
-from irisstn.synthetic.shot import Shot
 
 RATIO_AT_REST = 0.4
 
@@ -27,7 +27,7 @@ class PlacedEye:
     ----------
     pupil, limbus : Boundary
         Boundaries of the iris.
-    upper_lid, lower_lid : Eyelid
+    upper_eyelid, lower_eyelid : Eyelid
         Eyelids.
     stretch : float
         k in r = s + k s (1 - s).
@@ -35,19 +35,19 @@ class PlacedEye:
 
     pupil: Boundary
     limbus: Boundary
-    upper_lid: Eyelid
-    lower_lid: Eyelid
+    upper_eyelid: Eyelid
+    lower_eyelid: Eyelid
     stretch: float
 
 
-def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
+def place_eye(identity: Identity, capture: Capture) -> PlacedEye:
     """Compute the boundaries and eyelids of an eye in a picture.
 
     Parameters
     ----------
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
 
     Returns
@@ -56,15 +56,15 @@ def place_eye(identity: Identity, shot: Shot) -> PlacedEye:
         In pixels of the picture.
     """
     anatomy = identity.anatomy
-    size = shot.iris_radius_px
-    turn = _rotation(shot.roll_rad + shot.torsion_rad)
-    view = turn @ _foreshortening(shot.gaze_x_rad, shot.gaze_y_rad)
-    centre = np.array([shot.x, shot.y])
+    size = capture.iris_radius_px
+    turn = _rotation(capture.roll_rad + capture.torsion_rad)
+    view = turn @ _foreshortening(capture.gaze_x_rad, capture.gaze_y_rad)
+    centre = np.array([capture.x, capture.y])
     pupil_at = centre + view @ (np.array([anatomy.pupil_x, anatomy.pupil_y]) * size)
     limbus = _project(centre, size, anatomy.limbus, view)
-    pupil = _project(pupil_at, size * shot.pupil_ratio, anatomy.pupil, view)
-    upper, lower = _place_lids(anatomy, shot)
-    stretch = anatomy.tissue_strength * (shot.pupil_ratio - RATIO_AT_REST) + shot.stretch_jitter
+    pupil = _project(pupil_at, size * capture.pupil_ratio, anatomy.pupil, view)
+    upper, lower = _place_eyelids(anatomy, capture)
+    stretch = anatomy.tissue_strength * (capture.pupil_ratio - RATIO_AT_REST) + capture.stretch_jitter
     return PlacedEye(pupil, limbus, upper, lower, float(np.clip(stretch, -0.4, 0.4)))
 
 
@@ -81,7 +81,7 @@ def eye_corners(placed: PlacedEye) -> tuple[float, float]:
     left, right : float
         Positions along the eye in pixels from the origin of the eyelids' frame.
     """
-    upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
+    upper, lower = placed.upper_eyelid.coefficients, placed.lower_eyelid.coefficients
     opening = max(lower[0] - upper[0], 0.2 * placed.limbus.mean_radius)
     curvature = upper[2] - lower[2]
     middle = -0.5 * (upper[1] - lower[1]) / curvature
@@ -117,20 +117,26 @@ def _project(
     return Boundary.from_radii(float(centre[0]), float(centre[1]), seen_radius)
 
 
-def _place_lids(anatomy: Anatomy, shot: Shot) -> tuple[Eyelid, Eyelid]:
-    size = shot.iris_radius_px
+def _place_eyelids(anatomy: Anatomy, capture: Capture) -> tuple[Eyelid, Eyelid]:
+    size = capture.iris_radius_px
     # A rotation of the eyeball, whose radius is about twice that of the iris, moves the iris relative to the eyelids.
-    aside = 2.0 * np.sin(shot.gaze_x_rad)
+    aside = 2.0 * np.sin(capture.gaze_x_rad)
     # The upper eyelid follows a vertical gaze in part.
-    upper = -max(shot.upper_lid + anatomy.lid_upper_offset, 0.25) + 0.4 * np.sin(shot.gaze_y_rad)
-    lower = max(shot.lower_lid + anatomy.lid_lower_offset, 0.5)
-    upper_slope = anatomy.lid_upper_slope + shot.upper_slope + 2 * anatomy.lid_upper_curve * aside
-    lower_slope = anatomy.lid_lower_slope + shot.lower_slope - 2 * anatomy.lid_lower_curve * aside
+    upper = -max(capture.upper_eyelid + anatomy.eyelid_upper_offset, 0.25) + 0.4 * np.sin(capture.gaze_y_rad)
+    lower = max(capture.lower_eyelid + anatomy.eyelid_lower_offset, 0.5)
+    upper_slope = anatomy.eyelid_upper_slope + capture.upper_slope + 2 * anatomy.eyelid_upper_curve * aside
+    lower_slope = anatomy.eyelid_lower_slope + capture.lower_slope - 2 * anatomy.eyelid_lower_curve * aside
     return (
         Eyelid(
-            shot.x, shot.y, shot.roll_rad, (float(upper * size), float(upper_slope), anatomy.lid_upper_curve / size)
+            capture.x,
+            capture.y,
+            capture.roll_rad,
+            (float(upper * size), float(upper_slope), anatomy.eyelid_upper_curve / size),
         ),
         Eyelid(
-            shot.x, shot.y, shot.roll_rad, (float(lower * size), float(lower_slope), -anatomy.lid_lower_curve / size)
+            capture.x,
+            capture.y,
+            capture.roll_rad,
+            (float(lower * size), float(lower_slope), -anatomy.eyelid_lower_curve / size),
         ),
     )

@@ -1,9 +1,9 @@
 """A folder of rendered eyes with their ground truth.
 
-    OUT/eyes/001/L/001L01.png              subject 001, left eye, shot 01
+    OUT/eyes/001/L/001L01.png              subject 001, left eye, capture 01
     OUT/truth/truth.jsonl                  a record per picture, sorted by path
     OUT/truth/masks/001/L/001L01.png.png       255 = usable iris
-    OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the lids, lashes and glints left in
+    OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the eyelids, lashes and glints left in
 
 `irisstn segment` and `train` take `OUT/eyes`; the ground truth lies in a folder of its own, so that no mask is taken
 for an eye picture.
@@ -26,9 +26,9 @@ from irisstn.images import write_bytes_atomic, write_png
 from irisstn.outputs.records import segmentation_fields
 from irisstn.processes import end_with_parent
 from irisstn.synthetic.camera import CAMERAS
+from irisstn.synthetic.capture import sample_capture
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.render import RenderedEye, render
-from irisstn.synthetic.shot import sample_shot
 
 NEAR_INFRARED = tuple(name for name, camera in CAMERAS.items() if not camera.colour)
 
@@ -38,17 +38,17 @@ Record = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class _Job:
     out: Path
-    shots: int
+    captures: int
     seed: int
     cameras: tuple[str, ...]
-    digits: tuple[int, int]  # of the subject's and of the shot's number
+    digits: tuple[int, int]  # of the subject's and of the capture's number
 
 
 def write_eyes(
     out: Path,
     *,
     subjects: int,
-    shots: int,
+    captures: int,
     seed: int,
     cameras: Sequence[str] = NEAR_INFRARED,
     workers: int = 1,
@@ -62,7 +62,7 @@ def write_eyes(
         The folder to write.
     subjects : int
         Number of subjects.
-    shots : int
+    captures : int
         Pictures of each eye.
     seed : int
         Seed of all eyes and pictures, at least 0.
@@ -83,14 +83,16 @@ def write_eyes(
     ValueError
         Where a number is not positive or a camera is unknown.
     """
-    if subjects < 1 or shots < 1 or workers < 1 or seed < 0:
-        raise ValueError(f"{subjects} subjects, {shots} shots, {workers} workers, seed {seed}: all must be positive")
+    if subjects < 1 or captures < 1 or workers < 1 or seed < 0:
+        raise ValueError(
+            f"{subjects} subjects, {captures} captures, {workers} workers, seed {seed}: all must be positive"
+        )
     unknown = sorted(set(cameras) - set(CAMERAS))
     if unknown or not cameras:
         raise ValueError(f"cameras must be among {', '.join(CAMERAS)}; got {', '.join(unknown) or 'none'}")
     eyes = [(subject, eye) for subject in range(1, subjects + 1) for eye in "LR"]
-    digits = max(3, len(str(subjects))), max(2, len(str(shots)))
-    job = _Job(out, shots, seed, tuple(cameras), digits)
+    digits = max(3, len(str(subjects))), max(2, len(str(captures)))
+    job = _Job(out, captures, seed, tuple(cameras), digits)
     records: list[Record] = []
     if workers == 1:
         for group in map(_write_eye, repeat(job), eyes):
@@ -141,9 +143,9 @@ def _write_eye(job: _Job, subject_and_eye: tuple[int, str]) -> list[Record]:
     identity = Identity.from_seed(eye_seed(job.seed, subject, eye))
     rng = np.random.default_rng([job.seed, subject, ord(eye)])
     records = []
-    for number in range(1, job.shots + 1):
+    for number in range(1, job.captures + 1):
         camera = CAMERAS[job.cameras[int(rng.integers(len(job.cameras)))]]
-        rendered = render(identity, sample_shot(rng, camera))
+        rendered = render(identity, sample_capture(rng, camera))
         label = f"{subject:0{job.digits[0]}d}"
         name = f"{label}/{eye}/{label}{eye}{number:0{job.digits[1]}d}.png"
         mask, iris_mask = f"masks/{name}.png", f"iris_masks/{name}.png"
@@ -164,7 +166,7 @@ def _record(rendered: RenderedEye) -> Record:
     return {
         "camera": rendered.camera,
         "identity_seed": rendered.identity_seed,
-        "shot_seed": rendered.shot.seed,
+        "capture_seed": rendered.capture.seed,
         "height": height,
         "width": width,
         **segmentation_fields(truth, decimals=None),

@@ -30,8 +30,10 @@ class Anatomy:
         Fourier coefficients (cosines, sines) of the boundary from order 2 on, relative to its radius.
     tissue_strength : float
         How much the non-linear stretch of the tissue grows with the pupil's ratio.
-    lid_upper_curve, lid_lower_curve, lid_upper_offset, lid_lower_offset, lid_upper_slope, lid_lower_slope : float
-        Coefficients of the parabolas of the eyelids. Their distribution follows hand-marked eyelids of 188 eyes.
+    eyelid_upper_curve, eyelid_upper_offset, eyelid_upper_slope : float
+        Coefficients of the parabola of the upper eyelid; their distribution follows hand-marked eyelids of 188 eyes.
+    eyelid_lower_curve, eyelid_lower_offset, eyelid_lower_slope : float
+        The same of the lower eyelid.
     crease, crease_depth : float
         Height and contrast of the fold of the upper eyelid.
     lash_density, lash_length, lash_droop, lash_width, lower_lash_density : float
@@ -55,12 +57,12 @@ class Anatomy:
     limbus: tuple[tuple[float, ...], tuple[float, ...]]
     pupil: tuple[tuple[float, ...], tuple[float, ...]]
     tissue_strength: float
-    lid_upper_curve: float
-    lid_lower_curve: float
-    lid_upper_offset: float
-    lid_lower_offset: float
-    lid_upper_slope: float
-    lid_lower_slope: float
+    eyelid_upper_curve: float
+    eyelid_lower_curve: float
+    eyelid_upper_offset: float
+    eyelid_lower_offset: float
+    eyelid_upper_slope: float
+    eyelid_lower_slope: float
     crease: float
     crease_depth: float
     lash_density: float
@@ -146,12 +148,12 @@ def _sample_anatomy(rng: np.random.Generator, nasal: int) -> Anatomy:
         limbus=_wobble(rng, (0.012, 0.005, 0.003)),
         pupil=_wobble(rng, tuple(round_pupil * k for k in (0.014, 0.006, 0.004, 0.003, 0.002))),
         tissue_strength=float(rng.uniform(0.3, 1.1)),
-        lid_upper_curve=float(np.clip(rng.normal(0.21, 0.033), 0.12, 0.3)),
-        lid_lower_curve=float(np.clip(rng.normal(0.164, 0.028), 0.08, 0.24)),
-        lid_upper_offset=float(rng.normal(0, 0.12)),
-        lid_lower_offset=float(rng.normal(0, 0.08)),
-        lid_upper_slope=float(rng.normal(-0.02 - 0.044 * nasal, 0.075)),
-        lid_lower_slope=float(rng.normal(0.08 * nasal, 0.075)),
+        eyelid_upper_curve=float(np.clip(rng.normal(0.21, 0.033), 0.12, 0.3)),
+        eyelid_lower_curve=float(np.clip(rng.normal(0.164, 0.028), 0.08, 0.24)),
+        eyelid_upper_offset=float(rng.normal(0, 0.12)),
+        eyelid_lower_offset=float(rng.normal(0, 0.08)),
+        eyelid_upper_slope=float(rng.normal(-0.02 - 0.044 * nasal, 0.075)),
+        eyelid_lower_slope=float(rng.normal(0.08 * nasal, 0.075)),
         crease=float(rng.uniform(0.3, 0.8)),
         crease_depth=float(rng.uniform(0.0, 1.0)),
         lash_density=float(rng.uniform(0.4, 2.0)),

@@ -1,4 +1,4 @@
-"""Render one shot of one eye: the picture and its exact ground truth."""
+"""Render one capture of one eye: the picture and its exact ground truth."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from irisstn.geometry import Float, pixel_axes
 from irisstn.results import Segmentation
+from irisstn.synthetic.capture import Capture
 from irisstn.synthetic.eye import PlacedEye, eye_corners, place_eye
 from irisstn.synthetic.eyewear import draw_contact_lens, draw_glasses
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.noise import smooth_noise
 from irisstn.synthetic.ring_field import RingField, ring_field, sample_texture
-from irisstn.synthetic.shot import Shot
 from irisstn.synthetic.skin import light_field, shade_eyeball, shade_skin, vessels
 from irisstn.synthetic.strokes import draw_brow, draw_glints, draw_lashes
 
@@ -46,7 +46,7 @@ class RenderedEye:
         Name of the camera.
     identity_seed : int
         Seed of the eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     """
 
@@ -57,7 +57,7 @@ class RenderedEye:
     pupil_ratio: float
     camera: str
     identity_seed: int
-    shot: Shot
+    capture: Capture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,14 +79,14 @@ class _Scene:
     light: Float
 
 
-def render(identity: Identity, shot: Shot) -> RenderedEye:
+def render(identity: Identity, capture: Capture) -> RenderedEye:
     """Render a picture of an eye.
 
     Parameters
     ----------
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
 
     Returns
@@ -94,45 +94,47 @@ def render(identity: Identity, shot: Shot) -> RenderedEye:
     RenderedEye
         The same bytes for the same arguments.
     """
-    rng = np.random.default_rng([shot.seed, identity.seed])
-    size = shot.camera.size
-    placed = place_eye(identity, shot)
+    rng = np.random.default_rng([capture.seed, identity.seed])
+    size = capture.camera.size
+    placed = place_eye(identity, capture)
     x, y = pixel_axes(size)
-    upper, lower = placed.upper_lid.below(x, y), -placed.lower_lid.below(x, y)
-    along, _ = placed.upper_lid.frame_coordinates(x, y)
+    upper, lower = placed.upper_eyelid.below(x, y), -placed.lower_eyelid.below(x, y)
+    along, _ = placed.upper_eyelid.frame_coordinates(x, y)
 
     hair = np.zeros(size, np.uint8)
-    draw_brow(hair, identity, shot)
-    draw_lashes(hair, identity, shot, placed)
+    draw_brow(hair, identity, capture)
+    draw_lashes(hair, identity, capture, placed)
     glints = np.zeros(size, np.uint8)
-    draw_glints(glints, shot, placed)
-    scene = _build_scene(rng, identity, shot, placed, distances=(upper, lower, along), layers=(hair, glints))
+    draw_glints(glints, capture, placed)
+    scene = _build_scene(rng, identity, capture, placed, distances=(upper, lower, along), layers=(hair, glints))
 
     anatomy = identity.anatomy
-    if shot.camera.colour:
-        image = np.stack([_expose(rng, shot, _compose(anatomy, shot, scene, channel)) for channel in range(3)], axis=-1)
+    if capture.camera.colour:
+        image = np.stack(
+            [_expose(rng, capture, _compose(anatomy, capture, scene, channel)) for channel in range(3)], axis=-1
+        )
     else:
-        image = _expose(rng, shot, _compose(anatomy, shot, scene, None))
-    if shot.jpeg_quality:
-        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, shot.jpeg_quality])
+        image = _expose(rng, capture, _compose(anatomy, capture, scene, None))
+    if capture.jpeg_quality:
+        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, capture.jpeg_quality])
         image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), np.uint8)
     image.flags.writeable = False
     return RenderedEye(
         image=image,
-        truth=_truth(shot, placed, (upper, lower), (hair, glints)),
-        roll_rad=shot.roll_rad + shot.torsion_rad,
+        truth=_truth(capture, placed, (upper, lower), (hair, glints)),
+        roll_rad=capture.roll_rad + capture.torsion_rad,
         stretch=placed.stretch,
-        pupil_ratio=shot.pupil_ratio,
-        camera=shot.camera.name,
+        pupil_ratio=capture.pupil_ratio,
+        camera=capture.camera.name,
         identity_seed=identity.seed,
-        shot=shot,
+        capture=capture,
     )
 
 
 def _build_scene(
     rng: np.random.Generator,
     identity: Identity,
-    shot: Shot,
+    capture: Capture,
     placed: PlacedEye,
     *,
     distances: tuple[Float, Float, Float],
@@ -140,51 +142,51 @@ def _build_scene(
 ) -> _Scene:
     upper, lower, along = distances
     hair, glints = layers
-    size = shot.camera.size
-    radius = shot.iris_radius_px
+    size = capture.camera.size
+    radius = capture.iris_radius_px
     field = ring_field(placed, size)
     ring_px = placed.limbus.mean_radius - placed.pupil.mean_radius
-    tissue = sample_texture(identity, shot, placed, field)
+    tissue = sample_texture(identity, capture, placed, field)
     soft = max(identity.anatomy.limbus_softness * radius, 1.0)
     limbus = np.clip((1 - field.radius) * np.float32(ring_px / (2 * soft)) + 0.5, 0, 1)
     limbus = limbus * limbus * (3 - 2 * limbus)
     pupil = np.clip(0.5 - field.radius * np.float32(ring_px / 1.5), 0, 1)
     corners = eye_corners(placed)
     sclera, shade = shade_eyeball(
-        rng, shot, upper=upper, lower=lower, along=along, nasal_corner=corners[identity.anatomy.nasal_side > 0]
+        rng, capture, upper=upper, lower=lower, along=along, nasal_corner=corners[identity.anatomy.nasal_side > 0]
     )
-    if shot.contact_lens:
-        draw_contact_lens(rng, sclera, shot)
-    red = vessels(identity, shot, size)
+    if capture.contact_lens:
+        draw_contact_lens(rng, sclera, capture)
+    red = vessels(identity, capture, size)
     hair_cover = cv2.GaussianBlur(hair, (3, 3), 0.55).astype(np.float32) * np.float32(1 / 255)
-    if shot.glasses:
-        draw_glasses(rng, hair_cover, glints, shot)
+    if capture.glasses:
+        draw_glasses(rng, hair_cover, glints, capture)
     return _Scene(
         field=field,
         tissue=tissue,
-        mirrored=_mirror(rng, shot, field),
+        mirrored=_mirror(rng, capture, field),
         inside_limbus=limbus,
         inside_pupil=pupil,
         open=np.clip(np.minimum(upper, lower) * np.float32(0.7) + 0.5, 0, 1),
-        skin=shade_skin(rng, identity, shot, above=-upper, below=-lower, along=along, corners=corners),
+        skin=shade_skin(rng, identity, capture, above=-upper, below=-lower, along=along, corners=corners),
         sclera=sclera,
         vessels=red,
         shade=shade,
         hair=hair_cover,
         glints=cv2.GaussianBlur(glints, (3, 3), 0.6).astype(np.float32) * np.float32(1 / 255),
-        light=light_field(shot, size),
+        light=light_field(capture, size),
     )
 
 
-def _mirror(rng: np.random.Generator, shot: Shot, field: RingField) -> Float:
+def _mirror(rng: np.random.Generator, capture: Capture, field: RingField) -> Float:
     """Reflections of the surroundings in the cornea: faint smooth shapes."""
     size = field.radius.shape[0], field.radius.shape[1]
-    large = smooth_noise(rng, size, max(0.3 * shot.iris_radius_px, 4.0))
-    small = smooth_noise(rng, size, max(0.12 * shot.iris_radius_px, 3.0))
-    return np.asarray(np.abs(large + 0.7 * small) * np.float32(shot.mirrored))
+    large = smooth_noise(rng, size, max(0.3 * capture.iris_radius_px, 4.0))
+    small = smooth_noise(rng, size, max(0.12 * capture.iris_radius_px, 3.0))
+    return np.asarray(np.abs(large + 0.7 * small) * np.float32(capture.mirrored))
 
 
-def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -> Float:
+def _compose(anatomy: Anatomy, capture: Capture, scene: _Scene, channel: int | None) -> Float:
     """The light (H, W) of one colour channel, 0..1, before the sensor; `channel` None is near infrared."""
     if channel is None:
         skin, sclera, outer, inner, blood = 1.0, anatomy.sclera_gain, 1.0, 1.0, 0.1
@@ -194,39 +196,39 @@ def _compose(anatomy: Anatomy, shot: Shot, scene: _Scene, channel: int | None) -
         skin, sclera = anatomy.skin_colour[channel], (0.86, 0.93, 1.0)[channel]
         outer, inner = anatomy.iris_colour[channel], anatomy.inner_colour[channel]
         blood, iris_gain = (0.5, 0.45, 0.12)[channel], 1.0
-    white = sclera * shot.sclera_level
+    white = sclera * capture.sclera_level
     if channel is None:
-        white = max(white, 1.13 * iris_gain * shot.iris_level)  # in near infrared no iris outshines the sclera
+        white = max(white, 1.13 * iris_gain * capture.iris_level)  # in near infrared no iris outshines the sclera
     eyeball = scene.sclera * np.float32(white)
     eyeball *= 1 - np.float32(blood) * scene.vessels
     here = scene.field.rows, scene.field.columns
     # With the exponential the deepest crypts stay brighter than black.
-    iris = np.exp(np.float32(shot.contrast * anatomy.texture_gain) * scene.tissue)
-    iris *= np.float32(outer * iris_gain * shot.iris_level)
+    iris = np.exp(np.float32(capture.contrast * anatomy.texture_gain) * scene.tissue)
+    iris *= np.float32(outer * iris_gain * capture.iris_level)
     if channel is not None:
         toward_pupil = np.clip(1.2 - 2.2 * scene.field.tissue, 0, 1)
         iris *= 1 + np.float32(inner / outer - 1) * toward_pupil
     around = eyeball[here]
     around += (iris - around) * scene.inside_limbus
-    around += (np.float32(shot.pupil_level) - around) * scene.inside_pupil
+    around += (np.float32(capture.pupil_level) - around) * scene.inside_pupil
     around += scene.mirrored * scene.inside_limbus
     eyeball *= scene.shade
-    picture = scene.skin * np.float32(skin * shot.skin_level)
+    picture = scene.skin * np.float32(skin * capture.skin_level)
     picture += (eyeball - picture) * scene.open
     picture *= scene.light
-    picture += (np.float32(shot.lash_level) - picture) * scene.hair
+    picture += (np.float32(capture.lash_level) - picture) * scene.hair
     return np.asarray(np.maximum(picture, 1.5 * scene.glints))
 
 
-def _expose(rng: np.random.Generator, shot: Shot, light: Float) -> Image:
+def _expose(rng: np.random.Generator, capture: Capture, light: Float) -> Image:
     """The 8-bit picture (H, W) of the light (H, W), after motion blur, defocus and sensor noise."""
     light = np.minimum(light, 1.35)
-    if shot.motion_px >= 1:
-        light = np.asarray(cv2.filter2D(light, -1, _motion_kernel(shot.motion_px, shot.motion_rad)), np.float32)
-    if shot.blur_px > 0.25:
-        light = np.asarray(cv2.GaussianBlur(light, (0, 0), shot.blur_px), np.float32)
+    if capture.motion_px >= 1:
+        light = np.asarray(cv2.filter2D(light, -1, _motion_kernel(capture.motion_px, capture.motion_rad)), np.float32)
+    if capture.blur_px > 0.25:
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), capture.blur_px), np.float32)
     noise = rng.standard_normal(light.shape, np.float32)
-    light = light + noise * np.float32(shot.noise)
+    light = light + noise * np.float32(capture.noise)
     return np.asarray(cv2.convertScaleAbs(np.maximum(light, 0), alpha=255.0), np.uint8)
 
 
@@ -238,20 +240,22 @@ def _motion_kernel(length: float, angle_rad: float) -> Float:
     return np.asarray(kernel / kernel.sum())
 
 
-def _truth(shot: Shot, placed: PlacedEye, distances: tuple[Float, Float], layers: tuple[Image, Image]) -> Segmentation:
-    size = shot.camera.size
+def _truth(
+    capture: Capture, placed: PlacedEye, distances: tuple[Float, Float], layers: tuple[Image, Image]
+) -> Segmentation:
+    size = capture.camera.size
     disc = placed.limbus.mask(size)
     iris = disc & ~placed.pupil.mask(size) & (distances[0] >= 0) & (distances[1] >= 0)
     hair, glints = layers
-    bloom = 2 * round(1 + 1.2 * shot.blur_px) + 1
+    bloom = 2 * round(1 + 1.2 * capture.blur_px) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (bloom, bloom))
     bright = cv2.dilate(glints, kernel) > _GLINT_COVER
     usable = iris & (hair < _LASH_COVER) & ~bright
     return Segmentation(
         pupil=placed.pupil,
         limbus=placed.limbus,
-        upper_lid=placed.upper_lid,
-        lower_lid=placed.lower_lid,
+        upper_eyelid=placed.upper_eyelid,
+        lower_eyelid=placed.lower_eyelid,
         iris_mask=iris,
         usable=usable,
     )

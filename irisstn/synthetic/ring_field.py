@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import TAU, Float
+from irisstn.synthetic.capture import Capture
 from irisstn.synthetic.eye import PlacedEye
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.noise import smooth_noise
-from irisstn.synthetic.shot import Shot
 
 _STEP = 4  # pixels between the points at which ring coordinates are solved; between them they are nearly linear
 _TABLE = 1024  # angles at which the radii of the boundaries are tabulated
@@ -140,7 +140,7 @@ def ring_field(placed: PlacedEye, image_size: tuple[int, int], margin: float = 0
     return RingField(slice(top, bottom), slice(left, right), radius, tissue, np.arctan2(full_y, full_x))
 
 
-def sample_texture(identity: Identity, shot: Shot, placed: PlacedEye, field: RingField) -> Float:
+def sample_texture(identity: Identity, capture: Capture, placed: PlacedEye, field: RingField) -> Float:
     """Brightness of the tissue at each pixel.
 
     The texture is first reduced to about the resolution of the picture, which prevents aliasing. Pictures of one eye
@@ -151,7 +151,7 @@ def sample_texture(identity: Identity, shot: Shot, placed: PlacedEye, field: Rin
     ----------
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     placed : PlacedEye
         The geometry of the eye.
@@ -172,20 +172,20 @@ def sample_texture(identity: Identity, shot: Shot, placed: PlacedEye, field: Rin
         rows //= 2
     if (rows, columns) != texture.shape:
         texture = np.asarray(cv2.resize(texture, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-    roll = shot.roll_rad + shot.torsion_rad
+    roll = capture.roll_rad + capture.torsion_rad
     padded = np.concatenate([texture[:, -2:], texture, texture[:, :2]], axis=1)
-    if shot.relief > 0:
-        padded = _shade_relief(padded, shot.relief, shot.relief_rad - roll)
+    if capture.relief > 0:
+        padded = _shade_relief(padded, capture.relief, capture.relief_rad - roll)
     turns = (field.angle_rad - np.float32(roll)) * np.float32(1 / TAU)
     tissue = field.tissue
-    if shot.tissue_warp > 0:
-        rng = np.random.default_rng([shot.seed, 6])
+    if capture.tissue_warp > 0:
+        rng = np.random.default_rng([capture.seed, 6])
         cell = max(0.22 * outer, 4.0)
         shape = tissue.shape[0], tissue.shape[1]
         aside, along = (smooth_noise(rng, shape, cell) for _ in range(2))
         ring = (field.radius > 0) & (field.radius < 1)
-        turns += (aside - aside[ring].mean()) * np.float32(shot.tissue_warp / TAU)
-        tissue = tissue + along * tissue * (1 - tissue) * np.float32(4 * shot.tissue_warp)
+        turns += (aside - aside[ring].mean()) * np.float32(capture.tissue_warp / TAU)
+        tissue = tissue + along * tissue * (1 - tissue) * np.float32(4 * capture.tissue_warp)
     turns -= np.floor(turns)
     from_x = turns * np.float32(columns) + np.float32(1.5)
     from_y = tissue * np.float32(rows) - np.float32(0.5)

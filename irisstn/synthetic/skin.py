@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Eyelid, Float
+from irisstn.synthetic.capture import Capture
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.noise import smooth_noise
-from irisstn.synthetic.shot import Shot
 
 _PER_RADIUS = 64  # steps of a brightness table per iris radius
 _REACH = 4.0  # extent of the tables in iris radii
@@ -17,7 +17,7 @@ _REACH = 4.0  # extent of the tables in iris radii
 def shade_skin(
     rng: np.random.Generator,
     identity: Identity,
-    shot: Shot,
+    capture: Capture,
     *,
     above: Float,
     below: Float,
@@ -32,7 +32,7 @@ def shade_skin(
         The source of what differs between pictures.
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     above, below : ndarray of float32, shape (H, W)
         Distance of each pixel above the upper and below the lower eyelid, in pixels.
@@ -48,7 +48,7 @@ def shade_skin(
     """
     anatomy = identity.anatomy
     size = above.shape[0], above.shape[1]
-    radius = shot.iris_radius_px
+    radius = capture.iris_radius_px
     own = np.random.default_rng([identity.seed, 4])
     folds = smooth_noise(own, size, 0.45 * radius, 2.0)
     fine = smooth_noise(rng, size, max(0.055 * radius, 2.0), 1.8)
@@ -87,7 +87,7 @@ def shade_skin(
 
 def shade_eyeball(
     rng: np.random.Generator,
-    shot: Shot,
+    capture: Capture,
     *,
     upper: Float,
     lower: Float,
@@ -100,7 +100,7 @@ def shade_eyeball(
     ----------
     rng : numpy.random.Generator
         The source of randomness.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     upper, lower : ndarray of float32, shape (H, W)
         Distance of each pixel below the upper and above the lower eyelid, in pixels.
@@ -117,10 +117,10 @@ def shade_eyeball(
         Factor of the brightness of sclera and iris.
     """
     size = upper.shape[0], upper.shape[1]
-    radius = shot.iris_radius_px
+    radius = capture.iris_radius_px
     depth = np.arange(int(_REACH * _PER_RADIUS), dtype=np.float32) / _PER_RADIUS
-    under_upper = 1 - shot.lid_shadow * (0.7 * np.exp(-depth / 0.1) + 0.5 * np.exp(-depth / 0.35))
-    under_lower = 1 - 0.5 * shot.lid_shadow * np.exp(-depth / 0.05)
+    under_upper = 1 - capture.eyelid_shadow * (0.7 * np.exp(-depth / 0.1) + 0.5 * np.exp(-depth / 0.35))
+    under_lower = 1 - 0.5 * capture.eyelid_shadow * np.exp(-depth / 0.05)
     shade = _look_up(under_upper, upper, radius) * _look_up(under_lower, lower, radius)
     aside = along * np.float32(1 / (2.4 * radius))
     sclera = 1.0 - 0.16 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)
@@ -131,12 +131,12 @@ def shade_eyeball(
     return np.asarray(sclera, np.float32), shade
 
 
-def light_field(shot: Shot, image_size: tuple[int, int]) -> Float:
+def light_field(capture: Capture, image_size: tuple[int, int]) -> Float:
     """Illumination: a linear gradient and a decrease towards the sides of the picture.
 
     Parameters
     ----------
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     image_size : tuple of int
         (H, W) of the picture.
@@ -149,19 +149,19 @@ def light_field(shot: Shot, image_size: tuple[int, int]) -> Float:
     height, width = image_size
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    fall = np.float32(0.5 * shot.vignette)
-    row = 1 + np.float32(shot.light_x) * x - fall * x * x
-    return np.asarray(row + (np.float32(shot.light_y) * y - fall * y * y))
+    fall = np.float32(0.5 * capture.vignette)
+    row = 1 + np.float32(capture.light_x) * x - fall * x * x
+    return np.asarray(row + (np.float32(capture.light_y) * y - fall * y * y))
 
 
-def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Float:
+def vessels(identity: Identity, capture: Capture, image_size: tuple[int, int]) -> Float:
     """Blood vessels of the sclera: irregular lines from the corners of the eye towards the iris.
 
     Parameters
     ----------
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     image_size : tuple of int
         (H, W) of the picture.
@@ -173,15 +173,15 @@ def vessels(identity: Identity, shot: Shot, image_size: tuple[int, int]) -> Floa
     """
     own = np.random.default_rng([identity.seed, 5])
     layer = np.zeros(image_size, np.uint8)
-    radius = shot.iris_radius_px
+    radius = capture.iris_radius_px
     count = int(own.integers(4, 12))
-    frame = Eyelid(shot.x, shot.y, shot.roll_rad, (0.0, 0.0, 0.0))
+    frame = Eyelid(capture.x, capture.y, capture.roll_rad, (0.0, 0.0, 0.0))
     lines = []
     for _ in range(count):
         side = own.choice([-1.0, 1.0])
         along = side * np.linspace(2.4, own.uniform(1.05, 1.6), 14) * radius
         across = (own.uniform(-0.6, 0.6) + np.cumsum(own.normal(0, 0.035, 14))) * radius
-        points = frame.points(along) + across[:, None] * np.array([-np.sin(shot.roll_rad), np.cos(shot.roll_rad)])
+        points = frame.points(along) + across[:, None] * np.array([-np.sin(capture.roll_rad), np.cos(capture.roll_rad)])
         lines.append(np.rint(points * 16).astype(np.int32))
     thickness = max(1, round(0.012 * radius))
     cv2.polylines(layer, lines, False, 160, thickness, cv2.LINE_AA, 4)

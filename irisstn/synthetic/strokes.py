@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import Eyelid, Float
+from irisstn.synthetic.capture import GLINT_PATTERNS, Capture
 from irisstn.synthetic.eye import PlacedEye, eye_corners
 from irisstn.synthetic.identity import Identity
-from irisstn.synthetic.shot import GLINT_PATTERNS, Shot
 
 Layer = NDArray[np.uint8]
 
@@ -18,7 +18,7 @@ _STEPS = np.linspace(0, 1, 8)[:, None, None]
 _BLEND = np.concatenate([(1 - _STEPS) ** 2, 2 * _STEPS * (1 - _STEPS), _STEPS**2], axis=1)[:, :, 0]
 
 
-def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye) -> None:
+def draw_lashes(layer: Layer, identity: Identity, capture: Capture, placed: PlacedEye) -> None:
     """Draw the eyelashes of both eyelids: tapering curves, the upper ones in loose clumps.
 
     Parameters
@@ -27,15 +27,15 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
         Coverage by hair, 0..255; modified in place.
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     placed : PlacedEye
         The geometry of the eye.
     """
     anatomy = identity.anatomy
     own = np.random.default_rng([identity.seed, 1])
-    moved = np.random.default_rng([shot.seed, 1])
-    size = shot.iris_radius_px
+    moved = np.random.default_rng([capture.seed, 1])
+    size = capture.iris_radius_px
     left, right = eye_corners(placed)
     middle, half = 0.5 * (left + right), 0.5 * (right - left)
 
@@ -44,15 +44,15 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     clumps = np.sort(own.uniform(-1, 1, max(6, count // 4)))
     nearest = clumps[np.abs(roots[:, None] - clumps).argmin(axis=1)]
     lean = 1.15 * roots + own.normal(0, 0.25, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
-    droop = 0.7 * np.tanh((anatomy.lash_droop + shot.lash_droop) / 0.7) + own.normal(0, 0.22, count)
+    droop = 0.7 * np.tanh((anatomy.lash_droop + capture.lash_droop) / 0.7) + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
-    start: Float = placed.upper_lid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
+    start: Float = placed.upper_eyelid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # eyelashes curl up towards their tips
     _draw_curves(
         layer,
         start,
-        _along(placed.upper_lid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
-        _along(placed.upper_lid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
+        _along(placed.upper_eyelid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
+        _along(placed.upper_eyelid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
         width=anatomy.lash_width * own.uniform(0.6, 1.2, count) * 0.013 * size,
         cover=own.uniform(0.55, 1.0, count),
     )
@@ -61,19 +61,19 @@ def draw_lashes(layer: Layer, identity: Identity, shot: Shot, placed: PlacedEye)
     roots = own.uniform(-1, 1, count)
     length = own.uniform(0.12, 0.3, count) * size
     lean = 0.8 * roots + own.normal(0, 0.45, count)
-    start = placed.lower_lid.points(middle + roots * half)
-    start = start + _along(placed.lower_lid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
+    start = placed.lower_eyelid.points(middle + roots * half)
+    start = start + _along(placed.lower_eyelid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
     _draw_curves(
         layer,
         start,
-        _along(placed.lower_lid, lean * 0.4 * length, 0.6 * length),
-        _along(placed.lower_lid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
+        _along(placed.lower_eyelid, lean * 0.4 * length, 0.6 * length),
+        _along(placed.lower_eyelid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
         width=anatomy.lash_width * own.uniform(0.5, 1.0, count) * 0.009 * size,
         cover=own.uniform(0.35, 0.85, count),
     )
 
 
-def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
+def draw_brow(layer: Layer, identity: Identity, capture: Capture) -> None:
     """Draw the eyebrow, if it lies within the picture.
 
     Parameters
@@ -82,14 +82,14 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
         Coverage by hair, 0..255; modified in place.
     identity : Identity
         The eye.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     """
     anatomy = identity.anatomy
-    size = shot.iris_radius_px
-    frame = Eyelid(shot.x, shot.y, shot.roll_rad, (0.0, 0.0, 0.0))
-    height = anatomy.brow_height + 0.4 * min(shot.upper_lid, 1.0) - 0.3
-    if shot.y - (height - 0.6) * size < 0:
+    size = capture.iris_radius_px
+    frame = Eyelid(capture.x, capture.y, capture.roll_rad, (0.0, 0.0, 0.0))
+    height = anatomy.brow_height + 0.4 * min(capture.upper_eyelid, 1.0) - 0.3
+    if capture.y - (height - 0.6) * size < 0:
         return
     own = np.random.default_rng([identity.seed, 2])
     count = int(650 * anatomy.brow_density)
@@ -111,32 +111,35 @@ def draw_brow(layer: Layer, identity: Identity, shot: Shot) -> None:
     )
 
 
-def draw_glints(layer: Layer, shot: Shot, placed: PlacedEye) -> None:
+def draw_glints(layer: Layer, capture: Capture, placed: PlacedEye) -> None:
     """Draw the specular reflections of the lamps on the cornea, and those on the tear film along the eyelids.
 
     Parameters
     ----------
     layer : ndarray of uint8, shape (H, W)
         Coverage by reflections, 0..255; modified in place.
-    shot : Shot
+    capture : Capture
         The parameters of the picture.
     placed : PlacedEye
         The geometry of the eye.
     """
-    rng = np.random.default_rng([shot.seed, 3])
-    size = shot.iris_radius_px
-    middle = np.array([placed.pupil.x + shot.glint_x * size, placed.pupil.y + shot.glint_y * size])
-    lamps = np.array(GLINT_PATTERNS[shot.glints]) * shot.glint_spread * size + middle
-    if shot.glint_ghosts > 0:
+    rng = np.random.default_rng([capture.seed, 3])
+    size = capture.iris_radius_px
+    middle = np.array([placed.pupil.x + capture.glint_x * size, placed.pupil.y + capture.glint_y * size])
+    lamps = np.array(GLINT_PATTERNS[capture.glints]) * capture.glint_spread * size + middle
+    if capture.glint_ghosts > 0:
         for at in (lamps - middle) * rng.uniform(1.4, 1.9) + middle + rng.normal(0, 0.07, 2) * size:
-            _draw_dot(layer, at, 0.02 * size, int(255 * shot.glint_ghosts * rng.uniform(0.2, 1)))
-    if shot.glints == "window":
+            _draw_dot(layer, at, 0.02 * size, int(255 * capture.glint_ghosts * rng.uniform(0.2, 1)))
+    if capture.glints == "window":
         _draw_window(layer, rng, middle, size)
     else:
         for at in lamps:
-            _draw_dot(layer, at, shot.glint_size * size * rng.uniform(0.85, 1.1), 255)
-    for eyelid, count, side in ((placed.lower_lid, shot.tear_glints, -1), (placed.upper_lid, shot.tear_glints // 2, 1)):
-        for along in rng.normal(0, 0.16, count) * size + shot.glint_x * size:
+            _draw_dot(layer, at, capture.glint_size * size * rng.uniform(0.85, 1.1), 255)
+    for eyelid, count, side in (
+        (placed.lower_eyelid, capture.tear_glints, -1),
+        (placed.upper_eyelid, capture.tear_glints // 2, 1),
+    ):
+        for along in rng.normal(0, 0.16, count) * size + capture.glint_x * size:
             at = eyelid.points(along) + _along(eyelid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]
             _draw_dot(layer, at, rng.uniform(0.006, 0.02) * size, int(rng.uniform(100, 255)))
 

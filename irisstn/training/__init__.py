@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from irisstn.training.config import TrainConfig
     from irisstn.training.data.batches import Eyes
     from irisstn.training.data.rendered_eyes import RenderedEyes
-    from irisstn.training.roll_reader import LidSamples, calibration, fit_roll_reader, spread_within_eyes
+    from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 
 __all__ = [
+    "EyelidSamples",
     "Eyes",
-    "LidSamples",
     "RenderedEyes",
     "SafetensorsCheckpoint",
     "StripSettings",
@@ -34,7 +34,7 @@ __all__ = [
 
 _MODULES = {
     "Eyes": "irisstn.training.data.batches",
-    "LidSamples": "irisstn.training.roll_reader",
+    "EyelidSamples": "irisstn.training.roll_reader",
     "RenderedEyes": "irisstn.training.data.rendered_eyes",
     "SafetensorsCheckpoint": "irisstn.training.checkpoints",
     "StripSettings": "irisstn.training.whitening",

@@ -118,7 +118,7 @@ class RecognitionModule(lightning.LightningModule):
         images, usable = batch.images, batch.usable
         warped = ring = None
         if self.rectifier is not None:
-            warped = self.rectifier.warp(images, usable, batch.contexts, lids=batch.lids)
+            warped = self.rectifier.warp(images, usable, batch.contexts, eyelids=batch.eyelids)
             transform = self.rectifier.transform
             ring = transform.physical(warped.theta) if isinstance(transform, Ring) else None
             images, usable = warped.image, usable if warped.usable is None else warped.usable

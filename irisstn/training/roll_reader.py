@@ -17,13 +17,13 @@ _STIFFNESS = 1e-3  # weight of the squared distance from the start, for paramete
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LidSamples:
+class EyelidSamples:
     """Eyelids of pictures with the true roll.
 
     Attributes
     ----------
-    lids : Tensor, shape (N, 2, 5)
-        Eyelids as in `irisstn.rectification.ring_context.lid_parabolas`.
+    eyelids : Tensor, shape (N, 2, 5)
+        Eyelids as in `irisstn.rectification.ring_context.eyelid_parabolas`.
     roll_rad : Tensor, shape (N,)
         True roll of each picture.
     eyes : ndarray of str, shape (N,)
@@ -35,27 +35,29 @@ class LidSamples:
         Where the shapes do not fit.
     """
 
-    lids: Tensor
+    eyelids: Tensor
     roll_rad: Tensor
     eyes: NDArray[np.str_]
 
     def __post_init__(self) -> None:
-        if self.lids.shape != (len(self.eyes), 2, 5) or self.roll_rad.shape != (len(self.eyes),):
-            raise ValueError(f"{len(self.eyes)} pictures, but lids {self.lids.shape}, rolls {self.roll_rad.shape}")
+        if self.eyelids.shape != (len(self.eyes), 2, 5) or self.roll_rad.shape != (len(self.eyes),):
+            raise ValueError(
+                f"{len(self.eyes)} pictures, but eyelids {self.eyelids.shape}, rolls {self.roll_rad.shape}"
+            )
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
         """Select the pictures where `chosen` (N,) is True."""
         at = torch.from_numpy(np.flatnonzero(chosen))
-        return type(self)(self.lids[at], self.roll_rad[at], self.eyes[chosen])
+        return type(self)(self.eyelids[at], self.roll_rad[at], self.eyes[chosen])
 
-    def without(self, lid: int) -> Self:
+    def without(self, eyelid: int) -> Self:
         """Mark the upper (0) or lower (1) eyelid as unknown in all pictures."""
-        lids = self.lids.clone()
-        lids[:, lid] = 0
-        return type(self)(lids, self.roll_rad, self.eyes)
+        eyelids = self.eyelids.clone()
+        eyelids[:, eyelid] = 0
+        return type(self)(eyelids, self.roll_rad, self.eyes)
 
 
-def fit_roll_reader(samples: LidSamples) -> RollReader:
+def fit_roll_reader(samples: EyelidSamples) -> RollReader:
     """Fit a roll reader by maximum likelihood of the differences between pictures of one eye.
 
     Only differences within eyes matter for recognition: a tilt that an eye's eyelids have in every picture is not an
@@ -63,7 +65,7 @@ def fit_roll_reader(samples: LidSamples) -> RollReader:
 
     Parameters
     ----------
-    samples : LidSamples
+    samples : EyelidSamples
         At least two pictures of an eye.
 
     Returns
@@ -97,12 +99,12 @@ def fit_roll_reader(samples: LidSamples) -> RollReader:
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     reader.spread.requires_grad_(False)
     with torch.no_grad():
-        reader.between.fill_(_between(samples, reader(samples.lids)))
+        reader.between.fill_(_between(samples, reader(samples.eyelids)))
     return reader
 
 
 @torch.no_grad()
-def calibration(reader: RollReader, samples: LidSamples) -> float:
+def calibration(reader: RollReader, samples: EyelidSamples) -> float:
     """Root mean square of the differences within eyes, divided by their predicted standard deviations: ideally 1."""
     first, second = _pairs(samples)
     error, sd = _differences(reader, samples, first, second)
@@ -110,35 +112,35 @@ def calibration(reader: RollReader, samples: LidSamples) -> float:
 
 
 @torch.no_grad()
-def spread_within_eyes(reader: RollReader, samples: LidSamples) -> float:
+def spread_within_eyes(reader: RollReader, samples: EyelidSamples) -> float:
     """Standard deviation in rad of the reading's errors among an eye's pictures."""
     first, second = _pairs(samples)
     error, _ = _differences(reader, samples, first, second)
     return float((error.square().mean() / 2).sqrt())
 
 
-def _pairs(samples: LidSamples) -> tuple[Tensor, Tensor]:
-    """All pairs of pictures of one eye in which a lid is known."""
-    known = (samples.lids[:, :, 0] > 0).any(dim=1).numpy()
+def _pairs(samples: EyelidSamples) -> tuple[Tensor, Tensor]:
+    """All pairs of pictures of one eye in which a eyelid is known."""
+    known = (samples.eyelids[:, :, 0] > 0).any(dim=1).numpy()
     same = (samples.eyes[:, None] == samples.eyes[None, :]) & known[:, None] & known[None, :]
     first, second = np.nonzero(np.triu(same, 1))
     return torch.from_numpy(first), torch.from_numpy(second)
 
 
-def _differences(reader: RollReader, samples: LidSamples, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    reading: RollReading = reader(samples.lids)
+def _differences(reader: RollReader, samples: EyelidSamples, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    reading: RollReading = reader(samples.eyelids)
     error = reading.angle_rad[:, 0] - samples.roll_rad
     sd = reading.sd_rad[:, 0]
     return error[first] - error[second], torch.hypot(sd[first], sd[second])
 
 
-def _surprise(reader: RollReader, samples: LidSamples) -> Tensor:
+def _surprise(reader: RollReader, samples: EyelidSamples) -> Tensor:
     """Mean negative logarithm of the likelihood of the differences within eyes, but for a constant."""
     error, sd = _differences(reader, samples, *_pairs(samples))
     return (torch.log(sd) + 0.5 * (error / sd).square()).mean()
 
 
-def _between(samples: LidSamples, reading: RollReading) -> float:
+def _between(samples: EyelidSamples, reading: RollReading) -> float:
     """Standard deviation of the eyes' mean errors."""
     error = (reading.angle_rad[:, 0] - samples.roll_rad).numpy()
     known = reading.known[:, 0].numpy()

@@ -48,18 +48,18 @@ def draw_overlay(image: Gray, segmentation: Segmentation, *, max_side: int = 102
     width = max(1, round(max(size) / 500))
     for boundary, colour in ((segmentation.pupil, _PUPIL), (segmentation.limbus, _LIMBUS)):
         _draw(drawn, boundary.points(TAU * np.arange(180) / 180), scale, colour, width, closed=True)
-    for lid in (segmentation.upper_lid, segmentation.lower_lid):
-        if lid is not None:
-            _draw(drawn, _eyelid_points(lid, segmentation.limbus), scale, _LID, width, closed=False)
+    for eyelid in (segmentation.upper_eyelid, segmentation.lower_eyelid):
+        if eyelid is not None:
+            _draw(drawn, _eyelid_points(eyelid, segmentation.limbus), scale, _LID, width, closed=False)
     return drawn
 
 
-def _eyelid_points(lid: Eyelid, limbus: Boundary) -> Float:
+def _eyelid_points(eyelid: Eyelid, limbus: Boundary) -> Float:
     """Points (64, 2) of the edge of an eyelid near the iris; farther away the parabola does not follow the eyelid."""
     reach = 1.3 * limbus.mean_radius
     # u = 0 is the origin of the parabola's frame, which need not be the centre of the iris.
-    along = (limbus.x - lid.x) * np.cos(lid.angle_rad) + (limbus.y - lid.y) * np.sin(lid.angle_rad)
-    return lid.points(along + np.linspace(-reach, reach, 64))
+    along = (limbus.x - eyelid.x) * np.cos(eyelid.angle_rad) + (limbus.y - eyelid.y) * np.sin(eyelid.angle_rad)
+    return eyelid.points(along + np.linspace(-reach, reach, 64))
 
 
 def _draw(

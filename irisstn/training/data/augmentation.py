@@ -238,7 +238,7 @@ def _rebalanced(rng: np.random.Generator, image: Gray) -> Gray:
 
 
 def mirrored(strips: Tensor) -> Tensor:
-    """Strips (B, 1, R, T) as a mirror shows their eyes, left for right: the lids stay above and below."""
+    """Strips (B, 1, R, T) as a mirror shows their eyes, left for right: the eyelids stay above and below."""
     return strips.flip(3).roll(strips.shape[3] // 2, 3)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from irisstn.rectification.ring_context import NO_LIDS, Context, without_margin
+from irisstn.rectification.ring_context import NO_EYELIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
@@ -62,8 +62,8 @@ class Batch(NamedTuple):
         Masks, 1 = usable.
     contexts : Tensor, shape (B, 5, 64, 256)
         Planes of `irisstn.rectification.ring_context`.
-    lids : Tensor, shape (B, 2, 5)
-        Parabolas of the eyelids, `Context.lids`; zeros where they are not known.
+    eyelids : Tensor, shape (B, 2, 5)
+        Parabolas of the eyelids, `Context.eyelids`; zeros where they are not known.
     labels : Tensor, shape (B,)
         Identities.
     groups : Tensor, shape (B,)
@@ -75,7 +75,7 @@ class Batch(NamedTuple):
     images: Tensor
     usable: Tensor
     contexts: Tensor
-    lids: Tensor
+    eyelids: Tensor
     labels: Tensor
     groups: Tensor
     targets: Tensor
@@ -264,7 +264,7 @@ def make_batch(
     """
     strips: list[Strip] = []
     contexts: list[NDArray[np.float32]] = []
-    lids: list[NDArray[np.float32]] = []
+    eyelids: list[NDArray[np.float32]] = []
     targets: list[NDArray[np.floating]] = []
     for index in indices:
         errors = sample_perturbation(rng, perturbation)
@@ -279,7 +279,7 @@ def make_batch(
             context = without_margin(context)
         strips.append(strip)
         contexts.append(np.zeros(0, np.float32) if context is None else context.planes())
-        lids.append(NO_LIDS if context is None else context.lids)
+        eyelids.append(NO_EYELIDS if context is None else context.eyelids)
         targets.append(target)
     labels = torch.from_numpy(eyes.labels[list(indices)].astype(np.int64))
     images, usable = to_tensors(strips)
@@ -287,7 +287,7 @@ def make_batch(
         images=images,
         usable=usable,
         contexts=torch.from_numpy(np.stack(contexts)),
-        lids=torch.from_numpy(np.stack(lids)),
+        eyelids=torch.from_numpy(np.stack(eyelids)),
         labels=labels,
         groups=labels if eyes.upright else torch.tensor(list(indices)),
         targets=torch.from_numpy(np.stack(targets).astype(np.float32)),

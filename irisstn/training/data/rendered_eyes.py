@@ -27,7 +27,7 @@ from irisstn.images import to_gray
 from irisstn.processes import end_with_parent
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import EyeCrop, crop_eye
 from irisstn.training.data.eye_files import read_eye_crops, write_eye_crops
@@ -96,7 +96,7 @@ class RenderedConfig(Strict):
         if self.cache is None:
             return run / "eyes"
         # These keys are the fields' names of an earlier version: with others, existing caches would not be found.
-        settings = {"shots": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
+        settings = {"captures": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
         if self.degraded_fraction:
             settings |= {"degraded": self.degraded_fraction, "degradation": self.degradation.model_dump(mode="json")}
         text = json.dumps(settings, separators=(",", ":"), ensure_ascii=False)
@@ -224,7 +224,7 @@ def render_capture(identity: Identity, rng: np.random.Generator, config: Rendere
         The eye with its true boundaries.
     """
     camera = CAMERAS[config.cameras[int(rng.integers(len(config.cameras)))]]
-    eye = render(identity, sample_shot(rng, camera))
+    eye = render(identity, sample_capture(rng, camera))
     image, truth = to_gray(eye.image), eye.truth
     if config.degraded_fraction and rng.random() < config.degraded_fraction:
         image, truth = degrade(image, truth, rng, config.degradation)

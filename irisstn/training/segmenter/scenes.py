@@ -13,7 +13,7 @@ import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.segmentation.crop import Crop
-from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_shot
+from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_capture
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye
 
@@ -91,15 +91,15 @@ def render_scene(seed: int, number: int) -> Scene:
     """
     rng = np.random.default_rng((seed, number))
     identity = Identity.from_seed(_FIRST_SEED + int(rng.integers(1 << 40)))
-    shot = sample_shot(rng, _camera(rng))
-    eye = render(identity, shot)
+    capture = sample_capture(rng, _camera(rng))
+    eye = render(identity, capture)
     image = np.asarray(eye.image)
     if image.ndim == 3:  # mostly the red channel, which `irisstn.images` uses of colour images
         image = image[..., 2] if rng.random() < 0.7 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, shot.iris_radius_px / _MAX_IRIS_RADIUS))
-    placed = place_eye(identity, shot)
+    crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, capture.iris_radius_px / _MAX_IRIS_RADIUS))
+    placed = place_eye(identity, capture)
     pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
-    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
+    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_eyelid, placed.lower_eyelid))
     return Scene(crop.image.copy(), pupil, limbus, upper, lower)
 
 
