@@ -169,10 +169,10 @@ def _grays(image: Gray, segmentation: Segmentation) -> tuple[float, float, float
     beyond = [limbus.x, limbus.y] + np.linspace(1.1, 1.2, 4)[:, None, None] * limbus.radius(angles)[:, None] * outward
     open_eye = _inside_picture(beyond, image.shape)
     x, y = beyond[..., 0], beyond[..., 1]
-    if segmentation.upper_eyelid is not None:
-        open_eye &= ~segmentation.upper_eyelid.is_above(x, y)
-    if segmentation.lower_eyelid is not None:
-        open_eye &= segmentation.lower_eyelid.is_above(x, y)
+    if segmentation.upper_lid is not None:
+        open_eye &= ~segmentation.upper_lid.is_above(x, y)
+    if segmentation.lower_lid is not None:
+        open_eye &= segmentation.lower_lid.is_above(x, y)
     sclera = _read(image, beyond)[open_eye] if open_eye.any() else iris
     return float(np.median(iris)), float(np.median(inside)), float(np.median(sclera))
 

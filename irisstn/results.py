@@ -21,7 +21,7 @@ class Segmentation:
     ----------
     pupil, limbus : Boundary
         Inner and outer boundary of the iris.
-    upper_eyelid, lower_eyelid : Eyelid or None
+    upper_lid, lower_lid : Eyelid or None
         Edges of the eyelids, which need not touch the iris; None where an eyelid is not visible.
     iris_mask : ndarray of bool, shape (H, W)
         True on the iris between the eyelids, including eyelashes and specular reflections. A read-only copy.
@@ -36,8 +36,8 @@ class Segmentation:
 
     pupil: Boundary
     limbus: Boundary
-    upper_eyelid: Eyelid | None
-    lower_eyelid: Eyelid | None
+    upper_lid: Eyelid | None
+    lower_lid: Eyelid | None
     iris_mask: Bool
     usable: Bool
 

@@ -47,7 +47,7 @@ def test_segment_writes_what_the_functions_return(eyes: Path, segmented: Path):
         np.testing.assert_array_equal(again.usable, found.usable)
         angles = np.linspace(0, 6, 20)
         np.testing.assert_allclose(again.limbus.points(angles), found.limbus.points(angles), atol=1e-3)
-        assert (again.upper_eyelid is None) == (found.upper_eyelid is None)
+        assert (again.upper_lid is None) == (found.upper_lid is None)
         assert isinstance(record["pupil"], dict)
         assert 0 < float(str(record["pupil"]["b"])) <= float(str(record["pupil"]["a"]))
 

@@ -138,8 +138,8 @@ def segmentation() -> Segmentation:
     return Segmentation(
         pupil=Boundary.from_ellipse(Ellipse(30.123456, 20.0, 5.0, 4.5, 0.3)),
         limbus=Boundary.from_ellipse(Ellipse(30.5, 20.25, 12.0, 11.0)),
-        upper_eyelid=Eyelid(30.0, 12.0, 0.01, (1.0, -0.123456, 0.000123456)),
-        lower_eyelid=None,
+        upper_lid=Eyelid(30.0, 12.0, 0.01, (1.0, -0.123456, 0.000123456)),
+        lower_lid=None,
         iris_mask=mask,
         usable=mask & (np.arange(60) > 22),
     )
@@ -154,10 +154,10 @@ def test_a_segmentation_comes_back_from_its_fields(
     angles = np.linspace(0, 6, 30)
     for got, given in ((again.pupil, segmentation.pupil), (again.limbus, segmentation.limbus)):
         np.testing.assert_allclose(got.points(angles), given.points(angles), rtol=0, atol=tolerance)
-    assert again.lower_eyelid is None
-    assert again.upper_eyelid is not None and segmentation.upper_eyelid is not None
+    assert again.lower_lid is None
+    assert again.upper_lid is not None and segmentation.upper_lid is not None
     along = np.linspace(-20, 20, 9)
-    np.testing.assert_allclose(again.upper_eyelid.points(along), segmentation.upper_eyelid.points(along), atol=2e-3)
+    np.testing.assert_allclose(again.upper_lid.points(along), segmentation.upper_lid.points(along), atol=2e-3)
     assert pupil_ratio(fields) == pytest.approx(np.sqrt(5 * 4.5 / (12 * 11)), rel=1e-3)
 
 

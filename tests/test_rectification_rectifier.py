@@ -114,7 +114,7 @@ def test_a_wrong_segmentation_is_put_right(eye):
     width = truth.limbus.mean_radius - truth.pupil.mean_radius
     pupil, limbus = truth.pupil, truth.limbus
     moved = Boundary(pupil.x + 3, pupil.y - 2, (pupil.cosines[0] - 1.5, *pupil.cosines[1:]), pupil.sines)
-    wrong = Segmentation(moved, limbus, truth.upper_eyelid, truth.lower_eyelid, truth.iris_mask, truth.usable)
+    wrong = Segmentation(moved, limbus, truth.upper_lid, truth.lower_lid, truth.iris_mask, truth.usable)
     rectifier = always(pupil_cos1=-3 / width, pupil_sin1=2 / width, pupil_0=1.5 / width)
     true, rectified = normalize(eye.image, truth), rectifier.rectify_eye(eye.image, wrong).strip
     before = normalize(eye.image, wrong)
@@ -378,7 +378,7 @@ def test_a_second_look_sees_the_ring_put_right(eye):
     wider = Boundary(
         truth.limbus.x, truth.limbus.y, (truth.limbus.cosines[0] + 5, *truth.limbus.cosines[1:]), truth.limbus.sines
     )
-    wrong = Segmentation(truth.pupil, wider, truth.upper_eyelid, truth.lower_eyelid, truth.iris_mask, truth.usable)
+    wrong = Segmentation(truth.pupil, wider, truth.upper_lid, truth.lower_lid, truth.iris_mask, truth.usable)
     ring = Ring()
     physical = ring.identity()[None].clone()
     physical[0, ring.names.index("limbus_0")] = -5 / (width + 5)

@@ -99,20 +99,17 @@ def test_head_roll_of_thirty_degrees() -> None:
 
 
 def test_an_iris_covered_by_eyelids_to_a_large_part() -> None:
-    image, eye = eye_of("close-320x240", 1, upper_eyelid=0.35, lower_eyelid=0.8)
+    image, eye = eye_of("close-320x240", 1, upper_lid=0.35, lower_lid=0.8)
     found = segment(image)
-    assert found.upper_eyelid is not None
+    assert found.upper_lid is not None
     assert f1(found.iris_mask, eye.truth.iris_mask) > 0.9
-    assert not found.iris_mask[found.upper_eyelid.above(image.shape)].any()
+    assert not found.iris_mask[found.upper_lid.above(image.shape)].any()
 
 
 def test_eyelids_that_do_not_reach_the_iris_occlude_nothing() -> None:
-    image, _ = eye_of("close-320x240", 2, upper_eyelid=1.45, lower_eyelid=1.35)
+    image, _ = eye_of("close-320x240", 2, upper_lid=1.45, lower_lid=1.35)
     found = segment(image)
-    assert (
-        found.upper_eyelid is None
-        or found.upper_eyelid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
-    )
+    assert found.upper_lid is None or found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
     ring = found.limbus.mask(image.shape) & ~found.pupil.mask(image.shape)
     assert found.iris_mask.sum() > 0.93 * ring.sum()
 
@@ -271,9 +268,9 @@ def test_an_iris_cut_by_the_border() -> None:
 
 def test_eyelids_are_parabolas_above_and_below(steady: tuple[Gray, Segmentation]) -> None:
     _, found = steady
-    assert isinstance(found.upper_eyelid, Eyelid) and isinstance(found.lower_eyelid, Eyelid)
-    assert found.upper_eyelid.points(np.array(0.0))[1] < found.limbus.y
-    assert found.lower_eyelid.points(np.array(0.0))[1] > found.limbus.y
+    assert isinstance(found.upper_lid, Eyelid) and isinstance(found.lower_lid, Eyelid)
+    assert found.upper_lid.points(np.array(0.0))[1] < found.limbus.y
+    assert found.lower_lid.points(np.array(0.0))[1] > found.limbus.y
 
 
 def test_edges_on_one_side_of_the_centre_give_no_boundary() -> None:
@@ -291,11 +288,11 @@ def test_an_eyelid_next_to_the_iris_shows_the_roll_of_the_head() -> None:
     """A rectifier estimates the roll from the eyelids, also from those that occlude nothing."""
     tilts = []
     for roll in (-0.15, 0.15):
-        image, _ = eye_of("close-320x240", 2, upper_eyelid=1.15, lower_eyelid=1.1, roll_rad=roll)
+        image, _ = eye_of("close-320x240", 2, upper_lid=1.15, lower_lid=1.1, roll_rad=roll)
         found = segment(image)
-        assert found.upper_eyelid is not None and found.lower_eyelid is not None
-        assert found.upper_eyelid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
-        tilts.append(found.upper_eyelid.coefficients[1])
+        assert found.upper_lid is not None and found.lower_lid is not None
+        assert found.upper_lid.above(image.shape)[found.limbus.mask(image.shape)].mean() < 0.02
+        tilts.append(found.upper_lid.coefficients[1])
     assert len(tilts) == 2
     assert 0.1 < tilts[1] - tilts[0] < 0.3  # the slope of a rotated parabola is smaller than the rotation
 

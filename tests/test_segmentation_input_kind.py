@@ -40,8 +40,8 @@ def test_a_cut_out_iris_is_read_on_any_gray_level_with_its_pupil_left_in_or_not(
         assert kind == "ring"
         assert_same_ring(got, true, tolerance=0.05)
         assert not got.usable[~keep].any()
-        assert got.upper_eyelid is None
-        assert got.lower_eyelid is None
+        assert got.upper_lid is None
+        assert got.lower_lid is None
 
 
 def test_a_cut_out_iris_survives_jpeg(samples: list[Sample]):

@@ -32,8 +32,8 @@ def plain_capture(seed: int = 0, camera: str = "ring-320x280") -> Capture:
     return make_capture(
         seed,
         camera,
-        upper_eyelid=1.6,
-        lower_eyelid=1.5,
+        upper_lid=1.6,
+        lower_lid=1.5,
         lash_droop=-2.0,
         tear_glints=0,
         glint_x=0.0,
@@ -129,7 +129,7 @@ def test_masks_agree_with_boundaries_and_eyelids(name, identities):
     for identity in identities[:4]:
         truth = render(identity, sample_capture(rng, CAMERAS[name])).truth
         expected = truth.limbus.mask(truth.image_size) & ~truth.pupil.mask(truth.image_size)
-        expected &= ~truth.upper_eyelid.above(truth.image_size) & truth.lower_eyelid.above(truth.image_size)
+        expected &= ~truth.upper_lid.above(truth.image_size) & truth.lower_lid.above(truth.image_size)
         # A pixel on the edge may count to either side.
         assert (expected ^ truth.iris_mask).sum() <= 0.002 * expected.sum()
         assert not (truth.usable & ~truth.iris_mask).any()
@@ -138,18 +138,18 @@ def test_masks_agree_with_boundaries_and_eyelids(name, identities):
 
 def test_eyelids_are_given_whether_or_not_they_touch_the_iris(identities):
     truth = render(identities[0], plain_capture()).truth
-    assert truth.upper_eyelid is not None and truth.lower_eyelid is not None
+    assert truth.upper_lid is not None and truth.lower_lid is not None
     iris = truth.limbus.mask(truth.image_size)
-    assert not (truth.upper_eyelid.above(truth.image_size) & iris).any()
-    assert truth.lower_eyelid.above(truth.image_size)[iris].all()
-    low = render(identities[0], replace(plain_capture(), upper_eyelid=0.5, lower_eyelid=0.7)).truth
-    assert low.upper_eyelid is not None
-    assert low.lower_eyelid is not None
+    assert not (truth.upper_lid.above(truth.image_size) & iris).any()
+    assert truth.lower_lid.above(truth.image_size)[iris].all()
+    low = render(identities[0], replace(plain_capture(), upper_lid=0.5, lower_lid=0.7)).truth
+    assert low.upper_lid is not None
+    assert low.lower_lid is not None
     assert low.iris_mask.sum() < 0.9 * truth.iris_mask.sum()
 
 
 def test_eyelashes_and_reflections_are_not_usable(identities):
-    capture = replace(plain_capture(), upper_eyelid=0.6, lash_droop=0.6, glint_x=0.6, glint_y=0.0)
+    capture = replace(plain_capture(), upper_lid=0.6, lash_droop=0.6, glint_x=0.6, glint_y=0.0)
     eye = render(identities[2], capture)
     lost = eye.truth.iris_mask & ~eye.truth.usable
     assert lost.sum() > 100
@@ -159,10 +159,10 @@ def test_eyelashes_and_reflections_are_not_usable(identities):
 
 
 def test_head_roll_rotates_eyelids_and_iris_together(identities):
-    flat, turned = (replace(plain_capture(), upper_eyelid=0.5, roll_rad=roll, torsion_rad=0.0) for roll in (0.0, 0.3))
+    flat, turned = (replace(plain_capture(), upper_lid=0.5, roll_rad=roll, torsion_rad=0.0) for roll in (0.0, 0.3))
     first, second = render(identities[1], flat), render(identities[1], turned)
     assert second.roll_rad - first.roll_rad == pytest.approx(0.3)
-    assert second.truth.upper_eyelid.angle_rad - first.truth.upper_eyelid.angle_rad == pytest.approx(0.3)
+    assert second.truth.upper_lid.angle_rad - first.truth.upper_lid.angle_rad == pytest.approx(0.3)
     assert correlation(upright(first), upright(second)) > 0.8
 
 
@@ -198,7 +198,7 @@ def test_typical_captures_of_one_eye_correlate_more_than_different_eyes(identiti
     for number, identity in enumerate(identities):
         for k in range(2):
             capture = sample_capture(np.random.default_rng([number, k]), CAMERAS["vga-640x480"])
-            strips.append(upright(render(identity, replace(capture, upper_eyelid=1.1, motion_px=0.0, glasses=False))))
+            strips.append(upright(render(identity, replace(capture, upper_lid=1.1, motion_px=0.0, glasses=False))))
     same = [correlation(strips[n], strips[n + 1]) for n in range(0, len(strips), 2)]
     other = [correlation(strips[n], strips[(n + 3) % len(strips)]) for n in range(0, len(strips), 2)]
     assert np.median(same) > 0.45

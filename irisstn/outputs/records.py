@@ -183,8 +183,8 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
         "pupil": _boundary_fields(segmentation.pupil, decimals),
         "iris": _boundary_fields(segmentation.limbus, decimals),
         "eyelids": {
-            "upper": _eyelid_fields(segmentation.upper_eyelid, decimals),
-            "lower": _eyelid_fields(segmentation.lower_eyelid, decimals),
+            "upper": _eyelid_fields(segmentation.upper_lid, decimals),
+            "lower": _eyelid_fields(segmentation.lower_lid, decimals),
         },
     }
 
@@ -209,8 +209,8 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
         return Segmentation(
             pupil=_BOUNDARY.validate_python(record["pupil"]["curve"]),
             limbus=_BOUNDARY.validate_python(record["iris"]["curve"]),
-            upper_eyelid=_EYELID.validate_python(eyelids["upper"]),
-            lower_eyelid=_EYELID.validate_python(eyelids["lower"]),
+            upper_lid=_EYELID.validate_python(eyelids["upper"]),
+            lower_lid=_EYELID.validate_python(eyelids["lower"]),
             iris_mask=iris_mask,
             usable=usable,
         )

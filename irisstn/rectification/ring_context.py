@@ -180,10 +180,8 @@ def context_of_eye(
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
-    below, above = _off(segmentation.upper_eyelid, (x, y), unit), _off(segmentation.lower_eyelid, (x, y), -unit)
-    eyelids = eyelid_parabolas(
-        segmentation.limbus, (segmentation.upper_eyelid, segmentation.lower_eyelid), roll_rad=roll_rad
-    )
+    below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
+    eyelids = eyelid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid), roll_rad=roll_rad)
     return Context(gray, usable & in_ring, below, above, present, eyelids)
 
 

@@ -138,7 +138,7 @@ def segment_masked_image(
     if darker < _MIN_PUPIL_CONTRAST:
         raise SegmentationError("no cut-out iris: what would be the pupil is not darker than what is around it")
     return replace(
-        found, upper_eyelid=None, lower_eyelid=None, iris_mask=found.iris_mask & ~flat, usable=found.usable & ~flat
+        found, upper_lid=None, lower_lid=None, iris_mask=found.iris_mask & ~flat, usable=found.usable & ~flat
     )
 
 
@@ -163,8 +163,8 @@ def segment_framed_eye(
     whole = Segmentation(
         pupil=_moved(found.pupil, left, top),
         limbus=_moved(found.limbus, left, top),
-        upper_eyelid=found.upper_eyelid and _moved(found.upper_eyelid, left, top),
-        lower_eyelid=found.lower_eyelid and _moved(found.lower_eyelid, left, top),
+        upper_lid=found.upper_lid and _moved(found.upper_lid, left, top),
+        lower_lid=found.lower_lid and _moved(found.lower_lid, left, top),
         iris_mask=masks[0],
         usable=masks[1],
     )

@@ -45,7 +45,7 @@ class Capture:
         Contrast of the surroundings mirrored in the cornea.
     gaze_x_rad, gaze_y_rad : float
         Direction of the gaze: the iris becomes an ellipse and moves between the eyelids.
-    upper_eyelid, lower_eyelid : float
+    upper_lid, lower_lid : float
         Height of the eyelids above and below the iris centre, for an eye of average anatomy.
     upper_slope, lower_slope : float
         Slopes of the eyelids in addition to those of the anatomy.
@@ -59,7 +59,7 @@ class Capture:
         Number of reflections on the tear film.
     pupil_level, iris_level, sclera_level, skin_level, lash_level, contrast : float
         Brightness, 0..1, before the sensor, and contrast of the texture.
-    light_x, light_y, vignette, eyelid_shadow : float
+    light_x, light_y, vignette, lid_shadow : float
         Gradients of the illumination, its decrease towards the corners, and the shadow of the eyelids.
     blur_px, motion_px, motion_rad : float
         Standard deviation of the defocus; length and direction of the motion blur.
@@ -91,8 +91,8 @@ class Capture:
     mirrored: float
     gaze_x_rad: float
     gaze_y_rad: float
-    upper_eyelid: float
-    lower_eyelid: float
+    upper_lid: float
+    lower_lid: float
     upper_slope: float
     lower_slope: float
     lash_droop: float
@@ -112,7 +112,7 @@ class Capture:
     light_x: float
     light_y: float
     vignette: float
-    eyelid_shadow: float
+    lid_shadow: float
     blur_px: float
     motion_px: float
     motion_rad: float
@@ -181,8 +181,8 @@ def sample_capture(rng: np.random.Generator, camera: Camera) -> Capture:
         mirrored=_within(rng, camera.mirrored),
         gaze_x_rad=_angle(rng, camera.gaze_sd_deg, camera.gaze_limit_deg),
         gaze_y_rad=_angle(rng, 0.6 * camera.gaze_sd_deg, camera.gaze_limit_deg),
-        upper_eyelid=float(camera.openness[0] + (camera.openness[1] - camera.openness[0]) * rng.beta(2.6, 1.6)),
-        lower_eyelid=_within(rng, camera.lower),
+        upper_lid=float(camera.openness[0] + (camera.openness[1] - camera.openness[0]) * rng.beta(2.6, 1.6)),
+        lower_lid=_within(rng, camera.lower),
         upper_slope=float(rng.normal(0, 0.014)),
         lower_slope=float(rng.normal(0, 0.014)),
         lash_droop=float(rng.normal(0, 0.12)),
@@ -202,7 +202,7 @@ def sample_capture(rng: np.random.Generator, camera: Camera) -> Capture:
         light_x=float(rng.normal(0, 0.12)),
         light_y=float(rng.normal(0, 0.08)),
         vignette=float(rng.uniform(0, 0.25)),
-        eyelid_shadow=float(rng.uniform(0.1, 0.5)),
+        lid_shadow=float(rng.uniform(0.1, 0.5)),
         blur_px=float(camera.blur[0] + (camera.blur[1] - camera.blur[0]) * rng.beta(1.2, 2.5)),
         motion_px=float(rng.uniform(2, 6)) * radius / 100 if rng.random() < camera.motion_chance else 0.0,
         motion_rad=float(rng.uniform(0, np.pi)),

@@ -27,7 +27,7 @@ class PlacedEye:
     ----------
     pupil, limbus : Boundary
         Boundaries of the iris.
-    upper_eyelid, lower_eyelid : Eyelid
+    upper_lid, lower_lid : Eyelid
         Eyelids.
     stretch : float
         k in r = s + k s (1 - s).
@@ -35,8 +35,8 @@ class PlacedEye:
 
     pupil: Boundary
     limbus: Boundary
-    upper_eyelid: Eyelid
-    lower_eyelid: Eyelid
+    upper_lid: Eyelid
+    lower_lid: Eyelid
     stretch: float
 
 
@@ -81,7 +81,7 @@ def eye_corners(placed: PlacedEye) -> tuple[float, float]:
     left, right : float
         Positions along the eye in pixels from the origin of the eyelids' frame.
     """
-    upper, lower = placed.upper_eyelid.coefficients, placed.lower_eyelid.coefficients
+    upper, lower = placed.upper_lid.coefficients, placed.lower_lid.coefficients
     opening = max(lower[0] - upper[0], 0.2 * placed.limbus.mean_radius)
     curvature = upper[2] - lower[2]
     middle = -0.5 * (upper[1] - lower[1]) / curvature
@@ -122,8 +122,8 @@ def _place_eyelids(anatomy: Anatomy, capture: Capture) -> tuple[Eyelid, Eyelid]:
     # A rotation of the eyeball, whose radius is about twice that of the iris, moves the iris relative to the eyelids.
     aside = 2.0 * np.sin(capture.gaze_x_rad)
     # The upper eyelid follows a vertical gaze in part.
-    upper = -max(capture.upper_eyelid + anatomy.eyelid_upper_offset, 0.25) + 0.4 * np.sin(capture.gaze_y_rad)
-    lower = max(capture.lower_eyelid + anatomy.eyelid_lower_offset, 0.5)
+    upper = -max(capture.upper_lid + anatomy.eyelid_upper_offset, 0.25) + 0.4 * np.sin(capture.gaze_y_rad)
+    lower = max(capture.lower_lid + anatomy.eyelid_lower_offset, 0.5)
     upper_slope = anatomy.eyelid_upper_slope + capture.upper_slope + 2 * anatomy.eyelid_upper_curve * aside
     lower_slope = anatomy.eyelid_lower_slope + capture.lower_slope - 2 * anatomy.eyelid_lower_curve * aside
     return (

@@ -98,8 +98,8 @@ def render(identity: Identity, capture: Capture) -> RenderedEye:
     size = capture.camera.size
     placed = place_eye(identity, capture)
     x, y = pixel_axes(size)
-    upper, lower = placed.upper_eyelid.below(x, y), -placed.lower_eyelid.below(x, y)
-    along, _ = placed.upper_eyelid.frame_coordinates(x, y)
+    upper, lower = placed.upper_lid.below(x, y), -placed.lower_lid.below(x, y)
+    along, _ = placed.upper_lid.frame_coordinates(x, y)
 
     hair = np.zeros(size, np.uint8)
     draw_brow(hair, identity, capture)
@@ -254,8 +254,8 @@ def _truth(
     return Segmentation(
         pupil=placed.pupil,
         limbus=placed.limbus,
-        upper_eyelid=placed.upper_eyelid,
-        lower_eyelid=placed.lower_eyelid,
+        upper_lid=placed.upper_lid,
+        lower_lid=placed.lower_lid,
         iris_mask=iris,
         usable=usable,
     )

@@ -119,8 +119,8 @@ def shade_eyeball(
     size = upper.shape[0], upper.shape[1]
     radius = capture.iris_radius_px
     depth = np.arange(int(_REACH * _PER_RADIUS), dtype=np.float32) / _PER_RADIUS
-    under_upper = 1 - capture.eyelid_shadow * (0.7 * np.exp(-depth / 0.1) + 0.5 * np.exp(-depth / 0.35))
-    under_lower = 1 - 0.5 * capture.eyelid_shadow * np.exp(-depth / 0.05)
+    under_upper = 1 - capture.lid_shadow * (0.7 * np.exp(-depth / 0.1) + 0.5 * np.exp(-depth / 0.35))
+    under_lower = 1 - 0.5 * capture.lid_shadow * np.exp(-depth / 0.05)
     shade = _look_up(under_upper, upper, radius) * _look_up(under_lower, lower, radius)
     aside = along * np.float32(1 / (2.4 * radius))
     sclera = 1.0 - 0.16 * aside * aside + 0.03 * smooth_noise(rng, size, 0.3 * radius)

@@ -46,13 +46,13 @@ def draw_lashes(layer: Layer, identity: Identity, capture: Capture, placed: Plac
     lean = 1.15 * roots + own.normal(0, 0.25, count) + 2.5 * (nearest - roots) + moved.normal(0, 0.04, count)
     droop = 0.7 * np.tanh((anatomy.lash_droop + capture.lash_droop) / 0.7) + own.normal(0, 0.22, count)
     length = anatomy.lash_length * own.uniform(0.5, 1.1, count) * (0.8 + 0.35 * np.abs(roots)) * size
-    start: Float = placed.upper_eyelid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
+    start: Float = placed.upper_lid.points(middle + roots * half) + own.normal(0, 0.012, (count, 2)) * size
     rise = droop - own.uniform(0.5, 1.3, count)  # eyelashes curl up towards their tips
     _draw_curves(
         layer,
         start,
-        _along(placed.upper_eyelid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
-        _along(placed.upper_eyelid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
+        _along(placed.upper_lid, lean * 0.55 * length, (droop + 0.25) * 0.55 * length),
+        _along(placed.upper_lid, lean * 1.15 * length, (droop + 0.5 * rise + 0.1) * length),
         width=anatomy.lash_width * own.uniform(0.6, 1.2, count) * 0.013 * size,
         cover=own.uniform(0.55, 1.0, count),
     )
@@ -61,13 +61,13 @@ def draw_lashes(layer: Layer, identity: Identity, capture: Capture, placed: Plac
     roots = own.uniform(-1, 1, count)
     length = own.uniform(0.12, 0.3, count) * size
     lean = 0.8 * roots + own.normal(0, 0.45, count)
-    start = placed.lower_eyelid.points(middle + roots * half)
-    start = start + _along(placed.lower_eyelid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
+    start = placed.lower_lid.points(middle + roots * half)
+    start = start + _along(placed.lower_lid, np.zeros(count), own.uniform(0.07, 0.14, count) * size)
     _draw_curves(
         layer,
         start,
-        _along(placed.lower_eyelid, lean * 0.4 * length, 0.6 * length),
-        _along(placed.lower_eyelid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
+        _along(placed.lower_lid, lean * 0.4 * length, 0.6 * length),
+        _along(placed.lower_lid, lean * 1.2 * length, own.uniform(0.2, 1.0, count) * length),
         width=anatomy.lash_width * own.uniform(0.5, 1.0, count) * 0.009 * size,
         cover=own.uniform(0.35, 0.85, count),
     )
@@ -88,7 +88,7 @@ def draw_brow(layer: Layer, identity: Identity, capture: Capture) -> None:
     anatomy = identity.anatomy
     size = capture.iris_radius_px
     frame = Eyelid(capture.x, capture.y, capture.roll_rad, (0.0, 0.0, 0.0))
-    height = anatomy.brow_height + 0.4 * min(capture.upper_eyelid, 1.0) - 0.3
+    height = anatomy.brow_height + 0.4 * min(capture.upper_lid, 1.0) - 0.3
     if capture.y - (height - 0.6) * size < 0:
         return
     own = np.random.default_rng([identity.seed, 2])
@@ -136,8 +136,8 @@ def draw_glints(layer: Layer, capture: Capture, placed: PlacedEye) -> None:
         for at in lamps:
             _draw_dot(layer, at, capture.glint_size * size * rng.uniform(0.85, 1.1), 255)
     for eyelid, count, side in (
-        (placed.lower_eyelid, capture.tear_glints, -1),
-        (placed.upper_eyelid, capture.tear_glints // 2, 1),
+        (placed.lower_lid, capture.tear_glints, -1),
+        (placed.upper_lid, capture.tear_glints // 2, 1),
     ):
         for along in rng.normal(0, 0.16, count) * size + capture.glint_x * size:
             at = eyelid.points(along) + _along(eyelid, np.zeros(1), np.array([side * rng.uniform(0.0, 0.05) * size]))[0]

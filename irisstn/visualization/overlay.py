@@ -48,7 +48,7 @@ def draw_overlay(image: Gray, segmentation: Segmentation, *, max_side: int = 102
     width = max(1, round(max(size) / 500))
     for boundary, colour in ((segmentation.pupil, _PUPIL), (segmentation.limbus, _LIMBUS)):
         _draw(drawn, boundary.points(TAU * np.arange(180) / 180), scale, colour, width, closed=True)
-    for eyelid in (segmentation.upper_eyelid, segmentation.lower_eyelid):
+    for eyelid in (segmentation.upper_lid, segmentation.lower_lid):
         if eyelid is not None:
             _draw(drawn, _eyelid_points(eyelid, segmentation.limbus), scale, _LID, width, closed=False)
     return drawn

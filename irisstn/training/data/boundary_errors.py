@@ -115,9 +115,9 @@ class EyelidErrors:
         radius = segmentation.limbus.mean_radius
         eyelids = [
             self._perturbed(eyelid, i, radius)
-            for i, eyelid in enumerate((segmentation.upper_eyelid, segmentation.lower_eyelid))
+            for i, eyelid in enumerate((segmentation.upper_lid, segmentation.lower_lid))
         ]
-        return replace(segmentation, upper_eyelid=eyelids[0], lower_eyelid=eyelids[1])
+        return replace(segmentation, upper_lid=eyelids[0], lower_lid=eyelids[1])
 
     def _perturbed(self, eyelid: Eyelid | None, index: int, radius: float) -> Eyelid | None:
         if eyelid is None or self.missing[index]:

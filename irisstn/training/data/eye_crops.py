@@ -144,7 +144,7 @@ def crop_eye(
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
     crop = CropTransform(left, top, (right - left) / part.shape[1], (bottom - top) / part.shape[0])
-    upper, lower = (eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (used.upper_eyelid, used.lower_eyelid))
+    upper, lower = (eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (used.upper_lid, used.lower_lid))
     return EyeCrop(
         image=np.ascontiguousarray(part),
         packed=np.packbits(mask),
@@ -168,7 +168,7 @@ def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[G
         return image, segmentation
     crop = CropTransform(0, 0, width / size[0], height / size[1])
     upper, lower = (
-        eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (segmentation.upper_eyelid, segmentation.lower_eyelid)
+        eyelid and crop.eyelid_to_crop(eyelid) for eyelid in (segmentation.upper_lid, segmentation.lower_lid)
     )
     iris_mask, usable = (
         cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)

@@ -99,7 +99,7 @@ def render_scene(seed: int, number: int) -> Scene:
     crop = Crop.reduced(np.ascontiguousarray(image), max(1.0, capture.iris_radius_px / _MAX_IRIS_RADIUS))
     placed = place_eye(identity, capture)
     pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
-    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_eyelid, placed.lower_eyelid))
+    upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
     return Scene(crop.image.copy(), pupil, limbus, upper, lower)
 
 
