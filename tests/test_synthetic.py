@@ -42,7 +42,7 @@ def plain_capture(seed: int = 0, camera: str = "ring-320x280") -> Capture:
         motion_px=0.0,
         noise=0.005,
         jpeg_quality=0,
-        eyelid_shadow=0.0,
+        lid_shadow=0.0,
         tissue_warp=0.0,
         relief=0.0,
         mirrored=0.0,
