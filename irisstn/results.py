@@ -27,6 +27,8 @@ class Segmentation:
         True on the iris between the eyelids, including eyelashes and specular reflections. A read-only copy.
     usable : ndarray of bool, shape (H, W)
         True on the iris without any occlusion. A read-only copy.
+    eyes_seen : int
+        Number of eyes in the picture, of which this is one.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class Segmentation:
     lower_lid: Eyelid | None
     iris_mask: Bool
     usable: Bool
+    eyes_seen: int = 1
 
     def __post_init__(self) -> None:
         for name in ("iris_mask", "usable"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from irisstn.config import Strict
@@ -20,6 +22,10 @@ class SegmentationConfig(Strict):
         Fraction of the contrast across the pupil's edge that must lie within a tenth of its radius, 0..1.
     min_usable : float
         Fraction of the iris ring that must be usable, 0..1.
+    eye : {"largest", "left", "right"}
+        Which eye of several: the one with the largest iris, or the first from one side of the picture.
+    turned : {"auto", "0", "90", "180", "270"}
+        By how many degrees the picture is turned clockwise; `"auto"` recognises 90 and 270 by the eyelids.
     """
 
     working_radius: float = Field(
@@ -42,4 +48,12 @@ class SegmentationConfig(Strict):
     )
     min_usable: float = Field(
         default=0.2, ge=0.0, le=1.0, description="usable fraction of the iris ring; below this the eye counts as closed"
+    )
+    eye: Literal["largest", "left", "right"] = Field(
+        default="largest",
+        description="which eye of several: that with the largest iris, or the first from one side of the picture",
+    )
+    turned: Literal["auto", "0", "90", "180", "270"] = Field(
+        default="auto",
+        description="degrees by which the picture is turned clockwise; auto recognises 90 and 270 by the eyelids",
     )

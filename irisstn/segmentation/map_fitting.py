@@ -46,33 +46,43 @@ class Disc:
     radius: float
 
 
-def find_disc(likely: Float32) -> Disc | None:
-    """The connected patch with the largest sum of probabilities.
+def find_discs(likely: Float32, least: float = 0.5) -> list[Disc]:
+    """The connected patches of a map, the one with the largest sum of probabilities first.
 
     Parameters
     ----------
     likely : ndarray of float32, shape (H, W)
         Probability that a pixel belongs to the part, 0..1.
+    least : float
+        Smallest radius of a patch, relative to that of the largest, 0..1.
 
     Returns
     -------
-    Disc or None
-        None where no pixel is above 0.5.
+    list of Disc
+        Empty where no pixel is above 0.5.
     """
     inside = (likely > 0.5).view(np.uint8)
     left, top, width, height = cv2.boundingRect(inside)
     if width == 0:
-        return None
+        return []
     box = slice(top, top + height), slice(left, left + width)
     likely = likely[box]
     count, labels = cv2.connectedComponents(inside[box], connectivity=4)
-    best = 1
-    if count > 2:
-        best += int(np.argmax(np.bincount(labels.ravel(), likely.ravel())[1:]))
-    # In float64: OpenCV takes float32 of two columns for a contour's points.
-    sums = cv2.moments(np.where(labels == best, likely, np.float64(0)))
-    amount = sums["m00"]
-    return Disc(left + sums["m10"] / amount, top + sums["m01"] / amount, float(np.sqrt(amount / np.pi)))
+    amounts = np.bincount(labels.ravel(), likely.ravel(), count)[1:]
+    order = [number for number in np.argsort(-amounts).tolist() if amounts[number] >= least * least * amounts.max()]
+    discs = []
+    for number in order:
+        # In float64: OpenCV takes float32 of two columns for a contour's points.
+        sums = cv2.moments(np.where(labels == number + 1, likely, np.float64(0)))
+        amount = sums["m00"]
+        x, y = left + sums["m10"] / amount, top + sums["m01"] / amount
+        discs.append(Disc(x, y, float(np.sqrt(amount / np.pi))))
+    return discs
+
+
+def find_disc(likely: Float32) -> Disc | None:
+    """The connected patch with the largest sum of probabilities; None where no pixel is above 0.5."""
+    return next(iter(find_discs(likely, least=1.0)), None)
 
 
 def fit_disc(likely: Float32, disc: Disc, visible: Float32 | None = None) -> Boundary:

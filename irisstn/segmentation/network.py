@@ -1,4 +1,4 @@
-"""A small convolutional network that gives the probability of pupil, iris and eyelid opening at each pixel.
+"""A small convolutional network: the probability of pupil, iris, eyelid opening and occlusion at each pixel.
 
 The network was trained on rendered eyes alone (`irisstn.training.segmenter`; see weights/CARD-segmenter.md) and runs
 in OpenCV's DNN module. `irisstn.segmentation.segment` applies it to the whole picture, to find the eye, and then to a
@@ -39,11 +39,14 @@ class PartMaps:
         reflections cover.
     opening : ndarray of float32, shape (H, W)
         The opening between the eyelids, 0..1.
+    occlusion : ndarray of float32, shape (H, W)
+        Eyelashes and specular reflections on the iris, 0..1; elsewhere without meaning.
     """
 
     pupil: Float32
     iris: Float32
     opening: Float32
+    occlusion: Float32
 
 
 def predict_part_maps(picture: Gray) -> PartMaps:

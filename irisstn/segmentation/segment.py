@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Gray
+from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Eyelids, Float32, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
-from irisstn.segmentation.map_fitting import Disc, find_disc, fit_disc, fit_eyelids, soft_iou
+from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_occlusions, find_reflections
+from irisstn.segmentation.occlusions import find_reflections, occluded
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
+from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
 _CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
@@ -54,27 +55,53 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
         raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
+    if config.turned != "auto":
+        quarters = int(config.turned) // 90
+        turned = turn_picture(image, quarters)
+        return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), quarters)
     rough = _locate_eye(image, config)
+    return _segment_sideways(image, config) if rough.sideways else _segment_upright(image, rough, config)
+
+
+def _segment_sideways(image: Gray, config: SegmentationConfig) -> Segmentation:
+    """Segment a picture of a camera on its side, turned so that the eyelid nearer to the iris is above it."""
+    turned = turn_picture(image, 1)
+    rough = _locate_eye(turned, config)
+    upper, lower = (abs(eyelid.coefficients[0]) if eyelid else np.inf for eyelid in rough.eyelids)
+    if lower < upper:
+        turned = turn_picture(image, 3)
+        return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), 3)
+    return turn_back(_segment_upright(turned, rough, config), 1)
+
+
+def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> Segmentation:
     pupil, limbus = _trace_edges(image, rough, config)
-    iris, usable = _masks(image, pupil, limbus, rough.eyelids)
+    iris, usable = _masks(image.shape, pupil, limbus, rough)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, rough.eyes_seen)
 
 
 @dataclass(frozen=True, slots=True)
 class _RoughEye:
-    """The eye that the network finds, in pixels of the picture, before its edges are traced."""
+    """The eye that the network finds, in pixels of the picture, before its edges are traced.
+
+    `occlusion` (h, w) is the network's map in the crop that `crop` describes.
+    """
 
     pupil: Boundary
     limbus: Boundary
     eyelids: Eyelids
+    occlusion: Float32
+    crop: CropTransform
+    sideways: bool
+    eyes_seen: int
 
 
 def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     """The eye in `image`, from a crop in which the iris has the size that the network was trained on."""
-    crop, parts, iris = _search_picture(image)
+    crop, parts, iris, eyes_seen = _search_picture(image, config.eye)
     for _ in range(_MAX_CLOSER_CROPS):
         if _well_framed(iris, crop.image.shape):
             break
@@ -91,24 +118,48 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     to_picture = crop.transform
     upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
-    return _RoughEye(to_picture.boundary_to_picture(pupil), to_picture.boundary_to_picture(limbus), (upper, lower))
+    return _RoughEye(
+        to_picture.boundary_to_picture(pupil),
+        to_picture.boundary_to_picture(limbus),
+        (upper, lower),
+        parts.occlusion,
+        to_picture,
+        is_sideways(parts.opening, limbus),
+        eyes_seen,
+    )
 
 
-def _search_picture(image: Gray) -> tuple[Crop, PartMaps, Disc]:
-    """A crop with the largest iris: the whole picture or, where that has none, one of nine crops of half its size."""
+def _search_picture(image: Gray, eye: Literal["largest", "left", "right"]) -> tuple[Crop, PartMaps, Disc, int]:
+    """A crop with an iris, that iris, and the number of eyes in the crop.
+
+    The crop is the whole picture or, where that has no iris, the one of nine of half its size with the largest iris.
+    """
     height, width = image.shape
     factor = max(height / SIZE[0], width / SIZE[1])
     rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
     for fraction, centres in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
-        found: list[tuple[Crop, PartMaps, Disc]] = []
+        found: list[tuple[Crop, PartMaps, Disc, int]] = []
         for x, y in product(centres, centres):
             crop = Crop.framed(image, x * width - 0.5, y * height - 0.5, fraction * factor, (rows, columns))
             parts = predict_part_maps(crop.image)
-            if iris := find_disc(parts.iris):
-                found.append((crop, parts, iris))
+            if irises := find_discs(parts.iris):
+                eyes = [iris for iris in irises if _has_pupil(parts.pupil, iris)] or irises[:1]
+                chosen = {"largest": eyes[0], "left": min(eyes, key=_x), "right": max(eyes, key=_x)}[eye]
+                found.append((crop, parts, chosen, len(eyes)))
         if found:
             return max(found, key=lambda candidate: candidate[2].radius)
     _not_found("the picture", "an iris")
+
+
+def _has_pupil(likely: Float32, iris: Disc) -> bool:
+    row, column = round(iris.y), round(iris.x)
+    reach = max(1, round(0.4 * iris.radius))
+    near = likely[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    return bool(near.max(initial=0.0) > 0.5)
+
+
+def _x(disc: Disc) -> float:
+    return disc.x
 
 
 def _not_found(where: str, what: str) -> NoReturn:
@@ -141,21 +192,21 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
-def _masks(image: Gray, pupil: Boundary, limbus: Boundary, eyelids: Eyelids) -> tuple[Bool, Bool]:
+def _masks(size: tuple[int, ...], pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
-    height, width = image.shape
+    height, width = size
     points = limbus.points(TAU * np.arange(64) / 64)
     left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
-    size = (bottom - top, right - left)
+    box = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in eyelids)
-    open_eye = np.ones(size, np.bool_) if upper is None else ~upper.above(size)
+    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in rough.eyelids)
+    ring = outer.mask(box) & ~inner.mask(box)
+    if upper is not None:
+        ring &= ~upper.above(box)
     if lower is not None:
-        open_eye &= lower.above(size)
-    ring = outer.mask(size) & ~inner.mask(size) & open_eye
-    occlusion = find_occlusions(np.ascontiguousarray(image[top:bottom, left:right]), ring, open_eye, limbus.mean_radius)
+        ring &= lower.above(box)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
-    usable[top:bottom, left:right] = ring & ~occlusion
+    usable[top:bottom, left:right] = ring & ~occluded(rough.occlusion, rough.crop, (left, top), box)
     return iris, usable

@@ -36,8 +36,8 @@ def write_eye_crops(file: Path, eyes: Sequence[EyeCrop], labels: NDArray[np.inte
         images=np.concatenate([eye.image.ravel() for eye in eyes]),
         masks=np.concatenate([eye.packed for eye in eyes]),
         rolls=np.array([eye.roll_rad for eye in eyes]),
-        edges=np.stack([[_boundary_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
-        lids=np.stack([[_eyelid_row(eyelid) for eyelid in eye.eyelids] for eye in eyes]),
+        edges=np.stack([[boundary_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
+        lids=np.stack([[eyelid_row(eyelid) for eyelid in eye.eyelids] for eye in eyes]),
     )
     write_bytes_atomic(file, content.getvalue())
 
@@ -63,8 +63,8 @@ def read_eye_crops(file: Path) -> tuple[list[EyeCrop], list[int]]:
     pixel = byte = 0
     for i, (height, width) in enumerate(arrays["sizes"].tolist()):
         size, packed = height * width, -(-height * width // 8)
-        pupil, limbus, used_pupil, used_limbus = (_boundary(row) for row in arrays["edges"][i])
-        upper, lower = (_eyelid(row) for row in arrays["lids"][i][:2])
+        pupil, limbus, used_pupil, used_limbus = (boundary_of_row(row) for row in arrays["edges"][i])
+        upper, lower = (eyelid_of_row(row) for row in arrays["lids"][i][:2])
         eyes.append(
             EyeCrop(
                 image=arrays["images"][pixel : pixel + size].reshape(height, width),
@@ -79,7 +79,8 @@ def read_eye_crops(file: Path) -> tuple[list[EyeCrop], list[int]]:
     return eyes, arrays["numbers"].tolist()
 
 
-def _boundary_row(edge: Boundary) -> NDArray[np.float64]:
+def boundary_row(edge: Boundary) -> NDArray[np.float64]:
+    """The numbers (26,) that describe a boundary of at most 12 Fourier terms: centre, cosines, sines."""
     row = np.zeros(2 + 2 * _TERMS)
     row[:2] = edge.x, edge.y
     row[2 : 2 + len(edge.cosines)] = edge.cosines
@@ -87,20 +88,23 @@ def _boundary_row(edge: Boundary) -> NDArray[np.float64]:
     return row
 
 
-def _boundary(row: NDArray[np.float64]) -> Boundary:
+def boundary_of_row(row: NDArray[np.float64]) -> Boundary:
+    """The boundary that `boundary_row` describes."""
     terms = row[2:].reshape(2, _TERMS)
     used = int(np.flatnonzero(terms.any(axis=0)).max(initial=0)) + 1  # without the padding
     cosines, sines = terms[:, :used].tolist()
     return Boundary(float(row[0]), float(row[1]), tuple(cosines), tuple(sines))
 
 
-def _eyelid_row(eyelid: Eyelid | None) -> NDArray[np.float64]:
+def eyelid_row(eyelid: Eyelid | None) -> NDArray[np.float64]:
+    """The numbers (6,) that describe an eyelid: origin, angle, coefficients; NaN for None."""
     if eyelid is None:
         return np.full(6, np.nan)
     return np.array([eyelid.x, eyelid.y, eyelid.angle_rad, *eyelid.coefficients])
 
 
-def _eyelid(row: NDArray[np.float64]) -> Eyelid | None:
+def eyelid_of_row(row: NDArray[np.float64]) -> Eyelid | None:
+    """The eyelid that `eyelid_row` describes."""
     if not np.isfinite(row).all():
         return None
     x, y, angle, c0, c1, c2 = row.tolist()

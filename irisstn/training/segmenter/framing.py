@@ -13,6 +13,7 @@ from irisstn.segmentation.network import IRIS_RADIUS, SIZE
 from irisstn.training.segmenter.scenes import Scene
 
 _TABLE = 256  # entries of the table of a boundary's radius over the angle
+_TURNED, _TILTED = 0.12, 0.1  # fractions of the pictures by a camera on its side or upside down, and of tilted heads
 _MAX_SLOPE = 3.0  # of an eyelid, in the first-order correction of the distance from it
 
 
@@ -147,6 +148,11 @@ def frame_beside_eye(rng: np.random.Generator, scene: Scene) -> Framing:
 def _framing(rng: np.random.Generator, scene: Scene, scale: float, at: Float, *, roll_deg: float) -> Framing:
     """The view with the iris's centre at `at`, a random rotation, and a reflection in half of the cases."""
     angle = np.deg2rad(rng.normal(0, roll_deg))
+    kind = rng.random()
+    if kind < _TURNED:
+        angle += 0.5 * np.pi * int(rng.integers(1, 4))
+    elif kind < _TURNED + _TILTED:
+        angle = np.deg2rad(rng.uniform(-45, 45))
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     flip = -1 if rng.random() < 0.5 else 1
     turn = np.array([[flip * cosine, -sine], [flip * sine, cosine]])

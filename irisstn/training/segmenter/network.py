@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PARTS = 3  # pupil, iris, opening: see `irisstn.segmentation.network.PartMaps`
+PARTS = 4  # pupil, iris, opening, occlusion: see `irisstn.segmentation.network.PartMaps`
 _WIDTHS = (16, 24, 48, 64)  # channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size
 
 
@@ -40,8 +40,8 @@ class PartMapNet(nn.Module):
 
         Returns
         -------
-        Tensor, shape (B, 3, H, W)
-            Logits of pupil, iris and opening.
+        Tensor, shape (B, 4, H, W)
+            Logits of pupil, iris, opening and occlusion.
         """
         half = self.down_2(pictures)
         quarter = self.down_4(half)

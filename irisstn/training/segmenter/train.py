@@ -40,6 +40,14 @@ class SegmenterConfig(Strict):
     """Settings of a training run of the segmentation network."""
 
     seed: int = Field(0, ge=0, description="Seed of scenes, initial weights and pictures.")
+    start: Path | None = Field(
+        None,
+        description="ONNX file of an earlier version of the network from whose weights the training starts. null: "
+        "random weights.",
+    )
+    scenes_folder: Path | None = Field(
+        None, description="Folder that keeps the rendered scenes for other runs. null: in the run's folder."
+    )
     scenes: int = Field(10_000, ge=1, description="Rendered eyes.")
     steps: int = Field(7_500, ge=1, description="Training steps in all.")
     batch_size: int = Field(32, ge=1, description="Pictures in a step.")
@@ -69,12 +77,12 @@ def train_segmenter(
 ) -> Path:
     """Train on rendered eyes and write the weights as ONNX.
 
-    A run that was killed renders the same scenes again and continues from its last checkpoint.
+    A run that was killed continues with the scenes that it has rendered and from its last checkpoint.
 
     Parameters
     ----------
     out : Path
-        Folder of the run: config.yaml, metrics.jsonl, checkpoint.safetensors, segmenter.onnx.
+        Folder of the run: config.yaml, scenes/, metrics.jsonl, checkpoint.safetensors, segmenter.onnx.
     config : SegmenterConfig
         Settings of the run.
     progress : ProgressCallback
@@ -99,10 +107,16 @@ def train_segmenter(
     scenes = render_scenes(
         config.scenes,
         config.seed,
+        config.scenes_folder or out / "scenes",
         workers=config.workers,
         progress=lambda done, total: progress("rendering", done, total),
     )
     network = PartMapNet()
+    if config.start is not None:
+        from irisstn.training.segmenter.onnx_weights import load_folded_weights  # noqa: PLC0415 - onnx is an extra
+
+        pictures, _ = draw_batch(scenes, 256, np.random.default_rng((config.seed, 2)))
+        load_folded_weights(network, config.start, torch.from_numpy(pictures))
     _set_memory_format(network, torch.channels_last)
     averaged = _averaged_model(network, multi_avg_fn=_ema_update(config.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
@@ -152,10 +166,10 @@ def part_map_loss(logits: Tensor, parts: Tensor, *, iris_weight: float, dice_wei
 
     Parameters
     ----------
-    logits : Tensor, shape (B, 3, H, W)
+    logits : Tensor, shape (B, 4, H, W)
         Output of the network.
-    parts : Tensor, shape (B, 3, H, W)
-        True part maps, 0..1.
+    parts : Tensor, shape (B, 4, H, W)
+        True part maps, 0..1. The occlusion counts on the iris between the eyelids alone.
     iris_weight : float
         Pixels on the iris and up to four beside it count 1 + `iris_weight` times in the cross-entropy.
     dice_weight : float
@@ -171,8 +185,10 @@ def part_map_loss(logits: Tensor, parts: Tensor, *, iris_weight: float, dice_wei
     Milletari et al. 2016, "V-Net: fully convolutional neural networks for volumetric medical image segmentation".
     """
     near_iris = F.max_pool2d(parts[:, 1:2], 9, 1, 4)
-    entropy = F.binary_cross_entropy_with_logits(logits, parts, weight=1 + iris_weight * near_iris)
-    probabilities = torch.sigmoid(logits)
+    weight = (1 + iris_weight * near_iris).repeat(1, 4, 1, 1)
+    weight[:, 3:] = (1 + iris_weight) * (parts[:, 1:2] * (1 - parts[:, :1]) * parts[:, 2:3])
+    entropy = F.binary_cross_entropy_with_logits(logits, parts, weight=weight)
+    probabilities = torch.sigmoid(logits) * (weight > 0)
     overlap, total = (probabilities * parts).sum((2, 3)), (probabilities + parts).sum((2, 3))
     return entropy + dice_weight * (1 - (2 * overlap + 1) / (total + 1)).mean()
 

@@ -1,0 +1,98 @@
+"""Pictures of a camera on its side: how they are recognised, and how a result is turned back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Float32, Gray
+from irisstn.results import Segmentation
+from irisstn.segmentation.polar import PolarGrid
+
+_RADII = (1.1, 1.2, 1.3, 1.4)  # of the circles, in iris radii, on which the opening is compared
+_COLUMNS = 48
+_SIDEWAYS = 0.25  # by which the opening must reach further up and down than to the sides
+
+
+def is_sideways(opening: Float32, limbus: Boundary) -> bool:
+    """Whether the opening between the eyelids reaches further up and down than to the left and right.
+
+    Parameters
+    ----------
+    opening : ndarray of float32, shape (H, W)
+        Probability that a pixel lies between the eyelids, 0..1.
+    limbus : Boundary
+        The limbus in pixels of `opening`.
+
+    Returns
+    -------
+    bool
+        True for a picture whose camera was turned by 90 or 270 degrees.
+    """
+    radii = np.array(_RADII) * limbus.mean_radius
+    around = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS).unroll(opening).mean(axis=0)
+    quarters = around.reshape(4, -1)  # each begins at a multiple of 90 degrees
+    sector = _COLUMNS // 12  # 30 degrees to both sides
+    beside = np.concatenate([quarters[[0, 2], :sector].ravel(), quarters[[1, 3], -sector:].ravel()]).mean()
+    above = np.concatenate([quarters[[1, 3], :sector].ravel(), quarters[[0, 2], -sector:].ravel()]).mean()
+    return bool(above - beside > _SIDEWAYS)
+
+
+def turn_picture(image: Gray, quarters: int) -> Gray:
+    """`image` (H, W), turned by `quarters` times 90 degrees against the clock."""
+    return np.ascontiguousarray(np.rot90(image, quarters))
+
+
+def turn_back(segmentation: Segmentation, quarters: int) -> Segmentation:
+    """The segmentation in the picture that `turn_picture` got, from that in the picture that it gave.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        In pixels of the turned picture.
+    quarters : int
+        How often the picture was turned by 90 degrees.
+
+    Returns
+    -------
+    Segmentation
+        In pixels of the picture. `upper_lid` is the eyelid above the iris in the turned picture.
+    """
+    for _ in range(quarters % 4):
+        segmentation = _turned_clockwise(segmentation)
+    return segmentation
+
+
+def _turned_clockwise(segmentation: Segmentation) -> Segmentation:
+    height, _ = segmentation.image_size
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return height - 1 - y, x
+
+    def mask(mask: Bool) -> Bool:
+        return np.ascontiguousarray(np.rot90(mask, -1))
+
+    def curve(boundary: Boundary) -> Boundary:
+        cosines, sines = np.array(boundary.cosines), np.array(boundary.sines)
+        angle = TAU / 4 * np.arange(len(cosines))
+        cosine, sine = np.round(np.cos(angle)), np.round(np.sin(angle))  # whole numbers at quarter turns
+        turned = cosines * cosine - sines * sine, cosines * sine + sines * cosine
+        x, y = place(boundary.x, boundary.y)
+        return Boundary(x, y, tuple(turned[0].tolist()), tuple(turned[1].tolist()))
+
+    def eyelid(one: Eyelid | None) -> Eyelid | None:
+        if one is None:
+            return None
+        x, y = place(one.x, one.y)
+        return replace(one, x=x, y=y, angle_rad=one.angle_rad + TAU / 4)
+
+    return replace(
+        segmentation,
+        pupil=curve(segmentation.pupil),
+        limbus=curve(segmentation.limbus),
+        upper_lid=eyelid(segmentation.upper_lid),
+        lower_lid=eyelid(segmentation.lower_lid),
+        iris_mask=mask(segmentation.iris_mask),
+        usable=mask(segmentation.usable),
+    )
