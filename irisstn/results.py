@@ -13,6 +13,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How far a segmentation is to be trusted.
+
+    Attributes
+    ----------
+    trust : float
+        How well the network's maps fit a pupil and an iris: the lesser intersection over union, 0..1.
+    pupil_sd_px, limbus_sd_px : float
+        Standard deviations of a boundary's centre and radius in pixels, roughly; fitted on rendered eyes.
+    eyes_seen : int
+        Number of eyes in the picture, of which this is one.
+    """
+
+    trust: float
+    pupil_sd_px: float
+    limbus_sd_px: float
+    eyes_seen: int = 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
     """The segmentation of one eye picture, in its pixels.
@@ -27,8 +47,8 @@ class Segmentation:
         True on the iris between the eyelids, including eyelashes and specular reflections. A read-only copy.
     usable : ndarray of bool, shape (H, W)
         True on the iris without any occlusion. A read-only copy.
-    eyes_seen : int
-        Number of eyes in the picture, of which this is one.
+    confidence : Confidence or None
+        How far the segmentation is to be trusted; None where it was not estimated, as of boundaries from elsewhere.
 
     Raises
     ------
@@ -42,7 +62,7 @@ class Segmentation:
     lower_lid: Eyelid | None
     iris_mask: Bool
     usable: Bool
-    eyes_seen: int = 1
+    confidence: Confidence | None = None
 
     def __post_init__(self) -> None:
         for name in ("iris_mask", "usable"):

@@ -6,7 +6,8 @@ depends on the command and on the status:
     always          path, status, seconds
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
-    segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay
+    segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay; trust, eyes_seen and
+                    camera_turned_deg of an eye
     unrolled        strip, strip_mask
     rectify, embed  input, the kind of picture
     rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Literal, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -58,8 +59,12 @@ class CurveFields(TypedDict):
 
 
 class BoundaryFields(TypedDict):
-    """The ellipse fitted to a boundary (centre and half axes in pixels, angle in radians), and the boundary itself."""
+    """The ellipse fitted to a boundary (centre and half axes in pixels, angle in radians), and the boundary itself.
 
+    `sd_px` is the standard deviation of its centre and radius in pixels, where it was estimated.
+    """
+
+    sd_px: NotRequired[float]
     x: float
     y: float
     a: float
@@ -90,6 +95,9 @@ class SegmentationFields(TypedDict):
     pupil: BoundaryFields
     iris: BoundaryFields
     eyelids: EyelidsFields
+    trust: NotRequired[float]
+    eyes_seen: NotRequired[int]
+    camera_turned_deg: NotRequired[int]
 
 
 class RecordFields(TypedDict, total=False):
@@ -106,6 +114,9 @@ class RecordFields(TypedDict, total=False):
     pupil: BoundaryFields
     iris: BoundaryFields
     eyelids: EyelidsFields
+    trust: float
+    eyes_seen: int
+    camera_turned_deg: int
     quality: dict[str, float]
     mask: str
     iris_mask: str
@@ -177,9 +188,10 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
     Returns
     -------
     SegmentationFields
-        `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`.
+        `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`; where `segmentation.confidence` is known
+        also `trust`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries.
     """
-    return {
+    fields: SegmentationFields = {
         "pupil": _boundary_fields(segmentation.pupil, decimals),
         "iris": _boundary_fields(segmentation.limbus, decimals),
         "eyelids": {
@@ -187,6 +199,13 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
             "lower": _eyelid_fields(segmentation.lower_lid, decimals),
         },
     }
+    if (confidence := segmentation.confidence) is not None:
+        fields["pupil"]["sd_px"] = _rounded(confidence.pupil_sd_px, decimals)
+        fields["iris"]["sd_px"] = _rounded(confidence.limbus_sd_px, decimals)
+        fields["trust"] = _rounded(confidence.trust, decimals)
+        fields["eyes_seen"] = confidence.eyes_seen
+        fields["camera_turned_deg"] = _turned_deg(segmentation)
+    return fields
 
 
 def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: Bool) -> Segmentation:
@@ -306,6 +325,12 @@ def _eyelid_fields(eyelid: Eyelid | None, decimals: int | None) -> EyelidFields 
         "angle_rad": _rounded(eyelid.angle_rad, decimals),
         "coefficients": exact if decimals is None else [round(value, _COEFFICIENT_DECIMALS) for value in exact],
     }
+
+
+def _turned_deg(segmentation: Segmentation) -> int:
+    """The multiple of 90 degrees, 0..270, by which the eyelids are turned clockwise."""
+    eyelid = segmentation.upper_lid or segmentation.lower_lid
+    return 0 if eyelid is None else 90 * (round(eyelid.angle_rad / (math.pi / 2)) % 4)
 
 
 def _rounded(value: float, decimals: int | None) -> float:

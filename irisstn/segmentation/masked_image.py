@@ -167,6 +167,7 @@ def segment_framed_eye(
         lower_lid=found.lower_lid and _moved(found.lower_lid, left, top),
         iris_mask=masks[0],
         usable=masks[1],
+        confidence=found.confidence,
     )
     around = _scaled(whole.limbus, _AROUND).mask(image.shape) & ~_scaled(whole.limbus, _OUTER).mask(image.shape)
     if around.any() and background.outside[around].mean() > _MAX_AROUND_FRACTION:

@@ -11,7 +11,7 @@ import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Eyelids, Float32, Gray
-from irisstn.results import Segmentation
+from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
@@ -27,6 +27,9 @@ _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
+# Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
+# and the network's curve. Fitted on rendered eyes by `pipelines/segmenter_uncertainty.py`.
+_PUPIL_SD, _LIMBUS_SD = (0.008, 0.5), (0.012, 0.5)
 
 
 def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
@@ -80,7 +83,7 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, rough.eyes_seen)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, _confidence(rough, pupil, limbus))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class _RoughEye:
     occlusion: Float32
     crop: CropTransform
     sideways: bool
+    trust: float
     eyes_seen: int
 
 
@@ -125,6 +129,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
         parts.occlusion,
         to_picture,
         is_sideways(parts.opening, limbus),
+        trust,
         eyes_seen,
     )
 
@@ -190,6 +195,23 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
     limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
+
+
+def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:
+    """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
+    pupil_sd, limbus_sd = (
+        math.hypot(floor * limbus.mean_radius, factor * _distance(curve, traced))
+        for (floor, factor), curve, traced in (
+            (_PUPIL_SD, rough.pupil, pupil),
+            (_LIMBUS_SD, rough.limbus, limbus),
+        )
+    )
+    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen)
+
+
+def _distance(one: Boundary, other: Boundary) -> float:
+    """The larger of the distance of two boundaries' centres and the difference of their mean radii, in pixels."""
+    return max(math.hypot(one.x - other.x, one.y - other.y), abs(one.mean_radius - other.mean_radius))
 
 
 def _masks(size: tuple[int, ...], pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 from pydantic import Field
 
@@ -82,18 +83,15 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
         Size, boundaries, eyelids and quality as fields; the two masks and the overlay as files.
     """
     height, width = image.shape
-    rings = segmentation_fields(segmentation)
     quality = measure_quality(image, segmentation).as_dict()
     fields: RecordFields = {
         "width": width,
         "height": height,
-        "pupil": rings["pupil"],
-        "iris": rings["iris"],
-        "eyelids": rings["eyelids"],
         "quality": {figure: round(float(value), 4) for figure, value in quality.items()},
         "mask": output_file("mask", name),
         "iris_mask": output_file("iris_mask", name),
     }
+    fields.update(cast("RecordFields", segmentation_fields(segmentation)))
     files = {
         fields["mask"]: encode_png(segmentation.usable),
         fields["iris_mask"]: encode_png(segmentation.iris_mask),
