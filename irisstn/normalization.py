@@ -90,7 +90,9 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
     if image.dtype != np.uint8:
         raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
-    x, y = (position.astype(np.float32) for position in ring_places(segmentation.pupil, segmentation.limbus, *ring))
+    radius, angle = ring[0], ring[1] + segmentation.turned_rad
+    places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
+    x, y = (position.astype(np.float32) for position in places)
     strip = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = segmentation.usable.view(np.uint8)
     usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

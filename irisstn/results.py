@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Eyelid, Gray
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Gray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_QUARTER_RAD = 0.25 * TAU
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,15 @@ class Segmentation:
             object.__setattr__(self, name, _frozen_mask(name, getattr(self, name)))
         if self.iris_mask.shape != self.usable.shape:
             raise ValueError(f"masks of one picture, but {self.iris_mask.shape} and {self.usable.shape}")
+
+    @property
+    def turned_rad(self) -> float:
+        """The multiple of a quarter turn by which the eyelids, and so the picture, are turned clockwise.
+
+        Strips begin at this angle, so that they do not depend on how the camera was mounted.
+        """
+        eyelid = self.upper_lid or self.lower_lid
+        return 0.0 if eyelid is None else _QUARTER_RAD * (round(eyelid.angle_rad / _QUARTER_RAD) % 4)
 
     @property
     def image_size(self) -> tuple[int, int]:

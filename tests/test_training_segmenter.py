@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from irisstn.errors import OutputError
+from irisstn.errors import OutputError, WeightsError
 from irisstn.segmentation.network import SIZE
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 from irisstn.training.segmenter.examples import draw_batch, draw_picture
 from irisstn.training.segmenter.framing import frame_close_up, frame_whole_image
 from irisstn.training.segmenter.network import PartMapNet
+from irisstn.training.segmenter.onnx_weights import load_folded_weights
 from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
-from irisstn.training.segmenter.train import part_map_loss
+from irisstn.training.segmenter.train import export, part_map_loss
 
 TINY = SegmenterConfig(scenes=6, steps=4, batch_size=4, checkpoint_steps=2, bfloat16=False)
 
@@ -24,12 +25,29 @@ def scenes() -> list[Scene]:
     return [render_scene(3, number) for number in range(6)]
 
 
-def test_scenes_are_the_same_in_any_number_of_processes(scenes: list[Scene]) -> None:
-    others = render_scenes(6, 3, workers=2)
-    assert len(others) == len(scenes) == 6
-    for one, other in zip(scenes, others, strict=True):
-        assert np.array_equal(one.image, other.image)
-        assert (one.pupil, one.limbus, one.upper, one.lower) == (other.pupil, other.limbus, other.upper, other.lower)
+def test_scenes_are_the_same_from_other_processes_and_from_files(scenes: list[Scene], tmp_path: Path) -> None:
+    others = render_scenes(6, 3, tmp_path, workers=2)
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = render_scenes(6, 3, tmp_path, workers=2)
+    assert files == {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert len(others) == len(again) == len(scenes) == 6
+    for one, *rest in zip(scenes, others, again, strict=True):
+        for other in rest:
+            assert np.array_equal(one.image, other.image)
+            assert np.array_equal(one.occluded, other.occluded)
+            assert (one.limbus, one.upper, one.lower) == (other.limbus, other.upper, other.lower)
+            assert one.pupil == other.pupil
+
+
+def test_scenes_tell_what_covers_the_iris(scenes: list[Scene]) -> None:
+    covered = 0
+    for scene in scenes:
+        size = (scene.image.shape[0], scene.image.shape[1])
+        assert scene.occluded.shape == size
+        ring = scene.limbus.mask(size) & ~scene.pupil.mask(size)
+        assert not scene.occluded[~cv2.dilate(ring.view(np.uint8), np.ones((5, 5))).view(bool)].any()
+        covered += bool(scene.occluded.any())
+    assert covered >= 3
 
 
 def test_scenes_hold_the_true_boundaries(scenes: list[Scene]) -> None:
@@ -64,11 +82,12 @@ def test_pictures_are_standardized_and_their_parts_fit_together(scenes: list[Sce
     shown = 0
     for i in range(60):
         picture, parts = draw_picture(scenes[i % 6], rng)
-        assert picture.shape == SIZE and parts.shape == (3, *SIZE)
+        assert picture.shape == SIZE and parts.shape == (4, *SIZE)
         assert np.isfinite(picture).all()
         assert abs(float(picture.mean())) < 1e-3
         assert parts.min() >= 0 and parts.max() <= 1
         assert (parts[0] <= parts[1] + 1e-6).all()  # a pupil is part of its iris
+        assert (parts[3] <= parts[1] * (1 - parts[0]) + 1e-6).all()  # occluded is the iris alone
         shown += parts[1].any()
     assert 40 < shown < 60  # most show an eye, some none
 
@@ -76,7 +95,7 @@ def test_pictures_are_standardized_and_their_parts_fit_together(scenes: list[Sce
 def test_batches_come_from_their_seed_alone(scenes: list[Scene]) -> None:
     one, other = (draw_batch(scenes, 3, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
-    assert one[0].shape == (3, 1, *SIZE) and one[1].shape == (3, 3, *SIZE)
+    assert one[0].shape == (3, 1, *SIZE) and one[1].shape == (3, 4, *SIZE)
 
 
 def test_the_loss_is_least_where_the_parts_are_right(scenes: list[Scene]) -> None:
@@ -89,14 +108,14 @@ def test_the_loss_is_least_where_the_parts_are_right(scenes: list[Scene]) -> Non
 
 
 def test_part_maps_have_the_size_of_the_picture() -> None:
-    assert PartMapNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 3, *SIZE)
+    assert PartMapNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 4, *SIZE)
 
 
 def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Path) -> None:
     whole = train_segmenter(tmp_path / "whole", TINY)
     network = cv2.dnn.readNetFromONNX(str(whole))
     network.setInput(np.zeros((1, 1, *SIZE), np.float32))
-    assert network.forward().shape == (1, 3, *SIZE)
+    assert network.forward().shape == (1, 4, *SIZE)
 
     class Killed(Exception):
         pass
@@ -109,6 +128,25 @@ def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Pat
         train_segmenter(tmp_path / "killed", TINY, progress=kill)
     assert not (tmp_path / "killed" / "segmenter.onnx").exists()
     assert train_segmenter(tmp_path / "killed", TINY).read_bytes() == whole.read_bytes()
+
+
+def test_a_training_may_start_from_an_exported_network(tmp_path: Path, scenes: list[Scene]) -> None:
+    torch.manual_seed(4)
+    earlier = PartMapNet()
+    pictures = torch.from_numpy(draw_batch(scenes, 8, np.random.default_rng(5))[0])
+    with torch.no_grad():
+        for _ in range(3):  # running statistics other than 0 and 1
+            earlier(pictures)
+    file = export(earlier, tmp_path / "earlier.onnx")
+    network = PartMapNet()
+    load_folded_weights(network, file, pictures)
+    with torch.no_grad():
+        assert torch.allclose(network.eval()(pictures), earlier.eval()(pictures), atol=1e-3)
+        # In training mode, with the statistics of the batch, nearly the same.
+        assert (network.train()(pictures) - earlier(pictures)).abs().max() < 0.1
+    (tmp_path / "none.onnx").write_bytes(b"no network")
+    with pytest.raises(WeightsError, match=r"none\.onnx"):
+        load_folded_weights(network, tmp_path / "none.onnx", pictures)
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:

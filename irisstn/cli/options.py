@@ -104,10 +104,15 @@ class Run:
 
 
 def folder_command(command: Command) -> Command:
-    """Add the arguments and options that every folder command has; the command gets those of `Run` as `run`."""
+    """Add the arguments and options that every folder command has.
+
+    The command gets those of `Run` as `run`, and those of the segmentation among its overrides.
+    """
 
     @wraps(command)
     def gathered(**given: Any) -> None:
+        chosen = {f"segmentation.{name}": given.pop(name) for name in ("eye", "turned")}
+        given["overrides"] = (*given["overrides"], *overrides_of(**chosen))
         run = Run(**{option.name: given.pop(option.name) for option in fields(Run)})
         command(run=run, **given)
 
@@ -137,6 +142,14 @@ def folder_command(command: Command) -> Command:
             help="Where workers run.",
         ),
         click.option("--ray-address", metavar="HOST:PORT", help="Ray cluster to use.  [default: this machine]"),
+        click.option(
+            "--eye", type=click.Choice(["largest", "left", "right"]), help="Which of several eyes in a picture."
+        ),
+        click.option(
+            "--turned",
+            type=click.Choice(["auto", "0", "90", "180", "270"]),
+            help="Degrees by which the pictures are turned clockwise.",
+        ),
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         set_option,
         click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),

@@ -204,7 +204,7 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
         fields["iris"]["sd_px"] = _rounded(confidence.limbus_sd_px, decimals)
         fields["trust"] = _rounded(confidence.trust, decimals)
         fields["eyes_seen"] = confidence.eyes_seen
-        fields["camera_turned_deg"] = _turned_deg(segmentation)
+        fields["camera_turned_deg"] = round(math.degrees(segmentation.turned_rad))
     return fields
 
 
@@ -325,12 +325,6 @@ def _eyelid_fields(eyelid: Eyelid | None, decimals: int | None) -> EyelidFields 
         "angle_rad": _rounded(eyelid.angle_rad, decimals),
         "coefficients": exact if decimals is None else [round(value, _COEFFICIENT_DECIMALS) for value in exact],
     }
-
-
-def _turned_deg(segmentation: Segmentation) -> int:
-    """The multiple of 90 degrees, 0..270, by which the eyelids are turned clockwise."""
-    eyelid = segmentation.upper_lid or segmentation.lower_lid
-    return 0 if eyelid is None else 90 * (round(eyelid.angle_rad / (math.pi / 2)) % 4)
 
 
 def _rounded(value: float, decimals: int | None) -> float:

@@ -246,7 +246,11 @@ class Rectifier(RectifierNetwork):
     def _estimate_of_strip(self, strip: Strip, segmentation: Segmentation | None = None) -> Estimate:
         eyelids = NO_EYELIDS
         if segmentation is not None:
-            eyelids = eyelid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid))
+            eyelids = eyelid_parabolas(
+                segmentation.limbus,
+                (segmentation.upper_lid, segmentation.lower_lid),
+                roll_rad=segmentation.turned_rad,
+            )
         return self._estimate(context_of_strip(strip, eyelids=eyelids), segmentation)
 
     def _estimate_of_eye(self, image: Gray, segmentation: Segmentation) -> Estimate:

@@ -15,6 +15,7 @@ outside.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, ring_places, strip_angles
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, ring_places, strip_angles
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -166,7 +167,7 @@ def context_of_eye(
     if image.shape != segmentation.image_size or image.dtype != np.uint8:
         raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
     rows, columns = size
-    radius, angle = context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad
+    radius, angle = context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad + segmentation.turned_rad
     places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
     x, y = (place.astype(np.float32) for place in places)
     height, width = image.shape
@@ -181,7 +182,11 @@ def context_of_eye(
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
     below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
-    eyelids = eyelid_parabolas(segmentation.limbus, (segmentation.upper_lid, segmentation.lower_lid), roll_rad=roll_rad)
+    eyelids = eyelid_parabolas(
+        segmentation.limbus,
+        (segmentation.upper_lid, segmentation.lower_lid),
+        roll_rad=roll_rad + segmentation.turned_rad,
+    )
     return Context(gray, usable & in_ring, below, above, present, eyelids)
 
 
@@ -213,7 +218,7 @@ def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.
         c0, c1, c2 = eyelid.coefficients
         level, slope = c0 + along * (c1 + c2 * along) - across, c1 + 2 * c2 * along
         unit = limbus.mean_radius
-        found[which] = 1, eyelid.angle_rad - roll_rad, level / unit, slope, c2 * unit
+        found[which] = 1, math.remainder(eyelid.angle_rad - roll_rad, TAU), level / unit, slope, c2 * unit
     return found
 
 

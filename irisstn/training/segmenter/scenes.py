@@ -16,6 +16,7 @@ import numpy as np
 from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.images import write_bytes_atomic
 from irisstn.segmentation.crop import Crop
+from irisstn.processes import end_with_parent
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_capture
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye
@@ -87,7 +88,7 @@ def render_scenes(
     done = min(count, (len(files) - len(tasks)) * _FILE_SCENES)
     progress(done, count)
     # Spawned, not forked: a fork of a process with torch's threads can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         for _ in pool.map(partial(_render_file, count=min(count, _FILE_SCENES)), tasks):
             done = min(count, done + _FILE_SCENES)
             progress(done, count)
@@ -159,7 +160,8 @@ def render_scene(seed: int, number: int) -> Scene:
     return Scene(crop.image.copy(), occluded, pupil, limbus, upper, lower)
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    end_with_parent()
     cv2.setNumThreads(1)
 
 
