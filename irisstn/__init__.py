@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from irisstn.images import read_gray
     from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
+    from irisstn.rectification.eye_batch import EyeBatch, batch_of_eyes
     from irisstn.rectification.rectified import Rectified
     from irisstn.rectification.rectifier import Rectifier
     from irisstn.rectification.rectifier_config import RectifierConfig
@@ -48,6 +49,7 @@ __all__ = [
     "ConfigError",
     "DatasetError",
     "Ellipse",
+    "EyeBatch",
     "Eyelid",
     "ImageError",
     "IrisError",
@@ -61,6 +63,7 @@ __all__ = [
     "SegmentationError",
     "Strip",
     "WeightsError",
+    "batch_of_eyes",
     "measure_quality",
     "normalize",
     "read_gray",
@@ -75,6 +78,7 @@ _HOMES = {
     "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
+    "irisstn.rectification.eye_batch": "EyeBatch batch_of_eyes",
     "irisstn.rectification.rectified": "Rectified",
     "irisstn.rectification.rectifier": "Rectifier",
     "irisstn.rectification.rectifier_config": "RectifierConfig",

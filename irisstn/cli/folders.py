@@ -19,6 +19,8 @@ from irisstn.cli.options import (
     model_option,
     name_of,
     overrides_of,
+    roll_option,
+    roll_prior_option,
     strip_command,
 )
 
@@ -65,8 +67,8 @@ def segment(
 @strip_command
 @model_option
 @input_option
-@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
-@click.option("--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto.")
+@roll_option
+@roll_prior_option
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Also write K variants of each strip.")
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with the sampled area outlined, and output.")
 def rectify(
@@ -112,7 +114,7 @@ def rectify(
 @folder_command
 @model_option
 @input_option
-@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
+@roll_option
 @click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
     *,

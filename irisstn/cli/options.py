@@ -69,6 +69,12 @@ model_option = click.option(
     "--model", metavar="RUN", type=click.Path(path_type=Path), help="Folder of a training run, or a weights file."
 )
 input_option = click.option("--input", "kind", type=InputKindType(), help="What the pictures show.")
+roll_option = click.option(
+    "--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct."
+)
+roll_prior_option = click.option(
+    "--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto."
+)
 labels_option = click.option(
     "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye."
 )
