@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from irisstn.rectification.rectifier import Rectifier
     from irisstn.rectification.rectifier_config import RectifierConfig
     from irisstn.results import Segmentation, Strip
-    from irisstn.segmentation import SegmentationConfig, segment
+    from irisstn.segmentation import (
+        SegmentationConfig,
+        segment,
+        segmentation_from_circles,
+        segmentation_from_masks,
+    )
 
 __all__ = [
     "Boundary",
@@ -68,6 +73,8 @@ __all__ = [
     "normalize",
     "read_gray",
     "segment",
+    "segmentation_from_circles",
+    "segmentation_from_masks",
     "to_gray",
 ]
 
@@ -83,7 +90,7 @@ _HOMES = {
     "irisstn.rectification.rectifier": "Rectifier",
     "irisstn.rectification.rectifier_config": "RectifierConfig",
     "irisstn.results": "Segmentation Strip",
-    "irisstn.segmentation": "SegmentationConfig segment",
+    "irisstn.segmentation": "SegmentationConfig segment segmentation_from_circles segmentation_from_masks",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
