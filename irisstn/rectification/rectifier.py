@@ -67,7 +67,8 @@ class Rectifier(RectifierNetwork):
     ) -> Rectified | list[Rectified]:
         """Rectify one or several strips, without gradients.
 
-        Strips are processed one by one, so that a result does not depend on the others.
+        Strips are processed one by one, so that a result does not depend on the others. In one thread a batch would
+        not be faster; where there are more, `forward` takes batches.
 
         Parameters
         ----------
