@@ -1,4 +1,4 @@
-# mypy: disable-error-code="arg-type, attr-defined, operator, union-attr"
+# mypy: disable-error-code="arg-type, attr-defined, index, operator, union-attr"
 """Training from given weights, one network frozen, and the rectifier's loss for training loops of one's own."""
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from irisstn import Rectifier, RectifierConfig
 from irisstn.cli import cli
 from irisstn.recognition import StripNet
 from irisstn.training import Batch, LossWeights, TrainConfig, perturbed_batch, rectifier_loss, train
+from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.run_folder import read_metrics
 from irisstn.training.starting_weights import start_from, with_shapes_of_start
@@ -45,7 +46,7 @@ def started(weights: Path, *, upright: bool = True, **changes: object) -> Recogn
     torch.manual_seed(2)
     module = RecognitionModule(BOTH.model_copy(update={"start": weights, **changes}), identities=2)
     start_from(module, weights, upright=upright)
-    return module.train()
+    return module
 
 
 def with_gradient(module: RecognitionModule, batch: Batch) -> set[str]:
@@ -84,6 +85,20 @@ def test_a_run_that_makes_its_start_worse_leaves_the_start(eyes: Path, weights: 
     for kind in (Rectifier, StripNet):
         held, given = kind.load(run).state_dict(), kind.load(weights).state_dict()
         assert all(torch.equal(held[name], given[name]) for name in given)
+
+
+def test_a_run_leaves_a_frozen_recognizer_as_it_was(eyes: Path, weights: Path, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "validation_fraction": 0.5, "freeze": "recognizer", "start": weights}
+    run = train(eyes, tmp_path / "run", BOTH.model_copy(update=settings))
+    last = SafetensorsCheckpoint().load_checkpoint(run / "checkpoints" / "last.safetensors")["state_dict"]
+    given = StripNet.load(weights).state_dict()
+    for name, value in given.items():
+        for network in ("recognizer", "averaged_recognizer"):
+            assert torch.equal(last[f"{network}.{name}"], value), name
+    held = StripNet.load(run).state_dict()
+    assert all(torch.equal(held[name], value) for name, value in given.items()), "its whitening is kept as well"
+    rectifier = Rectifier.load(weights).state_dict()
+    assert any(not torch.equal(last[f"rectifier.{name}"], value) for name, value in rectifier.items())
 
 
 def test_shapes_that_nobody_gave_are_those_of_the_start(weights: Path) -> None:

@@ -257,6 +257,8 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             # Sampling the strips takes a tenth of a step: worker processes would cost more than they save.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # A frozen recognizer is in that mode on purpose.
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
             # Lightning calls a torch function by its old name.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
             yield

@@ -79,6 +79,7 @@ def start_from(module: RecognitionModule, start: Start, *, upright: bool) -> Non
         else:
             module.recognizer.whitening.reset()  # it is fitted at the end, to what is learnt by then
         module.averaged_recognizer.load_state_dict(module.recognizer.state_dict())
+    module.train(module.training)  # Lightning keeps the mode of each part as it finds it
 
 
 def _path(start: Start) -> Path:
