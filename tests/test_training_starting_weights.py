@@ -1,6 +1,7 @@
 # mypy: disable-error-code="arg-type, attr-defined, index, operator, union-attr"
 """Training from given weights, one network frozen, and the rectifier's loss for training loops of one's own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ from irisstn.training.run_folder import read_metrics
 from irisstn.training.starting_weights import start_from, with_shapes_of_start
 
 BOTH = TOY.model_copy(update={"rectifier_only_epochs": 0, "augmentation": NO_AUGMENTATION})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that share a core with other processes wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
