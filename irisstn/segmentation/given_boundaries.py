@@ -15,8 +15,8 @@ from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.map_fitting import fit_eyelids, soft_iou
 from irisstn.segmentation.masked_image import boundaries_of_region
-from irisstn.segmentation.network import IRIS_RADIUS, predict_part_maps
-from irisstn.segmentation.occlusions import find_occlusions
+from irisstn.segmentation.network import IRIS_RADIUS, PartMaps, predict_part_maps
+from irisstn.segmentation.occlusions import occluded
 
 Curve = Boundary | Ellipse | tuple[float, float, float]  # of a tuple: x, y and radius of a circle, in pixels
 
@@ -63,15 +63,18 @@ def segmentation_from_circles(
     _require_picture(image, usable)
     inner, outer = _boundary(pupil), _boundary(iris)
     _require_ring(inner, outer)
-    upper, lower = _find_eyelids(image, outer, config) if eyelids is None else eyelids
-    open_eye = np.ones(image.shape, np.bool_) if upper is None else ~upper.above(image.shape)
+    crop, parts = _part_maps_around(image, outer)
+    upper, lower = _find_eyelids(crop, parts, outer, config) if eyelids is None else eyelids
+    ring = outer.mask(image.shape) & ~inner.mask(image.shape)
+    if upper is not None:
+        ring &= ~upper.above(image.shape)
     if lower is not None:
-        open_eye &= lower.above(image.shape)
-    ring = outer.mask(image.shape) & ~inner.mask(image.shape) & open_eye
+        ring &= lower.above(image.shape)
     if not ring.any():
         raise SegmentationError("no part of the iris lies in the picture and between the eyelids")
-    seen = ring & ~find_occlusions(image, ring, open_eye, outer.mean_radius) if usable is None else ring & usable
-    return Segmentation(inner, outer, upper, lower, ring, seen)
+    if usable is None:
+        usable = ~occluded(parts.occlusion, crop.transform, (0, 0), image.shape)
+    return Segmentation(inner, outer, upper, lower, ring, ring & usable)
 
 
 def segmentation_from_masks(
@@ -118,14 +121,20 @@ def segmentation_from_masks(
         raise SegmentationError(f"no pupil and iris fit the edges of the mask{hint}")
     _require_ring(*found)
     ring = content & found[1].mask(image.shape) & ~found[0].mask(image.shape)
-    upper, lower = _find_eyelids(image, found[1], config) if eyelids is None else eyelids
+    if eyelids is None:
+        eyelids = _find_eyelids(*_part_maps_around(image, found[1]), found[1], config)
+    upper, lower = eyelids
     return Segmentation(*found, upper, lower, ring, ring if usable is None else ring & usable)
 
 
-def _find_eyelids(image: Gray, limbus: Boundary, config: SegmentationConfig) -> Eyelids:
-    """The eyelids that the network sees around `limbus`; none where it sees no iris there."""
+def _part_maps_around(image: Gray, limbus: Boundary) -> tuple[Crop, PartMaps]:
+    """The network's maps of a crop around `limbus`."""
     crop = Crop.framed(image, limbus.x, limbus.y, limbus.mean_radius / IRIS_RADIUS, _CROP_SIZE)
-    parts = predict_part_maps(crop.image)
+    return crop, predict_part_maps(crop.image)
+
+
+def _find_eyelids(crop: Crop, parts: PartMaps, limbus: Boundary, config: SegmentationConfig) -> Eyelids:
+    """The eyelids that the network sees around `limbus`; none where it sees no iris there."""
     inside = crop.transform.boundary_to_crop(limbus)
     if soft_iou(parts.iris, inside) < config.min_trust:
         return None, None

@@ -38,6 +38,8 @@ _DIRECTIONS = 128
 _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the picture up to there may be background
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
+_SATURATED = 250  # gray level from which on a background may come from overexposure
+_MAX_DISAGREEMENT = 0.15  # of the limbus as painted and as the network sees it, in its radii
 _MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
 _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
@@ -45,10 +47,14 @@ _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """The flat part of a picture with a cut-out iris: `outside` (H, W) touches the frame, `holes` (H, W) do not."""
+    """The flat part of a picture with a cut-out iris: `outside` (H, W) touches the frame, `holes` (H, W) do not.
+
+    It is saturated where its gray level is nearly white, as in an overexposed photograph.
+    """
 
     outside: Bool
     holes: Bool
+    is_saturated: bool
 
 
 def find_backgrounds(image: Gray) -> list[Background]:
@@ -77,16 +83,16 @@ def find_backgrounds(image: Gray) -> list[Background]:
     if near.mean() < _MIN_PICTURE_FRACTION or exact.mean() < 0.8 * near.mean():
         return []
     readings = [near | _ringing(near, distance), exact] if _is_lossy(exact, near) else [exact]
-    return [_background(flat) for flat in readings]
+    return [_background(flat, is_saturated=level >= _SATURATED) for flat in readings]
 
 
-def _background(flat: Bool) -> Background:
+def _background(flat: Bool, *, is_saturated: bool) -> Background:
     count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
     on_frame = np.zeros(count, np.bool_)
     on_frame[_frame(np.asarray(labels, np.int32))] = True
     on_frame[0] = False  # label 0 is all that is not flat
     outside = np.asarray(on_frame[labels], np.bool_)
-    return Background(outside, flat & ~outside)
+    return Background(outside, flat & ~outside, is_saturated)
 
 
 def _is_lossy(exact: Bool, near: Bool) -> bool:
@@ -129,7 +135,8 @@ def segment_masked_image(
     edges = boundaries_of_region(~flat)
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
-        return Segmentation(*edges, None, None, mask, mask)
+        if not background.is_saturated or _is_seen(_filled(image, background), edges[1], config):
+            return Segmentation(*edges, None, None, mask, mask)
     filled = _filled(image, background)
     found = segment_eye(filled, config)
     if not _is_cut_out(background, found.limbus):
@@ -216,6 +223,16 @@ def _without_specks(region: Bool) -> Bool:
     small = np.zeros(count, np.bool_)
     small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _MAX_SPECK
     return np.asarray(region | small[labels])
+
+
+def _is_seen(filled: Gray, limbus: Boundary, config: SegmentationConfig) -> bool:
+    """Whether the network sees the same iris: what an overexposed photograph leaves dark has a white frame as well."""
+    try:
+        found = segment_eye(filled, config).limbus
+    except SegmentationError:
+        return False
+    moved = max(np.hypot(found.x - limbus.x, found.y - limbus.y), abs(found.mean_radius - limbus.mean_radius))
+    return bool(moved < _MAX_DISAGREEMENT * limbus.mean_radius)
 
 
 def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:

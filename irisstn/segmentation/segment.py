@@ -19,12 +19,16 @@ from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_di
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
 from irisstn.segmentation.occlusions import find_reflections, occluded
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
+from irisstn.segmentation.ring_check import measure_ring_edges
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
 _CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
+_MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
+_STRONGER_EDGE = 2.5  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
+_LEAST_EDGE = 6.0  # gray levels
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
@@ -194,7 +198,28 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
     limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
+    checked = _checked_pupil(crop.image, reflections, pupil, limbus)
+    if checked is not pupil:
+        pupil, limbus = checked, refine_limbus(crop.image, reflections, checked, outer, eyelids=(upper, lower))
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
+
+
+def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary) -> Boundary:
+    """`pupil`, or the one at a much stronger closed edge inside the iris.
+
+    Raises SegmentationError where neither is a pupil.
+    """
+    edges = measure_ring_edges(image, reflections, pupil, limbus)
+    if edges.darker < -_MAX_BRIGHTER_PUPIL:
+        raise SegmentationError("what would be the pupil is brighter than the iris around it")
+    if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
+        return pupil
+    if edges.other_radius < _MAX_PUPIL_RATIO * limbus.mean_radius:
+        other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius))
+        again = measure_ring_edges(image, reflections, other, limbus)
+        if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE):
+            return other
+    raise SegmentationError("the edge of the pupil is much weaker than another one around it")
 
 
 def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:

@@ -15,8 +15,8 @@ import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.images import write_bytes_atomic
-from irisstn.segmentation.crop import Crop
 from irisstn.processes import end_with_parent
+from irisstn.segmentation.crop import Crop
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_capture
 from irisstn.synthetic.camera import Range
 from irisstn.synthetic.eye import place_eye

@@ -1,0 +1,79 @@
+"""An independent check of a ring before it is handed on: edges around the pupil, and its darkness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from irisstn.geometry import Bool, Boundary, Gray
+from irisstn.segmentation.polar import PolarGrid
+
+_COLUMNS = 48
+_STEP, _FIRST, _LAST = 0.02, 0.06, 1.3  # of the radii at which closed edges are measured, in iris radii
+_REACH = 3  # steps on either side of an edge whose means are compared
+_WANDER = 4  # steps by which the edge may lie off the circle at some angles
+_QUANTILE = 0.25  # of the angles, which eyelids or reflections may hide
+_NEAR = 0.14  # iris radii around the pupil and the limbus that are no other edge
+
+
+@dataclass(frozen=True, slots=True)
+class RingEdges:
+    """Closed dark-to-bright edges around the pupil's centre, in gray levels.
+
+    Attributes
+    ----------
+    pupil, limbus : float
+        Strength of the edge at the pupil and at the limbus: the rise that three quarters of the angles reach.
+    other : float
+        That of the strongest edge elsewhere, up to 1.3 iris radii.
+    other_radius : float
+        Its radius in pixels.
+    darker : float
+        Median of the iris beside the pupil, less that of the pupil without reflections.
+    """
+
+    pupil: float
+    limbus: float
+    other: float
+    other_radius: float
+    darker: float
+
+
+def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary) -> RingEdges:
+    """Measure the closed edges around a pupil.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a crop of one.
+    reflections : ndarray of bool, shape (H, W)
+        Specular reflections.
+    pupil, limbus : Boundary
+        The ring to be checked.
+
+    Returns
+    -------
+    RingEdges
+        Strengths of the edges.
+    """
+    unit = limbus.mean_radius
+    radii = np.arange(_FIRST, _LAST + _REACH * _STEP, _STEP) * unit
+    grid = PolarGrid(pupil.x, pupil.y, radii, _COLUMNS)
+    polar = grid.unroll(image)
+    sums = np.concatenate([np.zeros((1, _COLUMNS), np.float32), np.cumsum(polar, axis=0)])
+    means = (sums[_REACH:] - sums[:-_REACH]) / _REACH
+    rise = means[_REACH:] - means[:-_REACH]  # across the border before the row `_REACH` further on
+    widened = cv2.dilate(rise, np.ones((2 * _WANDER + 1, 1), np.uint8))
+    strength = np.quantile(widened, _QUANTILE, axis=1)
+    at = radii[_REACH : _REACH + len(strength)]
+    inner, outer = (float(np.interp(curve.mean_radius, at, strength)) for curve in (pupil, limbus))
+    near = (np.abs(at - pupil.mean_radius) < _NEAR * unit) | (np.abs(at - unit) < _NEAR * unit)
+    others = np.where(near, -np.inf, strength)
+    strongest = int(np.argmax(others))
+    clear = ~grid.unroll_mask(reflections)
+    inside = clear & (radii < 0.9 * pupil.mean_radius)[:, None]
+    beside = clear & ((radii > 1.1 * pupil.mean_radius) & (radii < 0.95 * unit))[:, None]
+    darker = float(np.median(polar[beside]) - np.median(polar[inside])) if inside.any() and beside.any() else 0.0
+    return RingEdges(inner, outer, float(others[strongest]), float(at[strongest]), darker)
