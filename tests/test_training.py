@@ -139,7 +139,7 @@ def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
     config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "rectifier": None})
     run = train(eyes, tmp_path / "run", config)
     (row,) = read_metrics(run)
-    assert 0 <= row["natural_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
+    assert 0 <= row["small_errors_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
     assert not (run / "rectifier.safetensors").exists() and (run / "recognizer.safetensors").exists()
     kept = config.model_copy(
         update={"ema_decay": 0.0, "augmentation": NO_AUGMENTATION.model_copy(update={"combined_masks": 0.5})}
@@ -169,7 +169,7 @@ def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
     )
     rows = read_metrics(run)
     assert len(rows) == 2 and all(np.isfinite(row["validation_loss"]) for row in rows)
-    assert "natural_cnn_eer" not in rows[0] and 0 <= rows[0]["natural_code_rectified_eer"] <= 1
+    assert "small_errors_cnn_eer" not in rows[0] and 0 <= rows[0]["small_errors_code_rectified_eer"] <= 1
     assert (run / "rectifier.safetensors").exists() and not (run / "recognizer.safetensors").exists()
     for useless in ({"rectifier": None}, {"rectifier": {"transform": "affine"}}):
         with pytest.raises(ValidationError, match="recognizer"):

@@ -91,15 +91,15 @@ def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Degrees: `roll_*_deg` against the upright eye, `among_*_deg` against the mean of the group; `before` and `after`
-        rectification.
+        Degrees, `before` and `after` rectification: `roll_*_deg` from the upright eye, `roll_within_group_*_deg` from
+        the mean of the group.
     """
     truth = batch.targets[:, TARGET_ROLL]
     remaining = truth - roll
     errors = {
         "roll_before_deg": truth,
         "roll_after_deg": remaining,
-        "among_before_deg": truth - group_means(truth, batch.groups),
-        "among_after_deg": remaining - group_means(remaining, batch.groups),
+        "roll_within_group_before_deg": truth - group_means(truth, batch.groups),
+        "roll_within_group_after_deg": remaining - group_means(remaining, batch.groups),
     }
     return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}

@@ -92,13 +92,11 @@ def _unwhitened(
 ) -> NDArray[np.float32]:
     """Embeddings (N, D) before the whitening of strips of the `chosen` (N,) eyes."""
     network, rectifier = networks
-    natural = settings.perturbation.model_copy(update={"large_fraction": 0.0})
+    small = settings.perturbation.model_copy(update={"large_fraction": 0.0})
     found: list[NDArray[np.float32]] = [np.zeros((0, network.config.unwhitened_size), np.float32)]
     for start in range(0, len(chosen), _BATCH):
         where = chosen[start : start + _BATCH].tolist()
-        batch = make_batch(
-            eyes, where, rng, size=settings.size, perturbation=natural, with_context=rectifier is not None
-        )
+        batch = make_batch(eyes, where, rng, size=settings.size, perturbation=small, with_context=rectifier is not None)
         images, usable = batch.images, batch.usable
         if rectifier is not None:
             warped = rectifier.warp(images, usable, batch.contexts)
