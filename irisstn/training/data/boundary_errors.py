@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.geometry import Bool, Boundary, Eyelid, Float, Gray, strip_angles
+from irisstn.geometry import Bool, Boundary, Eyelid, Float, Gray, fourier_coefficients, strip_angles
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.results import Segmentation, Strip
 
@@ -279,10 +279,11 @@ def correction_parameters(truth: Edges, truth_roll_rad: float, used: Edges, used
     Float, shape (12,)
         Parameters in the order of `TARGET_NAMES`: radians, ring widths, and for `pupil_share` a ratio.
     """
-    image_angles = strip_angles(_ANGLES) + used_roll_rad
+    angles = strip_angles(_ANGLES)
+    image_angles = angles + used_roll_rad
     inner, outer = used[0].points(image_angles), used[1].points(image_angles)
-    pupil = _fourier_coefficients(_crossing_radius(inner, outer, truth[0], 0.0))
-    limbus = _fourier_coefficients(_crossing_radius(inner, outer, truth[1], 1.0) - 1)
+    pupil = fourier_coefficients(_crossing_radius(inner, outer, truth[0], 0.0), angles, ORDER)
+    limbus = fourier_coefficients(_crossing_radius(inner, outer, truth[1], 1.0) - 1, angles, ORDER)
     roll = (truth_roll_rad - used_roll_rad + np.pi) % (2 * np.pi) - np.pi
     return np.concatenate([[roll], pupil, limbus, [truth[0].mean_radius / truth[1].mean_radius]])
 
@@ -310,10 +311,3 @@ def _signed_distance(points: Float, edge: Boundary) -> Float:
     """Radial distance of `points` (N, 2) from `edge`, positive outside."""
     x, y = points[:, 0] - edge.x, points[:, 1] - edge.y
     return np.asarray(np.hypot(x, y) - edge.radius(np.arctan2(y, x)))
-
-
-def _fourier_coefficients(values: Float) -> Float:
-    """Fourier coefficients (0, cos1, sin1, cos2, sin2) of `values` (N,) at the angles of a strip's N columns."""
-    angles = strip_angles(len(values))
-    terms = [np.full(len(values), 0.5)] + [f(k * angles) for k in range(1, ORDER + 1) for f in (np.cos, np.sin)]
-    return 2 * np.stack(terms) @ values / len(values)

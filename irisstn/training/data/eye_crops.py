@@ -8,7 +8,17 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
+from irisstn.geometry import (
+    TAU,
+    Boundary,
+    CropTransform,
+    Eyelids,
+    Float,
+    Gray,
+    fourier_basis,
+    strip_angles,
+    strip_radii,
+)
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip, stretched
@@ -218,7 +228,7 @@ class NormalizedIris:
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
         """Sample the strip of `sample` without context and target."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
-        pupil, limbus = (_fourier_series(terms, angle) for terms in self._corrections(errors))
+        pupil, limbus = (fourier_basis(angle, ORDER) @ terms for terms in self._corrections(errors))
         true_radius = (stretched(radius, errors.stretch) - pupil) / (1 + limbus - pupil)
         rows, columns = self.source.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
@@ -253,11 +263,3 @@ def _error_coefficients(errors: Perturbation, edge: int) -> Float:
             s2 * np.cos(2 * turn) - c2 * np.sin(2 * turn),
         ]
     )
-
-
-def _fourier_series(terms: Float, angle: Float) -> Float:
-    """The series with the coefficients (0, cos1, sin1, cos2, sin2) at every `angle`."""
-    value = np.full(angle.shape, terms[0])
-    for k in range(1, ORDER + 1):
-        value += terms[2 * k - 1] * np.cos(k * angle) + terms[2 * k] * np.sin(k * angle)
-    return value

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Float32
-from irisstn.segmentation.network import SIZE
+from irisstn.segmentation.network import SIZE, standardized
 from irisstn.training.segmenter import appearance, distractors
 from irisstn.training.segmenter.framing import Framing, frame_beside_eye, frame_close_up, frame_whole_image
 from irisstn.training.segmenter.scenes import Scene
@@ -50,7 +50,7 @@ def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float
         picture, parts = _no_eye(rng, scene)
     if rng.random() < 0.15:
         picture = distractors.bright_spots(rng, picture)
-    return _standardized(_exposed(rng, picture)), parts
+    return standardized(255 * _exposed(rng, picture)), parts
 
 
 def _framed(framing: Framing) -> Float32:
@@ -127,8 +127,3 @@ def _exposed(rng: np.random.Generator, picture: Float32) -> Float32:
         grain = np.float32(4 * rng.uniform(0, 0.05) * picture.std())
         picture = picture + grain * rng.standard_normal(picture.shape, np.float32)
     return np.asarray(picture, np.float32)
-
-
-def _standardized(picture: Float32) -> Float32:
-    """`picture` with mean 0 and standard deviation about 1, which `irisstn.segmentation.network` computes, too."""
-    return np.asarray((picture - picture.mean()) / (picture.std() + np.float32(0.02)), np.float32)
