@@ -41,12 +41,12 @@ SLOW: dict[str, set[str]] = {
     "test_readme.py": {"test_the_six_lines_run"},
     "test_rectification_alignment.py": {"test_one_comparison_of_another_capture_is_as_good_as_a_search"},
     "test_rectification_onnx_export.py": set(),
-    "test_rectification_rectifier.py": {
-        "test_every_transform_starts_there",
+    "test_rectification_rectifier.py": {"test_every_transform_starts_at_the_identity"},
+    "test_rectification_rectifier_network.py": {
         "test_gradients_are_finite_on_flat_and_fully_masked_strips",
         "test_it_exports_for_any_batch",
-        "test_variants_are_plausible_distinct_and_repeatable",
     },
+    "test_rectification_variants.py": {"test_variants_are_plausible_distinct_and_repeatable"},
     "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
     "test_stn_transformer.py": {"test_compiles_whole", "test_exports", "test_it_learns_to_undo_a_roll"},
     "test_stn_transforms.py": {"test_gradients_are_right_through_theta_and_image"},

@@ -160,7 +160,7 @@ def test_killed_at_a_url_and_resumed(tmp_path: Path):
     assert contents(out) == contents(tmp_path / "unbroken")
 
 
-def test_what_lies_at_a_url(url: str, tmp_path: Path):
+def test_pictures_at_a_url_are_found(url: str, tmp_path: Path):
     for name in (
         "a/1.png",
         "a/2.PNG",

@@ -107,13 +107,13 @@ def test_several_captures_in_the_gallery_err_less():
     assert 0.01 < rates[2] < 0.9 * rates[1] < 0.9 * 0.95 * rates[0]
 
 
-def test_an_intruder_is_left_out_where_it_can_be_told():
+def test_a_capture_of_another_eye_is_left_out():
     (eye,), (other,) = eyes(3, 0.5, count=1), eyes(1, 0.5, seed=9, count=1)
     mixed = np.concatenate([eye, other])
     assert np.allclose(fuse(mixed), fuse(eye), atol=1e-6)
     assert np.allclose(fuse(mixed[::-1]), fuse(eye), atol=1e-6)
     assert not np.allclose(fuse(mixed, least_alike=-1.0), fuse(eye), atol=1e-2)
-    # Of two captures that differ nobody knows which is wrong.
+    # Of two captures that differ neither is known to be wrong.
     pair = np.stack([eye[0], other[0]])
     assert np.allclose(fuse(pair) @ eye[0], fuse(pair) @ other[0], atol=1e-6)
 

@@ -35,7 +35,7 @@ def uneven(count, seed=0, size=SIZE):
     return rng.normal(size=(count, size)) * np.geomspace(1, 0.02, size) @ basis + 0.3
 
 
-def test_full_whitening_makes_all_directions_alike_and_less_lies_between():
+def test_the_exponent_sets_how_equal_the_variances_become():
     embeddings = uneven(2000)
     dimensions = []
     for exponent in (0.0, 0.25, 0.5):
@@ -50,7 +50,7 @@ def test_full_whitening_makes_all_directions_alike_and_less_lies_between():
     assert np.allclose(covariance, covariance[0, 0] * np.eye(SIZE), atol=1e-6 * covariance[0, 0])
     assert dimensions[0] < 0.6 * dimensions[1] and dimensions[1] < 0.8 * dimensions[2]
     assert dimensions[2] == pytest.approx(SIZE)
-    # The ridge keeps directions of chance small.
+    # The ridge keeps small random directions small.
     kept = whitening_of(embeddings, WhiteningConfig(exponent=0.5, ridge=0.5))
     assert effective_dimensions((embeddings - kept[0]) @ kept[1]) < 0.8 * SIZE
 
@@ -62,8 +62,8 @@ def test_effective_dimensions_count_directions():
     assert effective_dimensions(np.ones((5, 3))) == 0
 
 
-def test_eyes_of_another_camera_are_told_apart_better():
-    # Each eye is a point of all directions alike; captures differ in the few that are loud.
+def test_eyes_of_another_camera_are_distinguished_better():
+    # Eyes differ equally in all directions; captures of one eye differ mostly in a few.
     rng = np.random.default_rng(2)
     eyes = np.repeat(0.15 * rng.normal(size=(60, SIZE)), 3, axis=0)
     basis = np.linalg.qr(rng.normal(size=(SIZE, SIZE)))[0]
@@ -183,7 +183,7 @@ def test_joined_networks_keep_their_trunks_and_the_floats_that_matter():
     with pytest.raises(ValueError, match="one shape"):
         join([one, StripNet(SMALL.model_copy(update={"channels": 8}))])
     for wrong in ({"whitened": SIZE + 1}, {"trunks": 2, "embedding": 5, "whitened": 6}):
-        with pytest.raises(ValidationError, match="no more can be kept"):
+        with pytest.raises(ValidationError, match="cannot keep"):
             StripNetConfig.model_validate(SMALL.model_dump() | wrong)
     with pytest.raises(ValueError, match="can be kept"):
         whitening_of(uneven(9), kept=SIZE + 1)

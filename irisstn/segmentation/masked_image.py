@@ -150,7 +150,7 @@ def segment_framed_eye(
     ------
     SegmentationError
         Where no eye can be trusted, or the background begins right at the limbus: then the iris was cut out, and a
-        segmentation that expects a sclera around it is not to be trusted.
+        segmentation that expects a sclera around it may be wrong.
     """
     rows, columns = np.flatnonzero(~background.outside.all(axis=1)), np.flatnonzero(~background.outside.all(axis=0))
     if not len(rows):

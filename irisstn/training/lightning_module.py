@@ -70,7 +70,7 @@ class RecognitionModule(lightning.LightningModule):
     def __init__(self, config: TrainConfig, identities: int) -> None:
         super().__init__()
         self.config = config
-        # Training corrects the whole roll: how much of it to correct depends on the pictures that come later.
+        # The whole roll is corrected in training: which part of it to correct later depends on the pictures.
         self.rectifier = Rectifier(config.rectifier).with_roll("full") if config.rectifier is not None else None
         self.recognizer = self.averaged_recognizer = self.metric_loss = self.decorrelation = None
         if config.recognizer is not None:
@@ -85,9 +85,19 @@ class RecognitionModule(lightning.LightningModule):
         self._validated: dict[str, list[tuple[Batch, Predictions]]] = defaultdict(list)
 
     def start_from(self, weights: Path) -> None:
-        """Take the networks' weights from a run's folder, or from a file where there is but one network.
+        """Load the networks' weights to continue training from them.
 
-        Raises WeightsError where a file is missing, ConfigError where a network there has another shape.
+        Parameters
+        ----------
+        weights : Path
+            The folder of a run, or the weights file where only one network is trained.
+
+        Raises
+        ------
+        WeightsError
+            Where a file is missing or damaged.
+        ConfigError
+            Where a network has another shape.
         """
         for network in (self.rectifier, self.recognizer):
             if network is None:

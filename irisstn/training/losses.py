@@ -10,7 +10,7 @@ from torch import Tensor, zeros_like
 from irisstn.stn.ring import NAMES as RING_NAMES
 from irisstn.training.config import LossWeights
 from irisstn.training.data.batches import Batch
-from irisstn.training.data.boundary_errors import SHAPE_NAMES, TARGET_NAMES
+from irisstn.training.data.targets import SHAPE_NAMES, TARGET_NAMES
 
 # Columns of the parameters of `irisstn.stn.Ring` (B, 13), and of the targets of a batch (B, 12).
 RING_ROLL, RING_DILATION, RING_PUPIL_SHARE = (RING_NAMES.index(n) for n in ("roll_rad", "dilation", "pupil_share"))

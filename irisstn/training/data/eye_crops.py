@@ -21,7 +21,8 @@ from irisstn.geometry import (
 )
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip, stretched
+from irisstn.training.data.boundary_errors import Perturbation, sample_strip, stretched
+from irisstn.training.data.targets import ORDER, correction_parameters
 
 _MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
 _MAX_RADIUS = 80.0  # pixels; larger irises are reduced, since strips do not resolve more
@@ -37,7 +38,7 @@ class Sample(NamedTuple):
     context : Context
         Input of the localization network, with the same errors.
     target : Float, shape (12,)
-        Ring parameters that correct the errors, in the order of `boundary_errors.TARGET_NAMES`.
+        Ring parameters that correct the errors, in the order of `irisstn.training.data.targets.TARGET_NAMES`.
     """
 
     strip: Strip
@@ -105,7 +106,7 @@ class EyeCrop:
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """Sample the strip of `sample` without context and target; straightened first where `errors` say so."""
+        """Sample the strip of `sample` without context and target; if `errors.straightened`, from an upright head."""
         roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
         return sample_strip(self.image, self._perturbed(errors), roll, size, stretch=errors.stretch)
 
@@ -166,9 +167,28 @@ def crop_eye(
 
 
 def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[Gray, Segmentation]:
-    """Reduce an image (H, W) by `scale`, above 0 and at most 1, and its segmentation with it.
+    """Reduce an image together with its segmentation.
 
-    Returns the smaller image and the segmentation in its pixels. Raises ValueError for another scale.
+    Parameters
+    ----------
+    image : Gray, shape (H, W)
+        The image.
+    segmentation : Segmentation
+        Its segmentation.
+    scale : float
+        Factor of the size, above 0 and at most 1.
+
+    Returns
+    -------
+    image : Gray, shape (H', W')
+        The reduced image.
+    segmentation : Segmentation
+        The segmentation in its pixels.
+
+    Raises
+    ------
+    ValueError
+        For another scale.
     """
     if not 0 < scale <= 1:
         raise ValueError(f"a scale above 0 and at most 1 is needed, got {scale}")
