@@ -13,6 +13,7 @@ from make_architecture import diagram, read_layers
 from make_results import RESULTS, cell_text, results_page
 
 import irisstn
+from irisstn.outputs.records import Record, RecordFields
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -136,3 +137,11 @@ def test_files_named_on_the_pages_exist() -> None:
     named = set(re.findall(r"`((?:irisstn|tests|configs|docs)/[\w/.]+)`", text))
     assert len(named) > 15
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_output_format_names_every_field_of_a_record() -> None:
+    fields = {*Record.__annotations__, *RecordFields.__annotations__}
+    text = (DOCS / "output_format.md").read_text(encoding="utf-8")
+    named = {name.partition(".")[0] for name in re.findall(r"`([a-z0-9_.]+)`", text)}
+    assert len(fields) > 20
+    assert not fields - named
