@@ -44,7 +44,15 @@ _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """The flat part of a picture with a cut-out iris: `outside` (H, W) touches the frame, `holes` (H, W) do not."""
+    """The flat part of a picture with a cut-out iris.
+
+    Attributes
+    ----------
+    outside : ndarray of bool, shape (H, W)
+        The part that is connected to the frame of the picture.
+    holes : ndarray of bool, shape (H, W)
+        The parts that are not.
+    """
 
     outside: Bool
     holes: Bool
@@ -145,6 +153,20 @@ def segment_framed_eye(
     image: Gray, background: Background, config: SegmentationConfig = SegmentationConfig()
 ) -> Segmentation:
     """The iris of a photograph with flat bars, or a flat frame, around it: those are cropped away first.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    background : Background
+        One of what `find_backgrounds` found in it.
+    config : SegmentationConfig
+        Settings of the segmentation.
+
+    Returns
+    -------
+    Segmentation
+        In pixels of the whole picture.
 
     Raises
     ------
