@@ -40,3 +40,10 @@ def eye() -> RenderedEye:
 def strip(eye: RenderedEye) -> Strip:
     """The 64x512 strip of `eye`."""
     return normalize(eye.image, eye.truth)
+
+
+@pytest.fixture(scope="session")
+def rendered_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where training runs keep the eyes that they render, for `rendered.cache`; all processes share it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rendered-eyes"

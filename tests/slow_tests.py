@@ -20,6 +20,7 @@ SLOW: dict[str, set[str]] = {
         "test_memory_does_not_grow_with_the_number_of_images",
         "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
     },
+    "test_calibration.py": {"test_a_run_calibrates_its_network_where_it_has_eyes_enough"},
     "test_cli.py": {
         "test_ctrl_c_ends_with_130_and_the_next_run_resumes",
         "test_synth_then_rectify_with_own_weights_and_variants",
@@ -60,4 +61,9 @@ SLOW: dict[str, set[str]] = {
     "test_training_segmenter.py": set(),
     "test_training_strips.py": set(),
     "test_visualization_side_by_side.py": {"test_one_picture_for_each_input_the_same_from_every_run"},
+    "test_whitening.py": {
+        "test_the_whitening_of_a_run_is_fitted_to_its_eyes",
+        "test_the_same_eyes_give_the_same_whitening_and_every_identity_has_its_share",
+        "test_the_recipe_joins_whitens_and_calibrates",
+    },
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_settings import TOY
+from training_settings import TOY, toy
 
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
@@ -70,14 +70,13 @@ def test_the_shipped_calibration_is_the_shipped_networks():
     assert 0 < calibration.quantile < calibration.threshold(1e-3) < calibration.threshold(1e-6) < 0.8
 
 
-def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path):
-    rendered = {"identities": 8, "first_epoch_identities": 8, "validation_identities": 33, "captures": 2}
-    more = {"identities_per_file": 33, "segmented_fraction": 0.0}
-    small = TOY.rendered.model_copy(update=rendered | more)
+def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path, rendered_cache):
+    rendered = {"identities": 4, "first_epoch_identities": 4, "validation_identities": 8, "captures": 9}
+    small = TOY.rendered.model_copy(update=rendered | {"segmented_fraction": 0.0})
     run = train(None, tmp_path / "run", TOY.model_copy(update={"epochs": 1, "rectifier": None, "rendered": small}))
     calibration = Calibration.load(run, recognizer_sha256=StripNet.load(run).weights_sha256)
     assert calibration.tail == pytest.approx(0.01, rel=0.1) and calibration.slope > 0
-    few = TOY.model_copy(update={"epochs": 1, "rectifier": None})
+    few = toy(rendered_cache, epochs=1, rectifier=None)
     assert not (train(None, tmp_path / "few", few) / "recognizer.json").exists()
 
 

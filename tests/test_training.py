@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from training_settings import NO_AUGMENTATION, TOY
+from training_settings import NO_AUGMENTATION, TOY, toy
 
 from irisstn.config import load_config
 from irisstn.datasets import label_of
@@ -100,20 +100,20 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_continues_to_the_same_weights(tmp_path):
-    complete = train(None, tmp_path / "complete", TOY)
+def test_a_killed_run_continues_to_the_same_weights(tmp_path, rendered_cache):
+    complete, cached = train(None, tmp_path / "complete", TOY), toy(rendered_cache)
 
     def kill(stage, done, total):
         if stage.startswith("epoch 3"):
             raise Killed
 
     with pytest.raises(Killed):
-        train(None, tmp_path / "killed", TOY, progress=kill)
+        train(None, tmp_path / "killed", cached, progress=kill)
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
     with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
-        train(None, tmp_path / "killed", TOY.model_copy(update={"seed": 1}))
+        train(None, tmp_path / "killed", cached.model_copy(update={"seed": 1}))
     calls = []
-    resumed = train(None, tmp_path / "killed", TOY, progress=lambda *call: calls.append(call))
+    resumed = train(None, tmp_path / "killed", cached, progress=lambda *call: calls.append(call))
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
