@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -158,7 +159,8 @@ def main(
         rows.append(summary(label, scores))
         print_row(rows[-1])
 
-    with ProcessPoolExecutor(workers) as pool:
+    # Spawned, not forked: a fork of a process with threads can deadlock.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for camera in sorted(CAMERAS) if synthetic else ():
             add(camera, list(pool.map(partial(score_rendered, camera), range(synthetic), chunksize=4)))
         if eyes is not None and truth is not None:

@@ -79,3 +79,18 @@ def test_slow_tests_exist():
     for file, names in SLOW.items():
         text = (PACKAGE.parent / "tests" / file).read_text(encoding="utf-8")
         assert not [name for name in names if f"def {name}(" not in text], file
+
+
+def test_no_process_is_forked():
+    """A fork of a process with threads, such as torch's or OpenCV's, can deadlock: each pool names another method."""
+    root = PACKAGE.parent
+    pools = []
+    for path in sorted(
+        file for folder in ("irisstn", "pipelines", "benchmarks", "docs") for file in (root / folder).rglob("*.py")
+    ):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("ProcessPoolExecutor", "get_context")):
+                pools.append((path.name, ast.unparse(node)))
+    assert len(pools) >= 4
+    for name, call in pools:
+        assert "spawn" in call or "context" in call.partition("(")[2], f"{name}: {call}"

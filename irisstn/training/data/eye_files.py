@@ -37,7 +37,7 @@ def write_eye_crops(file: Path, eyes: Sequence[EyeCrop], labels: NDArray[np.inte
         masks=np.concatenate([eye.packed for eye in eyes]),
         rolls=np.array([eye.roll_rad for eye in eyes]),
         edges=np.stack([[_boundary_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
-        eyelids=np.stack([[_eyelid_row(eyelid) for eyelid in eye.eyelids] for eye in eyes]),
+        lids=np.stack([[_eyelid_row(eyelid) for eyelid in eye.eyelids] for eye in eyes]),
     )
     write_bytes_atomic(file, content.getvalue())
 
@@ -64,7 +64,7 @@ def read_eye_crops(file: Path) -> tuple[list[EyeCrop], list[int]]:
     for i, (height, width) in enumerate(arrays["sizes"].tolist()):
         size, packed = height * width, -(-height * width // 8)
         pupil, limbus, used_pupil, used_limbus = (_boundary(row) for row in arrays["edges"][i])
-        upper, lower = (_eyelid(row) for row in arrays["eyelids"][i][:2])
+        upper, lower = (_eyelid(row) for row in arrays["lids"][i][:2])
         eyes.append(
             EyeCrop(
                 image=arrays["images"][pixel : pixel + size].reshape(height, width),

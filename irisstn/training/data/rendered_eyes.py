@@ -96,7 +96,7 @@ class RenderedConfig(Strict):
         if self.cache is None:
             return run / "eyes"
         # These keys are the fields' names of an earlier version: with others, existing caches would not be found.
-        settings = {"captures": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
+        settings = {"shots": self.captures, "cameras": self.cameras, "segmented": self.segmented_fraction}
         if self.degraded_fraction:
             settings |= {"degraded": self.degraded_fraction, "degradation": self.degradation.model_dump(mode="json")}
         text = json.dumps(settings, separators=(",", ":"), ensure_ascii=False)
