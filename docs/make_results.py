@@ -26,6 +26,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-casia-iris-interval": "Rectification, CASIA-Iris-Interval",
     "rectification-iit-delhi": "Rectification, IIT Delhi",
     "rectification-rendered": "Rectification, rendered eyes",
+    "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
     "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",

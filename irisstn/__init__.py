@@ -37,17 +37,24 @@ if TYPE_CHECKING:
     from irisstn.images import read_gray
     from irisstn.normalization import normalize
     from irisstn.quality import Quality, measure_quality
+    from irisstn.rectification.eye_batch import EyeBatch, batch_of_eyes
     from irisstn.rectification.rectified import Rectified
     from irisstn.rectification.rectifier import Rectifier
     from irisstn.rectification.rectifier_config import RectifierConfig
     from irisstn.results import Segmentation, Strip
-    from irisstn.segmentation import SegmentationConfig, segment
+    from irisstn.segmentation import (
+        SegmentationConfig,
+        segment,
+        segmentation_from_circles,
+        segmentation_from_masks,
+    )
 
 __all__ = [
     "Boundary",
     "ConfigError",
     "DatasetError",
     "Ellipse",
+    "EyeBatch",
     "Eyelid",
     "ImageError",
     "IrisError",
@@ -61,10 +68,13 @@ __all__ = [
     "SegmentationError",
     "Strip",
     "WeightsError",
+    "batch_of_eyes",
     "measure_quality",
     "normalize",
     "read_gray",
     "segment",
+    "segmentation_from_circles",
+    "segmentation_from_masks",
     "to_gray",
 ]
 
@@ -75,11 +85,12 @@ _HOMES = {
     "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
     "irisstn.quality": "Quality measure_quality",
+    "irisstn.rectification.eye_batch": "EyeBatch batch_of_eyes",
     "irisstn.rectification.rectified": "Rectified",
     "irisstn.rectification.rectifier": "Rectifier",
     "irisstn.rectification.rectifier_config": "RectifierConfig",
     "irisstn.results": "Segmentation Strip",
-    "irisstn.segmentation": "SegmentationConfig segment",
+    "irisstn.segmentation": "SegmentationConfig segment segmentation_from_circles segmentation_from_masks",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

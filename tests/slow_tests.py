@@ -19,6 +19,7 @@ SLOW: dict[str, set[str]] = {
         "test_damaged_files_each_get_a_record",
         "test_memory_does_not_grow_with_the_number_of_images",
         "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
+        "test_foreign_circles_are_measured_before_and_after_rectification",
     },
     "test_calibration.py": {"test_a_run_calibrates_its_network_where_it_has_eyes_enough"},
     "test_cli.py": {
@@ -59,6 +60,11 @@ SLOW: dict[str, set[str]] = {
     "test_training.py": set(),
     "test_training_devices.py": set(),
     "test_training_segmenter.py": set(),
+    "test_training_starting_weights.py": {
+        "test_both_networks_are_trained_unless_one_is_frozen",
+        "test_a_run_that_makes_its_start_worse_leaves_the_start",
+        "test_a_run_leaves_a_frozen_recognizer_as_it_was",
+    },
     "test_training_strips.py": set(),
     "test_visualization_side_by_side.py": {"test_one_picture_for_each_input_the_same_from_every_run"},
     "test_whitening.py": {

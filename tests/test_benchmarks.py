@@ -8,6 +8,7 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from foreign_circles import main as foreign_circles
 from recognition_conditions import CONDITIONS
 from recognition_tables import results_tables
 from rectification import results_table as rectification_table
@@ -46,6 +47,15 @@ def test_the_baseline_and_the_whole_run_are_measured_on_the_same_images(eyes: Pa
     assert row["n"] == 12
     for name in ("baseline, CPU ms per image", "1 worker, CPU ms per image", "2 workers, images per second", "ratio"):
         assert row[name] > 0, name
+
+
+def test_foreign_circles_are_measured_before_and_after_rectification():
+    rates = foreign_circles(Path(__file__).parents[1] / "data" / "sample", subjects=2)
+    methods = ("none", "stn-no-lids", "stn", "undone")
+    assert list(rates) == [f"circles/{method}/{shift}" for method in methods for shift in ("±0", "±16")]
+    for row in rates.values():
+        assert (row["subjects"], row["mated"], row["failure_to_enrol"]) == (2, 4, 0)
+    assert rates["circles/none/±16"]["d_prime"] < rates["circles/stn/±16"]["d_prime"]
 
 
 def test_results_say_how_they_were_made(tmp_path: Path):

@@ -14,7 +14,7 @@ LAYERS = [
     {"image_decoding"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file"},
-    {"normalization", "quality"},
+    {"normalization", "quality", "strip_conventions"},
     {"iris_code", "storage"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "synthetic", "visualization"},

@@ -4,6 +4,8 @@
 import csv
 import hashlib
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,14 +21,15 @@ from irisstn.batch.inputs import find_inputs
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob, gather_embeddings
 from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.cli import cli
-from irisstn.datasets import find_images
+from irisstn.datasets import Label, find_images
 from irisstn.errors import DatasetError, WeightsError
-from irisstn.evaluation import read_scores, read_templates, score_blocks, scores_of, templates
-from irisstn.images import read_gray
+from irisstn.evaluation import Scores, read_scores, read_templates, score_blocks, scores_of, templates
+from irisstn.images import read_gray, write_png
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding, read_strip
 from irisstn.recognition import StripNet, StripNetConfig, distances
-from irisstn.report.comparison import changes
+from irisstn.report.comparison import changes, pair_changes
+from irisstn.report.evaluation import read_runs, write_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +246,55 @@ def test_the_same_run_changes_nothing(rectified: Path, tmp_path: Path):
     same = changes(scores, scores)
     assert len(same) > 4
     assert all(change.gain == 0 for change in same)
+
+
+def test_pairs_are_compared_one_by_one_between_two_runs():
+    """Three pictures of one eye and one of another: a pair gains, another one loses, the non-mated ones stay."""
+    labels = (Label("1", "L"), Label("1", "L"), Label("1", "L"), Label("2", "L"))
+    names = ("a", "b", "c", "other")
+
+    def scores(ab: float, bc: float) -> Scores:
+        distances = np.full((4, 4), 0.5, np.float32)
+        distances[3, :3] = distances[:3, 3] = (0.4, 0.5, 0.6)
+        for i, j, value in ((0, 1, ab), (1, 2, bc), (0, 2, 0.2)):
+            distances[i, j] = distances[j, i] = value
+        return Scores(names, labels, distances, ())
+
+    found = pair_changes(scores(0.4, 0.1), scores(0.1, 0.3))
+    assert [change.names for change in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    gained, same, lost = found
+    assert gained.gain > 0 == same.gain > lost.gain
+    spread = float(np.std([0.4, 0.5, 0.6]))
+    assert gained.gain == pytest.approx(0.3 / spread, rel=1e-4)
+    assert lost.gain == pytest.approx(-0.2 / spread, rel=1e-4)
+    assert gained.before == pytest.approx(0.1 / spread, rel=1e-4)
+
+
+def test_the_page_shows_both_strips_of_a_pair_before_and_after(
+    rectified: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In the second run a strip of the best pair is turned by a quarter."""
+    for plot in ("det_plot", "histogram_plot"):
+        monkeypatch.setattr(f"irisstn.report.evaluation.{plot}", lambda compared: b"")
+    (before,) = read_runs([rectified], None, [0])
+    best = max(pair_changes(before.scores, before.scores), key=lambda change: change.before)
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(rectified, spoilt)
+    (record,) = [record for record in good(spoilt) if record["path"] == best.names[0]]
+    strip = read_gray(spoilt / str(record["strip"]))
+    write_png(spoilt / str(record["strip"]), np.roll(strip, strip.shape[1] // 4, axis=1))
+    write_evaluation(read_runs([rectified, spoilt], None, [0, 1]), tmp_path / "e", resamples=0)
+    figures = json.loads((tmp_path / "e" / "evaluation.json").read_text())
+    for shift in (0, 1):
+        changed = figures[f"spoilt ±{shift}"]["changes"]
+        assert changed["compared_with"] == f"rectified ±{shift}", "runs of one shift are compared"
+        assert changed["pairs_lost"] > 0
+    page = (tmp_path / "e" / "evaluation.html").read_text()
+    section = page.partition("spoilt ±0 compared with rectified ±0</h2>")[2].partition("<h2>")[0]
+    card = section.partition("Largest losses, pairs")[2].partition("</article>")[0]
+    assert " and ".join(best.names) in card
+    shown = re.findall(r'alt="(.*?): (.*?)"', card)
+    assert shown == [(run, name) for run in ("rectified ±0", "spoilt ±0") for name in best.names]
 
 
 def test_a_missing_extra_is_reported_with_the_command_that_installs_it(

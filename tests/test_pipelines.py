@@ -16,8 +16,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_rendered_eyes_from_end_to_end(tmp_path: Path) -> None:
-    settings = {"subjects": 3, "captures": 2, "config": ROOT / "configs" / "toy.yaml"}
-    first = synthetic_eyes.main(tmp_path / "out", **settings).read_text()
+    def run() -> str:
+        config = ROOT / "configs" / "toy.yaml"
+        return synthetic_eyes.main(tmp_path / "out", subjects=3, captures=2, config=config).read_text()
+
+    first = run()
     rows = [line.split() for line in first.splitlines()]
     assert [row[:2] for row in rows[1:]] == [
         ["segmented", "±0"],
@@ -29,7 +32,7 @@ def test_rendered_eyes_from_end_to_end(tmp_path: Path) -> None:
         assert len(read_templates(tmp_path / "out" / name).codes) >= 10
     assert all("roll_rad" in record["rectification"] for record in read_manifest(tmp_path / "out" / "rectified"))
 
-    assert synthetic_eyes.main(tmp_path / "out", **settings).read_text() == first
+    assert run() == first
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "pipelines").glob("*.py")), ids=lambda script: script.stem)

@@ -19,13 +19,17 @@ from irisstn.cli.options import (
     model_option,
     name_of,
     overrides_of,
+    roll_option,
+    roll_prior_option,
     strip_command,
+    strip_layout,
 )
 
 if TYPE_CHECKING:
     from irisstn.batch import Summary
     from irisstn.batch.inputs import Samples
     from irisstn.batch.jobs.job import Job
+    from irisstn.strip_conventions import StripConvention
 
 OUTPUT_NAMES = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}  # after the source's name
 
@@ -65,8 +69,9 @@ def segment(
 @strip_command
 @model_option
 @input_option
-@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
-@click.option("--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto.")
+@strip_layout
+@roll_option
+@roll_prior_option
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Also write K variants of each strip.")
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with the sampled area outlined, and output.")
 def rectify(
@@ -78,6 +83,11 @@ def rectify(
     overrides: tuple[str, ...],
     model: Path | None,
     kind: str | None,
+    convention: str | None,
+    columns: str | None,
+    start: str | None,
+    mask_polarity: str | None,
+    masks: str | None,
     augment: int | None,
     side_by_side: bool,
     roll: str | None,
@@ -96,6 +106,7 @@ def rectify(
       irisstn rectify ./eyes -o out --side-by-side      # pictures in OUT/side_by_side
       irisstn rectify ./handheld --roll-prior 2         # heads are tilted more than usual
       irisstn rectify ./strips --input strip --size 32x256
+      irisstn rectify ./normalized --convention osiris --masks ./normalized_masks
     """
     from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
     from irisstn.config import load_config
@@ -103,16 +114,20 @@ def rectify(
     with report_errors():
         pictures = {"overlays": overlays or None, "side_by_side": side_by_side or None}
         turn = {"roll": roll, "roll_prior_deg": roll_prior}
+        layout = {"convention": convention, "columns": columns, "start": start, "mask_polarity": mask_polarity}
+        if kind is None and (masks is not None or any(layout.values())):
+            kind = "strip"
         flags = overrides_of(size=size, input=kind, augment=augment, **pictures, **turn)
-        job = RectifyJob.of(load_config(RectifyConfig, config, [*overrides, *flags]), model)
-        _run(job, run)
+        flags += overrides_of(**{f"strips.{name}": value for name, value in layout.items()})
+        settings = load_config(RectifyConfig, config, [*overrides, *flags])
+        _run(RectifyJob.of(settings, model), run, masks=masks, layout=settings.strips.layout())
 
 
 @click.command()
 @folder_command
 @model_option
 @input_option
-@click.option("--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct.")
+@roll_option
 @click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
     *,
@@ -145,15 +160,20 @@ def embed(
         _run(job, run)
 
 
-def _run(job: Job, run: Run) -> None:
-    """Run `job`, print its summary and exit."""
+def _run(job: Job, run: Run, *, masks: str | None = None, layout: StripConvention | None = None) -> None:
+    """Run `job`, print its summary and exit. Strips that another program made have a `layout`, and perhaps `masks`."""
     from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
+    from irisstn.batch.strip_masks import with_masks
 
     if run.ray_address is not None and run.engine != "ray":
         raise Misuse("--ray-address needs --engine ray")
     out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
     passed_over: Counter[str] = Counter()
     samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out, passed_over=passed_over)
+    if layout is not None and not layout.is_own and any(sample.mask is not None for sample in samples):
+        raise Misuse("the strips of an output of irisstn are in its own convention: leave --convention out")
+    if masks is not None and layout is not None:
+        samples = with_masks(samples, masks, layout)
     summary = run_batch(
         job,
         samples,

@@ -69,6 +69,37 @@ model_option = click.option(
     "--model", metavar="RUN", type=click.Path(path_type=Path), help="Folder of a training run, or a weights file."
 )
 input_option = click.option("--input", "kind", type=InputKindType(), help="What the pictures show.")
+roll_option = click.option(
+    "--roll", type=click.Choice(["auto", "full", "none"]), help="How much of the head's roll to correct."
+)
+roll_prior_option = click.option(
+    "--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto."
+)
+_LAYOUT_OPTIONS = (
+    click.option(
+        "--convention",
+        type=click.Choice(["irisstn", "osiris", "usit", "open-iris", "masek"]),
+        help="Program that made the strips; implies --input strip.",
+    ),
+    click.option(
+        "--columns",
+        type=click.Choice(["clockwise", "counterclockwise"]),
+        help="Direction of a strip's columns, as seen in the picture.",
+    ),
+    click.option(
+        "--start", type=click.Choice(["right", "bottom", "left", "top"]), help="Where in the picture column 0 lies."
+    ),
+    click.option(
+        "--mask-polarity",
+        type=click.Choice(["usable-white", "usable-black"]),
+        help="What is white in the masks of strips.",
+    ),
+    click.option(
+        "--masks",
+        metavar="DIR",
+        help="Masks of the strips, found by their names; or a pattern like 'masks/{}_mask.png'.",
+    ),
+)
 labels_option = click.option(
     "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye."
 )
@@ -101,6 +132,13 @@ class Run:
     fail_fast: bool
     as_json: bool
     quiet: bool
+
+
+def strip_layout(command: Command) -> Command:
+    """Add the options on strips that another program made."""
+    for option in reversed(_LAYOUT_OPTIONS):
+        command = option(command)
+    return command
 
 
 def folder_command(command: Command) -> Command:

@@ -24,6 +24,14 @@ from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_o
 @set_option
 @labels_option
 @click.option(
+    "--from", "start", metavar="RUN", help="Start from a run, a weights file, or `shipped`, and take its shapes."
+)
+@click.option(
+    "--freeze",
+    type=click.Choice(["rectifier", "recognizer"]),
+    help="Leave this network as it starts, and train the other one.",
+)
+@click.option(
     "--devices", metavar="N", type=click.IntRange(1), help="Devices of each machine, with a process for each."
 )
 @click.option("--nodes", metavar="M", type=click.IntRange(1), help="Number of machines; start the command on each.")
@@ -35,6 +43,8 @@ def train(
     config: Path | None,
     overrides: tuple[str, ...],
     labels: Path | None,
+    start: str | None,
+    freeze: str | None,
     devices: int | None,
     nodes: int | None,
     quiet: bool,
@@ -49,6 +59,8 @@ def train(
     Examples:
       irisstn train ./eyes -o runs/mine --set epochs=20
       irisstn train ./eyes --labels identities.csv
+      irisstn train ./eyes -o runs/tuned --from shipped --set learning_rate=2e-4
+      irisstn train ./eyes -o runs/tuned --from shipped --freeze recognizer
       irisstn train --config configs/shipped.yaml
       irisstn train ./eyes -o runs/mine --devices 2
     """
@@ -59,7 +71,8 @@ def train(
         from irisstn.training import TrainConfig
         from irisstn.training import train as train_run
 
-        settings = load_config(TrainConfig, config, [*overrides, *overrides_of(devices=devices, nodes=nodes)])
+        flags = overrides_of(devices=devices, nodes=nodes, start=start, freeze=freeze)
+        settings = load_config(TrainConfig, config, [*overrides, *flags])
         run = out or Path("runs") / (config.stem if config is not None else "default")
         terminal = sys.stderr.isatty()
         with StageProgress(bar=terminal and not quiet, lines=not quiet) as stages:

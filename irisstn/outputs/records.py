@@ -9,7 +9,8 @@ depends on the command and on the status:
     segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay
     unrolled        strip, strip_mask
     rectify, embed  input, the kind of picture
-    rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant
+    rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
+                    strip_as_given, strip_mask_as_given
     embed           embedding
 """
 
@@ -29,11 +30,23 @@ from irisstn.storage.file_names import safe_name
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
-FileField = Literal["strip", "strip_mask", "mask", "iris_mask", "overlay", "side_by_side", "embedding"]
+FileField = Literal[
+    "strip",
+    "strip_mask",
+    "strip_as_given",
+    "strip_mask_as_given",
+    "mask",
+    "iris_mask",
+    "overlay",
+    "side_by_side",
+    "embedding",
+]
 # The fields of a record that name files, and the folders below OUT that hold these files.
 FILES: dict[FileField, str] = {
     "strip": "strips",
     "strip_mask": "strip_masks",
+    "strip_as_given": "strips_as_given",
+    "strip_mask_as_given": "strip_masks_as_given",
     "mask": "masks",
     "iris_mask": "iris_masks",
     "overlay": "overlays",
@@ -112,6 +125,8 @@ class RecordFields(TypedDict, total=False):
     overlay: str
     strip: str
     strip_mask: str
+    strip_as_given: str
+    strip_mask_as_given: str
     rectification: dict[str, float]
     roll_known: bool
     outside: float

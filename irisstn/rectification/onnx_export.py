@@ -3,8 +3,7 @@
     from irisstn.rectification.onnx_export import export_rectifier
     export_rectifier(irisstn.Rectifier.load(), Path("rectifier.onnx"))
 
-The file computes `Rectifier.warp` for strips. Its outputs in ONNX Runtime are compared with PyTorch before it is
-written.
+The file computes `Rectifier.warp`. Its outputs in ONNX Runtime are compared with PyTorch before it is written.
 """
 
 from __future__ import annotations
@@ -22,18 +21,28 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from irisstn.errors import OutputError
 from irisstn.images import write_bytes_atomic
 from irisstn.normalization import DEFAULT_SIZE
+from irisstn.rectification.context_tensors import context_planes
+from irisstn.rectification.onnx_graph import allow_empty_batches, make_optional, remove_stack_traces
 from irisstn.rectification.rectifier import Rectifier
+from irisstn.rectification.ring_context import CONTEXT_SIZE, LID_REACH, NO_EYELIDS, PLANES
+from irisstn.stn import Ring
 
 if TYPE_CHECKING:
     import onnx
 
-INPUTS = ("strip", "usable")
-OUTPUTS = ("rectified", "rectified_usable", "grid", "parameters")
+REQUIRED = ("strip", "usable")
+OPTIONAL = {
+    "context": (len(PLANES), *CONTEXT_SIZE),
+    "eyelids": NO_EYELIDS.shape,
+    "pupil_share": (),
+}  # without the batch
+OUTPUTS = ("rectified", "rectified_usable", "grid", "parameters", "roll_read_rad", "roll_sd_rad")
 MOST_APART = 1 / 255  # largest difference between ONNX Runtime and PyTorch in any output: a gray level
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _OPSET = 18
@@ -44,13 +53,12 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
 
     Where the photograph is available, it can be sampled once, as in `Rectifier.rectify_eye`: the point (x, y) of `grid`
     lies at the angle pi (x + 1), and at the fraction (y + 1) / 2 of the way from the pupil to the limbus
-    (`irisstn.geometry.grid_to_ring`). The roll is not corrected, because it is read off the eyelids, which a strip does
-    not show.
+    (`irisstn.geometry.grid_to_ring`). `irisstn.batch_of_eyes` computes all inputs from photographs and segmentations.
 
     Parameters
     ----------
     rectifier : Rectifier
-        The rectifier. It is not changed.
+        The rectifier. It is not changed. How much of the roll it corrects (`Rectifier.with_roll`) is part of the file.
     path : Path
         The file.
     size : tuple of int
@@ -59,7 +67,7 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     Returns
     -------
     float
-        Largest difference between ONNX Runtime and PyTorch in any output.
+        Largest difference between ONNX Runtime and PyTorch in any output, with the optional inputs and without.
 
     Raises
     ------
@@ -72,12 +80,20 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
 
     Notes
     -----
-    The inputs and outputs are of float32, for batches of any length B of at least 1.
+    The inputs and outputs are of float32, for batches of any length B, also 0. An optional input may be left out; it
+    then has the value that means unknown. One of length 1 is used for the whole batch.
 
     strip : shape (B, 1, R, T)
         Input. Gray levels in 0..1; rows, columns and angles as in `irisstn.geometry`.
     usable : shape (B, 1, R, T)
         Input. 1 on usable cells, 0 elsewhere.
+    context : shape (B, 5, 64, 256)
+        Optional input. Planes of `irisstn.rectification.ring_context`; zeros: computed from the strip.
+    eyelids : shape (B, 2, 5)
+        Optional input. Eyelids as in `irisstn.rectification.ring_context.eyelid_parabolas`. Zeros: unknown, and the
+        roll is not corrected. Only where the rectifier reads the roll off the eyelids, as the shipped one does.
+    pupil_share : shape (B,)
+        Optional input. Radius of the pupil as a fraction of that of the limbus; 0: estimated. Only for the ring.
     rectified : shape (B, 1, R, T)
         Output. The rectified strip, gray levels in 0..1.
     rectified_usable : shape (B, 1, R, T)
@@ -86,6 +102,8 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
         Output. Where each cell was sampled on the given strip, in grid units.
     parameters : shape (B, n)
         Output. The transform's parameters, whose names are in the file's metadata.
+    roll_read_rad, roll_sd_rad : shape (B,)
+        Outputs. The roll that was read off the eyelids and its standard deviation; NaN where no eyelid is known.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
@@ -94,6 +112,7 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
         raise ValueError(f"a strip needs at least one row and one column, got {size[0]}x{size[1]}")
     whole = Rectifier(rectifier.config)  # a copy: the given one keeps its device and mode
     whole.load_state_dict({name: tensor.detach().cpu().float() for name, tensor in rectifier.state_dict().items()})
+    whole.roll = rectifier.roll
     graph = _Graph(whole).eval()
     model = _traced(graph, size)
     about = {
@@ -102,6 +121,8 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
         "weights_sha256": whole.weights_sha256,
         "parameters": json.dumps(whole.transform.names),
         "config": whole.config.model_dump_json(),
+        "roll": whole.roll.mode,
+        "roll_prior_deg": str(whole.roll.prior_deg),
     }
     for key, value in about.items():
         model.metadata_props.add(key=key, value=value)
@@ -117,62 +138,118 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
 
 
 class _Graph(nn.Module):
-    """`Rectifier.warp` with the outputs of the file."""
+    """`Rectifier.warp` with the inputs and outputs of the file."""
 
     def __init__(self, rectifier: Rectifier) -> None:
         super().__init__()
         self.rectifier = rectifier
+        reads = {"eyelids": rectifier.roll_reader is not None, "pupil_share": isinstance(rectifier.transform, Ring)}
+        self.optional = tuple(name for name in OPTIONAL if reads.get(name, True))
 
-    def forward(self, strip: Tensor, usable: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        warped = self.rectifier.warp(strip, usable)
-        return warped.image, warped.usable, warped.grid, self.rectifier.transform.physical(warped.theta)
+    def forward(
+        self,
+        strip: Tensor,
+        usable: Tensor,
+        context: Tensor,
+        eyelids: Tensor | None = None,
+        pupil_share: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        known = context[:, PLANES.index("present")].amax(dim=(1, 2))[:, None, None, None] > 0
+        context = torch.where(known, context, context_planes(strip, usable))
+        warped = self.rectifier.warp(strip, usable, context, eyelids=eyelids, pupil_share=pupil_share)
+        parameters = self.rectifier.transform.physical(warped.theta)
+        unknown = torch.full_like(parameters[:, 0], torch.nan)
+        roll, sd = unknown, unknown + 0.0  # two outputs are two tensors
+        if eyelids is not None and self.rectifier.roll_reader is not None:
+            reading = self.rectifier.roll_reader(eyelids)
+            roll, sd = (
+                torch.where(reading.known[:, 0], value[:, 0], unknown) for value in (reading.angle_rad, reading.sd_rad)
+            )
+        mask = torch.ones_like(warped.image) if warped.usable is None else warped.usable
+        return warped.image, mask, warped.grid, parameters, roll, sd
 
 
 def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
     """`graph` for strips of `size` as an ONNX model without the paths of source files."""
+    names = (*REQUIRED, *graph.optional)
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
         program = torch.onnx.export(
             graph,
-            _strips(size, 2),
+            tuple(_examples(graph, size, 2).values()),
             dynamo=True,
             verbose=False,
             opset_version=_OPSET,
-            input_names=INPUTS,
+            input_names=names,
             output_names=OUTPUTS,
-            dynamic_shapes=dict.fromkeys(INPUTS, batch),
+            dynamic_shapes=dict.fromkeys(names, batch),
         )
     if program is None:
         raise RuntimeError("torch gave no ONNX program")
     model: onnx.ModelProto = program.model_proto
-    # The exporter stores stack traces, with the paths of source files, in every node.
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        part.ClearField("doc_string")
-        part.ClearField("metadata_props")
+    remove_stack_traces(model)
+    for name in graph.optional:
+        make_optional(model, name, OPTIONAL[name], batch_of=REQUIRED[0])
+    allow_empty_batches(model)
     return model
 
 
 def _apart(content: bytes, graph: _Graph, size: tuple[int, int]) -> float:
-    """The largest difference between ONNX Runtime and PyTorch in any output, for a batch of one strip and of three."""
+    """The largest difference between ONNX Runtime and PyTorch in any output.
+
+    Batches of no, one and three strips are compared, with all optional inputs and, in PyTorch by a call without them,
+    with none.
+    """
     import onnxruntime  # noqa: PLC0415 - an extra
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    differences = []
-    for count in (1, 3):
-        strips = _strips(size, count)
-        found = session.run(OUTPUTS, {name: part.numpy() for name, part in zip(INPUTS, strips, strict=True)})
-        with torch.no_grad():
-            expected = graph(*strips)
-        differences += [np.abs(a - b.numpy()).max() for a, b in zip(found, expected, strict=True)]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns that an input with a default is not a constant, which is intended
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    differences = [0.0]
+    for count in (0, 1, 3):
+        given = _examples(graph, size, count)
+        for names in ((*REQUIRED, *graph.optional), REQUIRED):
+            found = session.run(OUTPUTS, {name: given[name].numpy() for name in names})
+            with torch.no_grad():
+                expected = graph(*(given[name] if name in names else torch.zeros_like(given[name]) for name in given))
+                context, eyelids, share = (given.get(name) if name in names else None for name in OPTIONAL)
+                warped = graph.rectifier.warp(
+                    given["strip"], given["usable"], context, eyelids=eyelids, pupil_share=share
+                )
+            differences += [_difference(a, b.numpy()) for a, b in zip(found, expected, strict=True)]
+            differences.append(_difference(found[OUTPUTS.index("grid")], warped.grid.numpy()))
     return float(np.max(differences))
 
 
-def _strips(size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
-    """`count` strips (count, 1, R, T) of smooth noise, in which wrong sampling is visible, each with its mask."""
-    noise = np.random.default_rng(count).standard_normal((*size, count)).astype(np.float32)
-    gray = cv2.GaussianBlur(noise, (0, 0), 2).reshape(*size, 1, count).transpose(3, 2, 0, 1)
-    strips = np.ascontiguousarray((1.5 * gray + 0.5).clip(0, 1))
-    return torch.from_numpy(strips), torch.from_numpy((strips > 0.2).astype(np.float32))
+def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The largest difference of two outputs; infinite where their shapes differ or NaN is in one alone."""
+    if a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
+        return float("inf")
+    return float(np.nan_to_num(np.abs(a - b)).max(initial=0.0))
+
+
+def _examples(graph: _Graph, size: tuple[int, int], count: int) -> dict[str, Tensor]:
+    """Inputs of the file for `count` strips of smooth noise, in which wrong sampling is visible."""
+    rng = np.random.default_rng(count)
+    strips = (1.5 * _smooth_noise(rng, (count, 1, *size)) + 0.5).clip(0, 1)
+    context = np.full((count, len(PLANES), *CONTEXT_SIZE), LID_REACH)
+    context[:, PLANES.index("gray")] = 3 * _smooth_noise(rng, (count, *CONTEXT_SIZE))
+    context[:, [PLANES.index("usable"), PLANES.index("present")]] = 1
+    eyelids = np.zeros((count, *NO_EYELIDS.shape))
+    eyelids[:, :, 0] = 1
+    eyelids[:, :, 1:] = rng.uniform(-0.15, 0.15, (count, 2, 4))
+    eyelids[:, :, 2] += [-0.7, 0.7]
+    eyelids[1:2, 0] = 0  # one eyelid of the second eye is unknown
+    share = rng.uniform(0.3, 0.6, count)
+    arrays = {"strip": strips, "usable": strips > 0.2, "context": context, "eyelids": eyelids, "pupil_share": share}
+    names = (*REQUIRED, *graph.optional)
+    return {name: torch.from_numpy(np.ascontiguousarray(arrays[name], np.float32)) for name in names}
+
+
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.floating]:
+    """Gray pictures (..., H, W) of blurred noise."""
+    pictures = rng.standard_normal(shape).reshape(-1, *shape[-2:])
+    return np.array([cv2.GaussianBlur(picture, (0, 0), 2) for picture in pictures]).reshape(shape)
 
 
 @contextmanager

@@ -4,6 +4,7 @@
     rectified = rectifier.rectify(strip)                       # a strip, several, an array or a tensor
     rectified = rectifier.rectify_eye(image, segmentation)     # sampled once, from the photograph itself
     embeddings = network(rectifier(strips))                    # inside a model of your own, with gradients
+    embeddings = network(rectifier(irisstn.batch_of_eyes(images, segmentations)))  # with all that is known of the eyes
 
 A whole eye is always segmented first: an STN applied to whole eyes moves to any region that lowers its loss.
 """
@@ -22,6 +23,7 @@ from torch import Tensor
 from irisstn.geometry import Gray
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.rectification.alignment import align_theta, alignment_distance
+from irisstn.rectification.eye_batch import pupil_share
 from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.rectifier_network import RectifierNetwork
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, context_of_eye, context_of_strip, eyelid_parabolas
@@ -29,7 +31,6 @@ from irisstn.rectification.strip_arrays import strips_of
 from irisstn.rectification.strip_sampling import Estimate, sample_from_photograph, sample_from_strip
 from irisstn.rectification.variants import jittered
 from irisstn.results import Segmentation, Strip
-from irisstn.stn import Ring
 
 
 class Rectifier(RectifierNetwork):
@@ -66,7 +67,8 @@ class Rectifier(RectifierNetwork):
     ) -> Rectified | list[Rectified]:
         """Rectify one or several strips, without gradients.
 
-        Strips are processed one by one, so that a result does not depend on the others.
+        Strips are processed one by one, so that a result does not depend on the others. In one thread a batch would
+        not be faster; where there are more, `forward` takes batches.
 
         Parameters
         ----------
@@ -256,11 +258,11 @@ class Rectifier(RectifierNetwork):
     def _estimate(self, context: Context, segmentation: Segmentation | None) -> Estimate:
         weight = next(self.parameters())
         eyelids = torch.from_numpy(context.eyelids.copy())[None].to(weight.device)
-        theta = self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight), eyelids)
+        share = None
+        if segmentation is not None:
+            share = torch.tensor([pupil_share(segmentation)], device=weight.device)
+        theta = self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight), eyelids, share)
         details: dict[str, float] = {}
-        if isinstance(self.transform, Ring) and segmentation is not None:
-            share = segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
-            theta = self.transform.with_pupil_share(theta, torch.tensor([share], device=theta.device))
         if self.roll_reader is not None and context.eyelids.any():
             reading = self.roll_reader(eyelids)
             details = {"roll_read_rad": float(reading.angle_rad), "roll_sd_rad": float(reading.sd_rad)}

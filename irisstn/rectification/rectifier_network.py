@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from irisstn.rectification.context_tensors import context_planes, moved_context
+from irisstn.rectification.eye_batch import EyeBatch
 from irisstn.rectification.localization import CircularLocalization
 from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
@@ -82,18 +83,20 @@ class RectifierNetwork(StoredModule):
 
     def forward(
         self,
-        images: Tensor,
+        images: Tensor | EyeBatch,
         usable: Tensor | None = None,
         context: Tensor | None = None,
         size: tuple[int, int] | None = None,
         eyelids: Tensor | None = None,
+        *,
+        pupil_share: Tensor | None = None,
     ) -> Tensor:
         """Rectify strips; an empty batch gives an empty batch.
 
         Parameters
         ----------
-        images : Tensor, shape (B, 1, R, T)
-            Strips of floats, gray levels in 0..1.
+        images : Tensor, shape (B, 1, R, T), or EyeBatch
+            Strips of floats, gray levels in 0..1; or what `irisstn.batch_of_eyes` returns, which holds all but `size`.
         usable : Tensor, shape (B, 1, R, T), optional
             1 on usable cells, 0 elsewhere; None: all are usable.
         context : Tensor, shape (B, 5, 64, 256), optional
@@ -102,6 +105,8 @@ class RectifierNetwork(StoredModule):
             (R', T') of the result; None for that of `images`.
         eyelids : Tensor, shape (B, 2, 5), optional
             Eyelids as in `Context.eyelids`. The roll is not corrected where they are None or zeros.
+        pupil_share : Tensor, shape (B,), optional
+            Radius of the pupil as a fraction of that of the limbus; estimated where it is None or 0.
 
         Returns
         -------
@@ -113,26 +118,35 @@ class RectifierNetwork(StoredModule):
         ValueError
             For other shapes, integers, gray levels of 0..255, and where weights or strips contain NaN.
         """
-        return self.warp(images, usable, context, size, eyelids).image
+        return self.warp(images, usable, context, size, eyelids, pupil_share=pupil_share).image
 
     def warp(
         self,
-        images: Tensor,
+        images: Tensor | EyeBatch,
         usable: Tensor | None = None,
         context: Tensor | None = None,
         size: tuple[int, int] | None = None,
         eyelids: Tensor | None = None,
+        *,
+        pupil_share: Tensor | None = None,
     ) -> Warped:
         """Like `forward`, but returns the mask (None without `usable`), theta and the grid, too."""
+        if isinstance(images, EyeBatch):
+            if any(given is not None for given in (usable, context, eyelids, pupil_share)):
+                raise ValueError("an EyeBatch holds masks, contexts, eyelids and pupil shares: give it alone")
+            images, usable, context, eyelids, pupil_share = images
         if images.ndim != 4 or images.shape[1] != 1:
             raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
         _require_unit_grays(images)
         if usable is not None and usable.shape != images.shape:
             raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
-        theta = self.theta_of_context(context_planes(images, usable) if context is None else context, eyelids)
+        planes = context_planes(images, usable) if context is None else context
+        theta = self.theta_of_context(planes, eyelids, pupil_share)
         return self.stn.warp(images, theta, usable, size)
 
-    def theta_of_context(self, context: Tensor, eyelids: Tensor | None = None) -> Tensor:
+    def theta_of_context(
+        self, context: Tensor, eyelids: Tensor | None = None, pupil_share: Tensor | None = None
+    ) -> Tensor:
         """Estimate theta.
 
         Parameters
@@ -141,6 +155,8 @@ class RectifierNetwork(StoredModule):
             Planes of `irisstn.rectification.ring_context`.
         eyelids : Tensor, shape (B, 2, 5), optional
             Eyelids as in `Context.eyelids`.
+        pupil_share : Tensor, shape (B,), optional
+            As in `forward`. It has no effect on transforms other than the ring.
 
         Returns
         -------
@@ -159,9 +175,15 @@ class RectifierNetwork(StoredModule):
             context,
             self.config.iterations,
         )
-        if self.roll_reader is None or eyelids is None or not isinstance(self.transform, Ring):
+        if not isinstance(self.transform, Ring):
             return theta
-        if eyelids.shape != (len(context), *NO_EYELIDS.shape):
+        if pupil_share is not None:
+            if pupil_share.shape != (context.shape[0],):
+                raise ValueError(f"pupil shares must be (B,) beside the context, got {tuple(pupil_share.shape)}")
+            theta = torch.where((pupil_share > 0)[:, None], self.transform.with_pupil_share(theta, pupil_share), theta)
+        if self.roll_reader is None or eyelids is None:
+            return theta
+        if eyelids.shape != (context.shape[0], *NO_EYELIDS.shape):
             raise ValueError(f"eyelids must be (B, 2, 5) beside the context, got {tuple(eyelids.shape)}")
         theta = self.transform.turned(theta, self.roll_reader.correction(eyelids, self.roll))
         require_finite(theta)

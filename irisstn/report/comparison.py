@@ -1,4 +1,4 @@
-"""Compare two runs picture by picture: how the mated distances of each picture change."""
+"""Compare two runs pair by pair and picture by picture: how the distances of mated pairs change."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from numpy.typing import NDArray
 
 from irisstn.evaluation import Scores
 
+_Safety = dict[tuple[str, ...], float]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How safely a picture is recognised in two runs.
+    """How safely a mated pair, or a picture, is recognised in two runs.
 
     Attributes
     ----------
-    name : str
-        The picture.
+    names : tuple of str
+        The two pictures of the pair, or the one picture.
     before, after : float
-        (m - d) / s in either run, where d is the mean distance of the picture from the others of its eye, and m and s
-        are mean and standard deviation of the non-mated distances of the run. A larger number is a safer recognition.
-        The unit is the same for all kinds of distances.
+        (m - d) / s in either run, where d is the distance of the pair, or the mean distance of the picture from the
+        others of its eye, and m and s are mean and standard deviation of the non-mated distances of the run. A larger
+        number is a safer recognition. The unit is the same for all kinds of distances.
     """
 
-    name: str
+    names: tuple[str, ...]
     before: float
     after: float
 
@@ -49,7 +51,27 @@ def changes(before: Scores, after: Scores) -> list[Change]:
         One for each picture that has a mated pair in both runs; the largest gain first.
     """
     first, second = _safety(before), _safety(after)
-    found = [Change(name, first[name], second[name]) for name in sorted(first.keys() & second.keys())]
+    return _sorted_changes({(name,): value for name, value in first.items()}, {(n,): v for n, v in second.items()})
+
+
+def pair_changes(before: Scores, after: Scores) -> list[Change]:
+    """The changes of single pairs from one run to another.
+
+    Parameters
+    ----------
+    before, after : Scores
+        The distances within each run.
+
+    Returns
+    -------
+    list of Change
+        One for each mated pair whose pictures are in both runs; the largest gain first.
+    """
+    return _sorted_changes(_pair_safety(before), _pair_safety(after))
+
+
+def _sorted_changes(first: _Safety, second: _Safety) -> list[Change]:
+    found = [Change(names, first[names], second[names]) for names in sorted(first.keys() & second.keys())]
     return sorted(found, key=lambda change: -change.gain)
 
 
@@ -73,9 +95,26 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
     return gains, losses
 
 
+def _pair_safety(scores: Scores) -> _Safety:
+    """(m - d) / s, as in `Change`, by the sorted names of each mated pair."""
+    labels = _numbers(scores)
+    mean, spread = _non_mated(scores.distances, labels)
+    safety: _Safety = {}
+    for i, name in enumerate(scores.names):
+        for j in np.flatnonzero(labels[i + 1 :] == labels[i]) + i + 1:
+            names = (name, scores.names[j])
+            safety[min(names), max(names)] = (mean - float(scores.distances[i, j])) / spread
+    return safety
+
+
+def _numbers(scores: Scores) -> NDArray[np.intp]:
+    """The number of each input's eye."""
+    return np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+
+
 def _safety(scores: Scores) -> dict[str, float]:
     """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
-    labels = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    labels = _numbers(scores)
     mean, spread = _non_mated(scores.distances, labels)
     safety = {}
     for i, name in enumerate(scores.names):

@@ -1,4 +1,4 @@
-"""The page of `irisstn evaluate`: several runs side by side, and the pictures that gained or lost between two runs."""
+"""The page of `irisstn evaluate`: several runs side by side, and the pairs that gained or lost between two runs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from irisstn.images import write_bytes_atomic
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
-from irisstn.report.comparison import Change, changes, ends
+from irisstn.report.comparison import Change, changes, ends, pair_changes
 from irisstn.report.plots import det_plot, histogram_plot, require_matplotlib
 from irisstn.report.templates import write_page
 
 PAGE, FIGURES, DET, HISTOGRAMS = "evaluation.html", "evaluation.json", "det.png", "histograms.png"
-_SHOWN = 8  # pictures that gained most, and that lost most
+_Strips = tuple[Path, dict[str, str]]
+_SHOWN = 8  # pairs and pictures that gained most, and that lost most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +46,24 @@ class EvaluatedRun:
         Its output folder, where its strips may be.
     scores : Scores
         The distances of all its pairs.
+    shift : int or None
+        Columns by which iris codes were shifted to either side; None for other distances.
     """
 
     name: str
     folder: Path
     scores: Scores
+    shift: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What changed from the run `first` to the run `second`: by mated pairs, and by pictures."""
+
+    first: EvaluatedRun
+    second: EvaluatedRun
+    pairs: list[Change]
+    pictures: list[Change]
 
 
 def read_runs(
@@ -85,7 +99,8 @@ def read_runs(
         searched = [0] if templates.kind == "embedding" else shifts
         for shift in searched:
             label = f"{name} ±{shift}" if templates.kind == "code" else name
-            runs.append(EvaluatedRun(label, out, scores_of(templates, max_shift=shift)))
+            searched_by = shift if templates.kind == "code" else None
+            runs.append(EvaluatedRun(label, out, scores_of(templates, max_shift=shift), searched_by))
     return runs
 
 
@@ -112,7 +127,8 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
     Parameters
     ----------
     runs : sequence of EvaluatedRun
-        The runs; the others are compared with the first one, picture by picture.
+        The runs. Each is compared with the first one whose codes were shifted as its own, or else with the first of
+        all, by mated pairs and by pictures.
     out : Path
         The folder to write to.
     resamples : int
@@ -138,7 +154,7 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         if not len(comparisons.mated) or not len(comparisons.non_mated):
             raise DatasetError(f"{name} needs two pictures of the same eye, and pictures of two eyes")
     rates = {name: error_rates(comparisons, resamples=resamples) for name, comparisons in compared.items()}
-    found = {run.name: changes(runs[0].scores, run.scores) for run in runs[1:]}
+    found = {run.name: _compared(_baseline(runs, run), run) for run in runs[1:]}
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(out / DET, det_plot(compared))
@@ -150,45 +166,69 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
     return rates
 
 
-def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
+def _baseline(runs: Sequence[EvaluatedRun], run: EvaluatedRun) -> EvaluatedRun:
+    """The run that `run` is compared with."""
+    earlier = runs[: runs.index(run)]
+    return next((one for one in earlier if run.shift is not None and one.shift == run.shift), runs[0])
+
+
+def _compared(first: EvaluatedRun, second: EvaluatedRun) -> _Comparison:
+    pairs, pictures = pair_changes(first.scores, second.scores), changes(first.scores, second.scores)
+    return _Comparison(first, second, pairs, pictures)
+
+
+def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, _Comparison]) -> str:
     """The text of evaluation.json."""
     return json.dumps(
         {
-            name: {**one.as_dict(), "smallest_fmr": one.smallest_fmr, "changes": _counts(found.get(name, []))}
+            name: {**one.as_dict(), "smallest_fmr": one.smallest_fmr, "changes": _counts(found.get(name))}
             for name, one in rates.items()
         },
         indent=1,
     )
 
 
-def _counts(found: Sequence[Change]) -> dict[str, int]:
-    """The number of pictures, and of those that gained and lost."""
+def _counts(found: _Comparison | None) -> dict[str, int | str | None]:
+    """The run that was compared with; the number of pictures and of mated pairs, and of those that gained and lost."""
+    pictures, pairs = (found.pictures, found.pairs) if found is not None else ([], [])
     return {
-        "images": len(found),
-        "gained": sum(change.gain > 0 for change in found),
-        "lost": sum(change.gain < 0 for change in found),
+        "compared_with": found.first.name if found is not None else None,
+        "images": len(pictures),
+        "gained": _gains(pictures),
+        "lost": _losses(pictures),
+        "pairs": len(pairs),
+        "pairs_gained": _gains(pairs),
+        "pairs_lost": _losses(pairs),
     }
 
 
+def _gains(found: Sequence[Change]) -> int:
+    return sum(change.gain > 0 for change in found)
+
+
+def _losses(found: Sequence[Change]) -> int:
+    return sum(change.gain < 0 for change in found)
+
+
 def _write_page(
-    path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]
+    path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, _Comparison]
 ) -> None:
     """Write evaluation.html."""
+    strips = {run.folder: _strips(run.folder) for run in runs} if found else {}
     sections = []
     for run in runs[1:]:
-        helped, hurt = ends(found[run.name], _SHOWN)
-        both = (runs[0].folder, run.folder)
-        groups = {
-            "Largest gains": [_thumbnails(change, both) for change in helped],
-            "Largest losses": [_thumbnails(change, both) for change in hurt],
-        }
-        sections.append({"name": run.name, "counts": _counts(found[run.name]), "groups": groups})
+        one = found[run.name]
+        both = [(side.name, strips[side.folder]) for side in (one.first, run)]
+        groups = []
+        for kind, changed in (("pairs", one.pairs), ("pictures", one.pictures)):
+            for title, part in zip(("Largest gains", "Largest losses"), ends(changed, _SHOWN), strict=True):
+                groups.append({"title": f"{title}, {kind}", "cards": [_card(change, both) for change in part]})
+        sections.append({"name": run.name, "first": one.first.name, "counts": _counts(one), "groups": groups})
     write_page(
         path,
         "evaluation.html",
         title="Recognition, side by side",
         rows=[_row(name, one) for name, one in rates.items()],
-        first=runs[0].name,
         sections=sections,
         det=DET,
         histograms=HISTOGRAMS,
@@ -223,15 +263,17 @@ def _percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.2f} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
 
 
-def _thumbnails(change: Change, folders: Sequence[Path]) -> dict[str, object]:
-    """What the page shows of one picture: its name, both numbers and its strips."""
-    pictures = [_strip(folder, change.name) for folder in folders]
-    return {"name": change.name, "before": change.before, "after": change.after, "pictures": pictures}
+def _card(change: Change, both: Sequence[tuple[str, _Strips]]) -> dict[str, object]:
+    """What the page shows of a change: its names, both numbers and, of either run, the strips of its pictures."""
+    pictures = [
+        {"source": embedded(read_picture(folder, file)), "run": run, "name": name}
+        for run, (folder, files) in both
+        for name in change.names
+        if (file := files.get(name)) is not None
+    ]
+    return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
 
 
-def _strip(folder: Path, name: str) -> str:
-    """The strip of the input `name` as a data URL; empty where the folder has none."""
-    for record in read_manifest(folder):
-        if record["path"] == name and "strip" in record:
-            return embedded(read_picture(folder, record["strip"]))
-    return ""
+def _strips(folder: Path) -> _Strips:
+    """`folder`, and the file of the strip of each input that has one."""
+    return folder, {record["path"]: record["strip"] for record in read_manifest(folder) if "strip" in record}

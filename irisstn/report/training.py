@@ -91,7 +91,7 @@ def write_training_page(run: Path, rows: Sequence[Row], samples: Sequence[str]) 
         run / PAGE,
         "training.html",
         title=f"Training {run.name}",
-        epochs=len(rows),
+        epochs=sum(row["epoch"] > 0 for row in rows),
         charts=[chart for chart in charts if chart is not None],
         samples=[{"title": Path(name).stem.replace("_", " "), "source": name} for name in shown],
         width=_WIDTH,

@@ -6,6 +6,7 @@ stage is a module of this package.
 
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.given_boundaries import segmentation_from_circles, segmentation_from_masks
 from irisstn.segmentation.input_kind import InputKind, PictureKind, is_strip, segment, segment_as
 from irisstn.segmentation.network import weights_hash
 from irisstn.segmentation.segment import segment_eye
@@ -19,5 +20,7 @@ __all__ = [
     "segment",
     "segment_as",
     "segment_eye",
+    "segmentation_from_circles",
+    "segmentation_from_masks",
     "weights_hash",
 ]

@@ -133,7 +133,7 @@ def segment_masked_image(
         Where no iris is found, or the picture is not flat all around the iris that was found.
     """
     flat = background.outside | background.holes
-    edges = _boundaries_of_region(~flat)
+    edges = boundaries_of_region(~flat)
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
         return Segmentation(*edges, None, None, mask, mask)
@@ -196,10 +196,18 @@ def segment_framed_eye(
     return whole
 
 
-def _boundaries_of_region(content: Bool) -> tuple[Boundary, Boundary] | None:
-    """Pupil and limbus as circles or ellipses through the edges of the largest part of `content`; None without them.
+def boundaries_of_region(content: Bool) -> tuple[Boundary, Boundary] | None:
+    """Pupil and limbus as circles or ellipses through the edges of the largest part of a region.
 
-    The limbus holds the whole part, the pupil none of it.
+    Parameters
+    ----------
+    content : ndarray of bool, shape (H, W)
+        The region: an iris, of which eyelids may have cut off parts.
+
+    Returns
+    -------
+    pupil, limbus : Boundary
+        The limbus holds the whole part, the pupil none of it. None in place of both where they do not fit.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(content.astype(np.uint8))
     if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < _MIN_AREA:

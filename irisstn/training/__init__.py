@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
-    from irisstn.training.config import TrainConfig
-    from irisstn.training.data.batches import Eyes
+    from irisstn.training.config import LossWeights, TrainConfig
+    from irisstn.training.data.batches import Batch, Eyes
+    from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
+    from irisstn.training.losses import rectifier_loss
     from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 
 __all__ = [
+    "Batch",
     "EyelidSamples",
     "Eyes",
+    "LossWeights",
     "RenderedEyes",
     "SafetensorsCheckpoint",
     "StripSettings",
@@ -28,11 +32,17 @@ __all__ = [
     "calibration",
     "fit_roll_reader",
     "fit_whitening",
+    "perturbed_batch",
+    "rectifier_loss",
     "spread_within_eyes",
     "train",
 ]
 
 _MODULES = {
+    "Batch": "irisstn.training.data.batches",
+    "LossWeights": "irisstn.training.config",
+    "perturbed_batch": "irisstn.training.data.perturbed_batch",
+    "rectifier_loss": "irisstn.training.losses",
     "Eyes": "irisstn.training.data.batches",
     "EyelidSamples": "irisstn.training.roll_reader",
     "RenderedEyes": "irisstn.training.data.rendered_eyes",

@@ -84,9 +84,13 @@ class TrainConfig(Strict):
         description="Decay per step of the exponential moving average of the recognizer's weights; the average is "
         "validated and saved.",
     )
-    start: Path | None = Field(
+    start: Literal["shipped"] | Path | None = Field(
         None,
-        description="Weights, or a run, to start from; of the same shapes. null: random weights.",
+        description="What to start from: a run, a weights file, or `shipped` for the weights that irisstn ships. Its "
+        "shapes are taken where none are given. null: random weights.",
+    )
+    freeze: Literal["rectifier", "recognizer"] | None = Field(
+        None, description="The network whose weights stay as they were at the start, while the other one is trained."
     )
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="Fraction of the subjects in DATA that is held out for validation, 0..1."
@@ -126,6 +130,8 @@ class TrainConfig(Strict):
     def _check_combination(self) -> TrainConfig:
         if self.rectifier is None and self.recognizer is None:
             raise ValueError("with neither a rectifier nor a recognizer there is nothing to train")
+        if self.freeze is not None:
+            self._check_freeze()
         if self.recognizer is None and (self.rectifier is None or self.rectifier.transform != "ring"):
             raise ValueError("only the ring learns without a recognizer: set one, or the transform 'ring'")
         if self.augmentation.mirrored and (self.rectifier is not None or self.metric.kind == "sub-center-arcface"):
@@ -136,3 +142,11 @@ class TrainConfig(Strict):
                 "trains on the same number of batches"
             )
         return self
+
+    def _check_freeze(self) -> None:
+        if self.start is None:
+            raise ValueError("a network with random weights must not be frozen: give a start, such as shipped")
+        if self.rectifier is None or self.recognizer is None:
+            raise ValueError("to freeze one network takes both: with one alone nothing would be trained, or frozen")
+        if self.freeze == "rectifier" and self.rectifier_only_epochs:
+            raise ValueError("a frozen rectifier learns nothing in the rectifier_only_epochs: set them to 0")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from copy import deepcopy
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import lightning
 import numpy as np
@@ -19,12 +18,12 @@ from irisstn.evaluation import ErrorRates, evaluate_codes, evaluate_embeddings
 from irisstn.recognition.losses import Decorrelation, metric_loss
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
-from irisstn.stn import Ring, Warped, outside_penalty, require_gradient
+from irisstn.stn import Ring, Warped, require_gradient
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.batches import Batch
 from irisstn.training.data.strip_tensors import to_strips
 from irisstn.training.data.validation import CONDITIONS
-from irisstn.training.losses import RING_ROLL, ring_losses, roll_errors
+from irisstn.training.losses import RING_ROLL, roll_errors, warp_losses
 
 
 class Predictions(NamedTuple):
@@ -84,31 +83,12 @@ class RecognitionModule(lightning.LightningModule):
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._validated: dict[str, list[tuple[Batch, Predictions]]] = defaultdict(list)
 
-    def start_from(self, weights: Path) -> None:
-        """Load the networks' weights to continue training from them.
-
-        Parameters
-        ----------
-        weights : Path
-            The folder of a run, or the weights file where only one network is trained.
-
-        Raises
-        ------
-        WeightsError
-            Where a file is missing or damaged.
-        ConfigError
-            Where a network has another shape.
-        """
-        for network in (self.rectifier, self.recognizer):
-            if network is None:
-                continue
-            held = type(network).load(weights)
-            if held.config != network.config:
-                raise ConfigError(f"{weights} holds a {network.FILE} of another shape than the one to be trained")
-            network.load_state_dict(held.state_dict())
-        if self.recognizer is not None and self.averaged_recognizer is not None:
-            self.recognizer.whitening.reset()  # it is fitted at the end, to what is learnt by then
-            self.averaged_recognizer.load_state_dict(self.recognizer.state_dict())
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode; a frozen recognizer stays as in use, so that its batch norms do not change."""
+        super().train(mode)
+        if self.config.freeze == "recognizer" and self.recognizer is not None:
+            self.recognizer.eval()
+        return self
 
     def predict(self, batch: Batch, *, embed: bool = True) -> Predictions:
         """Rectify the strips of a batch, and embed them.
@@ -162,12 +142,11 @@ class RecognitionModule(lightning.LightningModule):
         if self.decorrelation is not None and predictions.embeddings is not None and self.training:
             parts["decorrelation"] = self.decorrelation(predictions.embeddings)
             total = total + weights.decorrelation * parts["decorrelation"]
-        if predictions.warped is not None:
-            parts["outside"] = outside_penalty(predictions.warped.grid, wrap=True).mean()
+        if predictions.warped is not None and self.rectifier is not None:
+            parts |= warp_losses(self.rectifier.transform, predictions.warped, batch, weights)
             total = total + weights.outside * parts["outside"]
-        if predictions.ring is not None:
-            parts |= ring_losses(predictions.ring, batch, weights)
-            total = total + weights.ring * parts["ring"]
+            if "ring" in parts:
+                total = total + weights.ring * parts["ring"]
         return parts | {"loss": total}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -209,7 +188,7 @@ class RecognitionModule(lightning.LightningModule):
 
         A single batch may well bring none.
         """
-        if self.rectifier is None or self._gradient_epoch == self.current_epoch:
+        if self.rectifier is None or self.config.freeze == "rectifier" or self._gradient_epoch == self.current_epoch:
             return
         try:
             require_gradient(self.rectifier.stn.localization)

@@ -1,4 +1,4 @@
-"""The loss on the ring parameters, and the roll errors that are reported in degrees."""
+"""The losses of the rectifier, and the roll errors that are reported in degrees."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, zeros_like
 
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.stn import Ring, Transform, Warped, outside_penalty
 from irisstn.stn.ring import NAMES as RING_NAMES
 from irisstn.training.config import LossWeights
 from irisstn.training.data.batches import Batch
@@ -18,6 +20,71 @@ TARGET_ROLL, TARGET_PUPIL_SHARE = (TARGET_NAMES.index(name) for name in ("roll_r
 _RING_SHAPE = [RING_NAMES.index(name) for name in SHAPE_NAMES]
 _TARGET_SHAPE = [TARGET_NAMES.index(name) for name in SHAPE_NAMES]
 _DILATION_UNIT = 0.1
+
+
+def rectifier_loss(rectifier: Rectifier, batch: Batch, weights: LossWeights = LossWeights()) -> Tensor:
+    """Loss of a rectifier on strips with known errors, to be added to the loss of somebody's own network.
+
+    The gradient of a recognition loss alone lets the transform drift to whatever lowers that loss.
+
+    Parameters
+    ----------
+    rectifier : Rectifier
+        A rectifier whose transform is a ring.
+    batch : Batch
+        Strips with known errors, such as those of `perturbed_batch`.
+    weights : LossWeights
+        Weights of the terms; `roll` has no effect.
+
+    Returns
+    -------
+    Tensor
+        A scalar. Photographs do not tell how far a head is tilted, so the roll that is read off the eyelids is not
+        trained.
+
+    Raises
+    ------
+    ValueError
+        Where the transform is not a ring.
+
+    Examples
+    --------
+    A step of a training loop of your own::
+
+        loss = own_loss(network(rectifier(irisstn.batch_of_eyes(images, segmentations))), labels)
+        loss = loss + rectifier_loss(rectifier, perturbed_batch(images, segmentations, rng))
+        loss.backward()
+    """
+    if not isinstance(rectifier.transform, Ring):
+        raise ValueError(f"only the errors of a ring are known, not those of {type(rectifier.transform).__name__}")
+    warped = rectifier.warp(batch.images, batch.usable, batch.contexts)
+    parts = warp_losses(rectifier.transform, warped, batch, weights.model_copy(update={"roll": 0.0}))
+    return weights.outside * parts["outside"] + weights.ring * parts["ring"]
+
+
+def warp_losses(transform: Transform, warped: Warped, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+    """Compute the losses of a rectifier, unweighted.
+
+    Parameters
+    ----------
+    transform : Transform
+        The rectifier's transform.
+    warped : Warped
+        What it made of the batch.
+    batch : Batch
+        The targets and the groups.
+    weights : LossWeights
+        As in `ring_losses`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Scalars: `outside`, the penalty on cells sampled outside the ring, and for a ring what `ring_losses` returns.
+    """
+    parts = {"outside": outside_penalty(warped.grid, wrap=True).mean()}
+    if isinstance(transform, Ring):
+        parts |= ring_losses(transform.physical(warped.theta), batch, weights)
+    return parts
 
 
 def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:

@@ -34,6 +34,7 @@ from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.run_folder import RunFolderCallback
+from irisstn.training.starting_weights import start_from, with_shapes_of_start
 from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 from irisstn.weights import CALIBRATION, RECOGNIZER
 
@@ -89,6 +90,7 @@ def train(
     ConfigError
         Where no gradient reached the STN in a whole epoch.
     """
+    config = with_shapes_of_start(config)
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     with _quiet():
         run_folder = RunFolderCallback(out, progress)
@@ -170,7 +172,8 @@ def _trainer(config: TrainConfig, run_folder: RunFolderCallback) -> lightning.Tr
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        num_sanity_val_steps=0,
+        # Weights to start from are validated first, so that a run which makes them worse leaves them as they were.
+        num_sanity_val_steps=-1 if config.start is not None else 0,
         gradient_clip_val=1.0,
         callbacks=[run_folder, EarlyStopping("validation_loss", patience=config.patience)],
         plugins=[SafetensorsCheckpoint()],
@@ -182,7 +185,7 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, data.identities)
     if config.start is not None:
-        module.start_from(config.start)
+        start_from(module, config.start, upright=data.validation.upright)
     batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
@@ -204,7 +207,7 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     network = StripNet.load(out)
     rectifier = Rectifier.load(out) if config.rectifier is not None else None
     settings = StripSettings(config.size, config.perturbation, config.seed)
-    if config.whitening is not None:
+    if config.whitening is not None and config.freeze != "recognizer":
         last = data.eyes_of_epoch(config.epochs - 1)
         figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
         network.save(out / RECOGNIZER)
@@ -254,6 +257,8 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             # Sampling the strips takes a tenth of a step: worker processes would cost more than they save.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # A frozen recognizer is in that mode on purpose.
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
             # Lightning calls a torch function by its old name.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
             yield

@@ -68,7 +68,7 @@ class RunFolderCallback(Callback):
             raise ValueError("only for RecognitionModule")
         if not trainer.is_global_zero:
             return
-        epoch = trainer.current_epoch + 1
+        epoch = 0 if trainer.sanity_checking else trainer.current_epoch + 1
         rows = [row for row in read_metrics(self.run) if row["epoch"] < epoch]
         rows.append({"epoch": float(epoch)} | pl_module.figures)
         write_metrics(self.run, rows)

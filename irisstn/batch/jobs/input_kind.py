@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+from pydantic import Field
 
 from irisstn.batch.jobs.job import JobInput
+from irisstn.config import Strict
 from irisstn.errors import ImageError, SegmentationError
 from irisstn.geometry import Bool, Gray
 from irisstn.images import decode_gray
 from irisstn.results import Segmentation, Strip
 from irisstn.segmentation import InputKind, PictureKind, SegmentationConfig, is_strip, segment_as
+from irisstn.strip_conventions import CONVENTIONS, Columns, ConventionName, MaskPolarity, Start, StripConvention
 
 _WIDE = 2.0  # width over height from which on a picture without an eye may be a strip
 
 
+class StripsConfig(Strict):
+    """How strips that another program made are laid out."""
+
+    convention: ConventionName = Field(default="irisstn", description="the program that made the strips")
+    columns: Columns | None = Field(
+        default=None, description="direction of the columns, as seen in the picture; null: that of the convention"
+    )
+    start: Start | None = Field(
+        default=None, description="where in the picture column 0 lies; null: where the convention has it"
+    )
+    mask_polarity: MaskPolarity | None = Field(
+        default=None, description="what a mask's white and black mean; null: what they mean in the convention"
+    )
+
+    def layout(self) -> StripConvention:
+        """The convention, changed by what else is given."""
+        changes = {"columns": self.columns, "start": self.start, "mask_polarity": self.mask_polarity}
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        return replace(CONVENTIONS[self.convention], **given)
+
+
 def read_picture_as(
-    source: JobInput, image: Gray, given: InputKind, config: SegmentationConfig, *, max_pixels: int
+    source: JobInput,
+    image: Gray,
+    given: InputKind,
+    config: SegmentationConfig,
+    *,
+    max_pixels: int,
+    layout: StripConvention = CONVENTIONS["irisstn"],
 ) -> tuple[Segmentation | Strip, PictureKind]:
     """What a picture shows, and its segmentation, or the strip that it is.
 
@@ -31,11 +64,13 @@ def read_picture_as(
         Settings of the segmentation.
     max_pixels : int
         Larger masks are refused before they are decoded.
+    layout : StripConvention
+        Of a strip and its mask.
 
     Returns
     -------
     Segmentation or Strip
-        Of an eye or a ring its segmentation, in the picture's pixels.
+        Of an eye or a ring its segmentation, in the picture's pixels; a strip as in `irisstn.geometry`.
     {"eye", "ring", "strip"}
         What it was read as.
 
@@ -47,7 +82,7 @@ def read_picture_as(
         The mask cannot be read, or has another size than the strip.
     """
     if given == "strip" or (given == "auto" and (source.mask is not None or is_strip(image, config))):
-        return Strip(image, strip_mask(source, image, max_pixels)), "strip"
+        return Strip(layout.to_own(image), strip_mask(source, image, max_pixels, layout)), "strip"
     try:
         return segment_as(given, image, config)
     except SegmentationError as error:
@@ -57,7 +92,9 @@ def read_picture_as(
         raise SegmentationError(f"{error.reason} (read as an eye{hint})") from None
 
 
-def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
+def strip_mask(
+    source: JobInput, image: Gray, max_pixels: int, layout: StripConvention = CONVENTIONS["irisstn"]
+) -> Bool:
     """The mask of a strip.
 
     Parameters
@@ -68,11 +105,13 @@ def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
         The decoded strip.
     max_pixels : int
         Larger masks are refused before they are decoded.
+    layout : StripConvention
+        Of the mask.
 
     Returns
     -------
     ndarray of bool, shape (R, T)
-        True = usable; True everywhere where the input has no mask.
+        True = usable, with the columns of `irisstn.geometry`; True everywhere where the input has no mask.
 
     Raises
     ------
@@ -84,4 +123,4 @@ def strip_mask(source: JobInput, image: Gray, max_pixels: int) -> Bool:
     mask = decode_gray(source.mask, max_pixels=max_pixels)
     if mask.shape != image.shape:
         raise ImageError(f"the strip is {image.shape}, its mask {mask.shape}")
-    return np.asarray(mask > 127)
+    return layout.read_mask(mask)

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from irisstn.batch.jobs.input_kind import read_picture_as
+from irisstn.batch.jobs.input_kind import StripsConfig, read_picture_as
 from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
-from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg
+from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.outputs.records import Json, Record, RecordFields, output_file, read_ring
 from irisstn.rectification.roll_setting import ROLL_PRIOR_DEG, RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
+from irisstn.strip_conventions import StripConvention
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
 from irisstn.weights import RECTIFIER, SHIPPED
 
@@ -38,6 +39,9 @@ class RectifyConfig(Strict):
         default="auto",
         description="what the pictures are: whole eyes (always segmented first), rings with all else masked, or "
         "strips; auto decides for each picture",
+    )
+    strips: StripsConfig = Field(
+        default=StripsConfig(), description="layout of strips that another program made; only with input: strip"
     )
     size: Size | None = Field(
         default=None, description=f"rows x columns; None: a strip keeps its own, others {DEFAULT_SIZE}"
@@ -64,6 +68,12 @@ class RectifyConfig(Strict):
         "rest, 1.5 to 2 without",
     )
     segmentation: SegmentationConfig = SegmentationConfig()
+
+    @model_validator(mode="after")
+    def _check_layout(self) -> Self:
+        if self.strips != StripsConfig() and self.input != "strip":
+            raise ValueError("a layout of strips is for pictures that are strips: set input to strip")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,10 @@ class RectifyJob:
 def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> JobResult:
     """Rectify one picture of any kind."""
     image = decode_gray(source.data, max_pixels=config.max_pixels)
-    read, kind = read_picture_as(source, image, config.input, config.segmentation, max_pixels=config.max_pixels)
+    layout = config.strips.layout()
+    read, kind = read_picture_as(
+        source, image, config.input, config.segmentation, max_pixels=config.max_pixels, layout=layout
+    )
     seed = int.from_bytes(hashlib.sha256(f"{config.seed}:{source.name}".encode("utf-8", "replace")).digest()[:8])
     if isinstance(read, Strip):
         ring = read_ring(source.ring) if source.ring is not None else None
@@ -145,6 +158,8 @@ def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> J
         drawn = draw_eye_side_by_side(image, read, rectified) if config.side_by_side else None
     result = _with_rectified(result, source.name, rectified)
     result.fields["input"] = kind
+    if not layout.is_own:
+        result = _with_strip_as_given(result, source.name, rectified.strip, layout)
     if drawn is not None:
         result.fields["side_by_side"] = output_file("side_by_side", source.name)
         result.files[result.fields["side_by_side"]] = encode_jpeg(drawn)
@@ -161,6 +176,17 @@ def _with_rectified(result: JobResult, name: str, rectified: Rectified) -> JobRe
         "outside": round(rectified.outside, _DECIMALS),
     }
     return JobResult(fields, whole.files, whole.variants)
+
+
+def _with_strip_as_given(result: JobResult, name: str, strip: Strip, layout: StripConvention) -> JobResult:
+    """`result` with the rectified strip and its mask in the layout of the input, too."""
+    files = {
+        output_file("strip_as_given", name): encode_png(layout.from_own(strip.image)),
+        output_file("strip_mask_as_given", name): encode_png(layout.write_mask(strip.usable)),
+    }
+    image, mask = files
+    fields: RecordFields = {**result.fields, "strip_as_given": image, "strip_mask_as_given": mask}
+    return JobResult(fields, {**result.files, **files}, result.variants)
 
 
 def _with_variants(result: JobResult, source: JobInput, variants: list[Rectified]) -> JobResult:
