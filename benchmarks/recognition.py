@@ -151,7 +151,7 @@ def rates_of(run: Path, tests: dict[str, ConditionStrips], eyes: list[str]) -> R
         rates[f"{condition}/cnn"] = evaluate_embeddings(network.embed(strips), eyes, resamples=0).as_dict()
         if rectifier is None:
             rates[f"{condition}/cnn oracle"] = evaluate_embeddings(
-                network.embed(test.undone), eyes, resamples=0
+                network.embed(test.errors_removed), eyes, resamples=0
             ).as_dict()
             continue
         for shift in (0, 16):
@@ -163,7 +163,7 @@ def plain_rates(tests: dict[str, ConditionStrips], eyes: list[str]) -> Rates:
     """Measure the error rates of iris codes without an STN, with intervals; parameters as in `rates_of`."""
     rates: Rates = {}
     for condition, test in tests.items():
-        for name, strips in (("code", test.strips), ("oracle", test.undone)):
+        for name, strips in (("code", test.strips), ("oracle", test.errors_removed)):
             for shift in (0, 16):
                 rates[f"{condition}/{name} ±{shift}"] = evaluate_codes(strips, eyes, max_shift=shift).as_dict()
     return rates

@@ -1,11 +1,11 @@
 """Test conditions of the benchmark of recognition: strips of the same eyes with known errors.
 
-natural     as segmented
-centres     centres of pupil and limbus wrong by up to ±4 % of the iris radius in x and y, independently
-radii       their radii wrong by up to ±4 % of the iris radius
-roll        rotated by up to ±15 degrees
-dilation    texture stretched from the pupil to the limbus, r + d r (1 - r), |d| up to 0.3
-all         all of these
+as segmented    no errors are added
+centres         centres of pupil and limbus wrong by up to ±4 % of the iris radius in x and y, independently
+radii           their radii wrong by up to ±4 % of the iris radius
+roll            rotated by up to ±15 degrees
+dilation        texture stretched from the pupil to the limbus, r + d r (1 - r), |d| up to 0.3
+all             all of these
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from irisstn.training.data.boundary_errors import NO_ERRORS, Perturbation
 from irisstn.training.data.eye_crops import EyeCrop
 from irisstn.training.data.strip_tensors import to_strips, to_tensors
 
-CONDITIONS = ("natural", "centres", "radii", "roll", "dilation", "all")
+CONDITIONS = ("as segmented", "centres", "radii", "roll", "dilation", "all")
 SIZE = (32, 256)
 MAX_ERROR, MAX_ROLL_RAD, MAX_DILATION = 0.04, np.deg2rad(15.0), 0.3  # the error in iris radii
 
@@ -41,14 +41,14 @@ class ConditionStrips:
         Their contexts.
     eyelids : NDArray[numpy.float32], shape (N, 2, 5)
         The eyelids of the contexts.
-    undone : list of Strip, length N
+    errors_removed : list of Strip, length N
         The same strips without these errors.
     """
 
     strips: list[Strip]
     contexts: NDArray[np.float32]
     eyelids: NDArray[np.float32]
-    undone: list[Strip]
+    errors_removed: list[Strip]
 
 
 def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
@@ -71,7 +71,7 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
     click.UsageError
         Where eyes are strips without an image.
     """
-    strips, contexts, eyelids, undone = [], [], [], []
+    strips, contexts, eyelids, errors_removed = [], [], [], []
     for number, eye in enumerate(eyes.eyes):
         if not isinstance(eye, EyeCrop):
             raise click.UsageError("images are needed, not strips")
@@ -87,8 +87,8 @@ def condition_strips(eyes: Eyes, condition: str) -> ConditionStrips:
         strips.append(sample.strip)
         contexts.append(sample.context.planes())
         eyelids.append(sample.context.eyelids)
-        undone.append(eye.strip(NO_ERRORS, SIZE))
-    return ConditionStrips(strips, np.stack(contexts), np.stack(eyelids), undone)
+        errors_removed.append(eye.strip(NO_ERRORS, SIZE))
+    return ConditionStrips(strips, np.stack(contexts), np.stack(eyelids), errors_removed)
 
 
 def dilated(eye: EyeCrop, amount: float) -> EyeCrop:

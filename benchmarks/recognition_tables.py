@@ -25,7 +25,7 @@ def table(found: dict[str, Rates]) -> str:
     str
         The table as text.
     """
-    first = found["plain"]["natural/code ±0"]
+    first = found["plain"]["as segmented/code ±0"]
     lines = [
         f"{first['mated']:.0f} mated, {first['non_mated']:.0f} non-mated comparisons, {first['subjects']:.0f} eyes",
         f"{'method':<22}" + "".join(f"{condition:<22}" for condition in CONDITIONS),
@@ -54,7 +54,7 @@ def results_tables(name: str, found: dict[str, Rates]) -> list[Table]:
         Iris codes without an STN, and the trained recognizers.
     """
     plain, columns = found["plain"], ["method", *CONDITIONS]
-    first = plain["natural/code ±0"]
+    first = plain["as segmented/code ±0"]
     codes: list[list[Cell]] = [
         [method, *(rates_figure(plain[f"{condition}/{method}"], "fnmr@0.001") for condition in CONDITIONS)]
         for method in ("code ±0", "code ±16", "oracle ±0", "oracle ±16")

@@ -5,19 +5,19 @@
 EYES is a folder of eye images whose identities follow from names and folders (`irisstn synth` makes one). Each image is
 segmented by `irisstn.segment`. The conditions add errors, one random draw for each image, seeded by its name:
 
-    natural     no errors
-    turned      the image is rotated by up to ±15 degrees before it is segmented
-    moved       boundaries are wrong: centres by up to ±4 % of the iris radius in x and y, radii by up to ±4 %
-    both        turned and moved
+    unchanged           no errors are added
+    turned              the image is rotated by up to ±15 degrees before it is segmented
+    moved               boundaries are wrong: centres by up to ±4 % of the iris radius in x and y, radii by up to ±4 %
+    moved and turned    both
 
-Methods: `none` = the rubber sheet; `stn` = the rectifier, sampled once from the image; `undone` = the rubber sheet with
-the added errors removed exactly (the eye's own roll remains). Iris codes are compared once without a shift, and with a
-search over ±16 shifts of 1.4 degrees; embeddings of the CNN are compared once. Images without a segmentation count as
+Methods: `rubber sheet`; `rectified`, sampled once from the image; `errors removed`, the rubber sheet with the added
+errors removed exactly (the eye's own roll remains). Iris codes are compared once without a shift, and with a search
+over ±16 shifts of 1.4 degrees; embeddings of the CNN are compared once. Images without a segmentation count as
 rejected.
 
-With --align N a third comparison of iris codes is measured, `align`: the probe is turned onto its reference by
+With --align N a third comparison of iris codes is measured, `aligned`: the probe is rotated onto its reference by
 `Rectifier.align_eye` and compared once, for all mated pairs and N random non-mated ones. This is slow and therefore
-limited to `natural` and `both`.
+limited to `unchanged` and `moved and turned`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import StripNet, distance, encode
 from irisstn.training.data.boundary_errors import NO_ERRORS
 
-CONDITIONS = ("natural", "turned", "moved", "both")
-ALIGNED = ("natural", "both")
-METHODS = ("none", "stn", "undone")
-COMPARED = ("±0", "±16", "cnn")  # iris codes with their shifts, and the CNN
+CONDITIONS = ("unchanged", "turned", "moved", "moved and turned")
+ALIGNED = ("unchanged", "moved and turned")
+METHODS = ("rubber sheet", "rectified", "errors removed")
+COMPARED = ("±0", "±16", "CNN")  # iris codes with their shifts, and the CNN
 SIZE = (64, 512)
 MAX_TURN_RAD, MAX_SHIFT = np.deg2rad(15.0), 0.04  # the shift in iris radii
 
@@ -85,7 +85,7 @@ def main(
     Returns
     -------
     dict of str to dict of str to float
-        `ErrorRates.as_dict` by "condition/method/comparison", such as "natural/stn/±0".
+        `ErrorRates.as_dict` by "condition/method/comparison", such as "unchanged/rectified/±0".
     """
     rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
     samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
@@ -101,13 +101,13 @@ def main(
     }
     if align:
         for condition in ALIGNED:
-            comparisons = _aligned(sets[condition, "stn"], rectifier, align)
-            rates[f"{condition}/stn/align"] = error_rates(comparisons).as_dict()
+            comparisons = _aligned(sets[condition, "rectified"], rectifier, align)
+            rates[f"{condition}/rectified/aligned"] = error_rates(comparisons).as_dict()
     return rates
 
 
 def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
-    if compared == "cnn":
+    if compared == "CNN":
         vectors = network.embed(part.strips)
         return evaluate_embeddings(vectors, part.eyes, subjects=part.subjects, failed=part.failed)
     shift = int(compared.removeprefix("±"))
@@ -115,7 +115,7 @@ def _rates(part: _Set, compared: str, network: StripNet) -> ErrorRates:
 
 
 def _aligned(part: _Set, rectifier: Rectifier, non_mated: int) -> Comparisons:
-    """All mated pairs of `part` and so many non-mated ones, the second of each turned onto the first."""
+    """All mated pairs of `part` and so many non-mated ones, the second of each rotated onto the first."""
     n = len(part.eyes)
     codes = [encode(strip) for strip in part.strips]
     first, second = np.triu_indices(n, 1)
@@ -147,7 +147,7 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
             if method in made:
                 strip, ring = made[method]
                 part.strips.append(strip)
-                if kept and method == "stn" and condition in ALIGNED:
+                if kept and method == "rectified" and condition in ALIGNED:
                     part.found.append(ring)
                 part.eyes.append(f"{label.subject}/{label.eye}")
                 part.subjects.append(label.subject)
@@ -159,17 +159,17 @@ def _strips(
     image: Gray, condition: str, rng: np.random.Generator, rectifier: Rectifier
 ) -> Iterator[tuple[str, tuple[Strip, tuple[Gray, Segmentation]]]]:
     """(method, (strip, its source)) of one image under one condition; nothing where segmentation fails."""
-    turn = MAX_TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "both") else 0.0
+    turn = MAX_TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "moved and turned") else 0.0
     shown = _turned(image, turn) if turn else image
     try:
         right = segment(shown)
     except IrisError:
         return
-    wrong = _moved(right, rng) if condition in ("moved", "both") else right
-    yield "none", (normalize(shown, wrong, SIZE), (shown, wrong))
-    yield "stn", (rectifier.rectify_eye(shown, wrong, SIZE).strip, (shown, wrong))
+    wrong = _moved(right, rng) if condition in ("moved", "moved and turned") else right
+    yield "rubber sheet", (normalize(shown, wrong, SIZE), (shown, wrong))
+    yield "rectified", (rectifier.rectify_eye(shown, wrong, SIZE).strip, (shown, wrong))
     radius, angle = ring_grid(SIZE)
-    yield "undone", (sample_ring(shown, right, (radius, angle + turn)), (shown, right))
+    yield "errors removed", (sample_ring(shown, right, (radius, angle + turn)), (shown, right))
 
 
 def _turned(image: Gray, turn_rad: float) -> Gray:
@@ -202,7 +202,7 @@ def table(rates: dict[str, dict[str, float]]) -> str:
     lines = [
         f"{first['mated']:.0f} mated and {first['non_mated']:.0f} non-mated comparisons of {first['subjects']:.0f} "
         f"subjects, {100 * first['failure_to_enrol']:.2f} % not enrolled; in % [95 % interval]",
-        f"{'condition':<10}{'method':<8}{'':>6}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
+        f"{'condition':<18}{'method':<16}{'':>8}  {'EER':<22}{'FNMR at FMR 1e-3':<22}",
     ]
     for name, row in rates.items():
         condition, method, compared = name.split("/")
@@ -210,7 +210,7 @@ def table(rates: dict[str, dict[str, float]]) -> str:
             f"{100 * row[key]:.2f} [{100 * row[key + '_low']:.2f}, {100 * row[key + '_high']:.2f}]"
             for key in ("eer", "fnmr@0.001")
         ]
-        lines.append(f"{condition:<10}{method:<8}{compared:>6}  {figures[0]:<22}{figures[1]:<22}")
+        lines.append(f"{condition:<18}{method:<16}{compared:>8}  {figures[0]:<22}{figures[1]:<22}")
     return "\n".join(lines)
 
 
@@ -258,7 +258,7 @@ def cli(
     name: str | None,
     results: bool,
 ) -> None:
-    """Compare rectified strips with plain ones, under stress and without."""
+    """Compare rectified strips with rubber sheets, with errors added and without."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)  # batches of one strip are too small for several threads
     rates = main(eyes, model=model, recognizer=recognizer, subjects=subjects, align=align)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as installed_version
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from pydantic import BaseModel
 
 project = "irisstn"
 author = "The irisstn developers"
@@ -32,7 +33,7 @@ myst_enable_extensions = ["dollarmath", "attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_default_options = {"members": True}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 # Array aliases of `irisstn.geometry` by their names in signatures, not spelt out.
@@ -68,11 +69,17 @@ def _math_block(translator: Any, node: nodes.math_block) -> None:
 def _plain_docstring(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Make a docstring safe for reStructuredText.
 
-    `|x|` is an absolute value, not a substitution. Headings of a module are labels that would clash between pages, and
-    its indented blocks are code.
+    `|x|` is an absolute value, not a substitution, and markup may follow a sign. Headings of a module are labels that
+    would clash between pages, its indented blocks are code, and its lines "name    meaning" are a list of definitions.
     """
     escaped = [re.sub(r"(?<!\\)\|", r"\|", line) if line.count("|") > 1 else line for line in lines]
+    escaped = [line.replace("±`", "±\\ `") for line in escaped]
+    if isinstance(obj, type) and issubclass(obj, BaseModel) and "Attributes" not in lines:
+        escaped += _described_fields(obj)
     if what == "module":
+        for i in reversed(range(len(escaped))):
+            if row := re.fullmatch(r"(\S+) {2,}(\S.*)", escaped[i]):
+                escaped[i : i + 1] = [f"`{row[1]}`", f"    {row[2]}"]
         for i in range(len(escaped) - 1):
             if escaped[i].strip() and re.fullmatch(r"-{3,}|={3,}", escaped[i + 1].strip()):
                 escaped[i : i + 2] = [f".. rubric:: {escaped[i].strip()}", ""]
@@ -84,7 +91,59 @@ def _plain_docstring(app: Any, what: str, name: str, obj: object, options: Any, 
     lines[:] = escaped
 
 
+def _described_fields(model: type[BaseModel]) -> list[str]:
+    """The section of the fields of a configuration, from their descriptions and defaults."""
+    lines = ["", "Attributes", "----------"]
+    for name, annotation in get_type_hints(model).items():
+        if name not in model.model_fields:
+            continue
+        field = model.model_fields[name]
+        plain = isinstance(annotation, type) and not get_args(annotation)
+        kind = annotation.__name__ if plain else re.sub(r"\b(?:\w+\.)+", "", str(annotation))
+        default = field.get_default(call_default_factory=True)
+        simple = not isinstance(default, BaseModel)
+        lines += [
+            f"{name} : {kind}" + (f", default {default!r}" if simple else ""),
+            f"    {field.description or ''}".rstrip(),
+        ]
+    return lines
+
+
+def _skip_member(app: Any, what: str, name: str, obj: object, skip: bool, options: Any) -> bool | None:
+    """Leave out the settings of pydantic, and fields of named tuples, which their class describes."""
+    return True if name == "model_config" or str(getattr(obj, "__doc__", "")).startswith("Alias for field") else None
+
+
+def _plain_signature(app: Any, what: str, name: str, obj: object, options: Any, signature: str, returns: str) -> Any:
+    """Array aliases and functions by their names."""
+    if isinstance(obj, type) and issubclass(obj, BaseModel):
+        return "", returns  # its fields are described below
+    pattern = r"TypeAliasForwardRef\('(\w+)'\)|<function (\w+) at \w+>"
+    return tuple(text and re.sub(pattern, r"\1\2", text) for text in (signature, returns))
+
+
+def _plain_defaults(app: Any, context: Any, lines: list[str]) -> None:
+    """Defaults of options without quotes, and those that a function gives by their value."""
+    values = {repr(p.default): str(p.default()) for p in context.command.params if callable(p.default)}
+    for i, line in enumerate(lines):
+        text = re.sub(r"(:default: ``)'(.*)'``", r"\1\2``", line)
+        for function, value in values.items():
+            text = text.replace(function, value)
+        lines[i] = text
+
+
+def _plain_citations(app: Any, document: nodes.document, name: str) -> None:
+    """Citations by their numbers: numpydoc gives them unique names, and turns back those it finds again."""
+    for text in list(document.findall(nodes.Text)):
+        if match := re.fullmatch(r"\[?R[0-9a-f]{12}-(\d+)\]?", text.astext()):
+            text.parent.replace(text, nodes.Text(f"[{match[1]}]"))
+
+
 def setup(app: Any) -> None:
     """Render formulas as MathML, which browsers draw themselves: the pages need no script from the network."""
+    app.connect("autodoc-skip-member", _skip_member)
+    app.connect("autodoc-process-signature", _plain_signature)
+    app.connect("sphinx-click-process-options", _plain_defaults)
+    app.connect("doctree-resolved", _plain_citations)
     app.add_html_math_renderer("mathml", (_inline_math, None), (_math_block, None))
     app.connect("autodoc-process-docstring", _plain_docstring, priority=400)  # before numpydoc

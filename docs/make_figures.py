@@ -1,4 +1,4 @@
-"""The figures of the documentation: one rendered eye at every stage between the photograph and the rectified strip.
+"""The figures of the README and the documentation: one rendered eye at every stage from the photograph to the strip.
 
 python docs/make_figures.py [FOLDER]
 """
@@ -23,6 +23,7 @@ from irisstn.visualization.overlay import draw_overlay
 
 FIGURES = Path(__file__).parent / "figures"
 CAMERA, IDENTITY, CAPTURE, ROLLED_CAPTURE = "tilted-640x480", 12, 10, 6
+CAPTURES = (ROLLED_CAPTURE, CAPTURE, 5)  # of the README's figure
 WIDTH, GAP, WHITE = 440, 6, 255  # of a figure, between its parts, and the gap's gray level
 Picture = NDArray[np.uint8]
 
@@ -35,6 +36,7 @@ def main(folder: Path) -> list[Path]:
     rectifier = Rectifier.load()
     strip = normalize(image, segmentation)
     figures = {
+        "captures": _captures(rectifier.with_roll("full")),
         "photograph": _narrow(image),
         "part_maps": _part_maps(image, segmentation),
         "boundaries": _narrow(draw_overlay(image, segmentation)),
@@ -59,6 +61,17 @@ def _eye(capture: int) -> tuple[Gray, Segmentation]:
     identity = Identity.from_seed(IDENTITY)
     image = to_gray(render(identity, sample_capture(np.random.default_rng(capture), CAMERAS[CAMERA])).image)
     return image, segment(image)
+
+
+def _captures(rectifier: Rectifier) -> Picture:
+    """Photographs of one eye in a row; below them their strips, on the left as unrolled, on the right rectified."""
+    eyes = [_eye(capture) for capture in CAPTURES]
+    overlays = [_resized(draw_overlay(image, segmentation), 280, 210) for image, segmentation in eyes]
+    plain = [normalize(image, segmentation) for image, segmentation in eyes]
+    rectified = [rectifier.rectify_eye(image, segmentation).strip for image, segmentation in eyes]
+    columns = [_column([_resized(strip.image, 423, 72) for strip in strips]) for strips in (plain, rectified)]
+    strips = np.asarray(cv2.cvtColor(_row(columns), cv2.COLOR_GRAY2BGR), np.uint8)
+    return _column([_row(overlays), strips])
 
 
 def _part_maps(image: Gray, segmentation: Segmentation) -> Picture:
@@ -102,9 +115,12 @@ def _context(image: Gray, segmentation: Segmentation) -> Picture:
 
 
 def _narrow(picture: Picture) -> Picture:
-    size = (WIDTH, round(picture.shape[0] * WIDTH / picture.shape[1]))
-    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = _resized(picture, WIDTH, round(picture.shape[0] * WIDTH / picture.shape[1]))
     return small & np.uint8(0xF8)  # the camera's noise in the lowest bits would double the file
+
+
+def _resized(picture: Picture, width: int, height: int) -> Picture:
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _white(mask: NDArray[np.bool_]) -> Picture:
@@ -112,12 +128,14 @@ def _white(mask: NDArray[np.bool_]) -> Picture:
 
 
 def _row(pictures: list[Picture]) -> Picture:
-    gap = np.full((pictures[0].shape[0], GAP), WHITE, np.uint8)
+    height, _, *channels = pictures[0].shape
+    gap = np.full((height, GAP, *channels), WHITE, np.uint8)
     return np.hstack([part for picture in pictures for part in (picture, gap)][:-1])
 
 
 def _column(pictures: list[Picture]) -> Picture:
-    gap = np.full((GAP, pictures[0].shape[1]), WHITE, np.uint8)
+    _, width, *channels = pictures[0].shape
+    gap = np.full((GAP, width, *channels), WHITE, np.uint8)
     return np.vstack([part for picture in pictures for part in (picture, gap)][:-1])
 
 

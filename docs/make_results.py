@@ -24,6 +24,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
 TITLES = {  # of the sections in their order; other files follow by name
     "rectification-casia-iris-interval": "Rectification, CASIA-Iris-Interval",
+    "rectification-iit-delhi": "Rectification, IIT Delhi",
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
@@ -34,6 +35,22 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
     "batch-junk": "Damaged files",
+}
+_RECTIFICATION = """\
+*Turned*: the photograph is rotated by up to 15 degrees before it is segmented. *Moved*: centres of pupil and limbus
+are displaced by up to 4 % of the iris radius in x and in y, and their radii changed by up to 4 %. *Errors removed*:
+the rubber sheet along the boundaries before they were moved, rotated back by the angle of the turn. Iris codes are
+compared without a shift (±0), or with the best of ±16 shifts of 1.4 degrees; the embeddings of the CNN are compared
+once."""
+_RECOGNITION = """\
+*As segmented*: no errors are added to the test eyes. *All errors*: centres and radii of the boundaries are wrong by
+up to 4 % of the iris radius, the strip is rotated by up to 15 degrees, and the texture dilated by up to 0.3 (see [the
+ring transform](method.md#the-ring-transform))."""
+EXPLANATIONS = {  # below the title of a section
+    "rectification-casia-iris-interval": _RECTIFICATION,
+    "rectification-iit-delhi": "Conditions and methods are those of the section above.",
+    "recognition-casia-iris-interval": _RECOGNITION,
+    "recognition-rendered": "Conditions are those of the section above.",
 }
 HEADING = """# Results
 
@@ -60,6 +77,8 @@ def _place(path: Path) -> tuple[int, str]:
 def _section(result: dict[str, object]) -> str:
     name = str(result["benchmark"])
     lines = [f"## {TITLES.get(name, name)}", ""]
+    if name in EXPLANATIONS:
+        lines += [EXPLANATIONS[name], ""]
     for note in _items(result.get("notes")):
         lines += [str(note), ""]
     for table in _items(result["tables"]):

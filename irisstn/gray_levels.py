@@ -35,7 +35,7 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     Raises
     ------
     ImageError
-        On values that are negative or not finite, and on floats beyond 65535, whose full scale nothing tells.
+        On values that are negative or not finite, and on floats beyond 65535, whose full scale cannot be inferred.
     ValueError
         On another shape, or no numbers.
     """

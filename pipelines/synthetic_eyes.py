@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
+import irisstn.training  # its names import torch when they are used: the processes that render and segment need none
 from irisstn.batch import RectifyConfig, RectifyJob, SegmentConfig, SegmentJob, run_batch
 from irisstn.config import load_config
 from irisstn.datasets import find_images
 from irisstn.evaluation import ErrorRates, evaluate_folder
 from irisstn.synthetic import write_eyes
-from irisstn.training import TrainConfig, train
 
 SHIFTS = (0, 16)
 
@@ -49,7 +49,7 @@ def main(out: Path, *, subjects: int, captures: int, config: Path, seed: int = 1
     samples = find_images([eyes])
 
     run_batch(SegmentJob(SegmentConfig()), samples, out / "segmented", workers=workers)
-    run = train(None, out / "run", load_config(TrainConfig, config))
+    run = irisstn.training.train(None, out / "run", load_config(irisstn.training.TrainConfig, config))
     run_batch(RectifyJob.of(RectifyConfig(), run), samples, out / "rectified", workers=workers)
 
     lines = [f"{'strips':<12}{'shifts':>7}  EER % [95 % interval]   FNMR % at FMR 1e-2 [95 % interval]"]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from irisstn.geometry import Bool, Boundary, Eyelids, Gray
+from irisstn.rectification.rectifier import Rectifier
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.results import Segmentation, Strip
 from irisstn.synthetic import CAMERAS, Capture, Identity, RenderedEye, render, sample_capture
 
@@ -65,3 +67,9 @@ def perturbed(network: Network, scale: float, seed: int = 0) -> Network:
         for parameter in network.parameters():
             parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
     return network.eval()
+
+
+def perturbed_rectifier(**options: object) -> Rectifier:
+    """A small rectifier with noise added to every weight; `options` are those of `RectifierConfig`."""
+    torch.manual_seed(0)
+    return perturbed(Rectifier(RectifierConfig(width=16, **options)), 0.05)

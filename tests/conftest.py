@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from slow_tests import SLOW
 
+from irisstn.normalization import normalize
+from irisstn.results import Strip
+from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_capture
 from irisstn.synthetic.folder import write_eyes
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: more threads would only wait for each other
@@ -24,3 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four eyes, three pictures each, in the layout of `irisstn synth`. Not to be written to."""
     return write_eyes(tmp_path_factory.mktemp("rendered"), subjects=2, captures=3, seed=5)
+
+
+@pytest.fixture(scope="session")
+def eye() -> RenderedEye:
+    """A rendered eye of 320x280 pixels with its true segmentation."""
+    return render(Identity.from_seed(3), sample_capture(np.random.default_rng(1), CAMERAS["ring-320x280"]))
+
+
+@pytest.fixture(scope="session")
+def strip(eye: RenderedEye) -> Strip:
+    """The 64x512 strip of `eye`."""
+    return normalize(eye.image, eye.truth)
+
+
+@pytest.fixture(scope="session")
+def rendered_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where training runs keep the eyes that they render, for `rendered.cache`; all processes share it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rendered-eyes"

@@ -21,6 +21,7 @@ SLOW: dict[str, set[str]] = {
         "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
         "test_foreign_circles_are_measured_before_and_after_rectification",
     },
+    "test_calibration.py": {"test_a_run_calibrates_its_network_where_it_has_eyes_enough"},
     "test_cli.py": {
         "test_ctrl_c_ends_with_130_and_the_next_run_resumes",
         "test_synth_then_rectify_with_own_weights_and_variants",
@@ -42,12 +43,12 @@ SLOW: dict[str, set[str]] = {
     "test_readme.py": {"test_the_six_lines_run"},
     "test_rectification_alignment.py": {"test_one_comparison_of_another_capture_is_as_good_as_a_search"},
     "test_rectification_onnx_export.py": set(),
-    "test_rectification_rectifier.py": {
-        "test_every_transform_starts_there",
+    "test_rectification_rectifier.py": {"test_every_transform_starts_at_the_identity"},
+    "test_rectification_rectifier_network.py": {
         "test_gradients_are_finite_on_flat_and_fully_masked_strips",
         "test_it_exports_for_any_batch",
-        "test_variants_are_plausible_distinct_and_repeatable",
     },
+    "test_rectification_variants.py": {"test_variants_are_plausible_distinct_and_repeatable"},
     "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
     "test_stn_transformer.py": {"test_compiles_whole", "test_exports", "test_it_learns_to_undo_a_roll"},
     "test_stn_transforms.py": {"test_gradients_are_right_through_theta_and_image"},
@@ -66,4 +67,9 @@ SLOW: dict[str, set[str]] = {
     },
     "test_training_strips.py": set(),
     "test_visualization_side_by_side.py": {"test_one_picture_for_each_input_the_same_from_every_run"},
+    "test_whitening.py": {
+        "test_the_whitening_of_a_run_is_fitted_to_its_eyes",
+        "test_the_same_eyes_give_the_same_whitening_and_every_identity_has_its_share",
+        "test_the_recipe_joins_whitens_and_calibrates",
+    },
 }

@@ -156,7 +156,7 @@ def parameters(out: Path) -> list[dict[str, float]]:
     return [{name: float(str(value)) for name, value in one.items()} for one in found if isinstance(one, dict)]
 
 
-def test_the_eyelids_that_segment_found_turn_its_strips_as_their_photographs(
+def test_strips_of_segment_are_rotated_by_its_eyelids_like_their_photographs(
     eyes: Path, segmented: Path, tmp_path: Path
 ):
     from irisstn.weights import RECTIFIER, SHIPPED  # noqa: PLC0415
@@ -178,7 +178,7 @@ def test_the_eyelids_that_segment_found_turn_its_strips_as_their_photographs(
     assert all(one["roll_rad"] == 0 for one in parameters(again)), "a strip that was turned is not turned again"
 
 
-def test_how_much_of_the_roll_is_taken_back(eyes: Path, tmp_path: Path):
+def test_how_much_of_the_roll_is_corrected(eyes: Path, tmp_path: Path):
     from irisstn.weights import RECTIFIER, SHIPPED  # noqa: PLC0415
 
     settings: dict[str, dict[str, str | float]] = {

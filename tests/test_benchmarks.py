@@ -111,11 +111,13 @@ def rates(eer: float) -> dict[str, float]:
 
 
 def test_error_rates_are_published_in_percent_with_the_number_of_mated_comparisons():
-    table = rectification_table("rendered", {"natural/stn/±0": rates(0.0123), "both/none/cnn": rates(0.2)})
+    table = rectification_table(
+        "rendered", {"unchanged/rectified/±0": rates(0.0123), "moved/rubber sheet/CNN": rates(0.2)}
+    )
     figure = Figure(1.23, 1.23, 1.23, 40, "%")
     assert table.rows == [
-        ["natural", "stn", "±0", figure, figure],
-        ["both", "none", "cnn", *2 * [Figure(20.0, 20.0, 20.0, 40, "%")]],
+        ["unchanged", "rectified", "±0", figure, figure],
+        ["moved", "rubber sheet", "CNN", *2 * [Figure(20.0, 20.0, 20.0, 40, "%")]],
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_settings import TOY
+from training_settings import TOY, toy
 
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
@@ -70,14 +70,13 @@ def test_the_shipped_calibration_is_the_shipped_networks():
     assert 0 < calibration.quantile < calibration.threshold(1e-3) < calibration.threshold(1e-6) < 0.8
 
 
-def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path):
-    rendered = {"identities": 8, "first_epoch_identities": 8, "validation_identities": 33, "captures": 2}
-    more = {"identities_per_file": 33, "segmented_fraction": 0.0}
-    small = TOY.rendered.model_copy(update=rendered | more)
+def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path, rendered_cache):
+    rendered = {"identities": 4, "first_epoch_identities": 4, "validation_identities": 8, "captures": 9}
+    small = TOY.rendered.model_copy(update=rendered | {"segmented_fraction": 0.0})
     run = train(None, tmp_path / "run", TOY.model_copy(update={"epochs": 1, "rectifier": None, "rendered": small}))
     calibration = Calibration.load(run, recognizer_sha256=StripNet.load(run).weights_sha256)
     assert calibration.tail == pytest.approx(0.01, rel=0.1) and calibration.slope > 0
-    few = TOY.model_copy(update={"epochs": 1, "rectifier": None})
+    few = toy(rendered_cache, epochs=1, rectifier=None)
     assert not (train(None, tmp_path / "few", few) / "recognizer.json").exists()
 
 
@@ -107,13 +106,13 @@ def test_several_captures_in_the_gallery_err_less():
     assert 0.01 < rates[2] < 0.9 * rates[1] < 0.9 * 0.95 * rates[0]
 
 
-def test_an_intruder_is_left_out_where_it_can_be_told():
+def test_a_capture_of_another_eye_is_left_out():
     (eye,), (other,) = eyes(3, 0.5, count=1), eyes(1, 0.5, seed=9, count=1)
     mixed = np.concatenate([eye, other])
     assert np.allclose(fuse(mixed), fuse(eye), atol=1e-6)
     assert np.allclose(fuse(mixed[::-1]), fuse(eye), atol=1e-6)
     assert not np.allclose(fuse(mixed, least_alike=-1.0), fuse(eye), atol=1e-2)
-    # Of two captures that differ nobody knows which is wrong.
+    # Of two captures that differ neither is known to be wrong.
     pair = np.stack([eye[0], other[0]])
     assert np.allclose(fuse(pair) @ eye[0], fuse(pair) @ other[0], atol=1e-6)
 

@@ -139,7 +139,7 @@ def test_nothing_to_do(tmp_path: Path):
         ("session1/7.png", None),
     ],
 )
-def test_whose_eye(name: str, label: Label | None):
+def test_subject_and_eye_follow_from_the_name(name: str, label: Label | None):
     assert label_of(name) == label
 
 
@@ -163,7 +163,7 @@ LAYOUTS = [  # subject, eye, visit, number
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("words", EYE_WORDS)
 @pytest.mark.parametrize("subjects", [("001", "002", "012"), ("anna", "bert", "personA"), ("subject01", "s2", "P-3")])
-def test_eyes_of_a_layout_are_told_apart(layout: str, words: tuple[str, str], subjects: tuple[str, ...]):
+def test_eyes_of_a_layout_are_distinguished(layout: str, words: tuple[str, str], subjects: tuple[str, ...]):
     for subject in subjects:
         for word, eye in zip(words, "LR", strict=True):
             for visit, number in ((1, 1), (1, 2), (2, 1)):
@@ -186,7 +186,7 @@ def test_eyes_of_a_layout_are_told_apart(layout: str, words: tuple[str, str], su
         "MMU2/{s}/01010{n}.bmp",
     ],
 )
-def test_no_two_persons_are_taken_for_one(layout: str):
+def test_two_persons_are_never_one_subject(layout: str):
     persons = ("personA", "bert", "9")
     labels = [{label_of(layout.format(s=person, e="102", n=n)) for n in (1, 2)} - {None} for person in persons]
     assert len(set().union(*labels)) == sum(map(len, labels))

@@ -13,6 +13,7 @@ from make_architecture import diagram, read_layers
 from make_results import RESULTS, cell_text, results_page
 
 import irisstn
+from irisstn.outputs.records import Record, RecordFields
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -89,6 +90,9 @@ def test_modules_named_in_the_reference_exist_and_every_package_is_there() -> No
     modules = set(re.findall(r"automodule:: (\S+)", "".join(page.read_text(encoding="utf-8") for page in PAGES)))
     for module in modules:
         assert (ROOT / f"{module.replace('.', '/')}.py").exists() or (ROOT / module.replace(".", "/")).is_dir(), module
+    rectification = {f"irisstn.rectification.{path.stem}" for path in (ROOT / "irisstn/rectification").glob("*.py")}
+    in_index = {f"irisstn.rectification.{name}" for name in ("__init__", "rectified", "rectifier", "rectifier_config")}
+    assert len(rectification) > 10 and rectification - modules == in_index  # classes of `irisstn` itself
     packages = {path.parent.name for path in (ROOT / "irisstn").glob("*/__init__.py")}
     documented = {module.split(".")[1] for module in modules if "." in module}
     assert packages - documented == {"cli", "storage", "weights"}  # the command line has a page of its own
@@ -133,3 +137,11 @@ def test_files_named_on_the_pages_exist() -> None:
     named = set(re.findall(r"`((?:irisstn|tests|configs|docs)/[\w/.]+)`", text))
     assert len(named) > 15
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_output_format_names_every_field_of_a_record() -> None:
+    fields = {*Record.__annotations__, *RecordFields.__annotations__}
+    text = (DOCS / "output_format.md").read_text(encoding="utf-8")
+    named = {name.partition(".")[0] for name in re.findall(r"`([a-z0-9_.]+)`", text)}
+    assert len(fields) > 20
+    assert not fields - named

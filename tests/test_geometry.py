@@ -14,6 +14,8 @@ from irisstn.geometry import (
     CropTransform,
     Ellipse,
     Eyelid,
+    fourier_basis,
+    fourier_coefficients,
     grid_to_pixels,
     grid_to_ring,
     pixel_axes,
@@ -73,6 +75,16 @@ def test_mask_counts_the_pixel_centres_inside(radius: float) -> None:
     assert mask.dtype == np.bool_
     assert (mask ^ inside).sum() < 0.2 * 2 * np.pi * radius  # of the pixels that the edge crosses
     assert abs(int(mask.sum()) - int(inside.sum())) < 0.15 * 2 * np.pi * radius
+
+
+def test_fourier_coefficients_are_those_of_the_basis_and_of_a_boundary() -> None:
+    angles = strip_angles(64)
+    series = np.array([10.0, 1.0, -2.0, 0.5, 0.25])
+    radii = fourier_basis(angles, 2) @ series
+    np.testing.assert_allclose(fourier_coefficients(radii, angles, 2), series, atol=1e-12)
+    curve = Boundary(0, 0, (10.0, 1.0, 0.5), (0.0, -2.0, 0.25))
+    np.testing.assert_allclose(radii, curve.radius(angles), atol=1e-12)
+    np.testing.assert_allclose(curve.scaled(1.5).points(angles), 1.5 * curve.points(angles), atol=1e-12)
 
 
 def test_mask_is_cut_at_the_picture() -> None:

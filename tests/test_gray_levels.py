@@ -36,7 +36,7 @@ def test_floats_of_any_full_scale(kind: DTypeLike, top: int):
     assert np.abs(to_gray(picture).astype(int) - RAMP)[1:].max() <= (1 if kind is np.float16 else 0)
 
 
-def test_what_nothing_tells_is_refused():
+def test_values_without_a_known_full_scale_are_refused():
     with pytest.raises(ImageError, match="full scale"):
         to_gray(RAMP.astype(np.float32) * 1000)
     for bad in (np.full((3, 3), np.nan), np.full((3, 3), -1), np.full((3, 3), -0.5), np.full((3, 3), np.inf)):

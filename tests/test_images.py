@@ -160,7 +160,7 @@ def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def test_a_bomb_is_refused_by_its_header():
+def test_a_decompression_bomb_is_refused_by_its_header():
     header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
     with pytest.raises(ImageError, match="30000x30000"):
         decode_gray(png_of((b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")))

@@ -1,4 +1,4 @@
-"""Arrows point one way, downward, and torch stays where it belongs."""
+"""Modules import only from lower layers, and torch is imported only where it is needed."""
 
 import ast
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_imports_point_downward(path: Path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_torch_is_imported_where_networks_are_alone(path: Path):
+def test_torch_is_imported_only_where_networks_are(path: Path):
     part = part_of(path)
     for name in imports(path, at_top=part in LAZY):
         if name.split(".")[0] in TORCH:

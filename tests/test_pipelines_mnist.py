@@ -1,15 +1,17 @@
 # mypy: disable-error-code="arg-type"
 """The MNIST experiments: their networks and runs, on digits drawn here."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+import mnist_stn
+import mnist_table
 import mnist_training
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from drawn_digits import write_digits
 from mnist import results_tables
 from mnist_digits import SIDE, SIDES, read_digits
@@ -113,15 +115,15 @@ def test_an_interrupted_run_continues_to_the_same_result(
 def test_every_recipe_from_end_to_end(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     sets = [part for each in ["epochs=1", *TINY[1:]] for part in ("--set", each)]
-    command = ["pipelines/mnist_stn.py", *CONFIGS, "--data", data, "-o", out, "--seeds", "1", *sets]
-    first = call(command)
+    command = [*CONFIGS, "--data", data, "-o", out, "--seeds", "1", *sets]
+    first = call(mnist_stn.cli, command)
     assert len(first.splitlines()) == len(CONFIGS) * 2
     results = {path: path.read_bytes() for path in out.glob("*/*/result.json")}
     assert len(results) == len(CONFIGS) * 2
-    assert call(command) == first
+    assert call(mnist_stn.cli, command) == first
     assert {path: path.read_bytes() for path in results} == results
 
-    printed = call(["pipelines/mnist_table.py", out, "--picture", tmp_path / "picture.png"])
+    printed = call(mnist_table.cli, [out, "--picture", tmp_path / "picture.png"])
     experiments = read_experiments(out)
     assert printed.startswith(table(experiments))
     for each in experiments:
@@ -138,11 +140,9 @@ def test_every_recipe_from_end_to_end(data: Path, tmp_path: Path) -> None:
     assert read_gray(tmp_path / "picture.png").shape[1] > 6 * 2 * SIDE
 
 
-def call(command: list[object]) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+def call(command: click.Command, arguments: list[object]) -> str:
+    done = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""What the README promises a stranger: its lines of code run, its commands, options and paths exist."""
+"""The README: its lines of code run, its commands, options and paths exist."""
 
 import os
 import re

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from irisstn.errors import WeightsError
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
+from irisstn.recognition.local_texture import standardize
 from irisstn.recognition.losses import Decorrelation, MetricLossConfig, metric_loss
-from irisstn.recognition.network import standardize
 from irisstn.results import Strip
 
 SMALL = StripNetConfig(widths=(8, 8, 8, 8), channels=4)
@@ -189,7 +189,7 @@ def test_saved_networks_come_back_the_same(network, tmp_path):
 
 @pytest.mark.parametrize("shape", [(32, 256), (1, 32, 256), (2, 3, 32, 256)])
 def test_other_shapes_are_misuse(network, shape):
-    with pytest.raises(ValueError, match="wanted"):
+    with pytest.raises(ValueError, match="must be"):
         network(torch.rand(shape), torch.ones(shape))
 
 

@@ -1,4 +1,4 @@
-"""One strip turned onto another: a single comparison that does for a search over shifts."""
+"""One strip rotated onto another: a single comparison in place of a search over shifts."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,6 @@ def seen_from(eye: RenderedEye, roll_rad: float) -> Strip:
     return sample_ring(eye.image, eye.truth, (radius, angle + roll_rad))
 
 
-@pytest.fixture(scope="module")
-def eye() -> RenderedEye:
-    return rendered_eye(3, 1)
-
-
 @pytest.mark.parametrize("roll_rad", [-0.4, -0.0123, 0.0, 0.2, 0.5])
 def test_the_roll_is_found_to_a_fraction_of_a_column(eye, roll_rad):
     found = roll_between(encode(normalize(eye.image, eye.truth)), encode(seen_from(eye, roll_rad)))
@@ -36,7 +31,7 @@ def test_it_keeps_within_the_largest_roll(eye):
             roll_between(code, other, max_roll_deg=wrong)
 
 
-def test_nothing_in_common_turns_nothing(eye):
+def test_strips_without_a_common_usable_cell_are_not_rotated(eye):
     plain = normalize(eye.image, eye.truth)
     hidden = Strip(plain.image, np.zeros(plain.size, bool))
     assert roll_between(encode(plain), encode(hidden)) == 0
@@ -63,14 +58,14 @@ def test_one_comparison_of_another_capture_is_as_good_as_a_search(rectifier):
         searched = distance(encode(plain), encode(reference), max_shift=21)
         assert distance(encode(aligned.strip), encode(reference)) < searched + 0.02 < 0.4
         from_strip = rectifier.align(normalize(*_pair(probe)), reference)
-        assert distance(encode(from_strip.strip), encode(reference)) < 0.4, "a bare strip will do"
+        assert distance(encode(from_strip.strip), encode(reference)) < 0.4, "a strip without its photograph is enough"
 
 
 def test_the_result_says_how_well_it_fits(eye):
-    rectifier, stranger = Rectifier(), rendered_eye(7)
+    rectifier, another_eye = Rectifier(), rendered_eye(7)
     reference = normalize(eye.image, eye.truth)
     same = rectifier.align(seen_from(eye, 0.2), reference)
-    other = rectifier.align_eye(stranger.image, stranger.truth, reference)
+    other = rectifier.align_eye(another_eye.image, another_eye.truth, reference)
     for found in (same, other):
         expected = distance(encode(found.strip), encode(reference))
         assert found.parameters["alignment_distance"] == expected
@@ -92,13 +87,13 @@ def test_a_search_over_the_full_circle_has_no_limit(eye):
     assert found.parameters["roll_at_limit"] == 0
 
 
-def test_the_size_is_the_callers(eye):
+def test_the_result_has_the_size_that_was_asked_for(eye):
     plain = normalize(eye.image, eye.truth)
     assert Rectifier().align(plain, plain, size=(32, 256)).strip.size == (32, 256)
     assert Rectifier().align_eye(eye.image, eye.truth, plain, (16, 128)).strip.size == (16, 128)
 
 
-def test_only_a_ring_turns(eye):
+def test_only_a_ring_can_be_aligned(eye):
     plain = normalize(eye.image, eye.truth)
     with pytest.raises(ValueError, match="only a ring"):
         Rectifier(RectifierConfig(transform="affine", width=8)).align(plain, plain)

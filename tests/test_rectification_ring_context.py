@@ -1,4 +1,4 @@
-"""The localization net's view of an eye: the ring and its margin."""
+"""The input of the localization network: the ring and its margin."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The roll that is read off the eyelids, how sure it is, and how much of it is taken back."""
+"""The roll that is read off the eyelids, its standard deviation, and how much of it is corrected."""
 
 import math
 
@@ -65,12 +65,12 @@ def test_it_finds_nearly_all_of_it_in_eyelids_that_were_fitted_upright():
     assert found == pytest.approx(tilt, rel=0.1)
 
 
-def test_a_glance_aside_is_no_roll():
+def test_a_sideways_gaze_is_no_roll():
     assert abs(angle(eyelids(glance=0.15))) < 0.005
-    assert abs(angle(eyelids(glance=0.15, only=0))) > 0.05, "one eyelid alone cannot tell"
+    assert abs(angle(eyelids(glance=0.15, only=0))) > 0.05, "one eyelid alone does not cancel it"
 
 
-def test_one_eyelid_alone_counts_for_both_and_tells_less_surely():
+def test_one_eyelid_alone_gives_the_roll_with_a_larger_deviation():
     read = reader()
     with torch.no_grad():
         read.spread[3] = 0.5
@@ -80,16 +80,16 @@ def test_one_eyelid_alone_counts_for_both_and_tells_less_surely():
             assert float(alone.sd_rad) > 1.5 * float(read(eyelids(tilt_rad=0.1)).sd_rad)
 
 
-def test_without_eyelids_nothing_is_known_and_nothing_turned():
+def test_without_eyelids_the_roll_is_not_known_and_not_corrected():
     nothing = torch.from_numpy(NO_EYELIDS.copy())[None]
     with torch.no_grad():
         reading = reader()(nothing)
         assert float(reading.angle_rad) == 0 and not bool(reading.known) and torch.isfinite(reading.sd_rad).all()
         for mode in ("auto", "full", "none"):
-            assert float(reader().taken_back(nothing, RollSetting(mode))) == 0
+            assert float(reader().correction(nothing, RollSetting(mode))) == 0
 
 
-def test_what_is_taken_back_grows_with_the_reading_its_certainty_and_the_prior():
+def test_the_correction_grows_with_the_reading_its_certainty_and_the_prior():
     def mean(deg: float, sd_deg: float = 1.4, prior_deg: float = 1.0) -> float:
         one = torch.full((1, 1), math.radians(deg), dtype=torch.float64)
         reading = RollReading(one, torch.full_like(one, math.radians(sd_deg)), one > 0)
@@ -106,8 +106,10 @@ def test_what_is_taken_back_grows_with_the_reading_its_certainty_and_the_prior()
 
 def test_settings_say_how_much():
     read, given = reader(), eyelids(tilt_rad=0.05)
-    taken = {mode: float(read.taken_back(given, RollSetting(mode)).detach()) for mode in ("auto", "full", "none")}
-    assert 0 == taken["none"] < taken["auto"] < 0.5 * taken["full"] and taken["full"] == pytest.approx(0.05, abs=1e-3)
+    corrected = {mode: float(read.correction(given, RollSetting(mode)).detach()) for mode in ("auto", "full", "none")}
+    assert 0 == corrected["none"] < corrected["auto"] < 0.5 * corrected["full"] and corrected["full"] == pytest.approx(
+        0.05, abs=1e-3
+    )
     for wrong in ({"mode": "some"}, {"prior_deg": -1.0}, {"prior_deg": float("nan")}):
         with pytest.raises(ValueError):
             RollSetting(**wrong)
@@ -115,13 +117,13 @@ def test_settings_say_how_much():
 
 def test_gradients_reach_its_weights_and_half_precision_is_read_in_full():
     read, given = reader(), eyelids(tilt_rad=0.1, glance=0.1).requires_grad_()
-    read.taken_back(given, RollSetting()).sum().backward()
+    read.correction(given, RollSetting()).sum().backward()
     for parameter in (read.gain, read.upper):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0
     assert given.grad is not None and torch.isfinite(given.grad).all() and given.grad.abs().sum() > 0
     assert read(given.detach().half()).angle_rad.dtype == torch.float32
     empty = torch.zeros(1, 2, 5, requires_grad=True)
-    read.taken_back(empty, RollSetting()).sum().backward()
+    read.correction(empty, RollSetting()).sum().backward()
     assert empty.grad is not None and torch.isfinite(empty.grad).all()
 
 
@@ -148,6 +150,6 @@ def test_the_shipped_reader_is_sure_to_a_degree_or_two_and_shrinks_small_rolls()
     assert read is not None
     with torch.no_grad():
         reading = read(eyelids(tilt_rad=0.05))
-        small, large = (float(read.taken_back(eyelids(tilt_rad=tilt), RollSetting())) for tilt in (0.05, 0.5))
+        small, large = (float(read.correction(eyelids(tilt_rad=tilt), RollSetting())) for tilt in (0.05, 0.5))
     assert 0.8 < math.degrees(float(reading.sd_rad)) < 2.5
     assert 0.1 < small / 0.05 < 0.4 and large > 0.45

@@ -1,4 +1,4 @@
-"""Whole eyes, cut-out irises and strips are told apart by evidence, and read alike by every function."""
+"""Whole eyes, cut-out irises and strips are distinguished by evidence, and read in the same way by every function."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_strips_and_wide_photographs(samples: list[Sample]):
         assert not is_strip(np.ascontiguousarray(band))
 
 
-def test_what_is_no_picture_is_told_what_to_do():
+def test_arrays_that_are_no_picture_are_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"cv2\.imread.*read_gray"):
         segment(None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="read_gray"):

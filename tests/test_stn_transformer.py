@@ -119,7 +119,7 @@ class TowardsTheBright(nn.Module):
         return torch.stack([(weight * side).sum(dim=(1, 2)), (weight * side[:, None]).sum(dim=(1, 2))], dim=1) / 3
 
 
-def test_iterations_compose_what_each_look_finds_and_sample_once():
+def test_iterations_compose_their_estimates_and_sample_once():
     images = torch.zeros(1, 1, 32, 32)
     images[..., 20:24, 6:10] = 1
     left = []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from training_settings import NO_AUGMENTATION, TOY
+from training_settings import NO_AUGMENTATION, TOY, toy
 
 from irisstn.config import load_config
 from irisstn.datasets import label_of
@@ -100,20 +100,20 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_continues_to_the_same_weights(tmp_path):
-    complete = train(None, tmp_path / "complete", TOY)
+def test_a_killed_run_continues_to_the_same_weights(tmp_path, rendered_cache):
+    complete, cached = train(None, tmp_path / "complete", TOY), toy(rendered_cache)
 
     def kill(stage, done, total):
         if stage.startswith("epoch 3"):
             raise Killed
 
     with pytest.raises(Killed):
-        train(None, tmp_path / "killed", TOY, progress=kill)
+        train(None, tmp_path / "killed", cached, progress=kill)
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
     with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
-        train(None, tmp_path / "killed", TOY.model_copy(update={"seed": 1}))
+        train(None, tmp_path / "killed", cached.model_copy(update={"seed": 1}))
     calls = []
-    resumed = train(None, tmp_path / "killed", TOY, progress=lambda *call: calls.append(call))
+    resumed = train(None, tmp_path / "killed", cached, progress=lambda *call: calls.append(call))
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
@@ -139,7 +139,7 @@ def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
     config = TOY.model_copy(update={"epochs": 1, "validation_fraction": 0.5, "rectifier": None})
     run = train(eyes, tmp_path / "run", config)
     (row,) = read_metrics(run)
-    assert 0 <= row["natural_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
+    assert 0 <= row["small_errors_cnn_eer"] <= 1 and np.isfinite(row["validation_loss"])
     assert not (run / "rectifier.safetensors").exists() and (run / "recognizer.safetensors").exists()
     kept = config.model_copy(
         update={"ema_decay": 0.0, "augmentation": NO_AUGMENTATION.model_copy(update={"combined_masks": 0.5})}
@@ -169,7 +169,7 @@ def test_an_stn_learns_its_ring_without_a_recogniser_too(eyes, tmp_path):
     )
     rows = read_metrics(run)
     assert len(rows) == 2 and all(np.isfinite(row["validation_loss"]) for row in rows)
-    assert "natural_cnn_eer" not in rows[0] and 0 <= rows[0]["natural_code_rectified_eer"] <= 1
+    assert "small_errors_cnn_eer" not in rows[0] and 0 <= rows[0]["small_errors_code_rectified_eer"] <= 1
     assert (run / "rectifier.safetensors").exists() and not (run / "recognizer.safetensors").exists()
     for useless in ({"rectifier": None}, {"rectifier": {"transform": "affine"}}):
         with pytest.raises(ValidationError, match="recognizer"):

@@ -25,7 +25,6 @@ from irisstn.training.data.augmentation import (
 from irisstn.training.data.batches import BatchDataset, Eyes, make_batch
 from irisstn.training.data.boundary_errors import (
     NO_ERRORS,
-    TARGET_NAMES,
     Perturbation,
     PerturbationConfig,
     sample_perturbation,
@@ -34,6 +33,7 @@ from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
 from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
 from irisstn.training.data.strip_tensors import to_strips, to_tensors
+from irisstn.training.data.targets import TARGET_NAMES
 from irisstn.training.losses import ring_losses
 
 

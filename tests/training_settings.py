@@ -1,5 +1,7 @@
 """Settings that several tests of training share: no augmentation, and a run of a few seconds."""
 
+from pathlib import Path
+
 from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import AugmentationConfig
 
@@ -22,3 +24,8 @@ TOY = TrainConfig.model_validate(
         },
     }
 )  # fmt: skip
+
+
+def toy(cache: Path, **changes: object) -> TrainConfig:
+    """`TOY` with some settings changed, whose eyes are rendered once into `cache`."""
+    return TOY.model_copy(update={"rendered": TOY.rendered.model_copy(update={"cache": cache}), **changes})

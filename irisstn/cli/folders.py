@@ -96,8 +96,8 @@ def rectify(
     """Rectify irises: from photographs, masked iris rings or strips to rectified strips.
 
     SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment`. A whole
-    eye is always segmented first. The head's roll is read off the eyelids; strips without known eyelids are not turned.
-    A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    eye is always segmented first. The head's roll is read off the eyelids; where they are not known, the roll is not
+    corrected. A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -211,7 +211,7 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
 
 
 def _without_roll(out: Path) -> int:
-    """How many of the rectified strips in `out` were not turned, because nobody knows their eyelids."""
+    """How many of the rectified strips in `out` were not rotated, because their eyelids are not known."""
     from irisstn.outputs import read_manifest
 
     return sum(record.get("roll_known") is False and "variant_of" not in record for record in read_manifest(out))

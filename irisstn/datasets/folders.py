@@ -29,7 +29,7 @@ def walk(root: str | Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     Raises
     ------
     DatasetError
-        Where a folder cannot be read: its pictures would be missing without a word.
+        Where a folder cannot be read: otherwise its pictures would be left out unnoticed.
     """
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse):

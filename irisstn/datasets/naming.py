@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# File names (without suffix) of data sets that nothing else is called like: the folders do not matter.
+# File names (without suffix) that only one data set has: the folders do not matter.
 _UNMISTAKABLE = (
     re.compile(r"S(?P<subject>\d{4})(?P<eye>[LR])\d{2,}"),  # CASIA-Iris V3 and V4: S1001L01
     re.compile(r"S(?P<subject>\d{4})D\d{2,}"),  # CASIA-Iris-Distance, both eyes: S4001D01
     re.compile(r"C(?P<eye_class>\d+)_S\d+_I\d+"),  # UBIRIS.v2: two classes, one per eye, are one subject
     re.compile(r"Operator[A-Z]_(?P<subject>\d{3,})-(?P<eye>[AB])_\d+"),  # IIT Delhi with hand-made masks
 )
-# File names that state a number of the subject. The folders must not contradict.
+# File names with a number of the subject, which the folders must not contradict.
 _NUMBERED = (
     re.compile(r"(?P<subject>\d{3,})_\d_\d"),  # CASIA-Iris V1: 001_1_2
     re.compile(r"(?P<subject>\d{3,})_\d{2}_(?P<eye>[LR])"),  # IIT Delhi in one folder: 001_01_L
@@ -26,7 +26,7 @@ _NUMBERED = (
     re.compile(r"IMG_(?P<subject>\d{3})_(?P<eye>[LR])_\d+", re.IGNORECASE),  # UTIRIS: IMG_002_L_1
 )
 _CASIA_V2 = re.compile(r"(?P<subject>\d{4})_\d{3}")  # within device1 or device2
-_ND = re.compile(r"\d{5}d\d+")  # ND-IRIS-0405 and its kin: the eye stands in a table alone
+_ND = re.compile(r"\d{5}d\d+")  # ND-IRIS-0405 and similar sets: the eye is only in their table
 
 EYES = {"L": "L", "R": "R", "LEFT": "L", "RIGHT": "R", "OS": "L", "OD": "R"}
 _EYES_IN_NAMES = EYES | {"A": "L", "B": "R", "01": "L", "02": "R"}
@@ -89,7 +89,7 @@ def label_of(name: str) -> Label | None:
     Returns
     -------
     Label or None
-        None where nothing tells, or where names contradict each other: two folders could be the subject's, a number
+        None where no rule applies, or where names contradict each other: two folders could be the subject's, a number
         in the file name is not that of the folder, or two eyes are named.
 
     Examples
@@ -146,14 +146,14 @@ def _folders(names: Sequence[str]) -> tuple[list[str], set[str]]:
             eyes.add(EYES[(both[2] or both[4]).upper()])
             name = both[1] or both[3]
         if _DATA_SET.fullmatch(name):
-            subjects.clear()  # a data set lies within nobody's folder
+            subjects.clear()  # a data set is not inside the folder of a subject
         elif not (eye or _SESSION.fullmatch(name) or _COLLECTION.fullmatch(name)):
             subjects.append(name)
     return subjects, eyes
 
 
 def _same(folder: str, subject: str) -> bool:
-    """Whether the folder of a subject bears its number: 7, 007 or subject_007."""
+    """Whether the folder of a subject has its number as name: 7, 007 or subject_007."""
     number = re.fullmatch(r"(?:[a-z]+[-_ ]?)?0*(\d+)", folder, re.IGNORECASE)
     return number is not None and number[1] == (subject.lstrip("0") or "0")
 

@@ -26,6 +26,7 @@ from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray
 from irisstn.geometry.boundary import Boundary, Ellipse
 from irisstn.geometry.crop_transform import CropTransform
 from irisstn.geometry.eyelid import Eyelid, Eyelids, pixel_axes
+from irisstn.geometry.fourier import fourier_basis, fourier_coefficients
 from irisstn.geometry.ring import (
     grid_to_pixels,
     grid_to_ring,
@@ -48,6 +49,8 @@ __all__ = [
     "Float",
     "Float32",
     "Gray",
+    "fourier_basis",
+    "fourier_coefficients",
     "grid_to_pixels",
     "grid_to_ring",
     "pixel_axes",

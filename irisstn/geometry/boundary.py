@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import cv2
@@ -204,6 +204,22 @@ class Boundary:
         for cosine, sine in zip(self.cosines[:0:-1], self.sines[:0:-1], strict=True):
             value = (value + complex(cosine, -sine)) * directions
         return self.cosines[0] + value.real
+
+    def scaled(self, factor: float) -> Self:
+        """The curve with all radii multiplied.
+
+        Parameters
+        ----------
+        factor : float
+            Factor of the radii, above 0.
+
+        Returns
+        -------
+        Boundary
+            A curve with the same centre and shape.
+        """
+        cosines, sines = (tuple(factor * term for term in series) for series in (self.cosines, self.sines))
+        return replace(self, cosines=cosines, sines=sines)
 
     def ellipse(self) -> Ellipse:
         """The ellipse fitted to the curve by direct least squares [1]_.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,7 +87,8 @@ class CropTransform:
         Boundary
             The same curve in pixels of the picture.
         """
-        return _scaled(boundary, self.point_to_picture(boundary.x, boundary.y), self.factor)
+        x, y = self.point_to_picture(boundary.x, boundary.y)
+        return replace(boundary.scaled(self.factor), x=x, y=y)
 
     def boundary_to_crop(self, boundary: Boundary) -> Boundary:
         """Map a boundary of the picture to the crop: the inverse of `boundary_to_picture`.
@@ -102,7 +103,8 @@ class CropTransform:
         Boundary
             The same curve in pixels of the crop.
         """
-        return _scaled(boundary, self.point_to_crop(boundary.x, boundary.y), 1 / self.factor)
+        x, y = self.point_to_crop(boundary.x, boundary.y)
+        return replace(boundary.scaled(1 / self.factor), x=x, y=y)
 
     def eyelid_to_picture(self, eyelid: Eyelid) -> Eyelid:
         """Map an eyelid of the crop to the picture.
@@ -137,8 +139,3 @@ class CropTransform:
         c0, c1, c2 = eyelid.coefficients
         x, y = self.point_to_crop(eyelid.x, eyelid.y)
         return Eyelid(x, y, eyelid.angle_rad, (c0 / self.factor, c1, c2 * self.factor))
-
-
-def _scaled(curve: Boundary, centre: tuple[float, float], factor: float) -> Boundary:
-    """`curve` with its radii times `factor`, around `centre`."""
-    return Boundary(*centre, tuple(c * factor for c in curve.cosines), tuple(s * factor for s in curve.sines))

@@ -1,13 +1,17 @@
-"""What a similarity says: the false match rate at it, the threshold for a rate, and the log-likelihood ratio.
+"""From a similarity to a false match rate or a log-likelihood ratio, and from a false match rate to a threshold.
 
-Learnt from comparisons of rendered eyes, whose number has no end, so that nothing is tuned to a real gallery. Eyes of
-one real camera are a little more alike than rendered ones are; the model card says how far claimed and measured rates
-lie apart.
+The calibration is fitted to comparisons of rendered eyes, of which any number can be made, so that nothing is tuned to
+a real gallery. Eyes of one real camera are a little more similar to each other than rendered ones; the model card
+states how far the rates that a calibration claims differ from measured ones.
 
-Sources: Pickands 1975, "Statistical inference using extreme order statistics" (the tail beyond a high quantile; here
-its exponential case, which claims too high a rate rather than too low a one where the tail is a normal
-distribution's); Bruemmer and du Preez 2006, "Application-independent evaluation of speaker detection" (a likelihood
-ratio that is linear in the score, fitted with equal weights of both kinds).
+The tail of the non-mated similarities beyond a high quantile is modelled as exponential [1]_; where the true tail is
+that of a normal distribution, the claimed rate is too high, not too low. The log-likelihood ratio is linear in the
+similarity, fitted with the same total weight of mated and non-mated comparisons [2]_.
+
+References
+----------
+.. [1] Pickands 1975, "Statistical inference using extreme order statistics".
+.. [2] Bruemmer and du Preez 2006, "Application-independent evaluation of speaker detection".
 """
 
 from __future__ import annotations
@@ -24,8 +28,8 @@ from irisstn.errors import WeightsError
 from irisstn.images import write_bytes_atomic
 from irisstn.weights import CALIBRATION, SHIPPED
 
-_TAIL = 0.01  # share of the non-mated similarities that is taken for the tail
-_FEWEST = 20  # similarities in the tail, and mated ones
+_TAIL = 0.01  # fraction of the non-mated similarities that counts as the tail
+_FEWEST = 20  # smallest number of similarities in the tail, and of mated ones
 _ROUNDS = 50
 
 
@@ -42,10 +46,23 @@ class _File(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Similarities are cosines of embeddings, -1..1.
+    """What similarities mean: false match rates and log-likelihood ratios. A similarity is a cosine, -1..1.
 
-    Of non-mated comparisons the share `tail` lies above `quantile`, by `excess` on average. The log-likelihood ratio
-    (natural logarithm) is `offset` + `slope` times the similarity.
+    Attributes
+    ----------
+    quantile : float
+        Similarity at which the tail of the non-mated comparisons begins.
+    tail : float
+        Fraction of the non-mated comparisons that lies above `quantile`, 0..1.
+    excess : float
+        Mean distance of these above `quantile`, above 0.
+    offset, slope : float
+        The log-likelihood ratio (natural logarithm) is `offset` + `slope` * similarity; `slope` is above 0.
+
+    Raises
+    ------
+    ValueError
+        Where a number is not finite or out of range.
     """
 
     quantile: float
@@ -61,9 +78,22 @@ class Calibration:
 
     @classmethod
     def of(cls, mated: ArrayLike, non_mated: ArrayLike) -> Self:
-        """Fit to the similarities of `mated` (M,) and `non_mated` (N,) comparisons.
+        """Fit a calibration.
 
-        Raises ValueError where they are not finite, too few (20 mated, 2000 others), or not the larger the more alike.
+        Parameters
+        ----------
+        mated, non_mated : array_like, shapes (M,) and (N,)
+            Similarities of mated and of non-mated comparisons; at least 20 and 2000.
+
+        Returns
+        -------
+        Calibration
+            The calibration.
+
+        Raises
+        ------
+        ValueError
+            Where a similarity is not finite, there are too few, or mated comparisons are less similar than others.
         """
         same, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (mated, non_mated))
         if not (np.isfinite(same).all() and np.isfinite(other).all()):
@@ -76,36 +106,94 @@ class Calibration:
         return cls(quantile, beyond / len(other), float(other[-beyond:].mean() - quantile), offset, slope)
 
     def false_match_rate(self, similarity: ArrayLike) -> NDArray[np.float64]:
-        """The share of non-mated comparisons with at least this `similarity` (any shape); never above `tail`.
+        """Fraction of non-mated comparisons that reach a similarity.
 
-        Below the tail's beginning nothing is claimed but that much.
+        Parameters
+        ----------
+        similarity : array_like, shape (...)
+            Similarities.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            The false match rate with the similarity as threshold, at most `tail`, which is also the result for all
+            similarities below `quantile`.
         """
         above = np.maximum(np.asarray(similarity, np.float64) - self.quantile, 0.0)
         return np.asarray(self.tail * np.exp(-above / self.excess))
 
     def threshold(self, false_match_rate: float) -> float:
-        """The similarity from which two strips count as one eye's, for a `false_match_rate` of at most `tail`."""
+        """Similarity from which on two strips count as the same eye.
+
+        Parameters
+        ----------
+        false_match_rate : float
+            The false match rate, above 0 and at most `tail`.
+
+        Returns
+        -------
+        float
+            The threshold.
+
+        Raises
+        ------
+        ValueError
+            For another rate.
+        """
         if not 0 < false_match_rate <= self.tail:
             raise ValueError(f"a false match rate above 0 and up to {self.tail:g} is needed, got {false_match_rate}")
         return self.quantile + self.excess * float(np.log(self.tail / false_match_rate))
 
     def log_likelihood_ratio(self, similarity: ArrayLike) -> NDArray[np.float64]:
-        """log p(similarity | one eye) / p(similarity | two eyes), natural logarithm, of any shape."""
+        """Natural logarithm of p(similarity | same eye) / p(similarity | different eyes).
+
+        Parameters
+        ----------
+        similarity : array_like, shape (...)
+            Similarities.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            Log-likelihood ratios.
+        """
         return np.asarray(self.offset + self.slope * np.asarray(similarity, np.float64))
 
     def save(self, path: Path, recognizer_sha256: str) -> None:
-        """Write it as JSON, atomically, for the network whose weights file has this SHA-256."""
+        """Write the calibration as JSON, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        recognizer_sha256 : str
+            `StripNet.weights_sha256` of the network that it belongs to.
+        """
         write_bytes_atomic(path, _File(recognizer_sha256=recognizer_sha256, **asdict(self)).model_dump_json().encode())
 
     @classmethod
     def load(cls, path: Path | None = None, *, recognizer_sha256: str | None = None) -> Self:
-        """The calibration saved at `path`, a file or the folder of a run; None for that of the shipped recogniser.
+        """Load a calibration.
 
-        With `recognizer_sha256` (`StripNet.weights_sha256`) it must be this network's. Raises WeightsError with the
-        reason.
+        Parameters
+        ----------
+        path : Path, optional
+            A file or the folder of a run; None for the calibration of the shipped recogniser.
+        recognizer_sha256 : str, optional
+            `StripNet.weights_sha256` of the network that the calibration must belong to; None: any.
+
+        Returns
+        -------
+        Calibration
+            The calibration.
+
+        Raises
+        ------
+        WeightsError
+            Where the file is missing or damaged, or belongs to another network.
         """
-        place = SHIPPED if path is None else path
-        file = place / CALIBRATION if place.is_dir() else place
+        given = SHIPPED if path is None else path
+        file = given / CALIBRATION if given.is_dir() else given
         try:
             stored = _File.model_validate_json(file.read_bytes())
             calibration = cls(**stored.model_dump(exclude={"recognizer_sha256"}))
@@ -119,7 +207,7 @@ class Calibration:
 
 
 def _logistic(mated: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
-    """Offset and slope of the logistic regression in which both kinds weigh the same in all (Newton's method)."""
+    """Offset and slope of a logistic regression in which both kinds have the same total weight (Newton's method)."""
     scores = np.concatenate([mated, other])
     middle, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
     design = np.stack([np.ones(len(scores)), (scores - middle) / spread], axis=1)
@@ -127,10 +215,10 @@ def _logistic(mated: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[f
     weight = np.concatenate([np.full(len(mated), 0.5 / len(mated)), np.full(len(other), 0.5 / len(other))])
     found = np.zeros(2)
     for _ in range(_ROUNDS):
-        share = 1 / (1 + np.exp(-np.clip(design @ found, -30, 30)))
-        # The small ridge keeps the slope finite where no similarity of one kind reaches the other's.
-        gradient = design.T @ (weight * (share - kind)) + 1e-4 * found * (0, 1)
-        curvature = (design * (weight * share * (1 - share))[:, None]).T @ design + np.diag([1e-9, 1e-4])
+        likely = 1 / (1 + np.exp(-np.clip(design @ found, -30, 30)))
+        # A small ridge keeps the slope finite where the similarities of both kinds do not overlap.
+        gradient = design.T @ (weight * (likely - kind)) + 1e-4 * found * (0, 1)
+        curvature = (design * (weight * likely * (1 - likely))[:, None]).T @ design + np.diag([1e-9, 1e-4])
         step = np.linalg.solve(curvature, gradient)
         found = found - np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-8:

@@ -64,11 +64,23 @@ def metric_loss(config: MetricLossConfig, *, identities: int, embedding: int) ->
 
 
 class Decorrelation(nn.Module):
-    """How much the D floats of embeddings are correlated: the mean square of each one's correlations with the others.
+    """How much the D numbers of embeddings are correlated: squared correlations of each with all others.
 
-    The covariance term of VICReg (Bardes et al. 2022, eq. 3 and 4) on standardised floats, as in Barlow Twins (Zbontar
-    et al. 2021). Those take batches of thousands; here the covariance is a running mean over batches, of which
-    only the newest carries a gradient, for of 64 strips alone it would be mostly chance.
+    This is the covariance term of VICReg [1]_ on standardised numbers, as in Barlow Twins [2]_. These methods have
+    batches of thousands. The covariance of 64 strips would be mostly noise, so here it is a running mean over batches,
+    of which only the last has a gradient.
+
+    Parameters
+    ----------
+    size : int
+        Length D of the embeddings.
+    memory : float
+        Weight of the earlier batches in the running mean, 0..1.
+
+    References
+    ----------
+    .. [1] Bardes et al. 2022, "VICReg: variance-invariance-covariance regularization", eq. 3 and 4.
+    .. [2] Zbontar et al. 2021, "Barlow Twins: self-supervised learning via redundancy reduction".
     """
 
     covariance: Tensor
@@ -83,7 +95,18 @@ class Decorrelation(nn.Module):
         self.register_buffer("steps", torch.zeros(()))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """The scalar of `embeddings` (B, D)."""
+        """Compute the loss, and in training mode update the running mean.
+
+        Parameters
+        ----------
+        embeddings : Tensor, shape (B, D)
+            Embeddings.
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+        """
         keep = min(self.memory, float(self.steps) / (float(self.steps) + 1))
         with torch.no_grad():
             self.mean.lerp_(embeddings.mean(0), 1 - keep)
@@ -95,6 +118,6 @@ class Decorrelation(nn.Module):
         scale = covariance.diagonal().clamp_min(1e-8).rsqrt()
         correlation = covariance * scale[:, None] * scale[None, :]
         shared = (correlation.square().sum() - correlation.diagonal().square().sum()) / len(covariance)
-        # Of a running mean, one batch moves (1 - keep): its gradient is made as large as if it were all.
+        # The batch has the weight (1 - keep) in the running mean: its gradient is divided by that.
         scaled: Tensor = shared.detach() + (shared - shared.detach()) / (1 - keep)
         return scaled

@@ -1,12 +1,13 @@
 """StripNet: a small convolutional network that turns a strip into an embedding.
 
-The strip's angle is a circle, so every convolution pads around it; across the ring it pads with zeros. Cameras and
-lights differ more than irises do, so what goes in is texture alone: each pixel less the mean around it, over the
-deviation around it, both over usable pixels. The mask does not enter the convolutions, for its outline says more about
-eyelids and segmenter than about the iris; it weighs where features are pooled: a cell counts by the usable pixels below
-it. Recognition relies on what lies where, so pooling keeps sectors of the ring apart to the end,
-and an embedding holds how each differs from the mean around the ring. Last comes a linear layer that is not learnt but
-fitted to the embeddings of many rendered eyes: see `irisstn.recognition.whitening`.
+The columns of a strip run around a circle, so every convolution pads with the opposite columns; above and below the
+strip it pads with zeros. Cameras and illumination differ more than irises do. So the input is local texture: from each
+pixel the mean of the usable pixels around it is subtracted, and the difference is divided by their standard deviation.
+The mask is no input of the convolutions, because its outline depends on the eyelids and the segmentation more than on
+the iris. It is used where features are pooled: a cell has the weight of its usable pixels. An iris is recognised by
+where its structures lie, so pooling keeps the sectors of the ring apart, and an embedding holds the difference of each
+sector from the mean around the ring. The last layer is linear and not trained, but fitted to the embeddings of many
+rendered eyes: see `irisstn.recognition.whitening`.
 """
 
 from __future__ import annotations
@@ -22,42 +23,60 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from irisstn.config import Strict
+from irisstn.recognition.local_texture import resized, standardize
 from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
 from irisstn.stn.circular import CircularConv
 from irisstn.weights import RECOGNIZER
 from irisstn.weights_file import StoredModule
 
-_FLOOR = 2e-4  # added to the variance of gray levels in 0..1: noise of 3.6 of 255 levels is not blown up
-_LIMIT = 3.0  # deviations beyond which a pixel is a lash or a glint that the mask has missed
-
-_SHORTEST = 1e-6  # length below which nothing is made longer: gradients stay finite where no cell is usable
+_SHORTEST = 1e-6  # shorter vectors are not normalised, so that gradients stay finite where no cell is usable
 
 
 class StripNetConfig(Strict):
-    """Shape of the network; the defaults make half a million parameters and 512 floats."""
+    """Shape of the network. With the defaults it has half a million parameters and embeddings of 512 numbers.
 
-    size: tuple[int, int] = (32, 256)  # rows x columns that it works at; strips of other sizes are brought to it
-    window: tuple[int, int] = (17, 33)  # rows x columns, odd: what a pixel is compared with
-    widths: tuple[int, int, int, int] = (24, 48, 80, 128)  # channels at 1/2, 1/4, 1/4 and 1/8 of the size
-    sectors: int = Field(32, ge=1)  # places around the ring that the embedding keeps apart
-    rings: int = Field(2, ge=1)  # the same, from the pupil to the limbus
-    channels: int = Field(8, ge=1)  # floats for each such place
-    trunks: int = Field(1, ge=1, le=4)  # networks side by side, trained apart: their embeddings are joined
-    embedding: int = Field(0, ge=0)  # > 0: mix all places into so many floats; 0: keep them apart
-    whitened: int = Field(0, ge=0)  # > 0: keep so many floats, in which eyes differ most; 0: all
+    Attributes
+    ----------
+    size : tuple of int
+        Rows and columns of the strips in the network; strips of other sizes are resized.
+    window : tuple of int
+        Rows and columns, both odd, over which the local mean and standard deviation are computed.
+    widths : tuple of int
+        Channels at 1/2, 1/4, 1/4 and 1/8 of the size.
+    sectors, rings : int
+        Number of cells around the ring, and from the pupil to the limbus, that features are pooled to.
+    channels : int
+        Numbers of the embedding for each of these cells.
+    trunks : int
+        Number of convolutional networks, trained separately, whose embeddings are concatenated.
+    embedding : int
+        Above 0: length of the embedding that a linear layer computes of all cells. 0: the cells stay separate.
+    whitened : int
+        Above 0: length of the whitened embedding, the directions of most variance. 0: all directions.
+    """
+
+    size: tuple[int, int] = (32, 256)
+    window: tuple[int, int] = (17, 33)
+    widths: tuple[int, int, int, int] = (24, 48, 80, 128)
+    sectors: int = Field(32, ge=1)
+    rings: int = Field(2, ge=1)
+    channels: int = Field(8, ge=1)
+    trunks: int = Field(1, ge=1, le=4)
+    embedding: int = Field(0, ge=0)
+    whitened: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if any(side % 2 == 0 or side < 1 or side > limit for side, limit in zip(self.window, self.size, strict=True)):
             raise ValueError(f"a window of two odd sides within the size {self.size} is needed, got {self.window}")
         if self.whitened > self.unwhitened_size:
-            raise ValueError(f"of {self.unwhitened_size} floats no more can be kept, asked for {self.whitened}")
+            raise ValueError(f"an embedding of {self.unwhitened_size} numbers cannot keep {self.whitened}")
         return self
 
     @property
     def unwhitened_size(self) -> int:
-        """Floats before the whitening."""
+        """Length of an embedding before the whitening."""
         return self.embedding or self.trunks * self.rings * self.sectors * self.channels
 
 
@@ -78,7 +97,7 @@ class _Residual(nn.Module):
 
 
 class _Trunk(nn.Module):
-    """Texture to the floats of all places, of length 1: the part that is learnt."""
+    """The part that is trained: from texture to the features of all cells, as a vector of length 1."""
 
     def __init__(self, config: StripNetConfig) -> None:
         super().__init__()
@@ -95,23 +114,27 @@ class _Trunk(nn.Module):
         self.head = nn.Conv2d(d, config.channels, 1, bias=False)
 
     def forward(self, texture: Tensor, usable: Tensor) -> Tensor:
-        """(B, channels x rings x sectors) of `texture` and `usable` (B, 1, R, T)."""
+        """Features (B, channels x rings x sectors) of `texture` and `usable` (B, 1, R, T)."""
         features = self.head(self.features(texture))
         weight = F.adaptive_avg_pool2d(usable, features.shape[-2:])
         pooled = F.adaptive_avg_pool2d(features * weight, self.places)
         pooled = pooled / (F.adaptive_avg_pool2d(weight, self.places) + 0.05)
         seen = F.adaptive_avg_pool2d(usable, self.places) + 1e-3
-        # What is the same all around is the camera's, or the person's in both eyes: only what differs around the ring
-        # is kept. A square root, so that a place half seen counts half in the product of two embeddings.
+        # A feature that is the same all around the ring depends on the camera, or is shared by both eyes of a person:
+        # the mean around the ring is subtracted. The weight is a square root, because a comparison multiplies two
+        # embeddings: a cell that is half usable then counts half.
         centred = pooled - _mean_around(pooled, seen)
         scaled = centred / (_mean_around(centred.square(), seen) + 1e-4).sqrt()
         return F.normalize((scaled * seen.sqrt()).flatten(1), dim=1, eps=_SHORTEST)
 
 
 class StripNet(StoredModule):
-    """Strips to embeddings of length 1; two strips are compared by the cosine of theirs.
+    """The recognition network: strips of any size to embeddings of length 1, which are compared by their cosine.
 
-    Strips of any size go in. They are brought to the one of the config, at which the network was trained.
+    Parameters
+    ----------
+    config : StripNetConfig
+        Shape of the network.
     """
 
     KIND, FILE, CONFIG = "recognizer-3", RECOGNIZER, StripNetConfig
@@ -126,20 +149,50 @@ class StripNet(StoredModule):
 
     @property
     def embedding_size(self) -> int:
-        """D: floats of an embedding."""
+        """Length D of an embedding."""
         return self.config.whitened or self.config.unwhitened_size
 
     def forward(self, images: Tensor, usable: Tensor) -> Tensor:
-        """Embeddings (B, D), L2 norm 1, of `images` (B, 1, R, T) in 0..1 and `usable` (B, 1, R, T) in 0..1."""
+        """Compute embeddings.
+
+        Parameters
+        ----------
+        images, usable : Tensor, shape (B, 1, R, T)
+            Gray levels in 0..1, and masks, 1 = usable.
+
+        Returns
+        -------
+        Tensor, shape (B, D)
+            Embeddings of L2 norm 1.
+
+        Raises
+        ------
+        ValueError
+            For other shapes.
+        """
         return F.normalize(self.whitening(self.unwhitened(images, usable)), dim=1, eps=_SHORTEST)
 
     def unwhitened(self, images: Tensor, usable: Tensor) -> Tensor:
-        """The embeddings (B, D') before the whitening, L2 norm 1: what it is fitted to, and what training sees."""
+        """Compute embeddings before the whitening: those that training uses and that the whitening is fitted to.
+
+        Parameters
+        ----------
+        images, usable : Tensor, shape (B, 1, R, T)
+            As in `forward`.
+
+        Returns
+        -------
+        Tensor, shape (B, D')
+            Embeddings of L2 norm 1; D' is `config.unwhitened_size`.
+
+        Raises
+        ------
+        ValueError
+            For other shapes.
+        """
         if images.ndim != 4 or images.shape[1] != 1 or usable.shape != images.shape:
-            raise ValueError(
-                f"images and masks (B, 1, R, T) are wanted, got {tuple(images.shape)}, {tuple(usable.shape)}"
-            )
-        images, usable = _resized(images, usable, self.config.size)
+            raise ValueError(f"images and masks must be (B, 1, R, T), got {tuple(images.shape)}, {tuple(usable.shape)}")
+        images, usable = resized(images, usable, self.config.size)
         texture = standardize(images, usable, self.config.window)
         return F.normalize(
             self.mix(torch.cat([trunk(texture, usable) for trunk in self.trunks], dim=1)), dim=1, eps=_SHORTEST
@@ -147,9 +200,19 @@ class StripNet(StoredModule):
 
     @torch.no_grad()
     def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
-        """The embedding (D,) of a strip, or those (N, D) of several, without gradients.
+        """Compute embeddings without gradients.
 
-        Strips are taken one by one, so the result for one does not depend on its company.
+        Strips are processed one by one, so that a result does not depend on the other strips.
+
+        Parameters
+        ----------
+        strips : Strip or sequence of Strip
+            One or N strips, of any sizes.
+
+        Returns
+        -------
+        ndarray of float32, shape (D,) or (N, D)
+            Embeddings of length 1.
         """
         if not isinstance(strips, Strip):
             found = [self.embed(strip) for strip in strips]
@@ -162,10 +225,26 @@ class StripNet(StoredModule):
 
 
 def join(networks: Sequence[StripNet], *, whitened: int = 0) -> StripNet:
-    """One network with the trunks of all `networks` side by side, each of which counts alike; not whitened yet.
+    """Join networks that were trained separately: their embeddings are concatenated with equal weights.
 
-    `whitened` is how many floats its whitening will keep. Networks that were trained apart err apart, so together they
-    err less. Raises ValueError where their shapes differ, or where one mixes its places.
+    Such networks make different errors, so together they make fewer.
+
+    Parameters
+    ----------
+    networks : sequence of StripNet
+        Networks of one shape, without a linear layer over all cells (`embedding` is 0).
+    whitened : int
+        Number of directions that the whitening of the result will keep; 0: all.
+
+    Returns
+    -------
+    StripNet
+        The network, not whitened yet.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, or `embedding` is not 0.
     """
     shapes = {network.config.model_copy(update={"trunks": 1, "whitened": 0}).model_dump_json() for network in networks}
     if len(shapes) != 1 or networks[0].config.embedding:
@@ -178,67 +257,6 @@ def join(networks: Sequence[StripNet], *, whitened: int = 0) -> StripNet:
     return joined.eval()
 
 
-def _mean_around(places: Tensor, weight: Tensor) -> Tensor:
-    """The mean around the ring of `places` (B, C, rings, sectors), where a place counts by its `weight`."""
-    return (places * weight).sum(3, keepdim=True) / weight.sum(3, keepdim=True)
-
-
-def standardize(images: Tensor, usable: Tensor, window: tuple[int, int]) -> Tensor:
-    """`images` (B, 1, R, T) in 0..1 with mean 0 and deviation 1 in the `window` around each pixel, 0 where not usable.
-
-    `window` (rows, columns), both odd, wraps around the angle and ends at pupil and limbus. Only usable pixels count;
-    values end at 3 deviations.
-    """
-    weight = _around(usable, window).clamp_min(1e-3)
-    centred = (images - _around(images * usable, window) / weight) * usable
-    variance = _around(centred.square(), window) / weight
-    return (centred / (variance + _FLOOR).sqrt()).clamp(-_LIMIT, _LIMIT)
-
-
-def _around(planes: Tensor, window: tuple[int, int]) -> Tensor:
-    """The sum over the window around each pixel of `planes` (B, 1, R, T), over the window's area."""
-    rows, columns = window
-    side = columns // 2
-    wrapped = torch.cat([planes[..., planes.shape[-1] - side :], planes, planes[..., :side]], dim=-1)
-    padded = F.pad(wrapped, (0, 0, rows // 2, rows // 2))
-    return _run_sums(_run_sums(padded, 2, rows), 3, columns) / (rows * columns)
-
-
-def _run_sums(planes: Tensor, axis: int, length: int) -> Tensor:
-    """Sums of each `length` neighbours along `axis`, which becomes shorter by `length` - 1.
-
-    Runs of 1, 2, 4, ... are each the sum of two of the last, and the binary digits of `length` say which make it up: a
-    sixth of the time of torch's pooling.
-    """
-    kept = planes.shape[axis] - length + 1
-    run, parts, start = planes, [], 0
-    for digit in range(length.bit_length()):
-        side = 1 << digit
-        if digit:  # from runs of side / 2 to runs of side
-            shorter = run.shape[axis] - side // 2
-            run = run.narrow(axis, 0, shorter) + run.narrow(axis, side // 2, shorter)
-        if length & side:
-            parts.append(run.narrow(axis, start, kept))
-            start += side
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def _resized(images: Tensor, usable: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Means over the usable pixels of each cell of `size`; a cell is usable where half of it is."""
-    if images.shape[-2:] == size:
-        return images * usable, usable
-    share = _cell_means(usable, size)
-    mean = _cell_means(images * usable, size) / share.clamp_min(1e-3)
-    kept = (share > 0.5).to(images)
-    return mean * kept, kept
-
-
-def _cell_means(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Means over the cells of `size`; where these are 2 x 2 pixels, as usual, faster than by torch's pooling."""
-    if planes.shape[-2:] != (2 * size[0], 2 * size[1]):
-        return F.adaptive_avg_pool2d(planes, size)
-    rows = planes[..., ::2, :] + planes[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]) / 4
+def _mean_around(cells: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean around the ring of `cells` (B, C, rings, sectors)."""
+    return (cells * weight).sum(3, keepdim=True) / weight.sum(3, keepdim=True)

@@ -1,12 +1,15 @@
-"""Whitening: a linear layer behind a network, in which the directions of its embeddings count more alike.
+"""Whitening: a linear layer behind a network that makes the variances of its embeddings' directions more equal.
 
-A network puts most of the variance of its embeddings into few directions. Those are the ones that its training eyes
-and cameras made large, and on another camera chance in one of them outweighs agreement in a hundred others. Dividing
-each direction by a power of its standard deviation lets more of them count, and retrains nothing.
+A network puts most of the variance of its embeddings into a few directions, which depend on the eyes and cameras that
+it was trained on. On another camera a random difference in one of these directions outweighs agreement in a hundred
+others. Whitening divides each direction by a power of its standard deviation [1]_, without training the network again.
+The symmetric form ("ZCA") changes each number of an embedding as little as possible [2]_.
 
-Sources: Jegou and Chum 2012, "Negative evidences and co-occurrences in image retrieval: the benefit of PCA and
-whitening"; Kessy et al. 2018, "Optimal whitening and decorrelation" (the symmetric form, "ZCA", which keeps each float
-as near as can be to what it was).
+References
+----------
+.. [1] Jegou and Chum 2012, "Negative evidences and co-occurrences in image retrieval: the benefit of PCA and
+   whitening".
+.. [2] Kessy et al. 2018, "Optimal whitening and decorrelation".
 """
 
 from __future__ import annotations
@@ -25,21 +28,41 @@ _LEAST = 1e-9  # of a mean variance: below it all embeddings are the same
 class WhiteningConfig(Strict):
     """How far embeddings are whitened: eigenvalues w of their covariance become w (w + ridge mean(w))^(-2 exponent)."""
 
-    exponent: float = Field(0.2, ge=0, le=0.5)  # 0 takes the mean away and no more, 0.5 makes all directions alike
-    ridge: float = Field(0.1, ge=0)  # of the mean eigenvalue, so that directions of chance are not blown up
+    exponent: float = Field(
+        0.2, ge=0, le=0.5, description="0 only subtracts the mean; 0.5 makes all variances equal but for the ridge."
+    )
+    ridge: float = Field(
+        0.1,
+        ge=0,
+        description="Fraction of the mean eigenvalue that is added, so that noise is not amplified.",
+    )
 
 
 class WhiteningFitConfig(WhiteningConfig):
-    """The same, and to how many strips a training run fits it."""
+    """Settings of the whitening at the end of a training run."""
 
-    strips: int = Field(2000, ge=2)  # spread over the identities; a few times the embedding's floats
+    strips: int = Field(
+        2000, ge=2, description="Strips to fit to, of as many identities as possible; a few times the embedding's size."
+    )
 
 
 class Whitening(nn.Module):
-    """(E - mean) matrix, with `mean` (D,) and `matrix` (D, K); until it is fitted, the first K floats as they are.
+    """The linear layer (E - `mean`) `matrix`; until it is fitted, it returns the first K numbers of an embedding.
 
-    With `kept` 0 K is D, and the matrix symmetric; otherwise K is `kept`, and the floats are the directions in which
-    the eyes of the fit differ most.
+    Parameters
+    ----------
+    size : int
+        Length D of the embeddings.
+    kept : int
+        Length K of the whitened embeddings, which then hold the directions of most variance. 0: all D directions, by
+        a symmetric matrix.
+
+    Attributes
+    ----------
+    mean : Tensor, shape (D,)
+        Mean of the embeddings.
+    matrix : Tensor, shape (D, K)
+        The whitening matrix.
     """
 
     mean: Tensor
@@ -52,14 +75,35 @@ class Whitening(nn.Module):
         self.register_buffer("matrix", torch.eye(size, kept or size))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Whitened `embeddings` (B, D), as (B, K)."""
+        """Whiten embeddings.
+
+        Parameters
+        ----------
+        embeddings : Tensor, shape (B, D)
+            Embeddings.
+
+        Returns
+        -------
+        Tensor, shape (B, K)
+            Whitened embeddings, not of length 1.
+        """
         whitened: Tensor = (embeddings - self.mean) @ self.matrix
         return whitened
 
     def fit(self, embeddings: ArrayLike, config: WhiteningConfig = WhiteningConfig()) -> None:
-        """Take mean and matrix from `embeddings` (N, D), not whitened, of many eyes.
+        """Compute mean and matrix from embeddings.
 
-        Raises ValueError for another D, for fewer than two, and where these are all the same or not finite.
+        Parameters
+        ----------
+        embeddings : array_like, shape (N, D)
+            Embeddings of many eyes before the whitening, at least two.
+        config : WhiteningConfig
+            How far they are whitened.
+
+        Raises
+        ------
+        ValueError
+            For another D, for fewer than two embeddings, and where they are all equal or not finite.
         """
         mean, matrix = whitening_of(embeddings, config, kept=self.kept)
         if mean.shape != tuple(self.mean.shape):
@@ -68,7 +112,7 @@ class Whitening(nn.Module):
         self.matrix.copy_(torch.from_numpy(matrix))
 
     def reset(self) -> None:
-        """Back to the identity."""
+        """Set mean and matrix back to those of an unfitted layer."""
         self.mean.zero_()
         self.matrix.copy_(torch.eye(*self.matrix.shape))
 
@@ -76,9 +120,28 @@ class Whitening(nn.Module):
 def whitening_of(
     embeddings: ArrayLike, config: WhiteningConfig = WhiteningConfig(), *, kept: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean (D,) of `embeddings` (N, D) and the matrix that whitens them as `config` says.
+    """Mean of embeddings, and the matrix that whitens them.
 
-    It is symmetric, (D, D), where `kept` is 0; otherwise (D, kept), onto the directions of most variance.
+    Parameters
+    ----------
+    embeddings : array_like, shape (N, D)
+        Embeddings, at least two.
+    config : WhiteningConfig
+        How far they are whitened.
+    kept : int
+        Number K of directions to keep, those of most variance. 0: all, by a symmetric matrix.
+
+    Returns
+    -------
+    mean : ndarray, shape (D,)
+        The mean.
+    matrix : ndarray, shape (D, K)
+        The matrix.
+
+    Raises
+    ------
+    ValueError
+        For an impossible `kept`, for fewer than two embeddings, and where they are all equal or not finite.
     """
     vectors = _finite(embeddings)
     if not 0 <= kept <= vectors.shape[1]:
@@ -88,17 +151,30 @@ def whitening_of(
     values = values.clip(0)
     if values.mean() < _LEAST:
         raise ValueError("embeddings that are all the same cannot be whitened")
-    # Over its mean, so that the embeddings keep their scale; and not 0 where there is no ridge.
+    # Divided by the mean, so that the embeddings keep their scale; clamped, because without a ridge it may be 0.
     gain = np.maximum(values / values.mean() + config.ridge, 1e-6) ** -config.exponent
-    turned = directions * gain
-    return mean, turned[:, -kept:] if kept else turned @ directions.T
+    scaled = directions * gain
+    return mean, scaled[:, -kept:] if kept else scaled @ directions.T
 
 
 def effective_dimensions(embeddings: ArrayLike) -> float:
-    """In how many directions `embeddings` (N, D) differ: (sum w)^2 / sum w^2 of their covariance's eigenvalues w.
+    """Number of directions in which embeddings differ: the participation ratio of their covariance's eigenvalues.
 
-    The participation ratio: D where all directions have the same variance, 1 where there is one direction. It cannot
-    exceed N - 1.
+    Parameters
+    ----------
+    embeddings : array_like, shape (N, D)
+        Embeddings, at least two.
+
+    Returns
+    -------
+    float
+        (sum w)^2 / sum w^2 for the eigenvalues w: D where all directions have the same variance, 1 where there is
+        only one direction, 0 where all embeddings are equal. At most N - 1.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two embeddings, and where one is not finite.
     """
     vectors = _finite(embeddings)
     values = np.linalg.eigvalsh(np.cov(vectors.T).reshape(vectors.shape[1], -1)).clip(0)

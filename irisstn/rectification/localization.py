@@ -161,7 +161,7 @@ class _PlacedHead(nn.Module):
     def __init__(self, width: int, transform: Transform | None, position: bool) -> None:
         super().__init__()
         self.position = position
-        self.look = nn.Conv1d(width + 4 * position, width, 1)
+        self.pointwise = nn.Conv1d(width + 4 * position, width, 1)
         self.hidden = nn.Linear(5 * width, width)
         self.last = nn.Linear(width, 1 if transform is None else transform.n_params)
         nn.init.zeros_(self.last.weight)
@@ -173,7 +173,7 @@ class _PlacedHead(nn.Module):
         if self.position:
             angles = waves(features, 2)[None, 1:].expand(features.shape[0], -1, -1)
             features = torch.cat([features, angles], dim=1)
-        moments = fourier(torch.relu(self.look(features)), 2).flatten(1).to(features.dtype)
+        moments = fourier(torch.relu(self.pointwise(features)), 2).flatten(1).to(features.dtype)
         return precise_linear(self.last, torch.relu(self.hidden(moments)))
 
 

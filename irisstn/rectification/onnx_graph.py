@@ -25,7 +25,7 @@ def make_optional(model: onnx.ModelProto, name: str, shape: tuple[int, ...], *, 
     model : onnx.ModelProto
         The model, which is changed.
     name : str
-        An input of shape (B, *shape). Afterwards it may be left out, and its batch length may be 1 or B.
+        An input whose shape is B, then `shape`. Afterwards it may be left out, and its batch length may be 1 or B.
     shape : tuple of int
         Its shape without the batch.
     batch_of : str

@@ -185,7 +185,7 @@ class RectifierNetwork(StoredModule):
             return theta
         if eyelids.shape != (context.shape[0], *NO_EYELIDS.shape):
             raise ValueError(f"eyelids must be (B, 2, 5) beside the context, got {tuple(eyelids.shape)}")
-        theta = self.transform.turned(theta, self.roll_reader.taken_back(eyelids, self.roll))
+        theta = self.transform.turned(theta, self.roll_reader.correction(eyelids, self.roll))
         require_finite(theta)
         return theta
 

@@ -26,7 +26,7 @@ _TILTED_FRACTION, _TILTED_DEG = 0.001, 10.0
 _ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
 _STEEPEST = math.radians(60)  # largest reading, in rad
 _FARTHEST = 1.6  # iris radii from the centre of the iris, to which eyelids are extrapolated
-_TINY = 1e-6
+_TINY = 1e-6  # keeps the weights finite where no eyelid is known
 
 
 class RollReading(NamedTuple):
@@ -83,26 +83,26 @@ class RollReader(nn.Module):
         """
         exact = eyelids.to(torch.promote_types(eyelids.dtype, torch.float32))
         known, frame, level, slope, bow = exact.unbind(dim=2)  # (B, 2) each
-        share = torch.sigmoid(self.upper.to(exact))
-        weight = torch.cat([share, 1 - share]) * known
+        upper = torch.sigmoid(self.upper.to(exact))
+        weight = torch.cat([upper, 1 - upper]) * known
         weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=_TINY)
         roll = torch.zeros_like(weight[:, :1])
-        place = level
+        height = level
         for _ in range(_ROUNDS):
-            aside = -place * torch.sin(roll - frame)
+            aside = -height * torch.sin(roll - frame)
             across = torch.cos(roll - frame).clamp(min=0.3)
-            place = ((level + aside * (slope + bow * aside)) / across).clamp(-_FARTHEST, _FARTHEST)
+            height = ((level + aside * (slope + bow * aside)) / across).clamp(-_FARTHEST, _FARTHEST)
             tilt = frame + torch.atan(slope + 2 * bow * aside)
             roll = (weight * tilt).sum(dim=1, keepdim=True).clamp(-_STEEPEST, _STEEPEST)
         both = known.amin(dim=1, keepdim=True)
         apart = both * (tilt[:, :1] - tilt[:, 1:]).abs()
-        opening = both * (place[:, 1:] - place[:, :1])
+        opening = both * (height[:, 1:] - height[:, :1])
         about = torch.cat([torch.ones_like(roll), apart, opening, 1 - both], dim=1)
         sd = torch.exp((about * self.spread.to(exact)).sum(dim=1, keepdim=True))
         return RollReading(self.gain.to(exact) * roll, sd, known.amax(dim=1, keepdim=True) > 0)
 
-    def taken_back(self, eyelids: Tensor, setting: RollSetting) -> Tensor:
-        """Roll to be corrected.
+    def correction(self, eyelids: Tensor, setting: RollSetting) -> Tensor:
+        """Compute the part of the roll that is corrected.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class RollReader(nn.Module):
         Returns
         -------
         Tensor, shape (B, 1)
-            Roll in radians.
+            Roll in radians; 0 where no eyelid is known.
         """
         reading: RollReading = self(eyelids)
         if setting.mode == "full":

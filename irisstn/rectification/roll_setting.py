@@ -32,6 +32,6 @@ class RollSetting:
 
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "full", "none"):
-            raise ValueError(f"the roll is taken back auto, full or none, got {self.mode!r}")
+            raise ValueError(f"the mode of the roll must be auto, full or none, got {self.mode!r}")
         if not 0 <= self.prior_deg <= 45:
             raise ValueError(f"the roll's prior must be 0..45 degrees, got {self.prior_deg}")

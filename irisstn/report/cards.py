@@ -24,8 +24,6 @@ from irisstn.visualization.overlay import draw_overlay
 _IRIS_RADIUS = 100.0  # pixels in the close-up
 _EMBEDDED_WIDTH = 512
 _QUALITY = ("usable_iris_area", "sharpness", "iris_radius")  # shown on a card; the table of figures has all
-# Label, unit and factor of the parameters that are shown.
-_PARAMETERS = {"roll_rad": ("roll", "°", math.degrees(1)), "dilation": ("dilation", "", 1.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Card:
     strips : list of Picture
         The strip before rectification, if there is one, and the output.
     parameters, quality : list of str
-        Numbers with their labels.
+        Numbers with their labels: the roll, and some quality figures.
     """
 
     name: str
@@ -123,16 +121,17 @@ def _close_up(image: Gray, segmentation: Segmentation) -> NDArray[np.uint8]:
 
 
 def _parameters(record: Record) -> list[str]:
-    """The parameters of the transform, with labels and units."""
+    """The roll that was corrected and, where it was read off the eyelids, the reading with its standard deviation."""
     values = record.get("rectification")
     if not isinstance(values, dict):
         return []
-    known = {name: values.get(name) for name in _PARAMETERS}
-    return [
-        f"{_PARAMETERS[name][0]} {value * _PARAMETERS[name][2]:+.2f}{_PARAMETERS[name][1]}"
-        for name, value in known.items()
-        if isinstance(value, int | float)
-    ]
+    corrected, read, sd = (values.get(name) for name in ("roll_rad", "roll_read_rad", "roll_sd_rad"))
+    shown = []
+    if isinstance(corrected, int | float):
+        shown.append(f"roll corrected {math.degrees(corrected):+.1f}°")
+    if isinstance(read, int | float) and isinstance(sd, int | float):
+        shown.append(f"read {math.degrees(read):+.1f}° ± {math.degrees(sd):.1f}°")
+    return shown
 
 
 def _quality(record: Record) -> list[str]:

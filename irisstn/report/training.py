@@ -15,24 +15,38 @@ Row = Mapping[str, float]
 _CHARTS: tuple[tuple[str, float, dict[str, str]], ...] = (
     ("Loss", 1.0, {"train_loss": "training", "validation_loss": "validation"}),
     (
-        "Roll error between captures of an eye, median, degrees (stress)",
+        "Roll error between captures of an eye, median, degrees (large errors)",
         1.0,
-        {"stress_among_before_deg": "before", "stress_among_after_deg": "rectified"},
+        {
+            "large_errors_roll_within_group_before_deg": "before",
+            "large_errors_roll_within_group_after_deg": "rectified",
+        },
     ),
     (
-        "Roll error between captures of an eye, median, degrees (natural)",
+        "Roll error between captures of an eye, median, degrees (small errors)",
         1.0,
-        {"natural_among_before_deg": "before", "natural_among_after_deg": "rectified"},
+        {
+            "small_errors_roll_within_group_before_deg": "before",
+            "small_errors_roll_within_group_after_deg": "rectified",
+        },
     ),
     (
-        "Iris code without shifts, EER % (stress)",
+        "Iris code without shifts, EER % (large errors)",
         100.0,
-        {"stress_code_eer": "before", "stress_code_rectified_eer": "rectified", "stress_cnn_eer": "CNN"},
+        {
+            "large_errors_code_eer": "before",
+            "large_errors_code_rectified_eer": "rectified",
+            "large_errors_cnn_eer": "CNN",
+        },
     ),
     (
-        "Iris code without shifts, EER % (natural)",
+        "Iris code without shifts, EER % (small errors)",
         100.0,
-        {"natural_code_eer": "before", "natural_code_rectified_eer": "rectified", "natural_cnn_eer": "CNN"},
+        {
+            "small_errors_code_eer": "before",
+            "small_errors_code_rectified_eer": "rectified",
+            "small_errors_cnn_eer": "CNN",
+        },
     ),
 )
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 420, 200, 48, 4, 22  # of a chart and its margins, in pixels

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Float, Float32
+from irisstn.geometry import TAU, Boundary, Float, Float32, fourier_basis
 from irisstn.segmentation.polar import PolarGrid, directions
 
 _MIN_EDGE_STRENGTH = 1e-3  # mean over the columns, below which a curve is left as it is
@@ -82,7 +82,7 @@ def trace_curve(
             strength = strength * weights
         if float(strength.sum()) < _MIN_EDGE_STRENGTH * grid.columns:
             break
-        basis = fourier_basis(grid.columns, order)
+        basis = polar_basis(grid.columns, order)
         penalty, target = _regularisation(grid, curve, order, prior, float(strength.sum()) / 2 + 1e-9)
         series = robust_fit(basis, measured, strength, penalty, target, scale=0.5 * grid.step)
         radii = basis @ series
@@ -99,7 +99,7 @@ def closed_curve(x: float, y: float, series: Float) -> Boundary:
     x, y : float
         The centre in pixels.
     series : ndarray, shape (2 order + 1,)
-        Coefficients on `fourier_basis`, in pixels.
+        Coefficients of `irisstn.geometry.fourier_basis`, in pixels.
 
     Returns
     -------
@@ -160,8 +160,8 @@ def robust_fit(
 
 
 @lru_cache(maxsize=16)
-def fourier_basis(columns: int, order: int) -> Float:
-    """Values of 1, cos t, sin t, cos 2t, ... at the angles t of the columns of a polar map.
+def polar_basis(columns: int, order: int) -> Float:
+    """The Fourier basis at the columns of a polar map, computed once: see `irisstn.geometry.fourier_basis`.
 
     Parameters
     ----------
@@ -175,11 +175,7 @@ def fourier_basis(columns: int, order: int) -> Float:
     ndarray, shape (T, 2 order + 1)
         A read-only array that is shared by all callers.
     """
-    angle = TAU * np.arange(columns) / columns
-    rows = [np.ones(columns)]
-    for k in range(1, order + 1):
-        rows += [np.cos(k * angle), np.sin(k * angle)]
-    basis = np.stack(rows, axis=1)
+    basis = fourier_basis(TAU * np.arange(columns) / columns, order)
     basis.flags.writeable = False
     return basis
 

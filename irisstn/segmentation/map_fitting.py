@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Eyelids, Float, Float32
-from irisstn.segmentation.contour_tracing import closed_curve, fourier_basis, robust_fit
+from irisstn.segmentation.contour_tracing import closed_curve, polar_basis, robust_fit
 from irisstn.segmentation.network import IRIS_RADIUS
 from irisstn.segmentation.polar import PolarGrid, directions
 
@@ -120,7 +120,7 @@ def fit_disc(likely: Float32, disc: Disc, visible: Float32 | None = None) -> Bou
         weights *= 0.05 + _interpolate(visible, x, y)
     penalty = np.zeros(2 * _ORDER + 1)
     penalty[3:] = _CIRCLE_WEIGHT * _COLUMNS / 2
-    series = robust_fit(fourier_basis(_COLUMNS, _ORDER), radius, weights + 1e-3, penalty, scale=_SCALE)
+    series = robust_fit(polar_basis(_COLUMNS, _ORDER), radius, weights + 1e-3, penalty, scale=_SCALE)
     curve = closed_curve(disc.x, disc.y, series)
     centre = disc.x + curve.cosines[1], disc.y + curve.sines[1]  # the first harmonic moves the centre
     return Boundary(*centre, (curve.cosines[0], 0.0, *curve.cosines[2:]), (0.0, 0.0, *curve.sines[2:]))

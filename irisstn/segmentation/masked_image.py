@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Float, Gray
+from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Float, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.circle_fit import fit_circle, region_edge
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.segment import segment_eye
 
 Level = TypeVar("Level", bound=np.generic)
-Moved = TypeVar("Moved", Boundary, Eyelid)
 
 _JPEG_TOLERANCE = 6  # gray levels by which JPEG moves a flat background
 _RINGING, _RINGING_REACH = 24, 9  # gray levels and pixels of the echoes that JPEG leaves beside an edge
@@ -47,9 +46,16 @@ _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """The flat part of a picture with a cut-out iris: `outside` (H, W) touches the frame, `holes` (H, W) do not.
+    """The flat part of a picture with a cut-out iris.
 
-    It is saturated where its gray level is nearly white, as in an overexposed photograph.
+    Attributes
+    ----------
+    outside : ndarray of bool, shape (H, W)
+        The part that is connected to the frame of the picture.
+    holes : ndarray of bool, shape (H, W)
+        The parts that are not.
+    is_saturated : bool
+        Whether its gray level is nearly white, as in an overexposed photograph.
     """
 
     outside: Bool
@@ -154,11 +160,25 @@ def segment_framed_eye(
 ) -> Segmentation:
     """The iris of a photograph with flat bars, or a flat frame, around it: those are cropped away first.
 
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The picture.
+    background : Background
+        One of what `find_backgrounds` found in it.
+    config : SegmentationConfig
+        Settings of the segmentation.
+
+    Returns
+    -------
+    Segmentation
+        In pixels of the whole picture.
+
     Raises
     ------
     SegmentationError
         Where no eye can be trusted, or the background begins right at the limbus: then the iris was cut out, and a
-        segmentation that expects a sclera around it is not to be trusted.
+        segmentation that expects a sclera around it may be wrong.
     """
     rows, columns = np.flatnonzero(~background.outside.all(axis=1)), np.flatnonzero(~background.outside.all(axis=0))
     if not len(rows):
@@ -167,23 +187,20 @@ def segment_framed_eye(
     found = segment_eye(np.ascontiguousarray(image[top:bottom, left:right]), config)
     masks = np.zeros((2, *image.shape), np.bool_)
     masks[:, top:bottom, left:right] = found.iris_mask, found.usable
+    crop = CropTransform(float(left), float(top))
     whole = Segmentation(
-        pupil=_moved(found.pupil, left, top),
-        limbus=_moved(found.limbus, left, top),
-        upper_lid=found.upper_lid and _moved(found.upper_lid, left, top),
-        lower_lid=found.lower_lid and _moved(found.lower_lid, left, top),
+        pupil=crop.boundary_to_picture(found.pupil),
+        limbus=crop.boundary_to_picture(found.limbus),
+        upper_lid=found.upper_lid and crop.eyelid_to_picture(found.upper_lid),
+        lower_lid=found.lower_lid and crop.eyelid_to_picture(found.lower_lid),
         iris_mask=masks[0],
         usable=masks[1],
         confidence=found.confidence,
     )
-    around = _scaled(whole.limbus, _AROUND).mask(image.shape) & ~_scaled(whole.limbus, _OUTER).mask(image.shape)
+    around = whole.limbus.scaled(_AROUND).mask(image.shape) & ~whole.limbus.scaled(_OUTER).mask(image.shape)
     if around.any() and background.outside[around].mean() > _MAX_AROUND_FRACTION:
         raise SegmentationError("the iris is cut out, but its outline is no ring")
     return whole
-
-
-def _moved(shape: Moved, left: float, top: float) -> Moved:
-    return replace(shape, x=shape.x + float(left), y=shape.y + float(top))
 
 
 def boundaries_of_region(content: Bool) -> tuple[Boundary, Boundary] | None:
@@ -243,18 +260,13 @@ def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:
 
 def _is_cut_out(background: Background, limbus: Boundary) -> bool:
     """Whether the picture is flat beyond `limbus`, and its content reaches up to `limbus` where no eyelid hides it."""
-    beyond = ~_scaled(limbus, _OUTER).mask(background.outside.shape)
+    beyond = ~limbus.scaled(_OUTER).mask(background.outside.shape)
     if not beyond.any() or background.outside[beyond].mean() < _MIN_OUTSIDE_FRACTION:
         return False
     angle = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
-    inner, outer = (_scaled(limbus, factor).points(angle) for factor in (_INNER, _OUTER))
+    inner, outer = (limbus.scaled(factor).points(angle) for factor in (_INNER, _OUTER))
     content = ~(_read(background.outside, inner) | _read(background.holes, inner))
     return bool((content & _read(background.outside, outer)).mean() >= _MIN_EDGE_FRACTION)
-
-
-def _scaled(curve: Boundary, factor: float) -> Boundary:
-    cosines, sines = (tuple(factor * term for term in series) for series in (curve.cosines, curve.sines))
-    return replace(curve, cosines=cosines, sines=sines)
 
 
 def _read(mask: Bool, points: Float) -> Bool:

@@ -81,13 +81,13 @@ def predict_part_maps(picture: Gray) -> PartMaps:
     return PartMaps(*cells.transpose(0, 3, 1, 4, 2).reshape(-1, height, width))
 
 
-def standardized(picture: Gray) -> Float32:
-    """Normalise the gray levels as in the training of the network.
+def standardized(picture: Gray | Float32) -> Float32:
+    """Normalise the gray levels, in training as in use.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (H, W)
-        A picture.
+    picture : ndarray of uint8 or float32, shape (H, W)
+        A picture, gray levels in 0..255.
 
     Returns
     -------

@@ -142,7 +142,20 @@ class Ring(Transform):
         return torch.cat([theta[:, :-1], self.theta_of(known)[:, -1:].to(theta)], dim=1)
 
     def turned(self, theta: Tensor, roll_rad: Tensor) -> Tensor:
-        """`theta` (B, 13) with the roll (B, 1) put on top of its own; alone, it is `roll_rad` up to the bound."""
+        """Add a roll.
+
+        Parameters
+        ----------
+        theta : Tensor, shape (B, 13)
+            Network outputs.
+        roll_rad : Tensor, shape (B, 1)
+            The roll in radians; beyond the bound it is clamped.
+
+        Returns
+        -------
+        Tensor, shape (B, 13)
+            Theta whose roll is exactly `roll_rad` where that of `theta` was 0.
+        """
         roll = roll_rad.to(theta)
         if not self.full_circle:
             limit = self._limits[0].to(theta)

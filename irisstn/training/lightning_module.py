@@ -69,7 +69,7 @@ class RecognitionModule(lightning.LightningModule):
     def __init__(self, config: TrainConfig, identities: int) -> None:
         super().__init__()
         self.config = config
-        # Training corrects the whole roll: how much of it to correct depends on the pictures that come later.
+        # The whole roll is corrected in training: which part of it to correct later depends on the pictures.
         self.rectifier = Rectifier(config.rectifier).with_roll("full") if config.rectifier is not None else None
         self.recognizer = self.averaged_recognizer = self.metric_loss = self.decorrelation = None
         if config.recognizer is not None:

@@ -12,7 +12,7 @@ from irisstn.stn import Ring, Transform, Warped, outside_penalty
 from irisstn.stn.ring import NAMES as RING_NAMES
 from irisstn.training.config import LossWeights
 from irisstn.training.data.batches import Batch
-from irisstn.training.data.boundary_errors import SHAPE_NAMES, TARGET_NAMES
+from irisstn.training.data.targets import SHAPE_NAMES, TARGET_NAMES
 
 # Columns of the parameters of `irisstn.stn.Ring` (B, 13), and of the targets of a batch (B, 12).
 RING_ROLL, RING_DILATION, RING_PUPIL_SHARE = (RING_NAMES.index(n) for n in ("roll_rad", "dilation", "pupil_share"))
@@ -158,15 +158,15 @@ def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Degrees: `roll_*_deg` against the upright eye, `among_*_deg` against the mean of the group; `before` and `after`
-        rectification.
+        Degrees, `before` and `after` rectification: `roll_*_deg` from the upright eye, `roll_within_group_*_deg` from
+        the mean of the group.
     """
     truth = batch.targets[:, TARGET_ROLL]
     remaining = truth - roll
     errors = {
         "roll_before_deg": truth,
         "roll_after_deg": remaining,
-        "among_before_deg": truth - group_means(truth, batch.groups),
-        "among_after_deg": remaining - group_means(remaining, batch.groups),
+        "roll_within_group_before_deg": truth - group_means(truth, batch.groups),
+        "roll_within_group_after_deg": remaining - group_means(remaining, batch.groups),
     }
     return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}

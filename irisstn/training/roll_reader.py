@@ -12,8 +12,8 @@ from torch import Tensor
 
 from irisstn.rectification.roll import RollReader, RollReading
 
-_STEPS = 60  # of L-BFGS: the sums settle in about twenty
-_STIFFNESS = 1e-3  # weight of the squared distance from the start, for parameters that the pictures do not determine
+_STEPS = 60  # of L-BFGS, which converges in about twenty
+_REGULARISATION = 1e-3  # weight of the squared distance from the start, for what the pictures do not determine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,29 +83,42 @@ def fit_roll_reader(samples: EyelidSamples) -> RollReader:
         reader.gain.fill_(1.0)
     sets = [known for known in (samples, samples.without(0), samples.without(1)) if len(_pairs(known)[0])]
     if not sets:
-        raise ValueError("the roll's errors show between pictures of one eye: two of each are needed")
+        raise ValueError("errors of the roll are measured between pictures of one eye: two of each are needed")
     start = {name: value.detach().clone() for name, value in reader.named_parameters()}
     fitted = [reader.upper, reader.spread.requires_grad_()]
     optimizer = torch.optim.LBFGS(fitted, max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = torch.stack([_surprise(reader, known) for known in sets]).mean()
-        held = sum((value - start[name]).square().sum() for name, value in reader.named_parameters())
-        total = loss + _STIFFNESS * torch.as_tensor(held)
+        loss = torch.stack([_negative_log_likelihood(reader, known) for known in sets]).mean()
+        moved = sum((value - start[name]).square().sum() for name, value in reader.named_parameters())
+        total = loss + _REGULARISATION * torch.as_tensor(moved)
         torch.autograd.backward(total)
         return total
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     reader.spread.requires_grad_(False)
     with torch.no_grad():
-        reader.between.fill_(_between(samples, reader(samples.eyelids)))
+        reader.between.fill_(_sd_between_eyes(samples, reader(samples.eyelids)))
     return reader
 
 
 @torch.no_grad()
 def calibration(reader: RollReader, samples: EyelidSamples) -> float:
-    """Root mean square of the differences within eyes, divided by their predicted standard deviations: ideally 1."""
+    """Compare the differences within eyes with their predicted standard deviations.
+
+    Parameters
+    ----------
+    reader : RollReader
+        A fitted reader.
+    samples : EyelidSamples
+        At least two pictures of an eye.
+
+    Returns
+    -------
+    float
+        Root mean square of the differences divided by their standard deviations: 1 where these are right.
+    """
     first, second = _pairs(samples)
     error, sd = _differences(reader, samples, first, second)
     return float((error / sd).square().mean().sqrt())
@@ -113,14 +126,27 @@ def calibration(reader: RollReader, samples: EyelidSamples) -> float:
 
 @torch.no_grad()
 def spread_within_eyes(reader: RollReader, samples: EyelidSamples) -> float:
-    """Standard deviation in rad of the reading's errors among an eye's pictures."""
+    """Measure the error of the reading among pictures of one eye.
+
+    Parameters
+    ----------
+    reader : RollReader
+        A fitted reader.
+    samples : EyelidSamples
+        At least two pictures of an eye.
+
+    Returns
+    -------
+    float
+        Standard deviation in radians.
+    """
     first, second = _pairs(samples)
     error, _ = _differences(reader, samples, first, second)
     return float((error.square().mean() / 2).sqrt())
 
 
 def _pairs(samples: EyelidSamples) -> tuple[Tensor, Tensor]:
-    """All pairs of pictures of one eye in which a eyelid is known."""
+    """Indices of both pictures of all pairs of one eye in which an eyelid is known."""
     known = (samples.eyelids[:, :, 0] > 0).any(dim=1).numpy()
     same = (samples.eyes[:, None] == samples.eyes[None, :]) & known[:, None] & known[None, :]
     first, second = np.nonzero(np.triu(same, 1))
@@ -128,19 +154,20 @@ def _pairs(samples: EyelidSamples) -> tuple[Tensor, Tensor]:
 
 
 def _differences(reader: RollReader, samples: EyelidSamples, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Difference of the errors (P,) of each pair, and its predicted standard deviation (P,)."""
     reading: RollReading = reader(samples.eyelids)
     error = reading.angle_rad[:, 0] - samples.roll_rad
     sd = reading.sd_rad[:, 0]
     return error[first] - error[second], torch.hypot(sd[first], sd[second])
 
 
-def _surprise(reader: RollReader, samples: EyelidSamples) -> Tensor:
-    """Mean negative logarithm of the likelihood of the differences within eyes, but for a constant."""
+def _negative_log_likelihood(reader: RollReader, samples: EyelidSamples) -> Tensor:
+    """Mean negative log-likelihood of the differences within eyes, without its constant term."""
     error, sd = _differences(reader, samples, *_pairs(samples))
     return (torch.log(sd) + 0.5 * (error / sd).square()).mean()
 
 
-def _between(samples: EyelidSamples, reading: RollReading) -> float:
+def _sd_between_eyes(samples: EyelidSamples, reading: RollReading) -> float:
     """Standard deviation of the eyes' mean errors."""
     error = (reading.angle_rad[:, 0] - samples.roll_rad).numpy()
     known = reading.known[:, 0].numpy()

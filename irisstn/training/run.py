@@ -200,7 +200,7 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
 
 
 def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
-    """Fit whitening and calibration of the best recogniser so far, and write it again, with a record of both beside it.
+    """Fit whitening and calibration of the best recogniser of the run, and write it again, with both beside it.
 
     The whitening is fitted to training eyes, the calibration to those kept for validation.
     """
@@ -222,7 +222,7 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
 def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
     """Whether `out` holds this run, finished. Raises OutputError where it holds another run or something else.
 
-    Only the `first` process asks what is in a folder without a run: for the others it may be just appearing.
+    Only the `first` process refuses a folder that holds something else: the others may see it while the first writes.
     """
     state = out / "run.json"
     if not state.exists():

@@ -22,7 +22,17 @@ _BATCH = 64  # strips
 
 @dataclass(frozen=True, slots=True)
 class StripSettings:
-    """How strips are cut for the fits: of `size` (R, T), with the small errors of `perturbation`, drawn by `seed`."""
+    """How strips are sampled for the fits.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Rows and columns (R, T) of the strips.
+    perturbation : PerturbationConfig
+        Its small errors are added to every strip.
+    seed : int
+        Seed of the errors.
+    """
 
     size: tuple[int, int]
     perturbation: PerturbationConfig
@@ -36,17 +46,38 @@ def fit_whitening(
     settings: StripSettings,
     config: WhiteningFitConfig = WhiteningFitConfig(),
 ) -> dict[str, float]:
-    """Fit the whitening of `network` to strips of the eyes in `parts`, behind the `rectifier`.
+    """Fit the whitening of a network. The same eyes and settings give the same whitening.
 
-    The same eyes and settings give the same whitening. Returns how many `strips` were used, and in how many dimensions
-    their embeddings differ before and after: see `irisstn.recognition.whitening.effective_dimensions`.
+    Parameters
+    ----------
+    network : StripNet
+        The network, whose whitening is set.
+    rectifier : Rectifier or None
+        Rectifies the strips first; None: they are used as sampled.
+    parts : sequence of Eyes
+        The eyes, in one or several sets.
+    settings : StripSettings
+        How strips are sampled.
+    config : WhiteningFitConfig
+        Settings of the whitening.
+
+    Returns
+    -------
+    dict of str to float
+        `strips`, the number that was used, and `dimensions_before` and `dimensions_after`: see
+        `irisstn.recognition.whitening.effective_dimensions`.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two strips.
     """
     rng = np.random.default_rng((settings.seed, 0x3817))
     total = sum(len(part.eyes) for part in parts)
     found: list[NDArray[np.float32]] = []
     for part in parts:
         count = min(len(part.eyes), -(-config.strips * len(part.eyes) // max(total, 1)))
-        found.append(_unwhitened((network, rectifier), part, _spread(part.labels, rng)[:count], settings, rng))
+        found.append(_unwhitened((network, rectifier), part, _shuffled(part.labels, rng)[:count], settings, rng))
     embeddings = np.concatenate(found)
     network.whitening.fit(embeddings, config)
     return {
@@ -57,9 +88,28 @@ def fit_whitening(
 
 
 def calibrate(network: StripNet, rectifier: Rectifier | None, eyes: Eyes, settings: StripSettings) -> Calibration:
-    """The calibration of `network`, whitened as it is, on all pairs of `eyes`, which it should not have seen.
+    """Calibrate a network on all pairs of eyes.
 
-    Raises ValueError where these are too few: see `Calibration.of`.
+    Parameters
+    ----------
+    network : StripNet
+        The network with its whitening.
+    rectifier : Rectifier or None
+        As in `fit_whitening`.
+    eyes : Eyes
+        Eyes that neither the training nor the whitening used.
+    settings : StripSettings
+        How strips are sampled.
+
+    Returns
+    -------
+    Calibration
+        The calibration.
+
+    Raises
+    ------
+    ValueError
+        Where there are too few comparisons: see `Calibration.of`.
     """
     rng = np.random.default_rng((settings.seed, 0xCA11))
     everything = np.arange(len(eyes.eyes))
@@ -70,16 +120,16 @@ def calibrate(network: StripNet, rectifier: Rectifier | None, eyes: Eyes, settin
     return Calibration.of(similarity[mated], similarity[~mated])
 
 
-def _spread(labels: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+def _shuffled(labels: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
     """The indices of `labels` (N,) in a random order in which every label comes once before any comes twice."""
     order = rng.permutation(len(labels))
     sorted_labels = labels[order]
     groups = np.argsort(sorted_labels, kind="stable")
     ordered = sorted_labels[groups]
     first = np.searchsorted(ordered, ordered, "left")
-    turn = np.empty(len(labels), np.intp)
-    turn[groups] = np.arange(len(labels)) - first  # which of its label's strips each one is
-    return np.asarray(order[np.argsort(turn, kind="stable")], np.intp)
+    number = np.empty(len(labels), np.intp)
+    number[groups] = np.arange(len(labels)) - first  # of each strip among those of its label
+    return np.asarray(order[np.argsort(number, kind="stable")], np.intp)
 
 
 @torch.no_grad()
@@ -92,13 +142,11 @@ def _unwhitened(
 ) -> NDArray[np.float32]:
     """Embeddings (N, D) before the whitening of strips of the `chosen` (N,) eyes."""
     network, rectifier = networks
-    natural = settings.perturbation.model_copy(update={"large_fraction": 0.0})
+    small = settings.perturbation.model_copy(update={"large_fraction": 0.0})
     found: list[NDArray[np.float32]] = [np.zeros((0, network.config.unwhitened_size), np.float32)]
     for start in range(0, len(chosen), _BATCH):
         where = chosen[start : start + _BATCH].tolist()
-        batch = make_batch(
-            eyes, where, rng, size=settings.size, perturbation=natural, with_context=rectifier is not None
-        )
+        batch = make_batch(eyes, where, rng, size=settings.size, perturbation=small, with_context=rectifier is not None)
         images, usable = batch.images, batch.usable
         if rectifier is not None:
             warped = rectifier.warp(images, usable, batch.contexts)

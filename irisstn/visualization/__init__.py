@@ -24,3 +24,7 @@ def __getattr__(name: str) -> object:
     from irisstn.visualization.grids import draw_inputs_and_outputs  # noqa: PLC0415
 
     return draw_inputs_and_outputs
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

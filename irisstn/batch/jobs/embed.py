@@ -39,11 +39,11 @@ class EmbedConfig(Strict):
     input: InputKind = Field(
         default="auto", description="what the pictures are, as for `rectify`; strips are embedded as they are"
     )
-    rectify: bool = Field(default=True, description="straighten the strips of eyes and rings before they are embedded")
+    rectify: bool = Field(default=True, description="rectify the strips of eyes and rings before they are embedded")
     roll: RollMode = Field(
         default="full",
-        description="how much of the head's roll, as read off the eyelids, is corrected first, as for `rectify`: all, "
-        "for the network tolerates the errors of such a reading, but not the roll of a tilted head",
+        description="how much of the head's roll is corrected, as for `rectify`; full, because the network tolerates "
+        "the errors of the reading, but not the roll of a tilted head",
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     segmentation: SegmentationConfig = SegmentationConfig()

@@ -38,7 +38,7 @@ class RectifyConfig(Strict):
     input: InputKind = Field(
         default="auto",
         description="what the pictures are: whole eyes (always segmented first), rings with all else masked, or "
-        "strips; auto decides by shape and by a uniform frame, picture by picture",
+        "strips; auto decides for each picture",
     )
     strips: StripsConfig = Field(
         default=StripsConfig(), description="layout of strips that another program made; only with input: strip"
@@ -46,24 +46,26 @@ class RectifyConfig(Strict):
     size: Size | None = Field(
         default=None, description=f"rows x columns; None: a strip keeps its own, others {DEFAULT_SIZE}"
     )
-    augment: int = Field(default=0, ge=0, le=100, description="further plausible variants to write for each picture")
-    seed: int = Field(default=0, ge=0, description="of the variants")
+    augment: int = Field(
+        default=0, ge=0, le=100, description="number of plausible variants to write besides each strip"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the variants")
     overlays: bool = Field(default=False, description="also draw the boundaries on the pictures")
     side_by_side: bool = Field(
-        default=False, description="also show each input, with the outline of what was sampled, beside its output"
+        default=False, description="also draw each input, with the outline of the sampled area, beside its output"
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     roll: RollMode = Field(
         default="auto",
-        description="how much of the head's roll, as read off the eyelids, is taken back: auto shrinks it by how sure "
-        "it is and how far heads are tilted (roll_prior_deg); full takes back all of it, none nothing",
+        description="how much of the head's roll, as read off the eyelids, is corrected: auto the posterior mean, "
+        "given the reading's standard deviation and roll_prior_deg; full all of it; none nothing",
     )
     roll_prior_deg: float = Field(
         default=ROLL_PRIOR_DEG,
         ge=0,
         le=45,
-        description="how far heads are tilted between pictures of one eye (standard deviation in degrees): 0.7 where a "
-        "rest holds them, 1.5 to 2 where nothing does",
+        description="standard deviation of the head's roll among pictures of one eye in degrees: 0.7 with a head "
+        "rest, 1.5 to 2 without",
     )
     segmentation: SegmentationConfig = SegmentationConfig()
 

@@ -16,9 +16,10 @@ from irisstn.rectification.ring_context import NO_EYELIDS, Context, without_marg
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
-from irisstn.training.data.boundary_errors import TARGET_NAMES, PerturbationConfig, sample_perturbation
+from irisstn.training.data.boundary_errors import PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
 from irisstn.training.data.strip_tensors import to_tensors
+from irisstn.training.data.targets import TARGET_NAMES
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
@@ -69,7 +70,7 @@ class Batch(NamedTuple):
     groups : Tensor, shape (B,)
         Strips of one group have the same upright direction: those of an identity, or of a capture.
     targets : Tensor, shape (B, 12)
-        Ring parameters in the order of `boundary_errors.TARGET_NAMES`.
+        Ring parameters in the order of `irisstn.training.data.targets.TARGET_NAMES`.
     """
 
     images: Tensor

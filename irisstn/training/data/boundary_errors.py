@@ -1,11 +1,7 @@
-"""Synthetic segmentation errors, and the ring parameters that correct them.
+"""Synthetic segmentation errors: boundaries that are slightly wrong, and strips that start at another angle.
 
-A strip is sampled from an image with boundaries that are slightly wrong and with a start angle that is turned. Since
-the true boundaries are known, so are the parameters with which the ring transform of `irisstn.stn` finds them again.
-
-The convention is that of `irisstn.stn.ring`: the true pupil boundary lies at the radius p(a) of the strip and the true
-limbus at 1 + l(a), both Fourier series of the strip's angle a; texture at the angle t of the upright eye lies at
-t + roll_rad.
+Since the true boundaries are known, so are the parameters with which the ring transform corrects the errors: see
+`irisstn.training.data.targets`.
 """
 
 from __future__ import annotations
@@ -16,20 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.geometry import Bool, Boundary, Eyelid, Float, Gray, strip_angles
+from irisstn.geometry import Bool, Boundary, Eyelid, Float, Gray
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.results import Segmentation, Strip
-
-ORDER = 2  # Fourier order of the boundary corrections
-SHAPE_NAMES = tuple(
-    f"{edge}_{term}"
-    for edge in ("pupil", "limbus")
-    for term in ("0", *(f"{f}{k}" for k in (1, 2) for f in ("cos", "sin")))
-)
-TARGET_NAMES = ("roll_rad", *SHAPE_NAMES, "pupil_share")
-_ANGLES = 32  # directions in which boundaries are compared
-
-Edges = tuple[Boundary, Boundary]  # pupil, limbus
 
 
 class PerturbationConfig(Strict):
@@ -201,7 +186,7 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
         tilt_rad=np.deg2rad(config.eyelid_tilt_deg) * rng.standard_t(2, 2).clip(-8, 8),
         missing=rng.random(2) < config.eyelid_missing,
     )
-    # Nothing is drawn for what is not wanted, so that older configs give the same batches as before.
+    # Where an error is switched off, no random number is drawn, so that older configs give the same batches.
     stretch = float(config.stretch * rng.uniform(-1, 1)) if config.stretch else 0.0
     straightened = bool(config.straightened and rng.random() < config.straightened)
     if rng.random() < config.large_fraction:
@@ -253,38 +238,24 @@ def sample_strip(
 
 
 def stretched(radius: Float, stretch: float) -> Float:
-    """The radii r of a ring, 0..1, as r + k r (1 - r), k = `stretch`: both edges stay, and |k| < 1 keeps the order.
+    """Stretch the tissue of the iris along the radius: r + k r (1 - r), which keeps both edges and the order.
 
-    The tissue of a pupil that opens does not move evenly along the radius (Wyatt 2000); see `irisstn.synthetic.eye`.
-    """
-    return radius + stretch * radius * (1 - radius)
-
-
-def correction_parameters(truth: Edges, truth_roll_rad: float, used: Edges, used_roll_rad: float) -> Float:
-    """Compute the ring parameters that find the true boundaries in a strip sampled with wrong ones.
+    When the size of the pupil changes, the tissue does not move evenly along the radius: see
+    `irisstn.synthetic.ring_field`.
 
     Parameters
     ----------
-    truth : tuple of Boundary
-        The true pupil boundary and limbus.
-    truth_roll_rad : float
-        Roll of the eye in the image, radians.
-    used : tuple of Boundary
-        Pupil boundary and limbus with which the strip was sampled.
-    used_roll_rad : float
-        Angle of the image at which the strip starts, radians.
+    radius : Float, shape (...)
+        Radii r of the ring, 0..1.
+    stretch : float
+        k, with |k| < 1.
 
     Returns
     -------
-    Float, shape (12,)
-        Parameters in the order of `TARGET_NAMES`: radians, ring widths, and for `pupil_share` a ratio.
+    Float, shape (...)
+        Radii at which the ring is sampled.
     """
-    image_angles = strip_angles(_ANGLES) + used_roll_rad
-    inner, outer = used[0].points(image_angles), used[1].points(image_angles)
-    pupil = _fourier_coefficients(_crossing_radius(inner, outer, truth[0], 0.0))
-    limbus = _fourier_coefficients(_crossing_radius(inner, outer, truth[1], 1.0) - 1)
-    roll = (truth_roll_rad - used_roll_rad + np.pi) % (2 * np.pi) - np.pi
-    return np.concatenate([[roll], pupil, limbus, [truth[0].mean_radius / truth[1].mean_radius]])
+    return radius + stretch * radius * (1 - radius)
 
 
 def _perturbed(edge: Boundary, shift: Float, radius: float, shape: Float) -> Boundary:
@@ -294,26 +265,3 @@ def _perturbed(edge: Boundary, shift: Float, radius: float, shape: Float) -> Bou
     cosines[2] += float(shape[0])
     sines[2] += float(shape[1])
     return Boundary(edge.x + float(shift[0]), edge.y + float(shift[1]), tuple(cosines), tuple(sines))
-
-
-def _crossing_radius(inner: Float, outer: Float, edge: Boundary, start: float) -> Float:
-    """The radius at which the rays from `inner` (radius 0) to `outer` (radius 1), both (N, 2), cross `edge`."""
-    radius = np.full(len(inner), start)
-    for _ in range(3):  # the secant method on the signed distance, along rays that are nearly radial
-        here = _signed_distance(inner + radius[:, None] * (outer - inner), edge)
-        ahead = _signed_distance(inner + (radius[:, None] + 0.02) * (outer - inner), edge)
-        radius = radius - 0.02 * here / np.maximum(ahead - here, 1e-6)
-    return radius
-
-
-def _signed_distance(points: Float, edge: Boundary) -> Float:
-    """Radial distance of `points` (N, 2) from `edge`, positive outside."""
-    x, y = points[:, 0] - edge.x, points[:, 1] - edge.y
-    return np.asarray(np.hypot(x, y) - edge.radius(np.arctan2(y, x)))
-
-
-def _fourier_coefficients(values: Float) -> Float:
-    """Fourier coefficients (0, cos1, sin1, cos2, sin2) of `values` (N,) at the angles of a strip's N columns."""
-    angles = strip_angles(len(values))
-    terms = [np.full(len(values), 0.5)] + [f(k * angles) for k in range(1, ORDER + 1) for f in (np.cos, np.sin)]
-    return 2 * np.stack(terms) @ values / len(values)

@@ -1,4 +1,4 @@
-"""Poorer pictures of rendered eyes: smaller, softer, flatter, noisier, and packed as JPEG, with their truth."""
+"""Degraded pictures of rendered eyes: smaller, blurred, of low contrast, noisy and compressed, with their truth."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ from irisstn.training.data.eye_crops import scaled_eye
 
 
 class DegradationConfig(Strict):
-    """How poor a degraded picture is. Each (low, high) is drawn from uniformly."""
+    """How much pictures are degraded. Values are drawn uniformly between each (low, high).
 
-    radius_px: tuple[float, float] = (38.0, 75.0)  # iris radius to which a larger one is made smaller
-    blur_px: tuple[float, float] = (0.0, 1.3)  # standard deviation, in pixels of the smaller picture
-    contrast: tuple[float, float] = (0.4, 1.0)  # about the picture's mean
-    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation, in gray levels of 255
+    Attributes
+    ----------
+    radius_px : tuple of float
+        Iris radius to which pictures with a larger iris are reduced.
+    blur_px : tuple of float
+        Standard deviation of the blur in pixels of the reduced picture.
+    contrast : tuple of float
+        Factor of the difference from the picture's mean.
+    noise : tuple of float
+        Standard deviation of the noise in gray levels of 255.
+    jpeg_quality : tuple of int
+        Quality of JPEG compression.
+    jpeg : float
+        Fraction of the degraded pictures that is compressed as JPEG, 0..1.
+    """
+
+    radius_px: tuple[float, float] = (38.0, 75.0)
+    blur_px: tuple[float, float] = (0.0, 1.3)
+    contrast: tuple[float, float] = (0.4, 1.0)
+    noise: tuple[float, float] = (0.0, 6.0)
     jpeg_quality: tuple[int, int] = (55, 95)
-    jpeg: float = Field(0.7, ge=0, le=1)  # share of the degraded pictures that are packed as JPEG
+    jpeg: float = Field(0.7, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> DegradationConfig:
@@ -33,22 +49,38 @@ class DegradationConfig(Strict):
 def degrade(
     image: Gray, truth: Segmentation, rng: np.random.Generator, config: DegradationConfig = DegradationConfig()
 ) -> tuple[Gray, Segmentation]:
-    """A poorer picture of `image` (H, W) uint8, and `truth` in its pixels.
+    """Degrade a picture: size, blur, contrast, noise and JPEG, in the order of a camera's optics, sensor and file.
 
-    Size, blur, contrast, noise and JPEG, in this order, as a camera's optics, sensor and file would have it.
+    Parameters
+    ----------
+    image : Gray, shape (H, W)
+        The picture.
+    truth : Segmentation
+        Its true segmentation.
+    rng : numpy.random.Generator
+        Source of randomness.
+    config : DegradationConfig
+        How much it is degraded.
+
+    Returns
+    -------
+    image : Gray, shape (H', W')
+        The degraded picture, at most as large.
+    truth : Segmentation
+        The segmentation in its pixels.
     """
     radius = rng.uniform(*config.radius_px)
     image, truth = scaled_eye(image, truth, min(1.0, radius / truth.limbus.mean_radius))
     picture = image.astype(np.float32)
     blur = rng.uniform(*config.blur_px)
-    if blur > 0.1:  # less does nothing to a pixel grid
+    if blur > 0.1:  # less has no effect
         picture = cv2.GaussianBlur(picture, (0, 0), blur).astype(np.float32)
     mean = float(picture.mean())
     picture = mean + np.float32(rng.uniform(*config.contrast)) * (picture - mean)
     picture += rng.normal(0, rng.uniform(*config.noise), picture.shape).astype(np.float32)
-    poorer = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    degraded = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     if rng.random() < config.jpeg:
         quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
-        packed = cv2.imencode(".jpg", poorer, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        poorer = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
-    return poorer, truth
+        packed = cv2.imencode(".jpg", degraded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        degraded = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return degraded, truth

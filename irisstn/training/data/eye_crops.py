@@ -8,10 +8,21 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Boundary, CropTransform, Eyelids, Float, Gray, strip_angles, strip_radii
+from irisstn.geometry import (
+    TAU,
+    Boundary,
+    CropTransform,
+    Eyelids,
+    Float,
+    Gray,
+    fourier_basis,
+    strip_angles,
+    strip_radii,
+)
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
-from irisstn.training.data.boundary_errors import ORDER, Perturbation, correction_parameters, sample_strip, stretched
+from irisstn.training.data.boundary_errors import Perturbation, sample_strip, stretched
+from irisstn.training.data.targets import ORDER, correction_parameters
 
 _MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
 _MAX_RADIUS = 80.0  # pixels; larger irises are reduced, since strips do not resolve more
@@ -27,7 +38,7 @@ class Sample(NamedTuple):
     context : Context
         Input of the localization network, with the same errors.
     target : Float, shape (12,)
-        Ring parameters that correct the errors, in the order of `boundary_errors.TARGET_NAMES`.
+        Ring parameters that correct the errors, in the order of `irisstn.training.data.targets.TARGET_NAMES`.
     """
 
     strip: Strip
@@ -95,7 +106,7 @@ class EyeCrop:
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
-        """Sample the strip of `sample` without context and target; straightened first where `errors` say so."""
+        """Sample the strip of `sample` without context and target; if `errors.straightened`, from an upright head."""
         roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
         return sample_strip(self.image, self._perturbed(errors), roll, size, stretch=errors.stretch)
 
@@ -156,9 +167,28 @@ def crop_eye(
 
 
 def scaled_eye(image: Gray, segmentation: Segmentation, scale: float) -> tuple[Gray, Segmentation]:
-    """Reduce an image (H, W) by `scale`, above 0 and at most 1, and its segmentation with it.
+    """Reduce an image together with its segmentation.
 
-    Returns the smaller image and the segmentation in its pixels. Raises ValueError for another scale.
+    Parameters
+    ----------
+    image : Gray, shape (H, W)
+        The image.
+    segmentation : Segmentation
+        Its segmentation.
+    scale : float
+        Factor of the size, above 0 and at most 1.
+
+    Returns
+    -------
+    image : Gray, shape (H', W')
+        The reduced image.
+    segmentation : Segmentation
+        The segmentation in its pixels.
+
+    Raises
+    ------
+    ValueError
+        For another scale.
     """
     if not 0 < scale <= 1:
         raise ValueError(f"a scale above 0 and at most 1 is needed, got {scale}")
@@ -218,7 +248,7 @@ class NormalizedIris:
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
         """Sample the strip of `sample` without context and target."""
         angle, radius = strip_angles(size[1]), strip_radii(size[0])[:, None]
-        pupil, limbus = (_fourier_series(terms, angle) for terms in self._corrections(errors))
+        pupil, limbus = (fourier_basis(angle, ORDER) @ terms for terms in self._corrections(errors))
         true_radius = (stretched(radius, errors.stretch) - pupil) / (1 + limbus - pupil)
         rows, columns = self.source.size
         y = np.broadcast_to(true_radius * rows - 0.5, size).astype(np.float32)
@@ -253,11 +283,3 @@ def _error_coefficients(errors: Perturbation, edge: int) -> Float:
             s2 * np.cos(2 * turn) - c2 * np.sin(2 * turn),
         ]
     )
-
-
-def _fourier_series(terms: Float, angle: Float) -> Float:
-    """The series with the coefficients (0, cos1, sin1, cos2, sin2) at every `angle`."""
-    value = np.full(angle.shape, terms[0])
-    for k in range(1, ORDER + 1):
-        value += terms[2 * k - 1] * np.cos(k * angle) + terms[2 * k] * np.sin(k * angle)
-    return value

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.batches import Batch, Eyes, make_batch
 
-CONDITIONS = ("natural", "stress")  # small errors only, large errors only
+CONDITIONS = ("small_errors", "large_errors")  # of the boundaries and the roll, see `PerturbationConfig`
 _BATCH_SIZE = 96  # strips
 
 
@@ -48,7 +48,7 @@ def validation_batches(eyes: Eyes, config: TrainConfig) -> list[FixedBatches]:
     """
     conditions = []
     for number, condition in enumerate(CONDITIONS):
-        perturbation = config.perturbation.model_copy(update={"large_fraction": float(condition == "stress")})
+        perturbation = config.perturbation.model_copy(update={"large_fraction": float(condition == "large_errors")})
         rng = np.random.default_rng((config.seed, number, 0x7E57))
         order = np.argsort(eyes.labels, kind="stable")
         batches = [

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Float32, Gray
-from irisstn.segmentation.network import SIZE
+from irisstn.segmentation.network import SIZE, standardized
 from irisstn.training.segmenter import appearance, distractors
 from irisstn.training.segmenter.framing import Framing, frame_beside_eye, frame_close_up, frame_whole_image
 from irisstn.training.segmenter.scenes import Scene
@@ -54,7 +54,7 @@ def draw_picture(scene: Scene, rng: np.random.Generator) -> tuple[Float32, Float
         parts[3] = np.maximum(parts[3], _changed(picture, spotted))
         picture = spotted
     parts[3] *= parts[1] * (1 - parts[0]) * parts[2]
-    return _standardized(_exposed(rng, picture)), parts
+    return standardized(255 * _exposed(rng, picture)), parts
 
 
 def _framed(framing: Framing) -> Float32:
@@ -165,8 +165,3 @@ def _at_lower_resolution(rng: np.random.Generator, picture: Float32) -> Float32:
         _, packed = cv2.imencode(".jpg", cv2.convertScaleAbs(small, alpha=255.0), quality)
         small = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32) / 255
     return np.asarray(cv2.resize(small, (SIZE[1], SIZE[0]), interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _standardized(picture: Float32) -> Float32:
-    """`picture` with mean 0 and standard deviation about 1, which `irisstn.segmentation.network` computes, too."""
-    return np.asarray((picture - picture.mean()) / (picture.std() + np.float32(0.02)), np.float32)
