@@ -54,6 +54,8 @@ def _sign(polar: Float32, grid: PolarGrid, limbus: Boundary, weights: Float32) -
     """1 where the sclera is brighter than the iris, as nearly always, else -1."""
     relative = grid.radii / limbus.mean_radius
     inner, outer = (polar[(low < relative) & (relative < high)] for low, high in ((0.82, 0.95), (1.05, 1.18)))
+    if not len(inner) or not len(outer):  # the pupil leaves no room
+        return 1
     return 1 if float((outer.mean(axis=0) - inner.mean(axis=0)) @ weights) >= 0 else -1
 
 

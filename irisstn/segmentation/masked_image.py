@@ -38,6 +38,7 @@ _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the p
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
 _SATURATED = 250  # gray level from which on a background may come from overexposure
+_MAX_FADE = 0.28  # of the way from the iris to white that the pixels beside the background may have gone
 _MAX_DISAGREEMENT = 0.15  # of the limbus as painted and as the network sees it, in its radii
 _MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
@@ -141,7 +142,8 @@ def segment_masked_image(
     edges = boundaries_of_region(~flat)
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
-        if not background.is_saturated or _is_seen(_filled(image, background), edges[1], config):
+        painted = not background.is_saturated or _fade(image, background, mask) < _MAX_FADE
+        if painted or _is_seen(_filled(image, background), edges[1], config):
             return Segmentation(*edges, None, None, mask, mask)
     filled = _filled(image, background)
     found = segment_eye(filled, config)
@@ -240,6 +242,18 @@ def _without_specks(region: Bool) -> Bool:
     small = np.zeros(count, np.bool_)
     small[1:] = stats[1:, cv2.CC_STAT_AREA] <= _MAX_SPECK
     return np.asarray(region | small[labels])
+
+
+def _fade(image: Gray, background: Background, iris: Bool) -> float:
+    """How far the pixels of an iris beside the background are on the way to white: near 0 where the mask was painted.
+
+    In an overexposed photograph the levels rise towards the part that is white.
+    """
+    beside = cv2.dilate(background.outside.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_) & iris
+    if not beside.any():
+        return 0.0
+    level = float(np.median(image[iris]))
+    return (float(np.median(image[beside])) - level) / max(255 - level, 1.0)
 
 
 def _is_seen(filled: Gray, limbus: Boundary, config: SegmentationConfig) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from irisstn.geometry import Bool, Boundary, CropTransform, Float32, Gray
 from irisstn.segmentation.polar import PolarGrid
 
-_OCCLUDED = 0.5  # probability from which a pixel counts as occluded
+_OCCLUDED = 0.25  # probability from which a pixel counts as occluded: chosen by the decidability of plain iris codes
 
 
 def find_reflections(image: Gray, circle: Boundary) -> Bool:
