@@ -1,0 +1,114 @@
+"""Segmentation of pictures that mislead: turned, with two eyes, wide pupils, overexposed; and what it says of them."""
+
+import numpy as np
+import pytest
+from builders import rendered_eye
+
+from irisstn.errors import SegmentationError
+from irisstn.geometry import Boundary, Gray
+from irisstn.images import to_gray
+from irisstn.normalization import normalize
+from irisstn.outputs.records import segmentation_fields
+from irisstn.results import Segmentation
+from irisstn.segmentation import SegmentationConfig, segment
+from irisstn.segmentation.ring_check import measure_ring_edges
+
+
+def eye_of(camera: str, number: int, **change: object) -> tuple[Gray, Segmentation]:
+    eye = rendered_eye(700 + number, [41, number], camera, **change)
+    return to_gray(eye.image), eye.truth
+
+
+def error(found: Segmentation, true: Segmentation) -> float:
+    """The largest error of a centre or radius, in iris radii."""
+    pairs = ((found.pupil, true.pupil), (found.limbus, true.limbus))
+    parts = [
+        max(float(np.hypot(one.x - other.x, one.y - other.y)), abs(one.mean_radius - other.mean_radius))
+        for one, other in pairs
+    ]
+    return max(parts) / true.limbus.mean_radius
+
+
+@pytest.fixture(scope="module")
+def upright() -> tuple[Gray, Segmentation]:
+    image, _ = eye_of("vga-640x480", 1)
+    return image, segment(image)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_sideways_picture_gives_the_strip_of_an_upright_one(upright: tuple[Gray, Segmentation], quarters: int):
+    image, expected = upright
+    sideways = np.ascontiguousarray(np.rot90(image, -quarters))
+    found = segment(sideways)
+    fields = segmentation_fields(found)
+    assert fields["camera_turned_deg"] == 90 * quarters
+    assert np.array_equal(np.rot90(found.usable, quarters), expected.usable)
+    strips = normalize(sideways, found), normalize(image, expected)
+    assert np.abs(strips[0].image.astype(int) - strips[1].image).mean() < 1.0
+
+
+def test_how_far_a_picture_is_turned_may_be_given(upright: tuple[Gray, Segmentation]):
+    image, expected = upright
+    turned = np.ascontiguousarray(np.rot90(image, 2))
+    found = segment(turned, SegmentationConfig(turned="180"))
+    assert segmentation_fields(found)["camera_turned_deg"] == 180
+    assert np.array_equal(np.rot90(found.iris_mask, 2), expected.iris_mask)
+    assert np.abs(normalize(turned, found).image.astype(int) - normalize(image, expected).image).mean() < 1.0
+
+
+def test_of_two_eyes_one_is_taken_and_both_are_counted():
+    (left, left_true), (right, right_true) = eye_of("small-320x240", 4), eye_of("small-320x240", 6)
+    both = np.hstack([left, right])
+    for side, true, shift in (("left", left_true, 0), ("right", right_true, left.shape[1])):
+        found = segment(both, SegmentationConfig(eye=side))
+        assert found.confidence is not None
+        assert found.confidence.eyes_seen == 2
+        assert abs(found.limbus.x - true.limbus.x - shift) < 0.1 * true.limbus.mean_radius
+    alone = segment(left).confidence
+    assert alone is not None
+    assert alone.eyes_seen == 1
+
+
+@pytest.mark.parametrize("camera", ["small-320x240", "vga-640x480", "close-320x240"])
+def test_wide_pupils_are_found_or_refused(camera: str):
+    found = []
+    for number in range(4):
+        image, true = eye_of(camera, number, pupil_ratio=0.77)
+        try:
+            found.append(error(segment(image), true))
+        except SegmentationError:
+            continue
+    assert len(found) >= 2
+    assert max(found) < 0.08
+
+
+def test_overexposed_pictures_are_found_or_refused():
+    for number in range(6):
+        image, true = eye_of("vga-640x480", number)
+        burnt = np.clip(image * 3.5, 0, 255).astype(np.uint8)
+        try:
+            found = segment(burnt)
+        except SegmentationError:
+            continue
+        assert error(found, true) < 0.12
+
+
+def test_a_wrong_pupil_stands_out_among_the_edges():
+    image, true = eye_of("vga-640x480", 0)
+    nothing = np.zeros(image.shape, np.bool_)
+    right = measure_ring_edges(image, nothing, true.pupil, true.limbus)
+    small = Boundary.circle(true.pupil.x, true.pupil.y, 0.5 * true.pupil.mean_radius)
+    wrong = measure_ring_edges(image, nothing, small, true.limbus)
+    assert right.other < right.pupil
+    assert right.darker > 20
+    assert wrong.other > 2.5 * wrong.pupil
+    assert wrong.other_radius == pytest.approx(true.pupil.mean_radius, abs=0.06 * true.limbus.mean_radius)
+
+
+def test_the_confidence_grows_with_the_size_of_the_picture_in_pixels():
+    image, _ = eye_of("hd-1024x768", 3)
+    small = np.ascontiguousarray(image[::2, ::2])
+    large_fields, small_fields = (segmentation_fields(segment(one)) for one in (image, small))
+    assert 0.8 < large_fields["trust"] <= 1
+    for part in ("pupil", "iris"):
+        assert 0 < small_fields[part]["sd_px"] < large_fields[part]["sd_px"]
