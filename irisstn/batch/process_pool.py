@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 import cv2
 
 from irisstn.batch.jobs.job import Job
-from irisstn.batch.task import Outcome, Task, remove_outputs, run_task
+from irisstn.batch.task import Outcome, Task, has_results, remove_outputs, run_task
 from irisstn.errors import IrisError
 from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent
@@ -218,9 +218,12 @@ class WorkerPool:
         self._to_repeat.extend(worker.pending)
         worker.connection.close()
         self._workers[self._workers.index(worker)] = self._start()
+        if has_results(task, self._storage):  # the input may only have been slow to read
+            return Outcome(task.name, unread=f"process: {reason}")
         remove_outputs(task, self._storage)
         record: Record = {
             "path": task.name,
+            "settings": task.settings,
             "status": "failed",
             "stage": "process",
             "reason": reason,

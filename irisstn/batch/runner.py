@@ -17,8 +17,10 @@ from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
 from irisstn.outputs.folder import OutputFolder, open_output_folder
+from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Json
+from irisstn.outputs.settings import record_digest
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
 
@@ -45,6 +47,8 @@ class Summary:
         The signal that ended it early.
     passed_over : mapping of str to int
         Number of files in the sources that are no inputs, by their suffix, as `irisstn.datasets.find_images` counts.
+    note : str or None
+        What was found damaged in the output folder and made anew.
     """
 
     out: Path | str
@@ -56,6 +60,7 @@ class Summary:
     seconds: float = 0.0
     stopped_by: int | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
+    note: str | None = None
 
     @property
     def rate(self) -> float:
@@ -80,16 +85,16 @@ class Summary:
             "rate": round(self.rate, 3),
             "stopped_by": self.stopped_by,
             "passed_over": dict(self.passed_over),
+            "note": self.note,
         }
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        if not outcome.records:
+        reason = outcome.failure
+        if reason is None and not outcome.records:
             self.skipped += 1
-        elif outcome.failed:
+        elif reason is not None:
             self.failed += 1
-            record = outcome.records[-1]
-            reason = f"{record.get('stage')}: {record.get('reason')}"
             self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
         else:
             self.done += 1
@@ -103,6 +108,7 @@ def run_batch(
     workers: int = 1,
     cluster: Cluster | None = None,
     overwrite: bool = False,
+    durable: bool = True,
     fail_fast: bool = False,
     progress: bool = False,
     limit_s: float = LIMIT_S,
@@ -111,9 +117,10 @@ def run_batch(
     """Process inputs into an output folder.
 
     Each input gets its output files and a record, or a record of why it failed. Inputs that an earlier run finished are
-    skipped: same content, settings and weights, and all outputs there. Failed ones are tried again. A killed run leaves
-    complete files and a manifest from which the next run resumes. SIGINT and SIGTERM end the run after the current
-    inputs. Records of inputs that are not among `samples` are kept.
+    skipped: same content, settings and weights, and all outputs there, with their sizes. Failed ones are tried again.
+    An input that cannot be read now keeps the results that it has. A killed run leaves complete files and a manifest
+    from which the next run resumes. SIGINT and SIGTERM end the run after the current inputs. Records of inputs that are
+    not among `samples` are kept.
 
     Parameters
     ----------
@@ -130,6 +137,9 @@ def run_batch(
         Run on a Ray cluster instead.
     overwrite : bool
         Remove the outputs of earlier runs first.
+    durable : bool
+        Append records only after their files are on the disk, in groups of half a second, so that a record that
+        outlives a power cut proves its files.
     fail_fast : bool
         End the run at the first failure.
     progress : bool
@@ -157,7 +167,8 @@ def run_batch(
     started = time.monotonic()
     stop = Stop()
     execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s)
-    with open_output_folder(out, identity(job), overwrite=overwrite) as output:
+    with open_output_folder(out, identity(job), overwrite=overwrite, durable=durable) as output:
+        summary.note = output.note
         try:
             with (
                 Manifest(output.folder) as manifest,
@@ -165,16 +176,18 @@ def run_batch(
                 ProgressBar(job.command, len(samples), shown=progress) as bar,
             ):
                 output.write_run_json({}, finished=False)
-                tasks = _tasks(samples, manifest, _case_collisions(samples, output))
-                with closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes:
+                tasks = _tasks(samples, manifest, output)
+                with (
+                    GroupCommit(manifest, output.folder, durable=output.durable, save=output.save) as records,
+                    closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes,
+                ):
                     for outcome in outcomes:
                         if outcome.fatal is not None:
                             raise OutputError(outcome.fatal, stage="write")
                         if outcome.records:
-                            manifest.add(outcome.records)
-                            output.save()
+                            records.add(outcome.records)
                         summary.add(outcome)
-                        stop.wanted = stop.wanted or (fail_fast and outcome.failed)
+                        stop.wanted = stop.wanted or (fail_fast and outcome.failure is not None)
                         bar.advance(1, summary.failed)
                 manifest.sort(output.scratch)
             summary.seconds = time.monotonic() - started
@@ -209,12 +222,13 @@ def _outcomes(
             yield from pool.run(tasks, stop)
 
 
-def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
-    """A task for each of `samples`; those in `refused` fail with that reason."""
+def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterator[Task]:
+    """A task for each of `samples`; those whose files would overwrite others fail with that reason."""
+    refused, settings = _case_collisions(samples, output), record_digest(output.settings)
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
-        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring)
+        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings)
 
 
 def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:

@@ -161,11 +161,14 @@ def _run(job: Job, run: Run) -> None:
         workers=run.workers or cpus(),
         cluster=Cluster(run.ray_address, run.workers) if run.engine == "ray" else None,
         overwrite=run.overwrite,
+        durable=run.durable,
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
         passed_over=passed_over,
     )
+    if summary.note is not None:
+        click.echo(f"Note: {summary.note}", err=True)
     page = _written_page(out, samples, job) if isinstance(out, Path) else None
     unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
     if run.as_json:

@@ -98,6 +98,7 @@ class Run:
     engine: str
     ray_address: str | None
     overwrite: bool
+    durable: bool
     fail_fast: bool
     as_json: bool
     quiet: bool
@@ -140,6 +141,12 @@ def folder_command(command: Command) -> Command:
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         set_option,
         click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),
+        click.option(
+            "--durable/--no-durable",
+            default=True,
+            show_default=True,
+            help="Wait for the disk before a picture counts as done, so that a power cut costs half a second.",
+        ),
         click.option("--fail-fast", is_flag=True, help="Stop at the first picture that fails."),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
         quiet_option,

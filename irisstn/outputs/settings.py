@@ -13,6 +13,11 @@ from irisstn.outputs.records import Json
 DIGEST = "settings_sha256"
 
 
+def record_digest(settings: Mapping[str, Json]) -> str:
+    """The field `settings` of the records made with `settings`: the first 16 digits of `settings_sha256`."""
+    return _digest(settings)[:16]
+
+
 def with_digest(settings: Mapping[str, Json]) -> dict[str, Json]:
     """`settings` and, as `settings_sha256`, the SHA-256 of their JSON text with sorted keys."""
     return {**settings, DIGEST: _digest(settings)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 
 
 class Storage(Protocol):
@@ -22,8 +23,8 @@ class Storage(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`, so that it is either complete or not there. Raises OSError."""
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+    def size(self, name: str) -> int | None:
+        """The size of the file `name` in bytes; None where there certainly is none. Raises OSError."""
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there. Raises OSError."""
@@ -48,12 +49,16 @@ class LocalStorage:
         return str(self.root)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the file `name` into `scratch`, then rename it. Raises OSError."""
+        """Write the file `name` into `scratch`, then rename it, without waiting for the disk. Raises OSError."""
         write_bytes_atomic(self.root / name, data, scratch=self.scratch)
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a regular file `name`."""
-        return (self.root / name).is_file()
+    def size(self, name: str) -> int | None:
+        """The size of the regular file `name` in bytes; None where there is none. Raises OSError."""
+        try:
+            status = (self.root / name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def remove(self, name: str) -> None:
         """Remove the file `name`; its folder stays, because another worker may be about to write to it."""

@@ -114,10 +114,13 @@ class RemoteStorage:
             if system.isfile(f"{root}/{name}"):
                 system.get_file(f"{root}/{name}", str(target))
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+    def size(self, name: str) -> int | None:
+        """The size of the file `name` in bytes; None where there certainly is none. Raises OSError."""
         system, root = _open(self.url)
-        return bool(system.isfile(f"{root}/{name}"))
+        with _os_errors(), suppress(FileNotFoundError):
+            about = system.info(f"{root}/{name}")
+            return int(about["size"]) if about.get("type") == "file" else None
+        return None
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there. Raises OSError."""
