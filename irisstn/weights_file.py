@@ -92,7 +92,7 @@ class StoredModule(nn.Module):
         path : Path
             The file; missing parent folders are created.
         """
-        write_bytes_atomic(path, self._packed())
+        write_bytes_atomic(path, self._packed(), durable=True)
 
     @property
     def weights_sha256(self) -> str:

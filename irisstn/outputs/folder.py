@@ -117,10 +117,7 @@ _Opened = tuple[Storage, Path, Path, Callable[[], None]]
 @contextmanager
 def _local(out: Path) -> Iterator[_Opened]:
     """The folder `out` on disk."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}") from None
+    lock.make_folder(out)
     with lock.locked(out):
         scratch = out / _SCRATCH
         try:

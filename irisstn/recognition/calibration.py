@@ -95,7 +95,8 @@ class Calibration:
 
     def save(self, path: Path, recognizer_sha256: str) -> None:
         """Write it as JSON, atomically, for the network whose weights file has this SHA-256."""
-        write_bytes_atomic(path, _File(recognizer_sha256=recognizer_sha256, **asdict(self)).model_dump_json().encode())
+        stored = _File(recognizer_sha256=recognizer_sha256, **asdict(self))
+        write_bytes_atomic(path, stored.model_dump_json().encode(), durable=True)
 
     @classmethod
     def load(cls, path: Path | None = None, *, recognizer_sha256: str | None = None) -> Self:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from irisstn.errors import OutputError
 
-NAME = ".lock"
+LOCK = ".lock"  # name of the file
+
+
+def make_folder(out: Path) -> None:
+    """Make an output folder, where there is none. Raises OutputError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made: {error.strerror or error}") from None
+    except ValueError as error:  # a name with a NUL character
+        raise OutputError(f"{out} cannot be made: {error}") from None
 
 
 @contextmanager
@@ -30,7 +40,7 @@ def locked(out: Path) -> Iterator[None]:
         Another run has locked it, or it cannot be written to.
     """
     try:
-        file = os.open(out / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(f"{out} cannot be written to: {error.strerror}") from None
     try:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.errors import IrisError, OutputError
+from irisstn.errors import DatasetError, IrisError, OutputError
+from irisstn.files import set_aside
 from irisstn.geometry import Gray
 from irisstn.images import to_gray
 from irisstn.processes import end_with_parent
@@ -188,11 +189,22 @@ class RenderedEyes:
                 if file.name in self._pending:
                     self._pending[file.name].result()
                 _wait_for(file)
-                self._loaded[file.name] = read_eye_crops(file)
+                self._loaded[file.name] = self._read(file)
             progress(done + 1, len(files))
             eyes += self._loaded[file.name][0]
             labels += self._loaded[file.name][1]
         return eyes, np.asarray(labels, np.intp)
+
+    def _read(self, file: Path) -> tuple[list[EyeCrop], list[int]]:
+        """The content of `file`; a damaged one is set aside and rendered again. Raises DatasetError."""
+        try:
+            return read_eye_crops(file)
+        except DatasetError:
+            if not self._first:
+                raise
+            set_aside(file)
+            _render_file(*next(task for task in self._tasks() if task[0] == file))
+            return read_eye_crops(file)
 
 
 def _wait_for(file: Path) -> None:
