@@ -66,12 +66,18 @@ def match(
         if shifts and left.kind == "embedding":
             raise Misuse("--shifts is for codes, not for embeddings: give --by code")
         folder = out or Path(f"{name_of(str(rows))}-matched")
-        about = {"a": str(rows), "b": str(columns) if columns is not None else None}
+        # Whoever reads the scores looks at what they were made from, from the folder of the scores.
+        about = {"a": _seen_from(folder, rows), "b": _seen_from(folder, columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
         with ProgressBar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
             write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
     if not quiet:
         click.echo(f"{total:,} scores of {left.kind}s in {folder}")
+
+
+def _seen_from(folder: Path, source: Path) -> str:
+    """The path of `source`, "." where it is `folder` itself."""
+    return "." if source.resolve() == folder.resolve() else str(source.resolve())
 
 
 @click.command()

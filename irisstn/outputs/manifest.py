@@ -7,7 +7,9 @@ Memory holds the name of each input and the position of its line, not the record
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from irisstn.outputs.records import Record, format_record, parse_record, path_of
 MANIFEST = "manifest.jsonl"
 _LONGEST_LINE = 1 << 26  # bytes; a longer line is no record
 _LENGTH_BITS = 32
+_SECONDS = re.compile(rb', ?"seconds": ?[0-9.e+-]+')
 LineSpan = int  # first byte and length of a line, packed into one number: a tuple takes three times the memory
 
 
@@ -135,6 +138,34 @@ def read_manifest(out: Path) -> Iterator[Record]:
             record = parse_record(read_line(file.fileno(), spans[name]))
             if record is not None:
                 yield record
+
+
+def find_record(out: Path, name: str) -> Record | None:
+    """The record of the input `name` of an output folder; None where there is none."""
+    path = out / MANIFEST
+    if not path.is_file():
+        return None
+    span = index_records(path).get(name)
+    if span is None:
+        return None
+    with path.open("rb") as file:
+        return parse_record(read_line(file.fileno(), span))
+
+
+def manifest_digest(out: Path) -> str:
+    """The SHA-256 of what an output folder holds: of the valid lines of its manifest by path, without `seconds`.
+
+    A record holds the digests of its input and of the settings, and the sizes of its files. Files made from the folder
+    hold this digest, so that whoever reads them can tell whether the folder has changed since.
+    """
+    digest = hashlib.sha256()
+    path = out / MANIFEST
+    if path.is_file():
+        with path.open("rb") as file:
+            spans = index_records(path)
+            for name in sorted(spans):
+                digest.update(_SECONDS.sub(b"", read_line(file.fileno(), spans[name])))
+    return digest.hexdigest()
 
 
 def index_records(path: Path) -> dict[str, LineSpan]:

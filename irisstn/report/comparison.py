@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from irisstn.evaluation import Scores
 
@@ -75,23 +73,15 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
 
 def _safety(scores: Scores) -> dict[str, float]:
     """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
-    labels = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
-    mean, spread = _non_mated(scores.distances, labels)
+    values, counts = scores.comparisons().non_mated_counts()
+    mean = float(np.average(values, weights=counts)) if len(values) else 0.0
+    spread = float(np.sqrt(max(np.average((values - mean) ** 2, weights=counts), 1e-12))) if len(values) else 1.0
+    eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    order = np.argsort(eyes, kind="stable")
     safety = {}
-    for i, name in enumerate(scores.names):
-        same = np.flatnonzero(labels == labels[i])
-        others = same[same != i]
-        if len(others):
-            safety[name] = (mean - float(np.mean(scores.distances[i, others]))) / spread
+    for members in np.split(order, np.flatnonzero(np.diff(eyes[order])) + 1):
+        if len(members) > 1:
+            others = scores.among(members)[~np.eye(len(members), dtype=bool)].reshape(len(members), -1)
+            for i, distance in zip(members.tolist(), others.mean(axis=1).tolist(), strict=True):
+                safety[scores.names[i]] = (mean - distance) / spread
     return safety
-
-
-def _non_mated(distances: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
-    """Mean and standard deviation of the non-mated distances, row by row, because the matrix may be a mapped file."""
-    parts: Iterable[NDArray[np.float32]] = (row[labels != label] for row, label in zip(distances, labels, strict=True))
-    sums = np.array([(len(part), part.sum(dtype=float), np.square(part, dtype=float).sum()) for part in parts])
-    count, total, squares = sums.sum(axis=0)
-    if not count:
-        return 0.0, 1.0
-    mean = total / count
-    return float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12)))

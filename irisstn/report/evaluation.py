@@ -19,15 +19,16 @@ from irisstn.evaluation import (
     read_templates,
     scores_of,
 )
-from irisstn.evaluation.scores import ABOUT
+from irisstn.evaluation.score_files import ABOUT
 from irisstn.evaluation.templates import Kind
-from irisstn.images import write_bytes_atomic
-from irisstn.outputs.manifest import read_manifest
+from irisstn.files import write_bytes_atomic
+from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, changes, ends
 from irisstn.report.plots import det_plot, histogram_plot, require_matplotlib
 from irisstn.report.templates import write_page
+from irisstn.storage.lock import locked, make_folder
 
 PAGE, FIGURES, DET, HISTOGRAMS = "evaluation.html", "evaluation.json", "det.png", "histograms.png"
 _SHOWN = 8  # pictures that gained most, and that lost most
@@ -135,30 +136,34 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
     require_matplotlib()
     compared = {run.name: run.scores.comparisons() for run in runs}
     for name, comparisons in compared.items():
-        if not len(comparisons.mated) or not len(comparisons.non_mated):
+        if not len(comparisons.mated) or not len(comparisons.non_mated_counts()[0]):
             raise DatasetError(f"{name} needs two pictures of the same eye, and pictures of two eyes")
     rates = {name: error_rates(comparisons, resamples=resamples) for name, comparisons in compared.items()}
     found = {run.name: changes(runs[0].scores, run.scores) for run in runs[1:]}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomic(out / DET, det_plot(compared))
-        write_bytes_atomic(out / HISTOGRAMS, histogram_plot(compared))
-        write_bytes_atomic(out / FIGURES, _figures(rates, found).encode())
-        _write_page(out / PAGE, runs, rates, found)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
+    make_folder(out)
+    with locked(out):
+        try:
+            write_bytes_atomic(out / DET, det_plot(compared))
+            write_bytes_atomic(out / HISTOGRAMS, histogram_plot(compared))
+            write_bytes_atomic(out / FIGURES, _figures(runs, rates, found).encode())
+            _write_page(out / PAGE, runs, rates, found)
+        except OSError as error:
+            raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
     return rates
 
 
-def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
-    """The text of evaluation.json."""
-    return json.dumps(
-        {
-            name: {**one.as_dict(), "smallest_fmr": one.smallest_fmr, "changes": _counts(found.get(name, []))}
-            for name, one in rates.items()
-        },
-        indent=1,
-    )
+def _figures(runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
+    """The text of evaluation.json; `source_sha256` is the digest of the manifest that a run was compared from."""
+    figures: dict[str, dict[str, object]] = {}
+    for run in runs:
+        one = rates[run.name]
+        figures[run.name] = {
+            **one.as_dict(),
+            "smallest_fmr": one.smallest_fmr,
+            "changes": _counts(found.get(run.name, [])),
+            "source_sha256": run.scores.source_sha256,
+        }
+    return json.dumps(figures, indent=1)
 
 
 def _counts(found: Sequence[Change]) -> dict[str, int]:
@@ -231,7 +236,5 @@ def _thumbnails(change: Change, folders: Sequence[Path]) -> dict[str, object]:
 
 def _strip(folder: Path, name: str) -> str:
     """The strip of the input `name` as a data URL; empty where the folder has none."""
-    for record in read_manifest(folder):
-        if record["path"] == name and "strip" in record:
-            return embedded(read_picture(folder, record["strip"]))
-    return ""
+    record = find_record(folder, name)
+    return embedded(read_picture(folder, record["strip"])) if record is not None and "strip" in record else ""
