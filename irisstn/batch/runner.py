@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +113,7 @@ def run_batch(
     progress: bool = False,
     limit_s: float = LIMIT_S,
     passed_over: Mapping[str, int] | None = None,
+    finish: Callable[[], object] | None = None,
 ) -> Summary:
     """Process inputs into an output folder.
 
@@ -148,6 +149,8 @@ def run_batch(
         Seconds after which an input fails; only in worker processes.
     passed_over : mapping of str to int, optional
         What `find_inputs` passed over, for the summary and run.json.
+    finish : callable, optional
+        Called at the end, while the folder is still locked: it writes the files about all outputs.
 
     Returns
     -------
@@ -190,6 +193,8 @@ def run_batch(
                         stop.wanted = stop.wanted or (fail_fast and outcome.failure is not None)
                         bar.advance(1, summary.failed)
                 manifest.sort(output.scratch)
+            if finish is not None:
+                finish()
             summary.seconds = time.monotonic() - started
             summary.stopped_by = stop.signal
             output.write_run_json(

@@ -154,6 +154,12 @@ def _run(job: Job, run: Run) -> None:
     out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
     passed_over: Counter[str] = Counter()
     samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out, passed_over=passed_over)
+    pages: list[Path] = []
+
+    def finish() -> None:
+        if isinstance(out, Path):
+            pages.append(_written_page(out, samples, job))
+
     summary = run_batch(
         job,
         samples,
@@ -166,10 +172,11 @@ def _run(job: Job, run: Run) -> None:
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
         passed_over=passed_over,
+        finish=finish,
     )
     if summary.note is not None:
         click.echo(f"Note: {summary.note}", err=True)
-    page = _written_page(out, samples, job) if isinstance(out, Path) else None
+    page = pages[0] if pages else None
     unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))

@@ -118,6 +118,7 @@ def _eye(label: Label) -> str:
 
 
 def known_labels(names: Iterable[str], labels: Iterable[Label | None]) -> tuple[Label, ...]:
+    """The `labels` of the inputs `names`. Raises DatasetError where one is None: an identity is not known."""
     found = []
     for name, label in zip(names, labels, strict=True):
         if label is None:

@@ -21,6 +21,8 @@ from irisstn.storage.local import LocalStorage, Storage
 from irisstn.storage.remote import RemoteStorage
 
 RUN = "run.json"
+REPORT, EMBEDDINGS = "report.html", "embeddings.npz"
+DERIVED = (REPORT, EMBEDDINGS)  # files about all outputs, which a run writes at its end
 _SCRATCH = ".unfinished"
 _REMEDY = "give --overwrite to begin it anew, or another folder"
 
@@ -107,6 +109,8 @@ def open_output_folder(
             _remove_outputs(folder, storage)
         else:
             note = _refuse_other_settings(folder, settings, str(out))
+        for name in DERIVED:
+            (folder / name).unlink(missing_ok=True)  # their existence proves that they are of the whole folder
         on_disk = isinstance(storage, LocalStorage)
         yield OutputFolder(storage, folder, scratch, settings, _now(), save, durable and on_disk, note)
 
@@ -171,7 +175,7 @@ def _remove_outputs(folder: Path, storage: Storage) -> None:
                     if isinstance(storage, LocalStorage):
                         for parent in list(Path(name).parents)[:-1]:
                             (folder / parent).rmdir()  # fails at the first folder that is not empty
-    for name in (MANIFEST, RUN, "report.html"):
+    for name in (MANIFEST, RUN):
         storage.remove(name)
         (folder / name).unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from irisstn.datasets import Sample
+from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.records import Record
@@ -15,7 +16,6 @@ from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
 from irisstn.report.templates import write_page
 
-PAGE = "report.html"
 SHOWN, FAILURES_SHOWN, REASONS_SHOWN = 60, 200, 10
 
 
