@@ -16,7 +16,7 @@ from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signa
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
-from irisstn.outputs.folder import OutputFolder, open_output_folder
+from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Json
@@ -181,7 +181,7 @@ def run_batch(
                 output.write_run_json({}, finished=False)
                 tasks = _tasks(samples, manifest, output)
                 with (
-                    GroupCommit(manifest, output.folder, durable=output.durable, save=output.save) as records,
+                    _commit(manifest, output) as records,
                     closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes,
                 ):
                     for outcome in outcomes:
@@ -203,6 +203,11 @@ def run_batch(
         except OSError as error:
             raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from error
     return summary
+
+
+def _commit(manifest: Manifest, output: OutputFolder) -> GroupCommit:
+    """The way of records to the `manifest` of `output`."""
+    return GroupCommit(manifest, output.folder, durable=output.durable, save=output.save, begun=[output.folder / RUN])
 
 
 @dataclass(frozen=True, slots=True)

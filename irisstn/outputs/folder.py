@@ -61,7 +61,10 @@ class OutputFolder:
     note: str | None = None
 
     def write_run_json(self, counts: dict[str, Json], *, finished: bool) -> None:
-        """Write run.json: the settings, when the run started and `finished`, and the `counts` of its inputs."""
+        """Write run.json: the settings, when the run started and `finished`, and the `counts` of its inputs.
+
+        That of the start, without counts, waits for the disk with the first records.
+        """
         about = {
             **with_digest(self.settings),
             "started": self.started,
@@ -69,7 +72,7 @@ class OutputFolder:
             "counts": counts,
         }
         text = json.dumps(about, indent=2).encode("ascii") + b"\n"
-        if self.durable and isinstance(self.storage, LocalStorage):
+        if self.durable and counts and isinstance(self.storage, LocalStorage):
             write_bytes_atomic(self.folder / RUN, text, scratch=self.scratch, durable=True)
         else:
             self.storage.write(RUN, text)

@@ -37,20 +37,24 @@ class GroupCommit:
         Whether to wait for the disk. If not, each record is appended at once.
     save : callable
         Called after each change of the manifest.
+    begun : sequence of Path
+        Files that the run has begun with, which have to be on the disk before its records.
     """
 
-    def __init__(self, manifest: Manifest, out: Path, *, durable: bool, save: Callable[[], None]) -> None:
+    def __init__(
+        self, manifest: Manifest, out: Path, *, durable: bool, save: Callable[[], None], begun: Sequence[Path] = ()
+    ) -> None:
         self._manifest, self._out, self._durable, self._save = manifest, out, durable, save
         self._changed = threading.Condition()
         self._waiting: list[Sequence[Record]] = []  # of each input
         self._closing = False
+        self._begun = (*begun, out) if begun else ()
         self._error: Exception | None = None
         self._known = {out}  # folders whose own names are on the disk
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         if self._durable:
-            sync(self._out.absolute().parent)
             self._thread.start()
         return self
 
@@ -103,6 +107,10 @@ class GroupCommit:
         return [record for records in group for record in records]
 
     def _write(self, group: Sequence[Record]) -> None:
+        if self._begun:
+            for path in (self._out.absolute().parent, *self._begun):
+                sync(path)
+            self._begun = ()
         files = sorted({self._out / name for record in group for name in _files(record)})
         begin_to_sync(files)
         for file in files:
@@ -113,8 +121,8 @@ class GroupCommit:
         self._save()
 
     def _above(self, files: Iterable[Path]) -> set[Path]:
-        """The folders with the names of folders that are new to this run, and the output folder at its first call."""
-        above = {self._out} if len(self._known) == 1 else set()
+        """The folders with the names of folders that are new to this run."""
+        above: set[Path] = set()
         for file in files:
             folder = file.parent
             while folder not in self._known:
