@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from irisstn.errors import ConfigError
+from irisstn.files import read_regular_file
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 20
@@ -69,10 +70,10 @@ def load_config(
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes: no configuration file")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular_file(path, max_bytes=MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # no text, or no regular file of a size that a configuration may have
         raise ConfigError(f"{path} cannot be read: {error}") from None
     values = _load(text, str(path))
     if values is None:

@@ -55,7 +55,8 @@ def find_inputs(
     if urls:
         if len(sources) > 1:
             raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
-        return _remote(urls[0].rstrip("/"), strips=strips, passed_over=passed_over)
+        folder = exclude if isinstance(exclude, str) else None
+        return _remote(urls[0].rstrip("/"), strips=strips, exclude=folder, passed_over=passed_over)
     wanted = [without_file_scheme(str(source)) for source in sources]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     if not outputs:
@@ -82,7 +83,7 @@ def out_folder(out: str) -> Path | str:
     return out if is_url(out) else Path(without_file_scheme(out))
 
 
-def _remote(url: str, *, strips: bool, passed_over: Counter[str] | None) -> list[RemoteSample]:
+def _remote(url: str, *, strips: bool, exclude: str | None, passed_over: Counter[str] | None) -> list[RemoteSample]:
     """The inputs at a URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -91,7 +92,7 @@ def _remote(url: str, *, strips: bool, passed_over: Counter[str] | None) -> list
         except OSError as error:
             raise DatasetError(f"{url} cannot be read: {error}") from None
         if not (folder / MANIFEST).exists():
-            return find_remote(url, passed_over=passed_over)
+            return find_remote(url, exclude=exclude, passed_over=passed_over)
         if not strips:
             raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
         found = _strips(folder, url)

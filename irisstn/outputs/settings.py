@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from irisstn.errors import OutputError
+from irisstn.files import read_regular_file
 from irisstn.outputs.records import Json
 
+_MAX_BYTES = 1 << 22
 DIGEST = "settings_sha256"
 
 
@@ -41,7 +43,7 @@ def read_settings(path: Path, *, name: str | None = None, remedy: str = "give an
         The file cannot be read or holds no object.
     """
     try:
-        held = json.loads(path.read_bytes())
+        held = json.loads(read_regular_file(path, max_bytes=_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         held = None
     if not isinstance(held, dict):

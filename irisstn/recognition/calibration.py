@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from irisstn.config import Strict
 from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
+from irisstn.files import read_regular_file, write_bytes_atomic
 from irisstn.weights import CALIBRATION, SHIPPED
 
+_MAX_BYTES = 1 << 16
 _TAIL = 0.01  # share of the non-mated similarities that is taken for the tail
 _FEWEST = 20  # similarities in the tail, and mated ones
 _ROUNDS = 50
@@ -108,7 +109,7 @@ class Calibration:
         place = SHIPPED if path is None else path
         file = place / CALIBRATION if place.is_dir() else place
         try:
-            stored = _File.model_validate_json(file.read_bytes())
+            stored = _File.model_validate_json(read_regular_file(file, max_bytes=_MAX_BYTES))
             calibration = cls(**stored.model_dump(exclude={"recognizer_sha256"}))
         except OSError as error:
             raise WeightsError(f"{file} cannot be read: {error.strerror or error}") from None

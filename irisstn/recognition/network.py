@@ -25,9 +25,10 @@ from irisstn.config import Strict
 from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
 from irisstn.stn.circular import CircularConv
-from irisstn.weights import RECOGNIZER
+from irisstn.weights import MAX_BYTES, RECOGNIZER
 from irisstn.weights_file import StoredModule
 
+_LARGEST_SIDE = 1024  # of the picture it works at, and channels of a layer
 _FLOOR = 2e-4  # added to the variance of gray levels in 0..1: noise of 3.6 of 255 levels is not blown up
 _LIMIT = 3.0  # deviations beyond which a pixel is a lash or a glint that the mask has missed
 
@@ -40,17 +41,22 @@ class StripNetConfig(Strict):
     size: tuple[int, int] = (32, 256)  # rows x columns that it works at; strips of other sizes are brought to it
     window: tuple[int, int] = (17, 33)  # rows x columns, odd: what a pixel is compared with
     widths: tuple[int, int, int, int] = (24, 48, 80, 128)  # channels at 1/2, 1/4, 1/4 and 1/8 of the size
-    sectors: int = Field(32, ge=1)  # places around the ring that the embedding keeps apart
-    rings: int = Field(2, ge=1)  # the same, from the pupil to the limbus
-    channels: int = Field(8, ge=1)  # floats for each such place
+    sectors: int = Field(32, ge=1, le=512)  # places around the ring that the embedding keeps apart
+    rings: int = Field(2, ge=1, le=64)  # the same, from the pupil to the limbus
+    channels: int = Field(8, ge=1, le=256)  # floats for each such place
     trunks: int = Field(1, ge=1, le=4)  # networks side by side, trained apart: their embeddings are joined
-    embedding: int = Field(0, ge=0)  # > 0: mix all places into so many floats; 0: keep them apart
+    embedding: int = Field(0, ge=0, le=8192)  # > 0: mix all places into so many floats; 0: keep them apart
     whitened: int = Field(0, ge=0)  # > 0: keep so many floats, in which eyes differ most; 0: all
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if any(side % 2 == 0 or side < 1 or side > limit for side, limit in zip(self.window, self.size, strict=True)):
             raise ValueError(f"a window of two odd sides within the size {self.size} is needed, got {self.window}")
+        if max(*self.widths, *self.size) > _LARGEST_SIDE or min(*self.widths, *self.size) < 1:
+            raise ValueError(f"widths and sizes of 1 to {_LARGEST_SIDE} are needed, got {self.widths}, {self.size}")
+        places = self.trunks * self.rings * self.sectors * self.channels
+        if max(places * self.embedding, self.unwhitened_size * self.whitened) > MAX_BYTES // 4:
+            raise ValueError("its matrices would be larger than a weights file may be")
         if self.whitened > self.unwhitened_size:
             raise ValueError(f"of {self.unwhitened_size} floats no more can be kept, asked for {self.whitened}")
         return self

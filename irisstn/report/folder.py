@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from irisstn.datasets import Sample
+from irisstn.errors import OutputError
 from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.records import Record
+from irisstn.outputs.settings import read_settings
 from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
 from irisstn.report.templates import write_page
@@ -85,6 +86,6 @@ def _evenly(out: Path, done: int) -> list[Record]:
 def _command(out: Path) -> str:
     """The command that made the folder, from run.json."""
     try:
-        return str(json.loads((out / RUN).read_bytes())["command"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_settings(out / RUN)["command"])
+    except (OutputError, KeyError):
         return "output"
