@@ -20,6 +20,7 @@ from irisstn.files import read_regular_file
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 20
+_MAX_BITS = 4096  # of a whole number
 
 
 class Strict(BaseModel):
@@ -93,9 +94,21 @@ def _parse(text: str) -> tuple[str, object]:
 def _load(text: str, where: str) -> object:
     try:
         # The loader is derived from SafeLoader, which creates plain values only.
-        return yaml.load(text, _Loader)
+        values: object = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+    if _has_huge_number(values):
+        raise ConfigError(f"{_short(where)}: a number of thousands of digits")
+    return values
+
+
+def _has_huge_number(values: object) -> bool:
+    """Whether a whole number in `values` is so large that Python refuses to write it."""
+    if isinstance(values, dict):
+        return any(_has_huge_number(part) for pair in values.items() for part in pair)
+    if isinstance(values, list | set | tuple):
+        return any(_has_huge_number(part) for part in values)
+    return isinstance(values, int) and values.bit_length() > _MAX_BITS
 
 
 class _Loader(yaml.SafeLoader):

@@ -7,10 +7,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
+from irisstn.images import SUFFIXES
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.records import Record, output_file
 from irisstn.storage.file_names import safe_name
@@ -85,6 +86,8 @@ def out_folder(out: str) -> Path | str:
 
 def _remote(url: str, *, strips: bool, exclude: str | None, passed_over: Counter[str] | None) -> list[RemoteSample]:
     """The inputs at a URL."""
+    if PurePosixPath(url).suffix.lower() in SUFFIXES or any(letter in url for letter in "*?["):  # no folder
+        return find_remote(url, exclude=exclude, passed_over=passed_over)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:

@@ -200,7 +200,8 @@ class WorkerPool:
             worker.process.join(5)
             code = worker.process.exitcode
             if not worker.ready:
-                raise RuntimeError(f"a worker process ended before its first picture (exit code {code})") from None
+                reason = f"a worker process ended before its first picture (exit code {code})"
+                raise IrisError(reason, stage="process") from None
             yield self._replace(worker, f"ended the worker process (exit code {code})")
             return
         worker.since = time.monotonic()
@@ -247,5 +248,7 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
                 connection.send(run_task(connection.recv(), process, storage))
     except IrisError as error:
         connection.send(error)
+    except ModuleNotFoundError as error:
+        connection.send(IrisError(f"{error.name} is not installed: pip install {error.name}"))
     except (EOFError, OSError):
         return

@@ -164,8 +164,8 @@ def run_batch(
     IrisError
         The job cannot start, or the cluster cannot be reached.
     """
-    if workers < 1:
-        raise ValueError(f"at least one worker is needed, got {workers}")
+    if workers < 1 or not limit_s > 0:
+        raise ValueError(f"at least one worker and a limit above 0 are needed, got {workers} and {limit_s}")
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()
@@ -234,20 +234,33 @@ def _outcomes(
 
 def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterator[Task]:
     """A task for each of `samples`; those whose files would overwrite others fail with that reason."""
-    refused, settings = _case_collisions(samples, output), record_digest(output.settings)
+    refused, settings = _collisions(samples, output), record_digest(output.settings)
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
         yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings)
 
 
-def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
-    """The reason why a sample is refused, by its name, on a file system that does not distinguish A.png from a.png."""
+def _collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
+    """The reason why a sample is refused, by its name, where its files would have the names of others.
+
+    On a file system that does not distinguish A.png from a.png; and where the folder a.png.png stands beside a.png.
+    """
+    folders: set[str] = set()
+    for sample in samples:
+        folder = sample.name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    reasons = {
+        sample.name: f"its files would have the name of the folder {sample.name}.png of other inputs"
+        for sample in samples
+        if f"{sample.name}.png" in folders
+    }
     (output.scratch / "case").touch()
     if not isinstance(output.storage, LocalStorage) or not (output.scratch / "CASE").exists():
-        return {}
+        return reasons
     first: dict[str, str] = {}
-    reasons = {}
     for sample in samples:
         other = first.setdefault(unicodedata.normalize("NFC", sample.name).casefold(), sample.name)
         if other != sample.name:

@@ -19,8 +19,8 @@ from irisstn.outputs.records import (
     format_record,
     has_its_files,
     output_file,
-    output_files,
     sizes_of,
+    written_files,
 )
 from irisstn.storage.local import Storage
 from irisstn.storage.remote import is_url, read_url
@@ -195,7 +195,7 @@ def remove_outputs(task: Task, storage: Storage) -> None:
     """Remove the outputs of a failed input: those of an earlier success, and an incomplete set of this run."""
     names = {output_file(field, task.name) for field in FILES}
     with suppress(DatasetError):
-        names.update(output_files(task.earlier) if task.earlier is not None else [])
+        names.update(written_files(task.earlier) if task.earlier is not None else [])
     for name in names:
         with suppress(OSError, ValueError):  # a name that no file can have: too long, or with a NUL character
             storage.remove(name)

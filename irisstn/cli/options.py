@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -104,6 +105,13 @@ class Run:
     quiet: bool
 
 
+def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """`value`. Raises click.BadParameter where it is NaN, which a range does not refuse."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number")
+    return value
+
+
 def folder_command(command: Command) -> Command:
     """Add the arguments and options that every folder command has; the command gets those of `Run` as `run`."""
 
@@ -128,6 +136,7 @@ def folder_command(command: Command) -> Command:
             default=limit_s,
             show_default=True,
             type=click.FloatRange(0, min_open=True),
+            callback=_a_number,
             help="A picture that takes longer fails; only with more than one worker.",
         ),
         click.option(

@@ -13,7 +13,7 @@ from pathlib import Path
 from irisstn.errors import DatasetError, OutputError
 from irisstn.files import set_aside, write_bytes_atomic
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.records import Json, output_files
+from irisstn.outputs.records import Json, written_files
 from irisstn.outputs.remote_manifest import mirrored_manifest
 from irisstn.outputs.settings import DIGEST, read_settings, record_digest, require_same_settings, with_digest
 from irisstn.storage import lock
@@ -172,8 +172,8 @@ def _remove_outputs(folder: Path, storage: Storage) -> None:
     """Remove the files that the manifest names, then the manifest: only what this program has written."""
     for record in read_manifest(folder):
         with suppress(DatasetError):
-            for name in output_files(record):
-                with suppress(OSError):
+            for name in written_files(record):
+                with suppress(OSError, ValueError):
                     storage.remove(name)
                     if isinstance(storage, LocalStorage):
                         for parent in list(Path(name).parents)[:-1]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal, TypedDict, cast
+from typing import Literal, TypedDict, TypeGuard, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -259,6 +259,16 @@ def read_ring(line: str) -> Segmentation:
     return read_segmentation_fields(record, iris_mask=nowhere, usable=nowhere)
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether `value`, from a record that others may have changed, is a finite number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def pupil_ratio(record: RecordFields) -> float | None:
     """The pupil's radius divided by the iris', from the fitted ellipses of `record`; None where it has none.
 
@@ -272,7 +282,7 @@ def pupil_ratio(record: RecordFields) -> float | None:
     radii = []
     for ellipse in (record.get("pupil"), record.get("iris")):
         axes = [ellipse.get("a"), ellipse.get("b")] if isinstance(ellipse, dict) else []
-        lengths = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
+        lengths = [float(axis) for axis in axes if is_number(axis) and axis > 0]
         if len(lengths) != 2:
             return None
         radii.append(math.sqrt(lengths[0] * lengths[1]))
@@ -298,6 +308,20 @@ def output_files(record: Record) -> list[str]:
         for variant in variants:
             names += [output_file("strip", safe_name(variant)), output_file("strip_mask", safe_name(variant))]
     return [safe_name(name) for name in names]
+
+
+def written_files(record: Record) -> list[str]:
+    """Those of the `output_files` of a record that a run has written: their names follow from the input's.
+
+    A manifest that others have changed may name any other file, which must not be removed.
+    """
+    name = record["path"]
+    names = [output_file(field, name) for field in FILES if record.get(field) == output_file(field, name)]
+    variants = record.get("variants")
+    for variant in variants if isinstance(variants, list) else []:
+        if isinstance(variant, str) and variant.startswith(f"{name}.v"):
+            names += [output_file("strip", variant), output_file("strip_mask", variant)]
+    return [safe_name(one) for one in names]
 
 
 def sizes_of(record: Record, files: Mapping[str, bytes]) -> list[int]:

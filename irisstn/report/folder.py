@@ -39,17 +39,18 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         OUT/report.html.
     """
     figures, reasons = Figures(), Counter[str]()
-    failures: list[Record] = []
-    done = 0
+    failures: list[dict[str, str]] = []
+    spread = _EvenlySpread(SHOWN)
     for record in _inputs(out):
         if record.get("status") == "ok":
-            done += 1
             figures.add(record)
+            spread.add(record)
             continue
-        reasons[f"{record.get('stage')}: {record.get('reason')}"] += 1
+        stage, reason = str(record.get("stage")), str(record.get("reason"))
+        reasons[f"{stage}: {reason}"] += 1
         if len(failures) < FAILURES_SHOWN:
-            failures.append(record)
-    shown = _evenly(out, done)
+            failures.append({"path": record["path"], "stage": stage, "reason": reason})
+    shown = spread.chosen()
     names = {record["path"] for record in shown}
     paths = {sample.name: sample.path for sample in samples if sample.name in names}
     width, height = HISTOGRAM_SIZE
@@ -57,7 +58,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         out / PAGE,
         "folder.html",
         title=f"irisstn {_command(out)}",
-        done=done,
+        done=spread.total,
         failed=reasons.total(),
         shown=len(shown),
         cards=[card(out, record, paths.get(record["path"])) for record in shown],
@@ -75,12 +76,26 @@ def _inputs(out: Path) -> Iterator[Record]:
     return (record for record in read_manifest(out) if "variant_of" not in record)
 
 
-def _evenly(out: Path, done: int) -> list[Record]:
-    """About `SHOWN` of the `done` records of inputs that were processed."""
-    count = min(done, SHOWN)
-    wanted = {index * done // count for index in range(count)} if count else set()
-    good = (record for record in _inputs(out) if record.get("status") == "ok")
-    return [record for index, record in enumerate(good) if index in wanted]
+class _EvenlySpread:
+    """About `count` of many records, evenly spread, chosen while they pass by: no more than twice as many are held."""
+
+    def __init__(self, count: int) -> None:
+        self.total = 0
+        self._count, self._step = count, 1
+        self._held: list[Record] = []
+
+    def add(self, record: Record) -> None:
+        """Take the next record."""
+        if self.total % self._step == 0:
+            self._held.append(record)
+        self.total += 1
+        if len(self._held) >= 2 * self._count:
+            self._held, self._step = self._held[::2], 2 * self._step
+
+    def chosen(self) -> list[Record]:
+        """The records."""
+        count = min(len(self._held), self._count)
+        return [self._held[index * len(self._held) // count] for index in range(count)]
 
 
 def _command(out: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +52,9 @@ class LocalStorage:
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name` into `scratch`, then rename it, without waiting for the disk. Raises OSError."""
-        write_bytes_atomic(self.root / name, data, scratch=self.scratch)
+        path = self.root / name
+        _require_inside(self.root, path.parent)
+        write_bytes_atomic(path, data, scratch=self.scratch)
 
     def size(self, name: str) -> int | None:
         """The size of the regular file `name` in bytes; None where there is none. Raises OSError."""
@@ -62,4 +66,13 @@ class LocalStorage:
 
     def remove(self, name: str) -> None:
         """Remove the file `name`; its folder stays, because another worker may be about to write to it."""
-        (self.root / name).unlink(missing_ok=True)
+        path = self.root / name
+        _require_inside(self.root, path.parent)
+        path.unlink(missing_ok=True)
+
+
+@lru_cache(4096)  # a run writes many files to each folder
+def _require_inside(root: Path, folder: Path) -> None:
+    """Raise OSError where a symbolic link below `root` makes `folder` lie elsewhere."""
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise OSError(errno.ELOOP, f"{folder} is a symbolic link that leads out of the output folder")

@@ -19,8 +19,6 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} cannot be made: {error.strerror or error}") from None
-    except ValueError as error:  # a name with a NUL character
-        raise OutputError(f"{out} cannot be made: {error}") from None
 
 
 @contextmanager

@@ -222,8 +222,19 @@ def _find(system: Any, root: str) -> list[str]:
     """The files below `root`. An error in a folder is raised, where fsspec's own `find` would pass it over."""
     from fsspec.spec import AbstractFileSystem  # noqa: PLC0415
 
-    generic = getattr(type(system), "find", None) is AbstractFileSystem.find
-    return list(system.find(root, on_error="raise") if generic else system.find(root))
+    if getattr(type(system), "find", None) is not AbstractFileSystem.find:
+        return list(system.find(root))  # object stores list all keys at once
+    found: list[str] = []
+    folders, seen = [root], {root.rstrip("/")}
+    while folders:
+        for about in system.ls(folders.pop(), detail=True):
+            name = about["name"].rstrip("/")
+            if about["type"] != "directory":
+                found.append(about["name"])
+            elif name not in seen:
+                seen.add(name)
+                folders.append(name)
+    return found
 
 
 def _outside(found: list[str], system: Any, exclude: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from irisstn.config import Strict
 from irisstn.errors import DatasetError, IrisError, OutputError
@@ -75,6 +75,14 @@ class RenderedConfig(Strict):
         None,
         description="Folder that keeps the eyes for other runs. null: the run's folder, until the run has finished.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _known(cls, cameras: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(cameras) - set(CAMERAS))
+        if unknown:
+            raise ValueError(f"no camera {', '.join(unknown)}; there are {', '.join(CAMERAS)}")
+        return cameras
 
     def folder(self, seed: int, run: Path) -> Path:
         """Choose the folder of the rendered eyes.
