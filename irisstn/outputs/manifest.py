@@ -54,6 +54,7 @@ class Manifest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+        self._spans.clear()  # hundreds of megabytes, where there are a million inputs
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -129,15 +130,21 @@ def read_manifest(out: Path) -> Iterator[Record]:
     Record
         The last record of each path. Lines that are no record are skipped.
     """
+    for line in read_lines(out):
+        record = parse_record(line)
+        if record is not None:
+            yield record
+
+
+def read_lines(out: Path) -> Iterator[bytes]:
+    """The lines of the records that `read_manifest` yields, for those who need little of each."""
     path = out / MANIFEST
     if not path.is_file():
         return
     with path.open("rb") as file:
         spans = index_records(path)
         for name in sorted(spans):
-            record = parse_record(read_line(file.fileno(), spans[name]))
-            if record is not None:
-                yield record
+            yield read_line(file.fileno(), spans[name])
 
 
 def find_record(out: Path, name: str) -> Record | None:
@@ -159,12 +166,8 @@ def manifest_digest(out: Path) -> str:
     hold this digest, so that whoever reads them can tell whether the folder has changed since.
     """
     digest = hashlib.sha256()
-    path = out / MANIFEST
-    if path.is_file():
-        with path.open("rb") as file:
-            spans = index_records(path)
-            for name in sorted(spans):
-                digest.update(_SECONDS.sub(b"", read_line(file.fileno(), spans[name])))
+    for line in read_lines(out):
+        digest.update(_SECONDS.sub(b"", line))
     return digest.hexdigest()
 
 

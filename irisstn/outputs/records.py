@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, TypedDict, TypeGuard, cast
 
@@ -160,6 +161,7 @@ def parse_record(line: bytes) -> Record | None:
     return cast("Record", record)
 
 
+_FIGURES = re.compile(rb'"(quality|rectification)":(\{[^{}]*\})')
 _BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
 
 
@@ -175,6 +177,22 @@ def path_of_line(line: bytes) -> str | None:
             return name.decode("ascii")
     record = parse_record(line)
     return record["path"] if record is not None else None
+
+
+def figures_of_line(line: bytes) -> RecordFields | None:
+    """Quality figures and parameters in a line that `format_record` wrote of an input that was processed.
+
+    Returns
+    -------
+    RecordFields or None
+        None for any other line, which has to be parsed as a whole.
+    """
+    if not line.startswith(_BEGIN) or b',"status":"ok",' not in line:
+        return None
+    try:
+        return cast("RecordFields", {name.decode(): json.loads(text) for name, text in _FIGURES.findall(line)})
+    except ValueError:
+        return None
 
 
 def format_record(record: Record) -> bytes:
@@ -261,6 +279,8 @@ def read_ring(line: str) -> Segmentation:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether `value`, from a record that others may have changed, is a finite number that a float can hold."""
+    if type(value) is float:  # nearly always
+        return math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

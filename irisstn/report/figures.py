@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.outputs.records import Record, is_number
+from irisstn.outputs.records import RecordFields, is_number
 
 HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
 _BINS = 24
@@ -48,7 +48,7 @@ class Figures:
     def __init__(self) -> None:
         self._values: dict[str, array[float]] = {}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: RecordFields) -> None:
         """Add the quality figures and the parameters of one record."""
         for values in (record.get("quality"), record.get("rectification")):
             if isinstance(values, dict):

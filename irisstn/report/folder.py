@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from irisstn.datasets import Sample
 from irisstn.errors import OutputError
 from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
-from irisstn.outputs.manifest import read_manifest
-from irisstn.outputs.records import Record
+from irisstn.outputs.manifest import read_lines
+from irisstn.outputs.records import figures_of_line, parse_record
 from irisstn.outputs.settings import read_settings
 from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
@@ -41,16 +41,26 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     figures, reasons = Figures(), Counter[str]()
     failures: list[dict[str, str]] = []
     spread = _EvenlySpread(SHOWN)
-    for record in _inputs(out):
+    for line in read_lines(out):
+        if b'"variant_of":' in line:
+            continue
+        found = figures_of_line(line)
+        if found is not None:
+            figures.add(found)
+            spread.add(line)
+            continue
+        record = parse_record(line)
+        if record is None:
+            continue
         if record.get("status") == "ok":
             figures.add(record)
-            spread.add(record)
+            spread.add(line)
             continue
         stage, reason = str(record.get("stage")), str(record.get("reason"))
         reasons[f"{stage}: {reason}"] += 1
         if len(failures) < FAILURES_SHOWN:
             failures.append({"path": record["path"], "stage": stage, "reason": reason})
-    shown = spread.chosen()
+    shown = [record for line in spread.chosen() if (record := parse_record(line)) is not None]
     names = {record["path"] for record in shown}
     paths = {sample.name: sample.path for sample in samples if sample.name in names}
     width, height = HISTOGRAM_SIZE
@@ -71,29 +81,24 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     return out / PAGE
 
 
-def _inputs(out: Path) -> Iterator[Record]:
-    """The records of the inputs, without those of variants."""
-    return (record for record in read_manifest(out) if "variant_of" not in record)
-
-
 class _EvenlySpread:
-    """About `count` of many records, evenly spread, chosen while they pass by: no more than twice as many are held."""
+    """About `count` of many lines, evenly spread, chosen while they pass by: no more than twice as many are held."""
 
     def __init__(self, count: int) -> None:
         self.total = 0
         self._count, self._step = count, 1
-        self._held: list[Record] = []
+        self._held: list[bytes] = []
 
-    def add(self, record: Record) -> None:
-        """Take the next record."""
+    def add(self, line: bytes) -> None:
+        """Take the next line."""
         if self.total % self._step == 0:
-            self._held.append(record)
+            self._held.append(line)
         self.total += 1
         if len(self._held) >= 2 * self._count:
             self._held, self._step = self._held[::2], 2 * self._step
 
-    def chosen(self) -> list[Record]:
-        """The records."""
+    def chosen(self) -> list[bytes]:
+        """The lines."""
         count = min(len(self._held), self._count)
         return [self._held[index * len(self._held) // count] for index in range(count)]
 
