@@ -48,10 +48,10 @@ class Comparisons:
         if self.mated_subjects.shape != self.mated.shape or self.non_mated_subjects.shape != (len(self.non_mated), 2):
             raise ValueError("each comparison needs its subjects: mated_subjects (G,), non_mated_subjects (I, 2)")
 
-    def non_mated_counts(self) -> tuple[Float, NDArray[np.int64]]:
+    def non_mated_counts(self) -> tuple[Float, Float]:
         """Non-mated distances, ascending, and how often each occurs."""
         values, counts = np.unique(self.non_mated, return_counts=True)
-        return values, counts.astype(np.int64)
+        return values, counts.astype(float)
 
 
 def compare_all(

@@ -36,8 +36,8 @@ class CountedComparisons:
         Number of the subject of each mated comparison.
     values : Float, shape (B,)
         Middles of the intervals of non-mated distances, ascending.
-    counts : NDArray[numpy.int64], shape (B,)
-        Number of non-mated comparisons in each interval.
+    counts : Float, shape (B,)
+        Number of non-mated comparisons in each interval; halves where rounding moves one order of a pair to the next.
     thresholds : Float, shape (T,)
         Distances, ascending.
     by_subject : NDArray[numpy.float32], shape (S, T + 1)
@@ -49,13 +49,13 @@ class CountedComparisons:
     mated: Float
     mated_subjects: Ints
     values: Float
-    counts: NDArray[np.int64]
+    counts: Float
     thresholds: Float
     by_subject: NDArray[np.float32]
     samples: int
     failed: int
 
-    def non_mated_counts(self) -> tuple[Float, NDArray[np.int64]]:
+    def non_mated_counts(self) -> tuple[Float, Float]:
         """Non-mated distances, ascending, and how often each occurs."""
         held = self.counts > 0
         return self.values[held], self.counts[held]
@@ -153,7 +153,7 @@ def count_all(
         mated=np.concatenate([mated[order][once], np.full(len(lost), np.inf)]),
         mated_subjects=np.concatenate([person[first[once]], np.asarray(lost, np.intp)]).astype(np.intp),
         values=lowest + step * (np.arange(_BINS) + 0.5),
-        counts=counts[:_BINS] // 2,
+        counts=counts[:_BINS] / 2,
         thresholds=thresholds,
         by_subject=by_subject[:, :-1],
         samples=len(eye) + len(failed),

@@ -150,7 +150,7 @@ def error_rates(
         resampled = (table.figures(weight, fmr_levels) for weight in weights)
     spread = np.array(list(resampled)).reshape(-1, len(figures))
     estimates = [_estimate(value, spread[:, i], len(mated)) for i, value in enumerate(figures)]
-    non_mated = int(counts.sum())
+    non_mated = round(float(counts.sum()))
     return ErrorRates(
         eer=estimates[0],
         fnmr_at=dict(zip(fmr_levels, estimates[1:], strict=True)),
@@ -178,7 +178,7 @@ def _estimate(value: float, spread: Float, mated: int) -> Estimate:
     return Estimate(value, float(min(low, value)), float(max(high, value)))
 
 
-def _d_prime(mated: Float, values: Float, counts: NDArray[np.int64]) -> float:
+def _d_prime(mated: Float, values: Float, counts: Float) -> float:
     """d' of the `mated` distances and of the non-mated `values`, which occur as often as `counts` says."""
     if not len(mated):
         return float("nan")

@@ -31,6 +31,7 @@ from irisstn.outputs.manifest import MANIFEST, manifest_digest
 from irisstn.storage.lock import locked, make_folder
 
 ABOUT, SCORES = "match.json", "scores.npy"
+_BLOCKS_MAPPED = 256  # blocks of scores that stay in memory: 64 MB
 _MAX_ABOUT = 1 << 20  # bytes
 
 
@@ -79,10 +80,10 @@ def write_scores(
             (out / ABOUT).unlink(missing_ok=True)  # its existence proves the other files
             sync(out)
             with _new_matrix(out / SCORES, shape) as matrix:
-                for i, j, block in score_blocks(rows, others, max_shift=max_shift):
+                for number, (i, j, block) in enumerate(score_blocks(rows, others, max_shift=max_shift)):
                     matrix[i : i + block.shape[0], j : j + block.shape[1]] = block
                     progress(block.size)
-                    if j == 0:
+                    if number % _BLOCKS_MAPPED == 0:
                         release(matrix)
                 if pairs:
                     _write_pairs(rows, columns, matrix, out / "pairs.csv")

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
 from irisstn.evaluation import (
     RESAMPLES,
+    Comparisons,
+    CountedComparisons,
     ErrorRates,
     Estimate,
     Scores,
@@ -134,7 +138,7 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         Matplotlib is not installed.
     """
     require_matplotlib()
-    compared = {run.name: run.scores.comparisons() for run in runs}
+    compared = {run.name: _comparisons(run) for run in runs}
     for name, comparisons in compared.items():
         if not len(comparisons.mated) or not len(comparisons.non_mated_counts()[0]):
             raise DatasetError(f"{name} needs two pictures of the same eye, and pictures of two eyes")
@@ -150,6 +154,17 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         except OSError as error:
             raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
     return rates
+
+
+def _comparisons(run: EvaluatedRun) -> Comparisons | CountedComparisons:
+    """The comparisons of `run`. Raises DatasetError where a distance is NaN."""
+    try:
+        comparisons = run.scores.comparisons()
+    except ValueError as error:
+        raise DatasetError(f"{run.name}: {error}") from None
+    if np.isnan(comparisons.mated).any() or np.isnan(comparisons.non_mated_counts()[0]).any():
+        raise DatasetError(f"{run.name}: a distance is not a number")
+    return comparisons
 
 
 def _figures(runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, list[Change]]) -> str:
