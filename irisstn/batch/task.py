@@ -13,15 +13,8 @@ from pathlib import Path
 from irisstn.batch.jobs.job import JobInput, Process
 from irisstn.errors import DatasetError, ImageError, IrisError
 from irisstn.images import read_file
-from irisstn.outputs.records import (
-    FILES,
-    Record,
-    format_record,
-    has_its_files,
-    output_file,
-    sizes_of,
-    written_files,
-)
+from irisstn.outputs.record_files import has_its_files, sizes_of, written_files
+from irisstn.outputs.records import FILES, Record, format_record, output_file
 from irisstn.storage.local import Storage
 from irisstn.storage.remote import is_url, read_url
 

@@ -63,7 +63,9 @@ class Scores:
         """The distances among the inputs with the numbers `members` (k,), (k, k)."""
         if isinstance(self.source, Templates):
             return score_among(self.source, members, max_shift=self.max_shift)
-        return np.asarray(self.source[np.ix_(members, members)])
+        block = np.array(self.source[np.ix_(members, members)])
+        release(self.source)  # the system maps the surroundings of what is read: with many eyes, the whole file
+        return block
 
     def comparisons(self) -> Comparisons | CountedComparisons:
         """Mated and non-mated comparisons, with failures to enrol; counted where there are more than `EXACT_PAIRS`.

@@ -13,7 +13,8 @@ from pathlib import Path
 from irisstn.errors import DatasetError, OutputError
 from irisstn.files import set_aside, write_bytes_atomic
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.records import Json, written_files
+from irisstn.outputs.record_files import written_files
+from irisstn.outputs.records import Json
 from irisstn.outputs.remote_manifest import mirrored_manifest
 from irisstn.outputs.settings import DIGEST, read_settings, record_digest, require_same_settings, with_digest
 from irisstn.storage import lock

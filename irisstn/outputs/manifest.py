@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from irisstn.files import sync
-from irisstn.outputs.records import Record, format_record, parse_record, path_of_line
+from irisstn.outputs.record_lines import path_of_line
+from irisstn.outputs.records import Record, format_record, parse_record
 
 MANIFEST = "manifest.jsonl"
 _LONGEST_LINE = 1 << 26  # bytes; a longer line is no record

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Mapping
 from typing import Literal, TypedDict, TypeGuard, cast
 
 import numpy as np
@@ -161,40 +159,6 @@ def parse_record(line: bytes) -> Record | None:
     return cast("Record", record)
 
 
-_FIGURES = re.compile(rb'"(quality|rectification)":(\{[^{}]*\})')
-_BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
-
-
-def path_of_line(line: bytes) -> str | None:
-    """The path of the record in a line of a manifest; None where the line is none.
-
-    A line as `format_record` writes it is not parsed as a whole, which would take nine tenths of the time of a resumed
-    run.
-    """
-    if line.startswith(_BEGIN) and line.endswith(_END) and b"\0" not in line:
-        name = line[len(_BEGIN) : line.find(b'"', len(_BEGIN))]
-        if name.isascii() and b"\\" not in name:
-            return name.decode("ascii")
-    record = parse_record(line)
-    return record["path"] if record is not None else None
-
-
-def figures_of_line(line: bytes) -> RecordFields | None:
-    """Quality figures and parameters in a line that `format_record` wrote of an input that was processed.
-
-    Returns
-    -------
-    RecordFields or None
-        None for any other line, which has to be parsed as a whole.
-    """
-    if not line.startswith(_BEGIN) or b',"status":"ok",' not in line:
-        return None
-    try:
-        return cast("RecordFields", {name.decode(): json.loads(text) for name, text in _FIGURES.findall(line)})
-    except ValueError:
-        return None
-
-
 def format_record(record: Record) -> bytes:
     """The line of a manifest that holds `record`, in ASCII, with its end.
 
@@ -328,43 +292,6 @@ def output_files(record: Record) -> list[str]:
         for variant in variants:
             names += [output_file("strip", safe_name(variant)), output_file("strip_mask", safe_name(variant))]
     return [safe_name(name) for name in names]
-
-
-def written_files(record: Record) -> list[str]:
-    """Those of the `output_files` of a record that a run has written: their names follow from the input's.
-
-    A manifest that others have changed may name any other file, which must not be removed.
-    """
-    name = record["path"]
-    names = [output_file(field, name) for field in FILES if record.get(field) == output_file(field, name)]
-    variants = record.get("variants")
-    for variant in variants if isinstance(variants, list) else []:
-        if isinstance(variant, str) and variant.startswith(f"{name}.v"):
-            names += [output_file("strip", variant), output_file("strip_mask", variant)]
-    return [safe_name(one) for one in names]
-
-
-def sizes_of(record: Record, files: Mapping[str, bytes]) -> list[int]:
-    """The field `file_sizes` of `record`: the size in bytes of each of its `output_files`, in their order."""
-    return [len(files[name]) for name in output_files(record)]
-
-
-def has_its_files(record: Record, size_of: Callable[[str], int | None]) -> bool:
-    """Whether the files that a record names are there, with the sizes that it tells.
-
-    Parameters
-    ----------
-    record : Record
-        A record whose status is ok.
-    size_of : callable
-        The size in bytes of a file below OUT; None where there is none.
-    """
-    sizes = record.get("file_sizes")
-    try:
-        names = output_files(record)
-    except DatasetError:
-        return False
-    return isinstance(sizes, list) and len(sizes) == len(names) and sizes == [size_of(name) for name in names]
 
 
 def _boundary_fields(boundary: Boundary, decimals: int | None) -> BoundaryFields:

@@ -11,7 +11,8 @@ from irisstn.errors import OutputError
 from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
 from irisstn.outputs.manifest import read_lines
-from irisstn.outputs.records import figures_of_line, parse_record
+from irisstn.outputs.record_lines import figures_of_line
+from irisstn.outputs.records import parse_record
 from irisstn.outputs.settings import read_settings
 from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
