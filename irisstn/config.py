@@ -16,9 +16,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from irisstn.errors import ConfigError
+from irisstn.files import read_regular_file
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 20
+_MAX_BITS = 4096  # of a whole number
 
 
 class Strict(BaseModel):
@@ -69,10 +71,10 @@ def load_config(
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes: no configuration file")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular_file(path, max_bytes=MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # no text, or no regular file of a size that a configuration may have
         raise ConfigError(f"{path} cannot be read: {error}") from None
     values = _load(text, str(path))
     if values is None:
@@ -92,9 +94,21 @@ def _parse(text: str) -> tuple[str, object]:
 def _load(text: str, where: str) -> object:
     try:
         # The loader is derived from SafeLoader, which creates plain values only.
-        return yaml.load(text, _Loader)
+        values: object = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+    if _has_huge_number(values):
+        raise ConfigError(f"{_short(where)}: a number of thousands of digits")
+    return values
+
+
+def _has_huge_number(values: object) -> bool:
+    """Whether a whole number in `values` is so large that Python refuses to write it."""
+    if isinstance(values, dict):
+        return any(_has_huge_number(part) for pair in values.items() for part in pair)
+    if isinstance(values, list | set | tuple):
+        return any(_has_huge_number(part) for part in values)
+    return isinstance(values, int) and values.bit_length() > _MAX_BITS
 
 
 class _Loader(yaml.SafeLoader):

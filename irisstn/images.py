@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import stat
 from pathlib import Path
 
 import cv2
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import ImageError
+from irisstn.files import read_regular_file, write_bytes_atomic
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray
 from irisstn.image_decoding import decode
@@ -90,20 +88,11 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         Where `path` is not a regular file, cannot be opened, is too large, or grows while it is read.
     """
     try:
-        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError("not a regular file")
-            if status.st_size > max_bytes:
-                raise ImageError(f"the file has {status.st_size} bytes, more than the limit of {max_bytes}")
-            data = file.read(status.st_size + 1)  # with a larger count Python would allocate that much
+        return read_regular_file(path, max_bytes=max_bytes)
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from None
-    if len(data) > status.st_size:
-        raise ImageError("the file grows while it is read")
-    return data
+    except ValueError as error:  # also where the path holds a NUL character
+        raise ImageError(str(error)) from None
 
 
 def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
@@ -203,30 +192,3 @@ def _encode(suffix: str, picture: Gray, options: tuple[int, ...]) -> bytes:
     if not succeeded:
         raise ValueError(f"a picture of {picture.shape} cannot be written as {suffix}")
     return bytes(data)
-
-
-def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None) -> None:
-    """Write a file so that at any moment `path` holds the complete new content, or what it held before.
-
-    Parameters
-    ----------
-    path : Path
-        The file; missing parent folders are created.
-    data : bytes
-        The content.
-    scratch : Path, optional
-        Folder of the temporary file, in the same file system; by default that of `path`.
-
-    Raises
-    ------
-    OSError
-        Where the file cannot be written; the temporary file is then removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 
 from irisstn.config import Strict
 from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
-from irisstn.weights import SHIPPED
+from irisstn.files import require_regular_file, write_bytes_atomic
+from irisstn.weights import MAX_BYTES, SHIPPED
 
-MAX_BYTES = 64 << 20
 _MAX_CONFIG = 1 << 16  # characters
 _KEY = "irisstn"  # one key only: safetensors writes several in any order, but equal weights must give equal bytes
 
@@ -92,7 +91,7 @@ class StoredModule(nn.Module):
         path : Path
             The file; missing parent folders are created.
         """
-        write_bytes_atomic(path, self._packed())
+        write_bytes_atomic(path, self._packed(), durable=True)
 
     @property
     def weights_sha256(self) -> str:
@@ -148,14 +147,14 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, object], dict[str, Te
         Where the file is missing, too large, damaged or of another kind.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise WeightsError(f"{path} has {size} bytes, more than the {MAX_BYTES} that weights may have")
+        require_regular_file(path, max_bytes=MAX_BYTES)
         with safe_open(path, framework="pt", device="cpu") as file:
             config = _config(path, kind, file.metadata())
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
     except SafetensorError as error:
         raise WeightsError(f"{path} is no safetensors file, or damaged: {error}") from None
     return config, state

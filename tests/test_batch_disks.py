@@ -63,7 +63,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_run_and_the_next_run_resumes(small_disk: Path, tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 40)
     out = small_disk / "out"
-    (small_disk / "ballast").write_bytes(bytes(40 << 10))
+    run_batch(TextJob(), samples[:2], out)
+    (small_disk / "ballast").write_bytes(bytes(32 << 10))
     with pytest.raises(OutputError, match="No space left") as error:
         run_batch(TextJob(), samples, out, workers=workers)
     assert error.value.stage == "write"

@@ -28,7 +28,7 @@ def test_a_killed_and_resumed_run_gives_the_bytes_of_one_that_was_not_killed(tmp
     samples = inputs(tmp_path / "in", 60, a="bad")
     out = tmp_path / "out"
     for done in (5, 30):
-        run = run_in_process(tmp_path / "in", out, 0.01, workers)
+        run = run_in_process(tmp_path / "in", out, 0.05, workers)
         wait_for_records(out, done)
         run.kill()
         run.communicate()

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="arg-type, override, return-value"
+# mypy: disable-error-code="arg-type, misc, override, return-value, union-attr"
 """The runner with inputs and outputs at URLs, and on Ray: the same bytes as on one machine."""
 
 import json
@@ -8,10 +8,13 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+from fsspec.spec import AbstractFileSystem
 from output_files import contents
 from text_job import TextJob, inputs
 
@@ -24,6 +27,7 @@ from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs.manifest import read_manifest
 from irisstn.storage.local import LocalStorage
+from irisstn.storage.remote import RemoteStorage
 
 MEMORY = fsspec.filesystem("memory")
 
@@ -281,3 +285,101 @@ def test_a_cluster_that_is_not_there(tmp_path: Path):
     done = run_python("-m", "irisstn", *arguments, "--engine", "ray")
     assert done.returncode == 2
     assert "no Ray cluster at 127.0.0.1:1" in done.stderr
+
+
+class Unsure(MemoryFileSystem):
+    """A storage that answers some requests with an error of the server, as object stores do now and then."""
+
+    protocol = "unsure"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    failing: ClassVar[str] = ""
+    find = AbstractFileSystem.find  # that of most drivers, which passes over folders that it cannot list
+
+    def info(self, path: str, **options: Any) -> Any:
+        self._answer(path)
+        return super().info(path, **options)
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if mode == "rb":
+            self._answer(path)
+        return super()._open(path, mode, **options)
+
+    def cat_file(self, path: str, *rest: Any, **options: Any) -> Any:
+        self._answer(path)
+        return super().cat_file(path, *rest, **options)
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+        self._answer(path)
+        return super().ls(path, detail, **options)
+
+    def _answer(self, path: str) -> None:
+        if self.failing and path.rstrip("/").endswith(self.failing):
+            raise OSError(503, "Service Unavailable")
+
+
+@pytest.fixture
+def unsure(monkeypatch: pytest.MonkeyPatch) -> str:
+    fsspec.register_implementation("unsure", Unsure, clobber=True)
+    monkeypatch.setattr(Unsure, "failing", "")
+    return f"unsure://{uuid.uuid4().hex}"
+
+
+@pytest.mark.parametrize("failing", ["manifest.jsonl", "run.json", "lock.json", "manifest-parts"])
+def test_an_error_of_the_storage_is_not_taken_for_absence(unsure: str, tmp_path: Path, failing: str):
+    run_batch(TextJob(), inputs(tmp_path / "a", 3), unsure)
+    storage = RemoteStorage(unsure)
+    before = storage.read("manifest.jsonl")
+    assert before is not None and before.count(b"\n") == 3
+    Unsure.failing = failing
+    with pytest.raises(OutputError, match="Service Unavailable"):
+        run_batch(TextJob("?"), inputs(tmp_path / "b", 2, c="other"), unsure)
+    with pytest.raises((DatasetError, OutputError)):
+        find_inputs([unsure], strips=True) if failing == "manifest.jsonl" else run_batch(TextJob(), [], unsure)
+    Unsure.failing = ""
+    assert storage.read("manifest.jsonl") == before
+    with pytest.raises(OutputError, match="made with suffix"):
+        run_batch(TextJob("?"), inputs(tmp_path / "b", 2), unsure)
+
+
+def test_an_output_that_cannot_be_looked_at_keeps_its_record(unsure: str, tmp_path: Path):
+    samples = inputs(tmp_path / "in", 3)
+    run_batch(TextJob(), samples, unsure)
+    Unsure.failing = "strips/0001.png.png"
+    summary = run_batch(TextJob(), samples, unsure)
+    assert (summary.skipped, summary.failed) == (2, 1)
+    Unsure.failing = ""
+    assert run_batch(TextJob(), samples, unsure).skipped == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(unsure: str):
+    system = fsspec.filesystem("unsure")
+    for name in ("a/1.png", "b/2.png"):
+        system.pipe_file(f"{unsure}/{name}", b"")
+    assert len(find_inputs([unsure], strips=False)) == 2
+    Unsure.failing = "/b"
+    with pytest.raises(DatasetError, match="Service Unavailable"):
+        find_inputs([unsure], strips=False)
+
+
+def test_the_output_at_a_url_inside_the_source_is_not_searched(url: str):
+    for name in ("a.png", "out/strips/a.png.png", "output/b.png"):
+        MEMORY.pipe_file(f"{url}/in/{name}", b"")
+    found = find_inputs([f"{url}/in"], strips=False, exclude=f"{url}/in/out")
+    assert [sample.name for sample in found] == ["a.png", "output/b.png"]
+
+
+def test_keys_that_would_be_one_name_on_a_disk_are_not_mixed_up(url: str, tmp_path: Path):
+    root = "/" + url.removeprefix("memory://")
+    for key, data in {"a/x.png": b"1", "a//x.png": b"2", "./y.png": b"3", "z/./q.png": b"4"}.items():
+        MEMORY.store[f"{root}/in/{key}"] = MemoryFile(MEMORY, f"{root}/in/{key}", data)
+    found = find_inputs([f"{url}/in"], strips=False)
+    assert [(sample.name, sample.path.removeprefix(url), sample.failed is not None) for sample in found] == [
+        ("a//x.png", "/in/a//x.png", True),
+        ("a/x.png", "/in/a/x.png", False),
+        ("y.png", "/in/./y.png", False),
+        ("z/q.png", "/in/z/./q.png", False),
+    ]
+    summary = run_batch(TextJob(), found[:2], tmp_path / "out")
+    assert (summary.done, summary.failed) == (1, 1)
+    assert (tmp_path / "out/strips/a/x.png.png").read_bytes() == b"1!"

@@ -93,7 +93,7 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str):
 
 
 def test_a_large_missing_or_binary_file(tmp_path: Path):
-    with pytest.raises(ConfigError, match="larger"):
+    with pytest.raises(ConfigError, match="more than the limit"):
         load_config(Outer, written(tmp_path, "#" * (1 << 20) + "#"))
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(Outer, tmp_path / "none.yaml")

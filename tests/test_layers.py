@@ -8,7 +8,7 @@ from slow_tests import SLOW
 
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
-    {"errors", "geometry", "weights", "processes"},
+    {"errors", "files", "geometry", "weights", "processes"},
     {"config", "results", "progress"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},

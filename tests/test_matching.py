@@ -23,7 +23,7 @@ from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.cli import cli
 from irisstn.datasets import Label, find_images
 from irisstn.errors import DatasetError, WeightsError
-from irisstn.evaluation import Scores, read_scores, read_templates, score_blocks, scores_of, templates
+from irisstn.evaluation import Comparisons, Scores, read_scores, read_templates, score_blocks, scores_of, templates
 from irisstn.images import read_gray, write_png
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding, read_strip
@@ -132,6 +132,7 @@ def test_the_shipped_recognizer_recognises_the_sample_eyes(tmp_path: Path):
     sample = Path(__file__).parents[1] / "data" / "sample"
     assert run_batch(EmbedJob.of(EmbedConfig()), find_images([sample]), tmp_path).done == 12
     comparisons = scores_of(read_templates(tmp_path)).comparisons()
+    assert isinstance(comparisons, Comparisons)
     mated, non_mated = comparisons.mated, comparisons.non_mated
     assert len(mated) == 6 and len(non_mated) == 60
     assert np.median(mated) < np.quantile(non_mated, 0.01)

@@ -202,6 +202,14 @@ def test_files_that_a_record_names_are_read_within_limits(out: Path) -> None:
     (out / "cut.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(DatasetError, match="missing or damaged"):
         read_embedding(out, {"path": "a", "embedding": "cut.npy"})
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2000000000000,), }".ljust(117) + b"\n"
+    (out / "liar.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + text + bytes(32))
+    np.save(out / "text.npy", np.array(["a", "b"]))
+    np.save(out / "huge.npy", np.full(8, 1e300))
+    np.save(out / "nan.npy", np.full(8, np.nan))
+    for name in ("liar", "text", "huge", "nan"):
+        with pytest.raises(DatasetError, match=f"{name}.npy (is missing or damaged|holds no embedding)"):
+            read_embedding(out, {"path": "a", "embedding": f"{name}.npy"})
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ def test_write_eyes(tmp_path):
     write_eyes(tmp_path / "two", subjects=2, captures=2, seed=4, cameras=cameras, workers=2)
     first, second = folder_bytes(tmp_path / "one"), folder_bytes(tmp_path / "two")
     assert first == second
-    assert len(first) == 8 * 3 + 1
+    assert len(first) == 8 * 3 + 3  # with the records, the settings and the lock
     assert folder_bytes(write_eyes(tmp_path / "three", subjects=1, captures=1, seed=5, cameras=cameras)) != first
 
     records = [json.loads(line) for line in (tmp_path / "one/truth/truth.jsonl").read_text().splitlines()]

@@ -16,6 +16,7 @@ from irisstn.datasets import label_of
 from irisstn.errors import ConfigError, DatasetError, OutputError, WeightsError
 from irisstn.recognition import StripNet
 from irisstn.rectification.rectifier import Rectifier
+from irisstn.storage import locked
 from irisstn.training import TrainConfig, train
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import LossWeights
@@ -128,11 +129,11 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path, rendered_cache):
     assert len(list((complete / "samples").glob("epoch_*.png"))) == 3
     page = (complete / "index.html").read_text()
     assert "epoch_003.png" in page and "<svg" in page
-    before = {path: path.stat().st_mtime_ns for path in complete.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in complete.rglob("*") if path.name != ".lock"}
     calls.clear()
     train(None, complete, TOY, progress=lambda *call: calls.append(call))
     assert calls == [("finished already", 1, 1)]
-    assert {path: path.stat().st_mtime_ns for path in complete.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in complete.rglob("*") if path.name != ".lock"} == before
 
 
 def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
@@ -240,3 +241,44 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     with pytest.raises(OutputError, match="not empty"):
         train(None, tmp_path, TOY)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_damaged_files_of_a_run_are_set_aside_and_made_anew(tmp_path):
+    rendered = TOY.rendered.model_copy(update={"cache": tmp_path / "cache"})
+    config, lines = TOY.model_copy(update={"rendered": rendered, "epochs": 1}), []
+    whole = train(None, tmp_path / "whole", config)
+    for damaged in ("run.json", "checkpoints/last.safetensors", "metrics.csv"):
+        run = tmp_path / damaged.replace("/", "-")
+        shutil.copytree(whole, run)
+        (run / damaged).write_bytes(b"" if damaged != "metrics.csv" else b"epoch,train_loss\n1,abc\n")
+        state = json.loads((whole / "run.json").read_text())
+        if damaged != "run.json":
+            (run / "run.json").write_text(json.dumps(state | {"finished": False}))
+        train(None, run, config, progress=lambda stage, done, total: lines.append(stage))
+        assert f"{run / damaged} was damaged: renamed {run.joinpath(damaged).name}.damaged and made anew" in lines
+        assert json.loads((run / "run.json").read_text())["finished"]
+        assert (run / "recognizer.safetensors").exists()
+    # Without run.json, the checkpoint tells that it is of another run.
+    (whole / "run.json").write_bytes(b"")
+    with pytest.raises(OutputError, match="other settings"):
+        train(None, whole, config.model_copy(update={"seed": 5, "epochs": 2}))
+
+
+def test_a_damaged_file_of_rendered_eyes_is_rendered_again(tmp_path):
+    with RenderedEyes(TOY.rendered, 0, tmp_path) as rendered:
+        before = rendered.validation()
+    (damaged,) = [file for file in tmp_path.glob("*.npz") if int(file.name.partition("-")[0]) > 1 << 30]
+    content = damaged.read_bytes()
+    for data in (b"", content[: len(content) // 2]):
+        damaged.write_bytes(data)
+        with RenderedEyes(TOY.rendered, 0, tmp_path) as rendered:
+            after = rendered.validation()
+        assert after[1].tolist() == before[1].tolist()
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(after[0], before[0], strict=True))
+        assert damaged.with_name(damaged.name + ".damaged").read_bytes() == data
+
+
+def test_two_runs_in_one_folder_exclude_each_other(tmp_path):
+    with locked(tmp_path), pytest.raises(OutputError, match="in use by another run"):
+        train(None, tmp_path, TOY)
+    assert not (tmp_path / "run.json").exists()

@@ -10,7 +10,8 @@ from safetensors.torch import save
 from torch import nn
 
 from irisstn.errors import WeightsError
-from irisstn.weights_file import MAX_BYTES, load_state, pack_weights, read_weights
+from irisstn.weights import MAX_BYTES
+from irisstn.weights_file import load_state, pack_weights, read_weights
 
 
 def small() -> nn.Module:

@@ -7,10 +7,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import DatasetError
+from irisstn.images import SUFFIXES
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.records import Record, output_file
 from irisstn.storage.file_names import safe_name
@@ -55,7 +56,8 @@ def find_inputs(
     if urls:
         if len(sources) > 1:
             raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
-        return _remote(urls[0].rstrip("/"), strips=strips, passed_over=passed_over)
+        folder = exclude if isinstance(exclude, str) else None
+        return _remote(urls[0].rstrip("/"), strips=strips, exclude=folder, passed_over=passed_over)
     wanted = [without_file_scheme(str(source)) for source in sources]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     if not outputs:
@@ -82,8 +84,10 @@ def out_folder(out: str) -> Path | str:
     return out if is_url(out) else Path(without_file_scheme(out))
 
 
-def _remote(url: str, *, strips: bool, passed_over: Counter[str] | None) -> list[RemoteSample]:
+def _remote(url: str, *, strips: bool, exclude: str | None, passed_over: Counter[str] | None) -> list[RemoteSample]:
     """The inputs at a URL."""
+    if PurePosixPath(url).suffix.lower() in SUFFIXES or any(letter in url for letter in "*?["):  # no folder
+        return find_remote(url, exclude=exclude, passed_over=passed_over)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
@@ -91,7 +95,7 @@ def _remote(url: str, *, strips: bool, passed_over: Counter[str] | None) -> list
         except OSError as error:
             raise DatasetError(f"{url} cannot be read: {error}") from None
         if not (folder / MANIFEST).exists():
-            return find_remote(url, passed_over=passed_over)
+            return find_remote(url, exclude=exclude, passed_over=passed_over)
         if not strips:
             raise DatasetError(f"{url} is an output of irisstn: give the photographs that it was made from")
         found = _strips(folder, url)

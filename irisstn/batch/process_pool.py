@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 import cv2
 
 from irisstn.batch.jobs.job import Job
-from irisstn.batch.task import Outcome, Task, remove_outputs, run_task
+from irisstn.batch.task import Outcome, Task, has_results, remove_outputs, run_task
 from irisstn.errors import IrisError
 from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent
@@ -200,7 +200,8 @@ class WorkerPool:
             worker.process.join(5)
             code = worker.process.exitcode
             if not worker.ready:
-                raise RuntimeError(f"a worker process ended before its first picture (exit code {code})") from None
+                reason = f"a worker process ended before its first picture (exit code {code})"
+                raise IrisError(reason, stage="process") from None
             yield self._replace(worker, f"ended the worker process (exit code {code})")
             return
         worker.since = time.monotonic()
@@ -218,9 +219,12 @@ class WorkerPool:
         self._to_repeat.extend(worker.pending)
         worker.connection.close()
         self._workers[self._workers.index(worker)] = self._start()
+        if has_results(task, self._storage):  # the input may only have been slow to read
+            return Outcome(task.name, unread=f"process: {reason}")
         remove_outputs(task, self._storage)
         record: Record = {
             "path": task.name,
+            "settings": task.settings,
             "status": "failed",
             "stage": "process",
             "reason": reason,
@@ -244,5 +248,7 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
                 connection.send(run_task(connection.recv(), process, storage))
     except IrisError as error:
         connection.send(error)
+    except ModuleNotFoundError as error:
+        connection.send(IrisError(f"{error.name} is not installed: pip install {error.name}"))
     except (EOFError, OSError):
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,11 @@ from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signa
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
-from irisstn.outputs.folder import OutputFolder, open_output_folder
+from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
+from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Json
+from irisstn.outputs.settings import record_digest
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
 
@@ -45,6 +47,8 @@ class Summary:
         The signal that ended it early.
     passed_over : mapping of str to int
         Number of files in the sources that are no inputs, by their suffix, as `irisstn.datasets.find_images` counts.
+    note : str or None
+        What was found damaged in the output folder and made anew.
     """
 
     out: Path | str
@@ -56,6 +60,7 @@ class Summary:
     seconds: float = 0.0
     stopped_by: int | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
+    note: str | None = None
 
     @property
     def rate(self) -> float:
@@ -80,16 +85,16 @@ class Summary:
             "rate": round(self.rate, 3),
             "stopped_by": self.stopped_by,
             "passed_over": dict(self.passed_over),
+            "note": self.note,
         }
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        if not outcome.records:
+        reason = outcome.failure
+        if reason is None and not outcome.records:
             self.skipped += 1
-        elif outcome.failed:
+        elif reason is not None:
             self.failed += 1
-            record = outcome.records[-1]
-            reason = f"{record.get('stage')}: {record.get('reason')}"
             self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
         else:
             self.done += 1
@@ -103,17 +108,20 @@ def run_batch(
     workers: int = 1,
     cluster: Cluster | None = None,
     overwrite: bool = False,
+    durable: bool = True,
     fail_fast: bool = False,
     progress: bool = False,
     limit_s: float = LIMIT_S,
     passed_over: Mapping[str, int] | None = None,
+    finish: Callable[[], object] | None = None,
 ) -> Summary:
     """Process inputs into an output folder.
 
     Each input gets its output files and a record, or a record of why it failed. Inputs that an earlier run finished are
-    skipped: same content, settings and weights, and all outputs there. Failed ones are tried again. A killed run leaves
-    complete files and a manifest from which the next run resumes. SIGINT and SIGTERM end the run after the current
-    inputs. Records of inputs that are not among `samples` are kept.
+    skipped: same content, settings and weights, and all outputs there, with their sizes. Failed ones are tried again.
+    An input that cannot be read now keeps the results that it has. A killed run leaves complete files and a manifest
+    from which the next run resumes. SIGINT and SIGTERM end the run after the current inputs. Records of inputs that are
+    not among `samples` are kept.
 
     Parameters
     ----------
@@ -130,6 +138,9 @@ def run_batch(
         Run on a Ray cluster instead.
     overwrite : bool
         Remove the outputs of earlier runs first.
+    durable : bool
+        Append records only after their files are on the disk, in groups of half a second, so that a record that
+        outlives a power cut proves its files.
     fail_fast : bool
         End the run at the first failure.
     progress : bool
@@ -138,6 +149,8 @@ def run_batch(
         Seconds after which an input fails; only in worker processes.
     passed_over : mapping of str to int, optional
         What `find_inputs` passed over, for the summary and run.json.
+    finish : callable, optional
+        Called at the end, while the folder is still locked: it writes the files about all outputs.
 
     Returns
     -------
@@ -151,13 +164,14 @@ def run_batch(
     IrisError
         The job cannot start, or the cluster cannot be reached.
     """
-    if workers < 1:
-        raise ValueError(f"at least one worker is needed, got {workers}")
+    if workers < 1 or not limit_s > 0:
+        raise ValueError(f"at least one worker and a limit above 0 are needed, got {workers} and {limit_s}")
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()
     execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s)
-    with open_output_folder(out, identity(job), overwrite=overwrite) as output:
+    with open_output_folder(out, identity(job), overwrite=overwrite, durable=durable) as output:
+        summary.note = output.note
         try:
             with (
                 Manifest(output.folder) as manifest,
@@ -165,18 +179,22 @@ def run_batch(
                 ProgressBar(job.command, len(samples), shown=progress) as bar,
             ):
                 output.write_run_json({}, finished=False)
-                tasks = _tasks(samples, manifest, _case_collisions(samples, output))
-                with closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes:
+                tasks = _tasks(samples, manifest, output)
+                with (
+                    _commit(manifest, output) as records,
+                    closing(_outcomes(tasks, job, output.storage, stop, execution)) as outcomes,
+                ):
                     for outcome in outcomes:
                         if outcome.fatal is not None:
                             raise OutputError(outcome.fatal, stage="write")
                         if outcome.records:
-                            manifest.add(outcome.records)
-                            output.save()
+                            records.add(outcome.records)
                         summary.add(outcome)
-                        stop.wanted = stop.wanted or (fail_fast and outcome.failed)
+                        stop.wanted = stop.wanted or (fail_fast and outcome.failure is not None)
                         bar.advance(1, summary.failed)
                 manifest.sort(output.scratch)
+            if finish is not None:
+                finish()
             summary.seconds = time.monotonic() - started
             summary.stopped_by = stop.signal
             output.write_run_json(
@@ -185,6 +203,11 @@ def run_batch(
         except OSError as error:
             raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from error
     return summary
+
+
+def _commit(manifest: Manifest, output: OutputFolder) -> GroupCommit:
+    """The way of records to the `manifest` of `output`."""
+    return GroupCommit(manifest, output.folder, durable=output.durable, save=output.save, begun=[output.folder / RUN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +232,35 @@ def _outcomes(
             yield from pool.run(tasks, stop)
 
 
-def _tasks(samples: Samples, manifest: Manifest, refused: Mapping[str, str]) -> Iterator[Task]:
-    """A task for each of `samples`; those in `refused` fail with that reason."""
+def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterator[Task]:
+    """A task for each of `samples`; those whose files would overwrite others fail with that reason."""
+    refused, settings = _collisions(samples, output), record_digest(output.settings)
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
-        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring)
+        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings)
 
 
-def _case_collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
-    """The reason why a sample is refused, by its name, on a file system that does not distinguish A.png from a.png."""
+def _collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
+    """The reason why a sample is refused, by its name, where its files would have the names of others.
+
+    On a file system that does not distinguish A.png from a.png; and where the folder a.png.png stands beside a.png.
+    """
+    folders: set[str] = set()
+    for sample in samples:
+        folder = sample.name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    reasons = {
+        sample.name: f"its files would have the name of the folder {sample.name}.png of other inputs"
+        for sample in samples
+        if f"{sample.name}.png" in folders
+    }
     (output.scratch / "case").touch()
     if not isinstance(output.storage, LocalStorage) or not (output.scratch / "CASE").exists():
-        return {}
+        return reasons
     first: dict[str, str] = {}
-    reasons = {}
     for sample in samples:
         other = first.setdefault(unicodedata.normalize("NFC", sample.name).casefold(), sample.name)
         if other != sample.name:

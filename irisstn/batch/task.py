@@ -6,13 +6,15 @@ import errno
 import hashlib
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from irisstn.batch.jobs.job import JobInput, Process
-from irisstn.errors import DatasetError, IrisError
+from irisstn.errors import DatasetError, ImageError, IrisError
 from irisstn.images import read_file
-from irisstn.outputs.records import FILES, Record, output_file, output_files
+from irisstn.outputs.record_files import has_its_files, sizes_of, written_files
+from irisstn.outputs.records import FILES, Record, format_record, output_file
 from irisstn.storage.local import Storage
 from irisstn.storage.remote import is_url, read_url
 
@@ -37,6 +39,8 @@ class Task:
         Why it must not be processed.
     ring : str or None
         The JSON of a strip's boundaries and eyelids, see `irisstn.datasets.Sample`.
+    settings : str
+        The digest of the run's settings, as in its records.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Task:
     earlier: Record | None = None
     refused: str | None = None
     ring: str | None = None
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,23 @@ class Outcome:
         The records of its variants, then its own; none where the outputs of an earlier run are still valid.
     fatal : str or None
         Why the run must end, such as a full disk.
+    unread : str or None
+        Why the input could not be read, where an earlier run has succeeded: its record and files are kept.
     """
 
     name: str
     records: tuple[Record, ...] = ()
     fatal: str | None = None
+    unread: str | None = None
 
     @property
-    def failed(self) -> bool:
-        """Whether the input failed."""
-        return bool(self.records) and self.records[-1].get("status") == "failed"
+    def failure(self) -> str | None:
+        """The stage and the reason of a failure."""
+        if self.unread is not None:
+            return f"{self.unread}; its earlier results are kept"
+        record = self.records[-1] if self.records else None
+        failed = record is not None and record.get("status") == "failed"
+        return f"{record.get('stage')}: {record.get('reason')}" if record is not None and failed else None
 
 
 def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
@@ -89,70 +101,94 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
         Any error becomes the record of a failed input, apart from a storage that cannot be written to, which is fatal.
     """
     started = time.perf_counter()
-    record: Record = {"path": task.name}
+    record: Record = {"path": task.name, "settings": task.settings}
     if task.refused is not None:
-        record = _failed(record, "output", task.refused)
-        record["seconds"] = 0.0
-        return Outcome(task.name, (record,))
+        return Outcome(task.name, (_failed(record, "output", task.refused, started),))
     variants: list[Record] = []
     try:
-        source = JobInput(
-            task.name,
-            _read(task.path),
-            _read(task.mask_path) if task.mask_path is not None else None,
-            task.ring,
-        )
-        record["sha256"] = hashlib.sha256(source.data).hexdigest()
-        if source.mask is not None:
-            record["mask_sha256"] = hashlib.sha256(source.mask).hexdigest()
+        source = _read_input(task)
+        record |= _digests(source)
         if task.earlier is not None and _is_valid(task.earlier, record, storage):
             return Outcome(task.name)
+    except (ImageError, OSError) as error:  # nothing is known of the input, so the results that it has are kept
+        if has_results(task):
+            return Outcome(task.name, unread=str(error))
+        return Outcome(task.name, (_failed(record, "read", getattr(error, "reason", str(error)), started),))
+    try:
         result = process(source)
+        done: Record = {**record, "status": "ok", **result.fields}
+        done["file_sizes"] = sizes_of(done, result.files)
+        parts: list[Record] = [
+            {**one, "settings": task.settings, "file_sizes": sizes_of(one, result.files)} for one in result.variants
+        ]
+        for one in (done, *parts):
+            format_record(one)  # raises ValueError where a number is not finite, which JSON cannot hold
         for name, data in result.files.items():
             storage.write(name, data)
-        record = {**record, "status": "ok", **result.fields}
-        variants = result.variants
+        record, variants = done, parts
     except IrisError as error:
-        record = _failed(record, error.stage, error.reason)
+        record = _failed(record, error.stage, error.reason, started)
     except OSError as error:
         if error.errno in _FULL:
             return Outcome(task.name, fatal=f"{storage} cannot be written to: {error.strerror}")
-        record = _failed(record, "write", error.strerror or str(error))
+        record = _failed(record, "write", error.strerror or str(error), started)
     except Exception as error:  # a programming error met with one input must not end the run
         line = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(line.filename).name}:{line.lineno}"
-        record = _failed(record, "internal", f"{type(error).__name__} at {where}: {error}")
+        record = _failed(record, "internal", f"{type(error).__name__} at {where}: {error}", started)
     if record.get("status") == "failed":
         remove_outputs(task, storage)
     record["seconds"] = round(time.perf_counter() - started, 4)
     return Outcome(task.name, (*variants, record))
 
 
-def _failed(record: Record, stage: str, reason: str) -> Record:
-    """`record` as that of a failed input."""
-    return {**record, "status": "failed", "stage": stage, "reason": reason}
+def _failed(record: Record, stage: str, reason: str, started: float) -> Record:
+    """`record` as that of an input that failed and was begun at `started`."""
+    seconds = round(time.perf_counter() - started, 4)
+    return {**record, "status": "failed", "stage": stage, "reason": reason, "seconds": seconds}
+
+
+def _read_input(task: Task) -> JobInput:
+    """The content of the input's files. Raises ImageError."""
+    mask = _read(task.mask_path) if task.mask_path is not None else None
+    return JobInput(task.name, _read(task.path), mask, task.ring)
 
 
 def _read(path: str) -> bytes:
     return read_url(path) if is_url(path) else read_file(Path(path))
 
 
+def _digests(source: JobInput) -> Record:
+    digests: Record = {"path": source.name, "sha256": hashlib.sha256(source.data).hexdigest()}
+    if source.mask is not None:
+        digests["mask_sha256"] = hashlib.sha256(source.mask).hexdigest()
+    return digests
+
+
 def _is_valid(earlier: Record, record: Record, storage: Storage) -> bool:
-    """Whether `earlier` is of a success with the same input files as `record`, and all its outputs are there."""
-    same = earlier.get("sha256") == record.get("sha256") and earlier.get("mask_sha256") == record.get("mask_sha256")
-    if not same or earlier.get("status") != "ok":
+    """Whether `earlier` is of a success with the input files and settings of `record`, and its outputs are whole."""
+    same = ("sha256", "mask_sha256", "settings")
+    if earlier.get("status") != "ok" or any(earlier.get(field) != record.get(field) for field in same):
+        return False
+    return has_its_files(earlier, storage.size)
+
+
+def has_results(task: Task, storage: Storage | None = None) -> bool:
+    """Whether an earlier run has succeeded with the input; with `storage`, whether its outputs are whole, too."""
+    earlier = task.earlier
+    if earlier is None or earlier.get("status") != "ok" or earlier.get("settings") != task.settings:
         return False
     try:
-        return all(storage.holds(name) for name in output_files(earlier))
-    except DatasetError:
-        return False
+        return storage is None or has_its_files(earlier, storage.size)
+    except OSError:
+        return True
 
 
 def remove_outputs(task: Task, storage: Storage) -> None:
     """Remove the outputs of a failed input: those of an earlier success, and an incomplete set of this run."""
-    try:
-        earlier = output_files(task.earlier) if task.earlier is not None else []
-        for name in {*earlier, *(output_file(field, task.name) for field in FILES)}:
+    names = {output_file(field, task.name) for field in FILES}
+    with suppress(DatasetError):
+        names.update(written_files(task.earlier) if task.earlier is not None else [])
+    for name in names:
+        with suppress(OSError, ValueError):  # a name that no file can have: too long, or with a NUL character
             storage.remove(name)
-    except (OSError, DatasetError):
-        pass  # a file whose name is too long to write cannot be removed either

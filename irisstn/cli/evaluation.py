@@ -12,6 +12,8 @@ import click
 from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import OptionWithDefaultInCode, by_option, labels_option, name_of, quiet_option, resamples
 
+MAX_SHIFT = 128  # columns: half a turn
+
 
 @click.command()
 @click.argument("rows", metavar="A", type=click.Path(path_type=Path))
@@ -23,7 +25,7 @@ from irisstn.cli.options import OptionWithDefaultInCode, by_option, labels_optio
     metavar="N",
     default=0,
     show_default=True,
-    type=click.IntRange(0, 128),
+    type=click.IntRange(0, MAX_SHIFT),
     help="Shift codes by up to N columns.",
 )
 @click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
@@ -66,12 +68,18 @@ def match(
         if shifts and left.kind == "embedding":
             raise Misuse("--shifts is for codes, not for embeddings: give --by code")
         folder = out or Path(f"{name_of(str(rows))}-matched")
-        about = {"a": str(rows), "b": str(columns) if columns is not None else None}
+        # Whoever reads the scores looks at what they were made from, from the folder of the scores.
+        about = {"a": _seen_from(folder, rows), "b": _seen_from(folder, columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
         with ProgressBar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
             write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
     if not quiet:
         click.echo(f"{total:,} scores of {left.kind}s in {folder}")
+
+
+def _seen_from(folder: Path, source: Path) -> str:
+    """The path of `source`, "." where it is `folder` itself."""
+    return "." if source.resolve() == folder.resolve() else str(source.resolve())
 
 
 @click.command()
@@ -126,6 +134,8 @@ def evaluate(
         searched = [int(part) for part in shifts.split(",")]
     except ValueError:
         raise Misuse(f"--shifts takes numbers such as 0,16; got {shifts}") from None
+    if not all(0 <= shift <= MAX_SHIFT for shift in searched):
+        raise Misuse(f"--shifts takes numbers from 0 to {MAX_SHIFT}; got {shifts}")
     with report_errors():
         runs: list[EvaluatedRun] = read_runs(outs, by, searched, read_labels(labels) if labels is not None else None)
         rates = write_evaluation(runs, out, resamples=resamples)

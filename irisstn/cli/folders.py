@@ -174,6 +174,12 @@ def _run(job: Job, run: Run, *, masks: str | None = None, layout: StripConventio
         raise Misuse("the strips of an output of irisstn are in its own convention: leave --convention out")
     if masks is not None and layout is not None:
         samples = with_masks(samples, masks, layout)
+    pages: list[Path] = []
+
+    def finish() -> None:
+        if isinstance(out, Path):
+            pages.append(_written_page(out, samples, job))
+
     summary = run_batch(
         job,
         samples,
@@ -181,12 +187,16 @@ def _run(job: Job, run: Run, *, masks: str | None = None, layout: StripConventio
         workers=run.workers or cpus(),
         cluster=Cluster(run.ray_address, run.workers) if run.engine == "ray" else None,
         overwrite=run.overwrite,
+        durable=run.durable,
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
         passed_over=passed_over,
+        finish=finish,
     )
-    page = _written_page(out, samples, job) if isinstance(out, Path) else None
+    if summary.note is not None:
+        click.echo(f"Note: {summary.note}", err=True)
+    page = pages[0] if pages else None
     unturned = _without_roll(out) if job.command == "rectify" and isinstance(out, Path) else 0
     if run.as_json:
         click.echo(json.dumps(summary.as_dict() | {"report": str(page) if page is not None else None}))
@@ -212,9 +222,9 @@ def _written_page(out: Path, samples: Samples, job: Job) -> Path:
 
 def _without_roll(out: Path) -> int:
     """How many of the rectified strips in `out` were not rotated, because their eyelids are not known."""
-    from irisstn.outputs import read_manifest
+    from irisstn.outputs.manifest import read_lines
 
-    return sum(record.get("roll_known") is False and "variant_of" not in record for record in read_manifest(out))
+    return sum(b'"roll_known":false' in line and b'"variant_of":' not in line for line in read_lines(out))
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:

@@ -26,16 +26,18 @@ class Crash(click.ClickException):
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Turn an IrisError into a message of one line.
+    """Turn an IrisError, or the lack of a package, into a message of one line.
 
     Raises
     ------
     Crash
-        The output could not be written.
+        The output could not be written, or the processes do not run.
     Misuse
-        Any other IrisError.
+        Any other IrisError, or a package is missing.
     """
     try:
         yield
     except IrisError as error:
-        raise (Crash if error.stage == "write" else Misuse)(str(error)) from None
+        raise (Crash if error.stage in ("write", "process") else Misuse)(str(error)) from None
+    except ModuleNotFoundError as error:
+        raise Misuse(f"{error.name} is not installed: pip install {error.name}") from None

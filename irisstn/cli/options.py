@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -129,6 +130,7 @@ class Run:
     engine: str
     ray_address: str | None
     overwrite: bool
+    durable: bool
     fail_fast: bool
     as_json: bool
     quiet: bool
@@ -139,6 +141,13 @@ def strip_layout(command: Command) -> Command:
     for option in reversed(_LAYOUT_OPTIONS):
         command = option(command)
     return command
+
+
+def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """`value`. Raises click.BadParameter where it is NaN, which a range does not refuse."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number")
+    return value
 
 
 def folder_command(command: Command) -> Command:
@@ -170,6 +179,7 @@ def folder_command(command: Command) -> Command:
             default=limit_s,
             show_default=True,
             type=click.FloatRange(0, min_open=True),
+            callback=_a_number,
             help="A picture that takes longer fails; only with more than one worker.",
         ),
         click.option(
@@ -191,6 +201,12 @@ def folder_command(command: Command) -> Command:
         click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
         set_option,
         click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),
+        click.option(
+            "--durable/--no-durable",
+            default=True,
+            show_default=True,
+            help="Wait for the disk before a picture counts as done, so that a power cut costs half a second.",
+        ),
         click.option("--fail-fast", is_flag=True, help="Stop at the first picture that fails."),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
         quiet_option,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from irisstn.cli.messages import Misuse
+from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import cpus, quiet_option
 
 
@@ -29,9 +29,18 @@ from irisstn.cli.options import cpus, quiet_option
 @click.option(
     "--workers", type=click.IntRange(1), default=cpus, show_default="number of CPUs", help="Number of processes."
 )
+@click.option("--overwrite", is_flag=True, help="Remove an earlier set first.")
 @quiet_option
 def synth(
-    *, out: Path, subjects: int, captures: int, seed: int, cameras: tuple[str, ...], workers: int, quiet: bool
+    *,
+    out: Path,
+    subjects: int,
+    captures: int,
+    seed: int,
+    cameras: tuple[str, ...],
+    workers: int,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Render near-infrared eye pictures with exact ground truth. They show no real person's eye.
 
@@ -44,7 +53,8 @@ def synth(
     from irisstn.synthetic.folder import NEAR_INFRARED, write_eyes
 
     try:
-        with ProgressBar("synth", 2 * subjects * captures, shown=not quiet and sys.stderr.isatty()) as bar:
+        shown = not quiet and sys.stderr.isatty()
+        with report_errors(), ProgressBar("synth", 2 * subjects * captures, shown=shown) as bar:
             eyes = write_eyes(
                 out,
                 subjects=subjects,
@@ -52,6 +62,7 @@ def synth(
                 seed=seed,
                 cameras=cameras or NEAR_INFRARED,
                 workers=min(workers, 2 * subjects),
+                overwrite=overwrite,
                 progress=bar.advance,
             )
     except ValueError as error:

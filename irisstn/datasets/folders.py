@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from irisstn.errors import DatasetError
 
+MAX_LIST_BYTES = 512 << 20  # of a list of pictures or of identities
+
 
 def walk(root: str | Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Each folder from `root` downward with its subfolders and files, like `os.walk`; loops of links end.

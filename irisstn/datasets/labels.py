@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from irisstn.datasets.folders import MAX_LIST_BYTES
 from irisstn.datasets.naming import EYES, Label
 from irisstn.errors import DatasetError
+from irisstn.files import read_regular_file
 
 
 def read_labels(path: Path) -> dict[str, Label]:
@@ -31,22 +34,20 @@ def read_labels(path: Path) -> dict[str, Label]:
     """
     labels: dict[str, Label] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = {"path", "subject"} - set(rows.fieldnames or [])
-            if missing:
-                raise DatasetError(f"{path} has no column {' and no column '.join(sorted(missing))}")
-            for row in rows:
-                eye = (row.get("eye") or "").strip().upper()
-                if not row["path"] or not row["subject"] or (eye and eye not in EYES):
-                    raise DatasetError(
-                        f"{path}, line {rows.line_num}: path, subject and eye (L, R or empty) are needed"
-                    )
-                name = str(PurePosixPath(row["path"].replace("\\", "/")))
-                label = Label(row["subject"].strip(), EYES[eye] if eye else "")
-                if labels.setdefault(name, label) != label:
-                    raise DatasetError(f"{path}, line {rows.line_num}: {name} has two labels")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_regular_file(path, max_bytes=MAX_LIST_BYTES).decode("utf-8-sig")
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        missing = {"path", "subject"} - set(rows.fieldnames or [])
+        if missing:
+            raise DatasetError(f"{path} has no column {' and no column '.join(sorted(missing))}")
+        for row in rows:
+            eye = (row.get("eye") or "").strip().upper()
+            if not row["path"] or not row["subject"] or (eye and eye not in EYES):
+                raise DatasetError(f"{path}, line {rows.line_num}: path, subject and eye (L, R or empty) are needed")
+            name = str(PurePosixPath(row["path"].replace("\\", "/")))
+            label = Label(row["subject"].strip(), EYES[eye] if eye else "")
+            if labels.setdefault(name, label) != label:
+                raise DatasetError(f"{path}, line {rows.line_num}: {name} has two labels")
+    except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as labels: {error}") from None
     return labels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import glob
+import io
 import os
 import stat
 from collections import Counter
@@ -12,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from irisstn.datasets.folders import expand_glob, walk
+from irisstn.datasets.folders import MAX_LIST_BYTES, expand_glob, walk
 from irisstn.errors import DatasetError
+from irisstn.files import read_regular_file
 from irisstn.images import SUFFIXES
 
 LISTS = frozenset({".txt", ".lst", ".csv"})
@@ -206,16 +208,15 @@ def _walk(root: Path, exclude: Path | None, passed_over: Counter[str]) -> list[P
 
 def _read_list(path: Path) -> list[Path]:
     try:
+        text = read_regular_file(path, max_bytes=MAX_LIST_BYTES).decode("utf-8-sig")
         if path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.DictReader(file)
-                if "path" not in (rows.fieldnames or []):
-                    raise DatasetError(f"{path} has no column `path`")
-                names = [row["path"] for row in rows if row["path"]]
+            rows = csv.DictReader(io.StringIO(text, newline=""))
+            if "path" not in (rows.fieldnames or []):
+                raise DatasetError(f"{path} has no column `path`")
+            names = [row["path"] for row in rows if row["path"]]
         else:
-            text = path.read_text(encoding="utf-8-sig")
             names = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as a list: {error}") from None
     return [_absolute(path.parent / name) for name in names]
 

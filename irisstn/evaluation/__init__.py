@@ -1,16 +1,19 @@
 """Recognition performance of strips or embeddings: comparisons, error rates and their confidence intervals."""
 
 from irisstn.evaluation.comparisons import Comparisons, compare_all
+from irisstn.evaluation.counted import CountedComparisons
 from irisstn.evaluation.error_rates import FMR_LEVELS, RESAMPLES, ErrorRates, Estimate, error_rates
 from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
 from irisstn.evaluation.folder import evaluate_folder, scores_of_folder
-from irisstn.evaluation.scores import Scores, read_scores, scores_of, write_scores
+from irisstn.evaluation.score_files import read_scores, write_scores
+from irisstn.evaluation.scores import Scores, scores_of
 from irisstn.evaluation.templates import Templates, read_templates, score_blocks
 
 __all__ = [
     "FMR_LEVELS",
     "RESAMPLES",
     "Comparisons",
+    "CountedComparisons",
     "ErrorRates",
     "Estimate",
     "Scores",

@@ -48,6 +48,11 @@ class Comparisons:
         if self.mated_subjects.shape != self.mated.shape or self.non_mated_subjects.shape != (len(self.non_mated), 2):
             raise ValueError("each comparison needs its subjects: mated_subjects (G,), non_mated_subjects (I, 2)")
 
+    def non_mated_counts(self) -> tuple[Float, Float]:
+        """Non-mated distances, ascending, and how often each occurs."""
+        values, counts = np.unique(self.non_mated, return_counts=True)
+        return values, counts.astype(float)
+
 
 def compare_all(
     distances: Float,
@@ -94,15 +99,7 @@ def compare_all(
     first, second = np.triu_indices(n, 1)
     same = eye[first] == eye[second]
     values = np.asarray(distances, float)[first, second]
-
-    lost: list[int] = []  # the subject of each mated comparison with a sample that failed to enrol
-    subject_of = dict(zip(names.tolist(), (int(person[np.argmax(eye == i)]) for i in range(len(names))), strict=True))
-    for name, missing in sorted(Counter(failed).items()):
-        present = int(np.count_nonzero(np.asarray(eyes, dtype=str) == name))
-        number = subject_of.get(name, -1)
-        if number < 0:  # no sample of this eye was enrolled: it counts as a person of its own
-            number = subject_of[name] = max([int(person.max(initial=-1)), *subject_of.values()]) + 1
-        lost += [number] * (present * missing + missing * (missing - 1) // 2)
+    lost = subjects_of_failed(names, eye, person, failed)
     return Comparisons(
         mated=np.concatenate([values[same], np.full(len(lost), np.inf)]),
         non_mated=values[~same],
@@ -111,3 +108,36 @@ def compare_all(
         samples=n + len(failed),
         failed=len(failed),
     )
+
+
+def subjects_of_failed(names: NDArray[np.str_], eye: Ints, person: Ints, failed: Sequence[str]) -> list[int]:
+    """The number of the subject of each mated comparison with a sample that failed to enrol.
+
+    Parameters
+    ----------
+    names : NDArray[numpy.str_], shape (E,)
+        The names of the eyes.
+    eye, person : NDArray[numpy.intp], shape (N,)
+        The number of each sample's eye, in `names`, and of its person.
+    failed : sequence of str
+        As in `compare_all`.
+
+    Returns
+    -------
+    list of int
+        An eye without an enrolled sample counts as a person of its own.
+    """
+    present = np.bincount(eye, minlength=len(names))
+    owners = np.zeros(len(names), np.intp)
+    owners[eye] = person
+    number_of = {name: i for i, name in enumerate(names.tolist())}
+    free = int(person.max(initial=-1)) + 1
+    lost: list[int] = []
+    for name, missing in sorted(Counter(failed).items()):
+        i = number_of.get(name)
+        if i is None:
+            free += 1
+        number = free - 1 if i is None else int(owners[i])
+        held = 0 if i is None else int(present[i])
+        lost += [number] * (held * missing + missing * (missing - 1) // 2)
+    return lost

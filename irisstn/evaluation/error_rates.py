@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.evaluation.comparisons import Comparisons
+from irisstn.evaluation.counted import CountedComparisons, crossing
 from irisstn.geometry import Float
 
 FMR_LEVELS = (1e-2, 1e-3, 1e-4)
@@ -93,7 +95,7 @@ class ErrorRates:
 
 
 def error_rates(
-    comparisons: Comparisons,
+    comparisons: Comparisons | CountedComparisons,
     *,
     fmr_levels: tuple[float, ...] = FMR_LEVELS,
     resamples: int = RESAMPLES,
@@ -108,7 +110,7 @@ def error_rates(
 
     Parameters
     ----------
-    comparisons : Comparisons
+    comparisons : Comparisons or CountedComparisons
         At least one mated and one non-mated comparison.
     fmr_levels : tuple of float
         FMR levels at which the FNMR is computed.
@@ -131,28 +133,33 @@ def error_rates(
     ----------
     Bolle et al. 2004, "Error analysis of pattern recognition systems: the subsets bootstrap".
     """
-    mated, non_mated = np.asarray(comparisons.mated, float), np.asarray(comparisons.non_mated, float)
-    if not len(mated) or not len(non_mated):
-        raise ValueError(f"both kinds of comparison are needed, got {len(mated)} mated, {len(non_mated)} non-mated")
-    if np.isnan(mated).any() or np.isnan(non_mated).any():
+    mated, (values, counts) = np.asarray(comparisons.mated, float), comparisons.non_mated_counts()
+    if not len(mated) or not len(values):
+        raise ValueError(f"both kinds of comparison are needed, got {len(mated)} mated, {counts.sum()} non-mated")
+    if np.isnan(mated).any() or np.isnan(values).any():
         raise ValueError("a distance is not a number")
-    names, numbers = np.unique(
-        np.concatenate([comparisons.mated_subjects, comparisons.non_mated_subjects.ravel()]), return_inverse=True
-    )
-    table = _Table(mated, non_mated, numbers[: len(mated)], numbers[len(mated) :].reshape(-1, 2), len(names))
-    figures = table.figures(np.ones(len(names)), fmr_levels)
-    weights = _bootstrap_weights(len(names), resamples, seed)
-    spread = np.array([table.figures(weight, fmr_levels) for weight in weights]).reshape(-1, len(figures))
+    if isinstance(comparisons, CountedComparisons):
+        subjects = len(comparisons.by_subject)
+        figures = comparisons.figures(fmr_levels)
+        resampled = comparisons.resampled_figures(_bootstrap_weights(subjects, resamples, seed), fmr_levels)
+    else:
+        table = _Table.of(comparisons)
+        subjects = len(table.pairs)
+        figures = table.figures(np.ones(subjects), fmr_levels)
+        weights = _bootstrap_weights(subjects, resamples, seed)
+        resampled = (table.figures(weight, fmr_levels) for weight in weights)
+    spread = np.array(list(resampled)).reshape(-1, len(figures))
     estimates = [_estimate(value, spread[:, i], len(mated)) for i, value in enumerate(figures)]
+    non_mated = round(float(counts.sum()))
     return ErrorRates(
         eer=estimates[0],
         fnmr_at=dict(zip(fmr_levels, estimates[1:], strict=True)),
-        d_prime=_d_prime(mated[np.isfinite(mated)], non_mated),
+        d_prime=_d_prime(mated[np.isfinite(mated)], values, counts),
         failure_to_enrol=comparisons.failed / max(comparisons.samples, 1),
         mated=len(mated),
-        non_mated=len(non_mated),
-        subjects=len(names),
-        smallest_fmr=min(3 / len(non_mated), 1.0),
+        non_mated=non_mated,
+        subjects=subjects,
+        smallest_fmr=min(3 / non_mated, 1.0),
     )
 
 
@@ -171,11 +178,13 @@ def _estimate(value: float, spread: Float, mated: int) -> Estimate:
     return Estimate(value, float(min(low, value)), float(max(high, value)))
 
 
-def _d_prime(mated: Float, non_mated: Float) -> float:
+def _d_prime(mated: Float, values: Float, counts: Float) -> float:
+    """d' of the `mated` distances and of the non-mated `values`, which occur as often as `counts` says."""
     if not len(mated):
         return float("nan")
-    spread = np.sqrt((mated.var() + non_mated.var()) / 2)
-    return float(abs(mated.mean() - non_mated.mean()) / spread) if spread > 0 else float("inf")
+    mean = float(np.average(values, weights=counts))
+    spread = np.sqrt((mated.var() + np.average((values - mean) ** 2, weights=counts)) / 2)
+    return float(abs(mated.mean() - mean) / spread) if spread > 0 else float("inf")
 
 
 class _Table:
@@ -183,6 +192,14 @@ class _Table:
 
     The figures depend on the smallest non-mated distances only, so a resample reads no more than these.
     """
+
+    @classmethod
+    def of(cls, comparisons: Comparisons) -> Self:
+        """The table of `comparisons`, their subjects numbered anew."""
+        both = np.concatenate([comparisons.mated_subjects, comparisons.non_mated_subjects.ravel()])
+        names, numbers = np.unique(both, return_inverse=True)
+        mated, non_mated = np.asarray(comparisons.mated, float), np.asarray(comparisons.non_mated, float)
+        return cls(mated, non_mated, numbers[: len(mated)], numbers[len(mated) :].reshape(-1, 2), len(names))
 
     def __init__(
         self,
@@ -223,19 +240,10 @@ class _Table:
         # The FMR at the threshold "below this distance": equal distances are accepted or rejected together.
         fmr_before = ((matched - non_mated_weight) / non_mated_total)[self.first]
         fnmr = 1 - accepted[self.below] / mated_total
-        figures = [_crossing(fmr_before, fnmr)]
+        figures = [crossing(fmr_before, fnmr)]
         for level in fmr_levels:
             # The largest permitted threshold is the first distance whose acceptance would exceed the level.
             over = np.searchsorted(matched, level * non_mated_total * (1 + 1e-12), "right")
             last = min(int(over), len(fnmr) - 1)
             figures.append(float(fnmr[last]))
         return figures
-
-
-def _crossing(fmr: Float, fnmr: Float) -> float:
-    """The error rate where the step curve of (FMR, FNMR) over all thresholds crosses the diagonal."""
-    over = np.flatnonzero(fmr >= fnmr)
-    if not len(over):
-        return float(fnmr[-1])
-    i = int(over[0])
-    return float(fmr[i] if i == 0 else min(fmr[i], fnmr[i - 1]))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from irisstn.datasets import Label
 from irisstn.evaluation.error_rates import RESAMPLES, ErrorRates, error_rates
-from irisstn.evaluation.scores import ABOUT, Scores, read_scores, scores_of
+from irisstn.evaluation.score_files import ABOUT, read_scores
+from irisstn.evaluation.scores import Scores, scores_of
 from irisstn.evaluation.templates import Kind, read_templates
 
 

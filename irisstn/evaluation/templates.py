@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from irisstn.datasets import Label, label_of
 from irisstn.errors import DatasetError
 from irisstn.iris_code import IrisCode, distances, encode
-from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.manifest import manifest_digest, read_manifest
 from irisstn.outputs.reader import read_embedding, read_strip
-from irisstn.outputs.records import Record
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # rows and columns that are compared at a time
@@ -37,6 +36,8 @@ class Templates:
         Iris codes; empty where `embeddings` are given.
     embeddings : NDArray[numpy.float32], shape (N, D), or None
         Embeddings of length 1.
+    source_sha256 : str
+        Digest of the manifest that they were read from, see `irisstn.outputs.manifest.manifest_digest`.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Templates:
     failed: dict[str, Label | None]
     codes: tuple[IrisCode, ...] = ()
     embeddings: NDArray[np.float32] | None = None
+    source_sha256: str = ""
 
     def __post_init__(self) -> None:
         held = len(self.codes) if self.embeddings is None else len(self.embeddings)
@@ -78,22 +80,36 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
     DatasetError
         Where there is no template.
     """
-    records = [record for record in read_manifest(out) if "variant_of" not in record]
-    good = [record for record in records if record.get("status") == "ok"]
-    if not good:
-        raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
-    kind = kind or ("embedding" if "embedding" in good[0] else "code")
+    digest = manifest_digest(out)  # before the files are read: if they change, the scores are of an earlier state
 
-    def label_for(record: Record) -> Label | None:
-        name = str(record["path"])
+    def label_for(name: str) -> Label | None:
         return label_of(name) if labels is None else labels.get(name)
 
+    names: list[str] = []
+    failed: dict[str, Label | None] = {}
+    codes: list[IrisCode] = []
+    embeddings: list[NDArray[np.float32]] = []
+    for record in read_manifest(out):
+        if "variant_of" in record:
+            continue
+        if record.get("status") != "ok":
+            failed[record["path"]] = label_for(record["path"])
+            continue
+        kind = kind or ("embedding" if "embedding" in record else "code")
+        names.append(record["path"])
+        if kind == "code":
+            codes.append(encode(read_strip(out, record)))
+        else:
+            embeddings.append(read_embedding(out, record))
+    if not names:
+        raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
     return Templates(
-        names=tuple(str(record["path"]) for record in good),
-        labels=tuple(label_for(record) for record in good),
-        failed={str(record["path"]): label_for(record) for record in records if record.get("status") != "ok"},
-        codes=tuple(encode(read_strip(out, record)) for record in good) if kind == "code" else (),
-        embeddings=_unit(out, [read_embedding(out, record) for record in good]) if kind == "embedding" else None,
+        names=tuple(names),
+        labels=tuple(label_for(name) for name in names),
+        failed=failed,
+        codes=tuple(codes),
+        embeddings=_unit(out, embeddings) if kind == "embedding" else None,
+        source_sha256=digest,
     )
 
 
@@ -101,7 +117,27 @@ def _unit(out: Path, embeddings: list[NDArray[np.float32]]) -> NDArray[np.float3
     if len({len(one) for one in embeddings}) > 1:
         raise DatasetError(f"{out} holds embeddings of different lengths")
     stacked = np.stack(embeddings)
-    return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12), np.float32)
+    stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
+    return stacked
+
+
+def score_rows(templates: Templates, first: int, last: int, *, max_shift: int = 0) -> NDArray[np.float32]:
+    """The distances of the templates from number `first` up to `last` from all N templates, (n, N)."""
+    if templates.embeddings is not None:
+        return np.asarray(1 - templates.embeddings[first:last] @ templates.embeddings.T, np.float32)
+    starts = range(0, len(templates.names), BLOCK)
+    rows = templates.codes[first:last]
+    blocks = [distances(rows, templates.codes[i : i + BLOCK], max_shift=max_shift) for i in starts]
+    return np.concatenate(blocks, axis=1)
+
+
+def score_among(templates: Templates, members: NDArray[np.intp], *, max_shift: int = 0) -> NDArray[np.float32]:
+    """The distances among the templates with the numbers `members` (k,), (k, k)."""
+    if templates.embeddings is not None:
+        vectors = templates.embeddings[members]
+        return np.asarray(1 - vectors @ vectors.T, np.float32)
+    codes = [templates.codes[i] for i in members.tolist()]
+    return distances(codes, max_shift=max_shift)
 
 
 def score_blocks(

@@ -12,7 +12,10 @@
     OUT/report.html               a page to look through
 
 records            one line of the manifest, as a type
+record_lines       what is read from a line without parsing it
+record_files       the files that a record names, and their sizes
 manifest           the file manifest.jsonl
+group_commit       records are appended after their files are on the disk
 settings           the settings in run.json, and the refusal of other ones
 folder             the output folder of one run, with its lock
 reader             reads strips, masks, segmentations and embeddings back

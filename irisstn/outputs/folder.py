@@ -11,15 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from irisstn.errors import DatasetError, OutputError
+from irisstn.files import set_aside, write_bytes_atomic
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.records import Json, output_files
+from irisstn.outputs.record_files import written_files
+from irisstn.outputs.records import Json
 from irisstn.outputs.remote_manifest import mirrored_manifest
-from irisstn.outputs.settings import DIGEST, read_settings, require_same_settings, with_digest
+from irisstn.outputs.settings import DIGEST, read_settings, record_digest, require_same_settings, with_digest
 from irisstn.storage import lock
 from irisstn.storage.local import LocalStorage, Storage
 from irisstn.storage.remote import RemoteStorage
 
 RUN = "run.json"
+REPORT, EMBEDDINGS = "report.html", "embeddings.npz"
+DERIVED = (REPORT, EMBEDDINGS)  # files about all outputs, which a run writes at its end
 _SCRATCH = ".unfinished"
 _REMEDY = "give --overwrite to begin it anew, or another folder"
 
@@ -42,6 +46,10 @@ class OutputFolder:
         When the run started, in ISO 8601.
     save : callable
         To be called after each change of the manifest: uploads it now and then, where the output is at a URL.
+    durable : bool
+        Whether files have to outlive a power cut.
+    note : str or None
+        What was found damaged and made anew, in one line.
     """
 
     storage: Storage
@@ -50,20 +58,31 @@ class OutputFolder:
     settings: dict[str, Json]
     started: str
     save: Callable[[], None]
+    durable: bool = False
+    note: str | None = None
 
     def write_run_json(self, counts: dict[str, Json], *, finished: bool) -> None:
-        """Write run.json: the settings, when the run started and `finished`, and the `counts` of its inputs."""
+        """Write run.json: the settings, when the run started and `finished`, and the `counts` of its inputs.
+
+        That of the start, without counts, waits for the disk with the first records.
+        """
         about = {
             **with_digest(self.settings),
             "started": self.started,
             "finished": _now() if finished else None,
             "counts": counts,
         }
-        self.storage.write(RUN, json.dumps(about, indent=2).encode("ascii") + b"\n")
+        text = json.dumps(about, indent=2).encode("ascii") + b"\n"
+        if self.durable and counts and isinstance(self.storage, LocalStorage):
+            write_bytes_atomic(self.folder / RUN, text, scratch=self.scratch, durable=True)
+        else:
+            self.storage.write(RUN, text)
 
 
 @contextmanager
-def open_output_folder(out: Path | str, settings: dict[str, Json], *, overwrite: bool) -> Iterator[OutputFolder]:
+def open_output_folder(
+    out: Path | str, settings: dict[str, Json], *, overwrite: bool, durable: bool = True
+) -> Iterator[OutputFolder]:
     """Make and lock an output folder.
 
     Parameters
@@ -75,6 +94,8 @@ def open_output_folder(out: Path | str, settings: dict[str, Json], *, overwrite:
         settings is refused, because outputs of different settings must not be mixed.
     overwrite : bool
         Remove the outputs of earlier runs first.
+    durable : bool
+        Write files on disk so that they outlive a power cut. Storage at a URL sees to that itself.
 
     Yields
     ------
@@ -87,11 +108,15 @@ def open_output_folder(out: Path | str, settings: dict[str, Json], *, overwrite:
         The folder cannot be made, is in use, or was made with other settings.
     """
     with _remote(out) if isinstance(out, str) else _local(out) as (storage, folder, scratch, save):
+        note = None
         if overwrite:
             _remove_outputs(folder, storage)
         else:
-            _refuse_other_settings(folder, settings, str(out))
-        yield OutputFolder(storage, folder, scratch, settings, _now(), save)
+            note = _refuse_other_settings(folder, settings, str(out))
+        for name in DERIVED:
+            (folder / name).unlink(missing_ok=True)  # their existence proves that they are of the whole folder
+        on_disk = isinstance(storage, LocalStorage)
+        yield OutputFolder(storage, folder, scratch, settings, _now(), save, durable and on_disk, note)
 
 
 _Opened = tuple[Storage, Path, Path, Callable[[], None]]
@@ -100,10 +125,7 @@ _Opened = tuple[Storage, Path, Path, Callable[[], None]]
 @contextmanager
 def _local(out: Path) -> Iterator[_Opened]:
     """The folder `out` on disk."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}") from None
+    lock.make_folder(out)
     with lock.locked(out):
         scratch = out / _SCRATCH
         try:
@@ -124,30 +146,40 @@ def _remote(out: str) -> Iterator[_Opened]:
         yield storage, folder, scratch, save
 
 
-def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) -> None:
-    """Raise OutputError where the outputs in `folder` were made with other settings, or nothing says with which."""
+def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) -> str | None:
+    """Raise OutputError where outputs in `folder` were made with other settings, or nothing says with which.
+
+    A run.json that cannot be read is set aside, where the records tell that they were made with these settings.
+    Returns a line that says so.
+    """
     path = folder / RUN
+    held = None
+    if path.exists():
+        with suppress(OutputError):
+            held = read_settings(path, name=f"{out}/{RUN}", remedy=_REMEDY)
+    if held is not None and DIGEST in held:
+        require_same_settings(held, settings, where=out, remedy=_REMEDY)
+        return None
+    digest = record_digest(settings)
+    if any(record.get("settings") != digest for record in read_manifest(folder)):
+        why = f"{RUN} is damaged" if path.exists() else f"has no {RUN}"
+        raise OutputError(f"{out}: {why}, and its records are of other settings or do not tell: {_REMEDY}")
     if not path.exists():
-        if (folder / MANIFEST).exists():
-            raise OutputError(f"{out} has a manifest but no {RUN}: {_REMEDY}")
-        return
-    held = read_settings(path, name=f"{out}/{RUN}", remedy=_REMEDY)
-    if DIGEST not in held:
-        raise OutputError(f"{out}/{RUN} does not describe a run: {_REMEDY}")
-    require_same_settings(held, settings, where=out, remedy=_REMEDY)
+        return None
+    return f"{out}/{RUN} was damaged: renamed {set_aside(path)} and made anew"
 
 
 def _remove_outputs(folder: Path, storage: Storage) -> None:
     """Remove the files that the manifest names, then the manifest: only what this program has written."""
     for record in read_manifest(folder):
         with suppress(DatasetError):
-            for name in output_files(record):
-                with suppress(OSError):
+            for name in written_files(record):
+                with suppress(OSError, ValueError):
                     storage.remove(name)
                     if isinstance(storage, LocalStorage):
                         for parent in list(Path(name).parents)[:-1]:
                             (folder / parent).rmdir()  # fails at the first folder that is not empty
-    for name in (MANIFEST, RUN, "report.html"):
+    for name in (MANIFEST, RUN):
         storage.remove(name)
         (folder / name).unlink(missing_ok=True)
 

@@ -7,22 +7,31 @@ Memory holds the name of each input and the position of its line, not the record
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from irisstn.files import sync
+from irisstn.outputs.record_lines import path_of_line
 from irisstn.outputs.records import Record, format_record, parse_record
 
 MANIFEST = "manifest.jsonl"
-LineSpan = tuple[int, int]  # first byte and length of a line, in bytes
+_LONGEST_LINE = 1 << 26  # bytes; a longer line is no record
+_LENGTH_BITS = 32
+_SECONDS = re.compile(rb', ?"seconds": ?[0-9.e+-]+')
+LineSpan = int  # first byte and length of a line, packed into one number: a tuple takes three times the memory
 
 
 class Manifest:
     """The manifest of one run, open for appending; a context manager that closes the file.
 
-    The caller holds the lock of the folder. An incomplete last line, which a killed run may leave, is cut off.
+    The caller holds the lock of the folder. An incomplete last line, which a killed run may leave, is cut off. One
+    thread may call `get` while another one calls `add`.
 
     Parameters
     ----------
@@ -33,6 +42,7 @@ class Manifest:
     def __init__(self, out: Path) -> None:
         self._path = out / MANIFEST
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._position = threading.Lock()  # of the open file, which `get` and `add` both move
         self._spans = index_records(self._path)
         # The next record must begin on a line of its own.
         self._end = _end_of_last_line(self._file)
@@ -45,6 +55,7 @@ class Manifest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+        self._spans.clear()  # hundreds of megabytes, where there are a million inputs
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -52,17 +63,24 @@ class Manifest:
     def get(self, name: str) -> Record | None:
         """The last record of the input `name`; None where there is none."""
         span = self._spans.get(name)
-        return parse_record(read_line(self._file, span)) if span is not None else None
+        if span is None:
+            return None
+        with self._position:
+            line = read_line(self._file, span)
+        return parse_record(line)
 
-    def add(self, records: Sequence[Record]) -> None:
-        """Append `records`, which belong together, in one write."""
+    def add(self, records: Sequence[Record], *, durable: bool = False) -> None:
+        """Append `records` in one write; if `durable`, wait until they are on the disk."""
         lines = [format_record(record) for record in records]
-        os.lseek(self._file, self._end, os.SEEK_SET)
-        data = memoryview(b"".join(lines))
-        while data:
-            data = data[os.write(self._file, data) :]
+        with self._position:
+            os.lseek(self._file, self._end, os.SEEK_SET)
+            data = memoryview(b"".join(lines))
+            while data:
+                data = data[os.write(self._file, data) :]
+        if durable:
+            os.fsync(self._file)
         for record, line in zip(records, lines, strict=True):
-            self._spans[record["path"]] = (self._end, len(line))
+            self._spans[record["path"]] = _span(self._end, len(line))
             self._end += len(line)
 
     def sort(self, scratch: Path) -> None:
@@ -73,16 +91,31 @@ class Manifest:
         scratch : Path
             A folder on the same file system, for the unfinished file.
         """
-        unfinished = scratch / MANIFEST
-        with unfinished.open("wb") as file:
+        if self._is_sorted():
+            return
+        unfinished, end = scratch / MANIFEST, 0
+        with unfinished.open("wb", buffering=1 << 20) as file:
             for name in sorted(self._spans):
-                file.write(read_line(self._file, self._spans[name]))
+                line = read_line(self._file, self._spans[name])
+                file.write(line)
+                self._spans[name] = _span(end, len(line))
+                end += len(line)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(self._path)
         os.close(self._file)
-        self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        self._spans = index_records(self._path)
+        unfinished.replace(self._path)
+        sync(self._path.parent)
+        self._file, self._end = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0)), end
+
+    def _is_sorted(self) -> bool:
+        """Whether the file holds one line for each input and nothing else, in the order of the paths."""
+        before, end = "", 0
+        for name, span in self._spans.items():
+            start, length = _start_and_length(span)
+            if name < before or start != end:
+                return False
+            before, end = name, start + length
+        return end == self._end
 
 
 def read_manifest(out: Path) -> Iterator[Record]:
@@ -98,34 +131,73 @@ def read_manifest(out: Path) -> Iterator[Record]:
     Record
         The last record of each path. Lines that are no record are skipped.
     """
+    for line in read_lines(out):
+        record = parse_record(line)
+        if record is not None:
+            yield record
+
+
+def read_lines(out: Path) -> Iterator[bytes]:
+    """The lines of the records that `read_manifest` yields, for those who need little of each."""
     path = out / MANIFEST
     if not path.is_file():
         return
     with path.open("rb") as file:
         spans = index_records(path)
         for name in sorted(spans):
-            record = parse_record(read_line(file.fileno(), spans[name]))
-            if record is not None:
-                yield record
+            yield read_line(file.fileno(), spans[name])
+
+
+def find_record(out: Path, name: str) -> Record | None:
+    """The record of the input `name` of an output folder; None where there is none."""
+    path = out / MANIFEST
+    if not path.is_file():
+        return None
+    span = index_records(path).get(name)
+    if span is None:
+        return None
+    with path.open("rb") as file:
+        return parse_record(read_line(file.fileno(), span))
+
+
+def manifest_digest(out: Path) -> str:
+    """The SHA-256 of what an output folder holds: of the valid lines of its manifest by path, without `seconds`.
+
+    A record holds the digests of its input and of the settings, and the sizes of its files. Files made from the folder
+    hold this digest, so that whoever reads them can tell whether the folder has changed since.
+    """
+    digest = hashlib.sha256()
+    for line in read_lines(out):
+        digest.update(_SECONDS.sub(b"", line))
+    return digest.hexdigest()
 
 
 def index_records(path: Path) -> dict[str, LineSpan]:
     """The position of the last record of each input in the manifest file `path`."""
     spans: dict[str, LineSpan] = {}
-    at = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            record = parse_record(line) if line.endswith(b"\n") else None
-            if record is not None:
-                spans[record["path"]] = (at, len(line))
-            at += len(line)
+    at, begins = 0, True
+    with path.open("rb", buffering=1 << 20) as file:
+        while line := file.readline(_LONGEST_LINE):
+            name = path_of_line(line) if begins and line.endswith(b"\n") else None
+            if name is not None:
+                spans[name] = _span(at, len(line))
+            at, begins = at + len(line), line.endswith(b"\n")
     return spans
 
 
 def read_line(file: int, span: LineSpan) -> bytes:
     """The line at `span` of the manifest with the open file descriptor `file`."""
-    os.lseek(file, span[0], os.SEEK_SET)
-    return os.read(file, span[1])
+    start, length = _start_and_length(span)
+    os.lseek(file, start, os.SEEK_SET)
+    return os.read(file, length)
+
+
+def _span(start: int, length: int) -> LineSpan:
+    return start << _LENGTH_BITS | length
+
+
+def _start_and_length(span: LineSpan) -> tuple[int, int]:
+    return span >> _LENGTH_BITS, span & ((1 << _LENGTH_BITS) - 1)
 
 
 def _end_of_last_line(file: int) -> int:

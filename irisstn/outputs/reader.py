@@ -19,6 +19,8 @@ from irisstn.outputs.records import RecordFields, read_segmentation_fields
 from irisstn.results import Segmentation, Strip
 from irisstn.storage.file_names import safe_name
 
+_LARGEST = 1e15  # of the numbers of an embedding: the square of a larger one may leave the range of float32
+
 
 def read_strip(out: Path, record: RecordFields) -> Strip:
     """The strip of a record, with its mask.
@@ -85,10 +87,12 @@ def read_embedding(out: Path, record: RecordFields) -> NDArray[np.float32]:
         embedding = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
     except ImageError as error:
         raise DatasetError(f"{path} is missing or damaged: {error.reason}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:  # a false shape in the header asks for terabytes
         raise DatasetError(f"{path} is missing or damaged: {error}") from None
-    if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or not np.isfinite(embedding).all():
+    if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or embedding.dtype.kind != "f":
         raise DatasetError(f"{path} holds no embedding")
+    if not (np.abs(embedding) < _LARGEST).all():  # nor is NaN below it
+        raise DatasetError(f"{path} holds no embedding: a number is not finite or too large")
     return embedding.astype(np.float32)
 
 

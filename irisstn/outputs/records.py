@@ -3,7 +3,8 @@
 A record is a plain dictionary, so that `json` writes it as it is. `Record` names its fields; which of them are there
 depends on the command and on the status:
 
-    always          path, status, seconds
+    always          path, status, seconds, settings
+    ok              file_sizes
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
     segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay; trust, eyes_seen and
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, TypeGuard, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -117,6 +118,8 @@ class RecordFields(TypedDict, total=False):
     """The fields of a record that may be absent."""
 
     variant_of: str
+    settings: str
+    file_sizes: list[int]
     status: Literal["ok", "failed"]
     sha256: str
     mask_sha256: str
@@ -272,6 +275,18 @@ def read_ring(line: str) -> Segmentation:
     return read_segmentation_fields(record, iris_mask=nowhere, usable=nowhere)
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether `value`, from a record that others may have changed, is a finite number that a float can hold."""
+    if type(value) is float:  # nearly always
+        return math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def pupil_ratio(record: RecordFields) -> float | None:
     """The pupil's radius divided by the iris', from the fitted ellipses of `record`; None where it has none.
 
@@ -285,7 +300,7 @@ def pupil_ratio(record: RecordFields) -> float | None:
     radii = []
     for ellipse in (record.get("pupil"), record.get("iris")):
         axes = [ellipse.get("a"), ellipse.get("b")] if isinstance(ellipse, dict) else []
-        lengths = [float(axis) for axis in axes if isinstance(axis, int | float) and axis > 0]
+        lengths = [float(axis) for axis in axes if is_number(axis) and axis > 0]
         if len(lengths) != 2:
             return None
         radii.append(math.sqrt(lengths[0] * lengths[1]))

@@ -123,8 +123,8 @@ class _Lock:
         host, process, age_s = self._owner()
         if (host, process) != (self._host, os.getpid()) and age_s < STALE_S and not self._has_ended(host, process):
             raise OutputError(
-                f"{self._storage} is in use by another run (process {process} on {host}, active {age_s:.0f} s ago); "
-                f"if it has ended, remove {self._storage}/{LOCK}"
+                f"{self._storage} is in use by another run (process {process} on {host}, active {max(age_s, 0):.0f} s "
+                f"ago); if it has ended, remove {self._storage}/{LOCK}"
             )
         about = {"host": self._host, "process": os.getpid(), "time": time.time()}
         self._storage.write(LOCK, json.dumps(about).encode())

@@ -8,9 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from irisstn.errors import OutputError
+from irisstn.files import read_regular_file
 from irisstn.outputs.records import Json
 
+_MAX_BYTES = 1 << 22
 DIGEST = "settings_sha256"
+
+
+def record_digest(settings: Mapping[str, Json]) -> str:
+    """The field `settings` of the records made with `settings`: the first 16 digits of `settings_sha256`."""
+    return _digest(settings)[:16]
 
 
 def with_digest(settings: Mapping[str, Json]) -> dict[str, Json]:
@@ -36,7 +43,7 @@ def read_settings(path: Path, *, name: str | None = None, remedy: str = "give an
         The file cannot be read or holds no object.
     """
     try:
-        held = json.loads(path.read_bytes())
+        held = json.loads(read_regular_file(path, max_bytes=_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         held = None
     if not isinstance(held, dict):

@@ -25,9 +25,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from irisstn.config import Strict
 from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
+from irisstn.files import read_regular_file, write_bytes_atomic
 from irisstn.weights import CALIBRATION, SHIPPED
 
+_MAX_BYTES = 1 << 16
 _TAIL = 0.01  # fraction of the non-mated similarities that counts as the tail
 _FEWEST = 20  # smallest number of similarities in the tail, and of mated ones
 _ROUNDS = 50
@@ -169,7 +170,8 @@ class Calibration:
         recognizer_sha256 : str
             `StripNet.weights_sha256` of the network that it belongs to.
         """
-        write_bytes_atomic(path, _File(recognizer_sha256=recognizer_sha256, **asdict(self)).model_dump_json().encode())
+        stored = _File(recognizer_sha256=recognizer_sha256, **asdict(self))
+        write_bytes_atomic(path, stored.model_dump_json().encode(), durable=True)
 
     @classmethod
     def load(cls, path: Path | None = None, *, recognizer_sha256: str | None = None) -> Self:
@@ -195,7 +197,7 @@ class Calibration:
         given = SHIPPED if path is None else path
         file = given / CALIBRATION if given.is_dir() else given
         try:
-            stored = _File.model_validate_json(file.read_bytes())
+            stored = _File.model_validate_json(read_regular_file(file, max_bytes=_MAX_BYTES))
             calibration = cls(**stored.model_dump(exclude={"recognizer_sha256"}))
         except OSError as error:
             raise WeightsError(f"{file} cannot be read: {error.strerror or error}") from None

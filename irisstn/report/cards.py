@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import IrisError
+from irisstn.errors import DatasetError, IrisError
 from irisstn.geometry import Gray
 from irisstn.images import encode_jpeg, read_gray
 from irisstn.normalization import normalize
 from irisstn.outputs.reader import read_picture, read_segmentation
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import Record, is_number
 from irisstn.results import Segmentation
+from irisstn.storage.file_names import safe_name
 from irisstn.visualization.overlay import draw_overlay
 
 _IRIS_RADIUS = 100.0  # pixels in the close-up
@@ -77,7 +78,10 @@ def card(out: Path, record: Record, path: Path | None) -> Card:
             eye = before = None  # the picture has been moved or changed since: show the output alone
     rectified = "rectification" in record
     strips = [before] if rectified and before is not None else []
-    source = quote(str(record.get("strip")), errors="surrogateescape")
+    try:
+        source = quote(safe_name(record.get("strip")), errors="surrogateescape")
+    except (DatasetError, ValueError):
+        source = ""  # the record names none, or one outside the output folder: a page loads nothing from elsewhere
     strips.append(Picture(source, "rectified" if rectified else "strip"))
     return Card(record["path"], eye, strips, _parameters(record), _quality(record))
 
@@ -127,9 +131,9 @@ def _parameters(record: Record) -> list[str]:
         return []
     corrected, read, sd = (values.get(name) for name in ("roll_rad", "roll_read_rad", "roll_sd_rad"))
     shown = []
-    if isinstance(corrected, int | float):
+    if is_number(corrected):
         shown.append(f"roll corrected {math.degrees(corrected):+.1f}°")
-    if isinstance(read, int | float) and isinstance(sd, int | float):
+    if is_number(read) and is_number(sd):
         shown.append(f"read {math.degrees(read):+.1f}° ± {math.degrees(sd):.1f}°")
     return shown
 
@@ -140,4 +144,4 @@ def _quality(record: Record) -> list[str]:
     if not isinstance(values, dict):
         return []
     known = {name: values.get(name) for name in _QUALITY}
-    return [f"{name.replace('_', ' ')} {v:.3g}" for name, v in known.items() if isinstance(v, int | float)]
+    return [f"{name.replace('_', ' ')} {v:.3g}" for name, v in known.items() if is_number(v)]

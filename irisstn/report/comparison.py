@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,40 +96,40 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
 
 def _pair_safety(scores: Scores) -> _Safety:
     """(m - d) / s, as in `Change`, by the sorted names of each mated pair."""
-    labels = _numbers(scores)
-    mean, spread = _non_mated(scores.distances, labels)
+    mean, spread = _non_mated(scores)
     safety: _Safety = {}
-    for i, name in enumerate(scores.names):
-        for j in np.flatnonzero(labels[i + 1 :] == labels[i]) + i + 1:
-            names = (name, scores.names[j])
-            safety[min(names), max(names)] = (mean - float(scores.distances[i, j])) / spread
+    for members in _pictures_of_eyes(scores):
+        distances = scores.among(members)
+        names = [scores.names[member] for member in members]
+        for i, j in zip(*np.triu_indices(len(members), 1), strict=True):
+            pair = min(names[i], names[j]), max(names[i], names[j])
+            safety[pair] = (mean - float(distances[i, j])) / spread
     return safety
-
-
-def _numbers(scores: Scores) -> NDArray[np.intp]:
-    """The number of each input's eye."""
-    return np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
 
 
 def _safety(scores: Scores) -> dict[str, float]:
     """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
-    labels = _numbers(scores)
-    mean, spread = _non_mated(scores.distances, labels)
+    mean, spread = _non_mated(scores)
     safety = {}
-    for i, name in enumerate(scores.names):
-        same = np.flatnonzero(labels == labels[i])
-        others = same[same != i]
-        if len(others):
-            safety[name] = (mean - float(np.mean(scores.distances[i, others]))) / spread
+    for members in _pictures_of_eyes(scores):
+        others = scores.among(members)[~np.eye(len(members), dtype=bool)].reshape(len(members), -1)
+        for i, distance in zip(members.tolist(), others.mean(axis=1).tolist(), strict=True):
+            safety[scores.names[i]] = (mean - distance) / spread
     return safety
 
 
-def _non_mated(distances: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
-    """Mean and standard deviation of the non-mated distances, row by row, because the matrix may be a mapped file."""
-    parts: Iterable[NDArray[np.float32]] = (row[labels != label] for row, label in zip(distances, labels, strict=True))
-    sums = np.array([(len(part), part.sum(dtype=float), np.square(part, dtype=float).sum()) for part in parts])
-    count, total, squares = sums.sum(axis=0)
-    if not count:
+def _non_mated(scores: Scores) -> tuple[float, float]:
+    """Mean and standard deviation of the non-mated distances."""
+    values, counts = scores.comparisons().non_mated_counts()
+    if not len(values):
         return 0.0, 1.0
-    mean = total / count
-    return float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12)))
+    mean = float(np.average(values, weights=counts))
+    return mean, float(np.sqrt(max(np.average((values - mean) ** 2, weights=counts), 1e-12)))
+
+
+def _pictures_of_eyes(scores: Scores) -> list[NDArray[np.intp]]:
+    """The numbers of the pictures of each eye that has several."""
+    eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    order = np.argsort(eyes, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(eyes[order])) + 1)
+    return [members for members in groups if len(members) > 1]

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
 from irisstn.evaluation import (
     RESAMPLES,
+    Comparisons,
+    CountedComparisons,
     ErrorRates,
     Estimate,
     Scores,
@@ -19,18 +23,18 @@ from irisstn.evaluation import (
     read_templates,
     scores_of,
 )
-from irisstn.evaluation.scores import ABOUT
+from irisstn.evaluation.score_files import ABOUT
 from irisstn.evaluation.templates import Kind
-from irisstn.images import write_bytes_atomic
-from irisstn.outputs.manifest import read_manifest
+from irisstn.files import write_bytes_atomic
+from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, changes, ends, pair_changes
 from irisstn.report.plots import det_plot, histogram_plot, require_matplotlib
 from irisstn.report.templates import write_page
+from irisstn.storage.lock import locked, make_folder
 
 PAGE, FIGURES, DET, HISTOGRAMS = "evaluation.html", "evaluation.json", "det.png", "histograms.png"
-_Strips = tuple[Path, dict[str, str]]
 _SHOWN = 8  # pairs and pictures that gained most, and that lost most
 
 
@@ -149,20 +153,21 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         Matplotlib is not installed.
     """
     require_matplotlib()
-    compared = {run.name: run.scores.comparisons() for run in runs}
+    compared = {run.name: _comparisons(run) for run in runs}
     for name, comparisons in compared.items():
-        if not len(comparisons.mated) or not len(comparisons.non_mated):
+        if not len(comparisons.mated) or not len(comparisons.non_mated_counts()[0]):
             raise DatasetError(f"{name} needs two pictures of the same eye, and pictures of two eyes")
     rates = {name: error_rates(comparisons, resamples=resamples) for name, comparisons in compared.items()}
     found = {run.name: _compared(_baseline(runs, run), run) for run in runs[1:]}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomic(out / DET, det_plot(compared))
-        write_bytes_atomic(out / HISTOGRAMS, histogram_plot(compared))
-        write_bytes_atomic(out / FIGURES, _figures(rates, found).encode())
-        _write_page(out / PAGE, runs, rates, found)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
+    make_folder(out)
+    with locked(out):
+        try:
+            write_bytes_atomic(out / DET, det_plot(compared))
+            write_bytes_atomic(out / HISTOGRAMS, histogram_plot(compared))
+            write_bytes_atomic(out / FIGURES, _figures(runs, rates, found).encode())
+            _write_page(out / PAGE, runs, rates, found)
+        except OSError as error:
+            raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
     return rates
 
 
@@ -177,15 +182,29 @@ def _compared(first: EvaluatedRun, second: EvaluatedRun) -> _Comparison:
     return _Comparison(first, second, pairs, pictures)
 
 
-def _figures(rates: Mapping[str, ErrorRates], found: Mapping[str, _Comparison]) -> str:
-    """The text of evaluation.json."""
-    return json.dumps(
-        {
-            name: {**one.as_dict(), "smallest_fmr": one.smallest_fmr, "changes": _counts(found.get(name))}
-            for name, one in rates.items()
-        },
-        indent=1,
-    )
+def _comparisons(run: EvaluatedRun) -> Comparisons | CountedComparisons:
+    """The comparisons of `run`. Raises DatasetError where a distance is NaN."""
+    try:
+        comparisons = run.scores.comparisons()
+    except ValueError as error:
+        raise DatasetError(f"{run.name}: {error}") from None
+    if np.isnan(comparisons.mated).any() or np.isnan(comparisons.non_mated_counts()[0]).any():
+        raise DatasetError(f"{run.name}: a distance is not a number")
+    return comparisons
+
+
+def _figures(runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, _Comparison]) -> str:
+    """The text of evaluation.json; `source_sha256` is the digest of the manifest that a run was compared from."""
+    figures: dict[str, dict[str, object]] = {}
+    for run in runs:
+        one = rates[run.name]
+        figures[run.name] = {
+            **one.as_dict(),
+            "smallest_fmr": one.smallest_fmr,
+            "changes": _counts(found.get(run.name)),
+            "source_sha256": run.scores.source_sha256,
+        }
+    return json.dumps(figures, indent=1)
 
 
 def _counts(found: _Comparison | None) -> dict[str, int | str | None]:
@@ -214,11 +233,10 @@ def _write_page(
     path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, _Comparison]
 ) -> None:
     """Write evaluation.html."""
-    strips = {run.folder: _strips(run.folder) for run in runs} if found else {}
     sections = []
     for run in runs[1:]:
         one = found[run.name]
-        both = [(side.name, strips[side.folder]) for side in (one.first, run)]
+        both = [(side.name, side.folder) for side in (one.first, run)]
         groups = []
         for kind, changed in (("pairs", one.pairs), ("pictures", one.pictures)):
             for title, part in zip(("Largest gains", "Largest losses"), ends(changed, _SHOWN), strict=True):
@@ -263,17 +281,18 @@ def _percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.2f} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
 
 
-def _card(change: Change, both: Sequence[tuple[str, _Strips]]) -> dict[str, object]:
+def _card(change: Change, both: Sequence[tuple[str, Path]]) -> dict[str, object]:
     """What the page shows of a change: its names, both numbers and, of either run, the strips of its pictures."""
     pictures = [
         {"source": embedded(read_picture(folder, file)), "run": run, "name": name}
-        for run, (folder, files) in both
+        for run, folder in both
         for name in change.names
-        if (file := files.get(name)) is not None
+        if (file := _strip_file(folder, name)) is not None
     ]
     return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
 
 
-def _strips(folder: Path) -> _Strips:
-    """`folder`, and the file of the strip of each input that has one."""
-    return folder, {record["path"]: record["strip"] for record in read_manifest(folder) if "strip" in record}
+def _strip_file(folder: Path, name: str) -> str | None:
+    """The file below `folder` of the strip of the input `name`; None where the folder has none."""
+    record = find_record(folder, name)
+    return None if record is None else record.get("strip")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.outputs.records import Record
+from irisstn.outputs.records import RecordFields, is_number
 
 HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
 _BINS = 24
@@ -48,12 +48,12 @@ class Figures:
     def __init__(self) -> None:
         self._values: dict[str, array[float]] = {}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: RecordFields) -> None:
         """Add the quality figures and the parameters of one record."""
         for values in (record.get("quality"), record.get("rectification")):
             if isinstance(values, dict):
                 for name, value in values.items():
-                    if isinstance(value, int | float):
+                    if is_number(value):
                         self._values.setdefault(name, array("d")).append(value)
 
     def rows(self) -> list[FigureRow]:
@@ -64,7 +64,10 @@ class Figures:
 def _row(name: str, values: NDArray[np.float64]) -> FigureRow:
     """The row of the figure `name` with `values` (N,)."""
     quantiles = tuple(np.quantile(values, (0.05, 0.5, 0.95)).tolist())
-    counts, _ = np.histogram(values, _BINS)
+    try:
+        counts, _ = np.histogram(values, _BINS)
+    except ValueError:  # their range is too wide or too narrow for so many bins
+        counts, _ = np.histogram(np.sign(values - quantiles[1]), _BINS)
     width, height = HISTOGRAM_SIZE
     step = width / _BINS
     heights = height * counts / counts.max()

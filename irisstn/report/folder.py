@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from irisstn.datasets import Sample
+from irisstn.errors import OutputError
+from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
-from irisstn.outputs.manifest import read_manifest
-from irisstn.outputs.records import Record
+from irisstn.outputs.manifest import read_lines
+from irisstn.outputs.record_lines import figures_of_line
+from irisstn.outputs.records import parse_record
+from irisstn.outputs.settings import read_settings
 from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
 from irisstn.report.templates import write_page
 
-PAGE = "report.html"
 SHOWN, FAILURES_SHOWN, REASONS_SHOWN = 60, 200, 10
 
 
@@ -38,17 +40,28 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         OUT/report.html.
     """
     figures, reasons = Figures(), Counter[str]()
-    failures: list[Record] = []
-    done = 0
-    for record in _inputs(out):
-        if record.get("status") == "ok":
-            done += 1
-            figures.add(record)
+    failures: list[dict[str, str]] = []
+    spread = _EvenlySpread(SHOWN)
+    for line in read_lines(out):
+        if b'"variant_of":' in line:
             continue
-        reasons[f"{record.get('stage')}: {record.get('reason')}"] += 1
+        found = figures_of_line(line)
+        if found is not None:
+            figures.add(found)
+            spread.add(line)
+            continue
+        record = parse_record(line)
+        if record is None:
+            continue
+        if record.get("status") == "ok":
+            figures.add(record)
+            spread.add(line)
+            continue
+        stage, reason = str(record.get("stage")), str(record.get("reason"))
+        reasons[f"{stage}: {reason}"] += 1
         if len(failures) < FAILURES_SHOWN:
-            failures.append(record)
-    shown = _evenly(out, done)
+            failures.append({"path": record["path"], "stage": stage, "reason": reason})
+    shown = [record for line in spread.chosen() if (record := parse_record(line)) is not None]
     names = {record["path"] for record in shown}
     paths = {sample.name: sample.path for sample in samples if sample.name in names}
     width, height = HISTOGRAM_SIZE
@@ -56,7 +69,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         out / PAGE,
         "folder.html",
         title=f"irisstn {_command(out)}",
-        done=done,
+        done=spread.total,
         failed=reasons.total(),
         shown=len(shown),
         cards=[card(out, record, paths.get(record["path"])) for record in shown],
@@ -69,22 +82,31 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     return out / PAGE
 
 
-def _inputs(out: Path) -> Iterator[Record]:
-    """The records of the inputs, without those of variants."""
-    return (record for record in read_manifest(out) if "variant_of" not in record)
+class _EvenlySpread:
+    """About `count` of many lines, evenly spread, chosen while they pass by: no more than twice as many are held."""
 
+    def __init__(self, count: int) -> None:
+        self.total = 0
+        self._count, self._step = count, 1
+        self._held: list[bytes] = []
 
-def _evenly(out: Path, done: int) -> list[Record]:
-    """About `SHOWN` of the `done` records of inputs that were processed."""
-    count = min(done, SHOWN)
-    wanted = {index * done // count for index in range(count)} if count else set()
-    good = (record for record in _inputs(out) if record.get("status") == "ok")
-    return [record for index, record in enumerate(good) if index in wanted]
+    def add(self, line: bytes) -> None:
+        """Take the next line."""
+        if self.total % self._step == 0:
+            self._held.append(line)
+        self.total += 1
+        if len(self._held) >= 2 * self._count:
+            self._held, self._step = self._held[::2], 2 * self._step
+
+    def chosen(self) -> list[bytes]:
+        """The lines."""
+        count = min(len(self._held), self._count)
+        return [self._held[index * len(self._held) // count] for index in range(count)]
 
 
 def _command(out: Path) -> str:
     """The command that made the folder, from run.json."""
     try:
-        return str(json.loads((out / RUN).read_bytes())["command"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_settings(out / RUN)["command"])
+    except (OutputError, KeyError):
         return "output"

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import IrisError
-from irisstn.evaluation import Comparisons
+from irisstn.evaluation import Comparisons, CountedComparisons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+AnyComparisons = Comparisons | CountedComparisons
 INSTALL = "pip install 'irisstn[report]'"
 _COLOURS = ("#1f6f8b", "#b3542d", "#5a7d2a", "#7a4b9a", "#a8871d", "#555555", "#c2185b", "#00796b")
 _LEAST = 5e-5  # where rates of 0 are drawn, because a logarithmic axis has no 0
@@ -34,12 +35,12 @@ def require_matplotlib() -> None:
         raise IrisError(f"the plots need {error.name}: {INSTALL}", stage="evaluate") from None
 
 
-def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
+def det_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
     """Plot the detection error trade-off of each run: FNMR over FMR, on logarithmic axes (ISO/IEC 19795-1).
 
     Parameters
     ----------
-    runs : mapping of str to Comparisons
+    runs : mapping of str to Comparisons or CountedComparisons
         The comparisons by the name of the run.
 
     Returns
@@ -64,12 +65,12 @@ def det_plot(runs: Mapping[str, Comparisons]) -> bytes:
     return _png(figure)
 
 
-def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def det_curve(comparisons: AnyComparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """FMR and FNMR over the threshold.
 
     Parameters
     ----------
-    comparisons : Comparisons
+    comparisons : Comparisons or CountedComparisons
         Mated and non-mated distances.
     points : int
         The number of thresholds at most; they are dense where either rate is small.
@@ -79,22 +80,23 @@ def det_curve(comparisons: Comparisons, points: int = 400) -> tuple[NDArray[np.f
     fmr, fnmr : ndarray, shape (N,)
         The rates at each threshold.
     """
-    mated, non_mated = np.sort(comparisons.mated), np.sort(comparisons.non_mated)
-    places = np.unique(np.geomspace(1, len(non_mated), points).astype(int)) - 1
+    mated, (values, counts) = np.sort(comparisons.mated), comparisons.non_mated_counts()
+    below = np.concatenate([[0], np.cumsum(counts)])  # non-mated comparisons below each of `values`
+    places = np.searchsorted(below[1:], np.unique(np.geomspace(1, below[-1], points).astype(int)))
     tail = np.unique(np.geomspace(1, len(mated), points).astype(int))
     finite = mated[-tail][np.isfinite(mated[-tail])]
-    thresholds = np.unique(np.concatenate([non_mated[places], finite]))
-    fmr = np.searchsorted(non_mated, thresholds, "left") / len(non_mated)
+    thresholds = np.unique(np.concatenate([values[places], finite]))
+    fmr = below[np.searchsorted(values, thresholds, "left")] / below[-1]
     fnmr = 1 - np.searchsorted(mated, thresholds, "left") / len(mated)
     return fmr, fnmr
 
 
-def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
+def histogram_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
     """Plot the distribution of mated and of non-mated distances for each run; the bars of each kind have area 1.
 
     Parameters
     ----------
-    runs : mapping of str to Comparisons
+    runs : mapping of str to Comparisons or CountedComparisons
         The comparisons by the name of the run.
 
     Returns
@@ -108,10 +110,12 @@ def histogram_plot(runs: Mapping[str, Comparisons]) -> bytes:
     for number, (name, comparisons) in enumerate(runs.items(), start=1):
         axes = figure.add_subplot(len(runs), 1, number, title=name, yticks=[])
         mated = comparisons.mated[np.isfinite(comparisons.mated)]
-        both = np.concatenate([mated, comparisons.non_mated])
-        bins = np.linspace(float(both.min()), float(np.quantile(both, 0.9999)), 80).tolist()
+        values, counts = comparisons.non_mated_counts()
+        last = values[np.searchsorted(np.cumsum(counts), 0.9999 * counts.sum())]
+        least, most = (pick(np.append(mated, end)) for pick, end in ((np.min, values[0]), (np.max, last)))
+        bins = np.linspace(float(least), float(most), 80).tolist()
         axes.hist(mated, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="mated")
-        axes.hist(comparisons.non_mated, bins=bins, density=True, alpha=0.6, color="#8a8f98", label="non-mated")
+        axes.hist(values, bins=bins, weights=counts, density=True, alpha=0.6, color="#8a8f98", label="non-mated")
         axes.legend(fontsize="small")
     axes.set_xlabel("distance")
     return _png(figure)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 
 
 class Storage(Protocol):
@@ -22,8 +25,8 @@ class Storage(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`, so that it is either complete or not there. Raises OSError."""
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+    def size(self, name: str) -> int | None:
+        """The size of the file `name` in bytes; None where there certainly is none. Raises OSError."""
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there. Raises OSError."""
@@ -48,13 +51,28 @@ class LocalStorage:
         return str(self.root)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the file `name` into `scratch`, then rename it. Raises OSError."""
-        write_bytes_atomic(self.root / name, data, scratch=self.scratch)
+        """Write the file `name` into `scratch`, then rename it, without waiting for the disk. Raises OSError."""
+        path = self.root / name
+        _require_inside(self.root, path.parent)
+        write_bytes_atomic(path, data, scratch=self.scratch)
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a regular file `name`."""
-        return (self.root / name).is_file()
+    def size(self, name: str) -> int | None:
+        """The size of the regular file `name` in bytes; None where there is none. Raises OSError."""
+        try:
+            status = (self.root / name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def remove(self, name: str) -> None:
         """Remove the file `name`; its folder stays, because another worker may be about to write to it."""
-        (self.root / name).unlink(missing_ok=True)
+        path = self.root / name
+        _require_inside(self.root, path.parent)
+        path.unlink(missing_ok=True)
+
+
+@lru_cache(4096)  # a run writes many files to each folder
+def _require_inside(root: Path, folder: Path) -> None:
+    """Raise OSError where a symbolic link below `root` makes `folder` lie elsewhere."""
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise OSError(errno.ELOOP, f"{folder} is a symbolic link that leads out of the output folder")

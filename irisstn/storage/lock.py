@@ -10,7 +10,15 @@ from pathlib import Path
 
 from irisstn.errors import OutputError
 
-NAME = ".lock"
+LOCK = ".lock"  # name of the file
+
+
+def make_folder(out: Path) -> None:
+    """Make an output folder, where there is none. Raises OutputError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made: {error.strerror or error}") from None
 
 
 @contextmanager
@@ -30,7 +38,7 @@ def locked(out: Path) -> Iterator[None]:
         Another run has locked it, or it cannot be written to.
     """
     try:
-        file = os.open(out / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(f"{out} cannot be written to: {error.strerror}") from None
     try:

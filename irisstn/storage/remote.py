@@ -108,16 +108,27 @@ class RemoteStorage:
             system.put_file(str(source), f"{root}/{name}")
 
     def fetch(self, name: str, target: Path) -> None:
-        """Copy the file `name`, if there is one, to the local file `target`. Raises OSError."""
-        system, root = _open(self.url)
-        with _os_errors():
-            if system.isfile(f"{root}/{name}"):
-                system.get_file(f"{root}/{name}", str(target))
+        """Copy the file `name` to the local file `target`, unless there certainly is none. Raises OSError.
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a file `name`."""
+        `isfile` would take any error, such as one of the server or of permissions, for absence.
+        """
         system, root = _open(self.url)
-        return bool(system.isfile(f"{root}/{name}"))
+        try:
+            with _os_errors():
+                system.get_file(f"{root}/{name}", str(target))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            target.unlink(missing_ok=True)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+    def size(self, name: str) -> int | None:
+        """The size of the file `name` in bytes; None where there certainly is none. Raises OSError."""
+        system, root = _open(self.url)
+        with _os_errors(), suppress(FileNotFoundError):
+            about = system.info(f"{root}/{name}")
+            return int(about["size"]) if about.get("type") == "file" else None
+        return None
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there. Raises OSError."""
@@ -155,15 +166,18 @@ def read_url(url: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def find_remote(url: str, *, passed_over: Counter[str] | None = None) -> list[RemoteSample]:
+def find_remote(url: str, *, exclude: str | None = None, passed_over: Counter[str] | None = None) -> list[RemoteSample]:
     """The pictures at a URL, sorted by name.
 
-    Files without the suffix of a picture, hidden files and outputs of this program are passed over.
+    Files without the suffix of a picture, hidden files and outputs of this program are passed over. Of several keys
+    that would be one name on a disk, such as a/b.png and a//b.png, one is processed and the others fail.
 
     Parameters
     ----------
     url : str
         A folder, a picture or a glob.
+    exclude : str, optional
+        The URL of the output folder of this run, which is not searched.
     passed_over : Counter of str, optional
         To it is added how many files were passed over, by what `irisstn.datasets.kind_of_file` says.
 
@@ -174,7 +188,7 @@ def find_remote(url: str, *, passed_over: Counter[str] | None = None) -> list[Re
     """
     try:
         system, root = _open(url)
-        found = sorted(system.glob(root)) if "*" in root or "?" in root else sorted(system.find(root))
+        found = sorted(system.glob(root)) if "*" in root or "?" in root else sorted(_find(system, root))
     except DatasetError:
         raise
     except Exception as error:
@@ -182,14 +196,53 @@ def find_remote(url: str, *, passed_over: Counter[str] | None = None) -> list[Re
     base = PurePosixPath(root)
     while any(letter in str(base) for letter in "*?[") or str(base) in found:
         base, url = base.parent, url.rpartition("/")[0]
+    if exclude is not None and is_url(exclude):
+        found = _outside(found, system, exclude)
     # Names come from the listing, and a key of an object store may hold "..".
-    names = {str(PurePosixPath(path).relative_to(base)): path[len(str(base)) :].lstrip("/") for path in found}
+    names: dict[str, str] = {}
+    taken: dict[str, str] = {}  # keys whose name is taken, with that name
+    for path in sorted(found, key=lambda path: (path != str(PurePosixPath(path)), path)):
+        name, key = str(PurePosixPath(path).relative_to(base)), path[len(str(base)) :].removeprefix("/")
+        if names.setdefault(name, key) != key:
+            taken[key] = name
     passed_over = Counter() if passed_over is None else passed_over
     pictures = _pictures(names, passed_over)
     if not pictures:
         others = f": {passed_over_text(passed_over)}" if passed_over else ""
         raise DatasetError(f"no pictures in {url}{others}")
-    return [RemoteSample(safe_name(name), f"{url}/{names[name]}") for name in pictures]
+    samples = [RemoteSample(safe_name(name), f"{url}/{names[name]}") for name in pictures]
+    for key, name in taken.items():
+        if name in pictures:
+            reason = f"on a disk its name would be that of {name}"
+            samples.append(RemoteSample(safe_name(key), f"{url}/{key}", failed=reason))
+    return sorted(samples, key=lambda sample: sample.name)
+
+
+def _find(system: Any, root: str) -> list[str]:
+    """The files below `root`. An error in a folder is raised, where fsspec's own `find` would pass it over."""
+    from fsspec.spec import AbstractFileSystem  # noqa: PLC0415
+
+    if getattr(type(system), "find", None) is not AbstractFileSystem.find:
+        return list(system.find(root))  # object stores list all keys at once
+    found: list[str] = []
+    folders, seen = [root], {root.rstrip("/")}
+    while folders:
+        for about in system.ls(folders.pop(), detail=True):
+            name = about["name"].rstrip("/")
+            if about["type"] != "directory":
+                found.append(about["name"])
+            elif name not in seen:
+                seen.add(name)
+                folders.append(name)
+    return found
+
+
+def _outside(found: list[str], system: Any, exclude: str) -> list[str]:
+    """Those of the paths `found` in `system` that are not below the URL `exclude`."""
+    other, folder = _open(exclude)
+    if type(other) is not type(system):
+        return found
+    return [path for path in found if not str(PurePosixPath(path)).startswith(f"{PurePosixPath(folder)}/")]
 
 
 def _pictures(names: Iterable[str], passed_over: Counter[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """A folder of rendered eyes with their ground truth.
 
     OUT/eyes/001/L/001L01.png              subject 001, left eye, capture 01
-    OUT/truth/truth.jsonl                  a record per picture, sorted by path
+    OUT/truth/truth.jsonl                  a record per picture, sorted by path, with the picture's SHA-256
+    OUT/truth/synth.json                   the settings; a folder of other settings is refused
     OUT/truth/masks/001/L/001L01.png.png       255 = usable iris
     OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the eyelids, lashes and glints left in
 
@@ -11,8 +12,8 @@ for an eye picture.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -22,26 +23,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from irisstn.images import write_bytes_atomic, write_png
+from irisstn.errors import OutputError
+from irisstn.files import write_bytes_atomic
+from irisstn.images import encode_png, write_png
 from irisstn.outputs.records import segmentation_fields
 from irisstn.processes import end_with_parent
+from irisstn.storage.lock import locked, make_folder
 from irisstn.synthetic.camera import CAMERAS
 from irisstn.synthetic.capture import sample_capture
 from irisstn.synthetic.identity import Identity
 from irisstn.synthetic.render import RenderedEye, render
+from irisstn.synthetic.set_of_eyes import Record, SetOfEyes, begin_set, finish_set
 
 NEAR_INFRARED = tuple(name for name, camera in CAMERAS.items() if not camera.colour)
-
-Record = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     out: Path
-    captures: int
-    seed: int
-    cameras: tuple[str, ...]
-    digits: tuple[int, int]  # of the subject's and of the capture's number
+    settings: SetOfEyes
 
 
 def write_eyes(
@@ -52,9 +52,13 @@ def write_eyes(
     seed: int,
     cameras: Sequence[str] = NEAR_INFRARED,
     workers: int = 1,
+    overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Render both eyes of several subjects. The same arguments give the same bytes for any number of workers.
+
+    A folder that holds anything else than a part of the same set is refused, so that no picture without ground truth
+    stays in it. truth.jsonl is written last.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def write_eyes(
         Names in `CAMERAS`; each picture is taken by a random one of them.
     workers : int
         Number of processes.
+    overwrite : bool
+        Remove an earlier set first.
     progress : callable, optional
         Called with the number of pictures that were just finished.
 
@@ -82,6 +88,8 @@ def write_eyes(
     ------
     ValueError
         Where a number is not positive or a camera is unknown.
+    OutputError
+        Where `out` cannot be written to, is in use, or holds another set or other files.
     """
     if subjects < 1 or captures < 1 or workers < 1 or seed < 0:
         raise ValueError(
@@ -91,24 +99,30 @@ def write_eyes(
     if unknown or not cameras:
         raise ValueError(f"cameras must be among {', '.join(CAMERAS)}; got {', '.join(unknown) or 'none'}")
     eyes = [(subject, eye) for subject in range(1, subjects + 1) for eye in "LR"]
-    digits = max(3, len(str(subjects))), max(2, len(str(captures)))
-    job = _Job(out, captures, seed, tuple(cameras), digits)
-    records: list[Record] = []
-    if workers == 1:
-        for group in map(_write_eye, repeat(job), eyes):
-            records += group
-            if progress:
-                progress(len(group))
-    else:
-        # Spawned processes, because a forked one would inherit the locks of OpenCV's threads but not the threads.
-        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
-            for group in pool.map(_write_eye, repeat(job), eyes):
+    settings = SetOfEyes(subjects, captures, seed, tuple(cameras))
+    make_folder(out)
+    with locked(out):
+        begin_set(out, settings, overwrite=overwrite)
+        job, records = _Job(out, settings), []
+        try:
+            for group in _rendered(job, eyes, workers):
                 records += group
                 if progress:
                     progress(len(group))
-    lines = [json.dumps(record, sort_keys=True) + "\n" for record in sorted(records, key=lambda r: str(r["path"]))]
-    write_bytes_atomic(out / "truth" / "truth.jsonl", "".join(lines).encode())
+            finish_set(out, settings, records)
+        except OSError as error:
+            raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
     return out / "eyes"
+
+
+def _rendered(job: _Job, eyes: Sequence[tuple[int, str]], workers: int) -> Iterator[list[Record]]:
+    """Write all pictures of `eyes`; yields the records of each eye."""
+    if workers == 1:
+        yield from map(_write_eye, repeat(job), eyes)
+        return
+    # Spawned processes, because a forked one would inherit the locks of OpenCV's threads but not the threads.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
+        yield from pool.map(_write_eye, repeat(job), eyes)
 
 
 def eye_seed(seed: int, subject: int, eye: str) -> int:
@@ -140,22 +154,21 @@ def _start_worker() -> None:
 def _write_eye(job: _Job, subject_and_eye: tuple[int, str]) -> list[Record]:
     """Write all pictures of one eye with their ground truth; returns their records."""
     subject, eye = subject_and_eye
-    identity = Identity.from_seed(eye_seed(job.seed, subject, eye))
-    rng = np.random.default_rng([job.seed, subject, ord(eye)])
+    settings = job.settings
+    identity = Identity.from_seed(eye_seed(settings.seed, subject, eye))
+    rng = np.random.default_rng([settings.seed, subject, ord(eye)])
     records = []
-    for number in range(1, job.captures + 1):
-        camera = CAMERAS[job.cameras[int(rng.integers(len(job.cameras)))]]
+    for number in range(1, settings.captures + 1):
+        camera = CAMERAS[settings.cameras[int(rng.integers(len(settings.cameras)))]]
         rendered = render(identity, sample_capture(rng, camera))
-        label = f"{subject:0{job.digits[0]}d}"
-        name = f"{label}/{eye}/{label}{eye}{number:0{job.digits[1]}d}.png"
+        label, name = settings.label(subject), settings.name(subject, eye, number)
         mask, iris_mask = f"masks/{name}.png", f"iris_masks/{name}.png"
-        if camera.colour:
-            write_bytes_atomic(job.out / "eyes" / name, bytes(cv2.imencode(".png", rendered.image)[1]))
-        else:
-            write_png(job.out / "eyes" / name, rendered.image)
+        picture = bytes(cv2.imencode(".png", rendered.image)[1]) if camera.colour else encode_png(rendered.image)
+        write_bytes_atomic(job.out / "eyes" / name, picture)
         write_png(job.out / "truth" / mask, rendered.truth.usable)
         write_png(job.out / "truth" / iris_mask, rendered.truth.iris_mask)
-        record = {"path": name, "subject": label, "eye": eye, "mask": mask, "iris_mask": iris_mask}
+        digest = hashlib.sha256(picture).hexdigest()
+        record = {"path": name, "sha256": digest, "subject": label, "eye": eye, "mask": mask, "iris_mask": iris_mask}
         records.append(record | _record(rendered))
     return records
 

@@ -1,6 +1,6 @@
 """Lightning checkpoints as safetensors files: tensors as tensors, everything else as JSON in the header; no pickle.
 
-Files are written atomically, so a run that is killed leaves the last complete one.
+Files are written atomically and wait for the disk, so a kill and a power cut leave the last complete one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SafetensorsCheckpoint(CheckpointIO):
         tensors: dict[str, Tensor] = {}
         tree = _pack(checkpoint, tensors)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomic(Path(path), save(tensors, metadata={"checkpoint": json.dumps(tree)}))
+        write_bytes_atomic(Path(path), save(tensors, metadata={"checkpoint": json.dumps(tree)}), durable=True)
 
     def load_checkpoint(
         self, path: str | Path, map_location: object = None, weights_only: bool | None = None
@@ -77,7 +77,10 @@ class SafetensorsCheckpoint(CheckpointIO):
                 tree = json.loads((file.metadata() or {})["checkpoint"])
         except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
             raise WeightsError(f"{path} is no checkpoint of irisstn: {error}") from None
-        unpacked = _unpack(tree, tensors)
+        try:
+            unpacked = _unpack(tree, tensors)
+        except (KeyError, ValueError):
+            raise WeightsError(f"{path} is no checkpoint of irisstn") from None
         if not isinstance(unpacked, dict):
             raise WeightsError(f"{path} is no checkpoint of irisstn")
         return {str(key): value for key, value in unpacked.items()}

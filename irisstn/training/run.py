@@ -7,7 +7,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from irisstn.errors import OutputError
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 from irisstn.outputs.records import Json
-from irisstn.outputs.settings import read_settings, require_same_settings
+from irisstn.outputs.settings import read_settings, record_digest, require_same_settings
 from irisstn.progress import ProgressCallback, no_progress
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
+from irisstn.storage.lock import LOCK, locked, make_folder
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
@@ -84,7 +85,7 @@ def train(
     Raises
     ------
     OutputError
-        Where `out` holds a run with other settings, or something else.
+        Where `out` holds a run with other settings, or something else, or another run uses it.
     DatasetError
         Where `data` cannot be used.
     ConfigError
@@ -93,28 +94,36 @@ def train(
     config = with_shapes_of_start(config)
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     with _quiet():
-        run_folder = RunFolderCallback(out, progress)
+        run_folder = RunFolderCallback(out, progress, record_digest(settings))
         trainer = _trainer(config, run_folder)
     first = trainer.is_global_zero
-    if _finished(out, settings, first=first):
-        progress("finished already", 1, 1)
-        return out
-    if first:
-        out.mkdir(parents=True, exist_ok=True)
-        _write_state(out, settings, finished=False)
-        write_bytes_atomic(out / "config.yaml", yaml.safe_dump(settings["config"], sort_keys=False).encode())
-    else:
-        run_folder.progress = progress = no_progress
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    with _open_data(data, labels, out, config, progress, first=first) as training_data:
-        _fit(trainer, run_folder, training_data, config)
-        if first and config.recognizer is not None:
-            progress("whitening", 0, 1)
-            _finish(out, training_data, config)
-    if first:
-        _write_state(out, settings, finished=True)
-        shutil.rmtree(out / "eyes", ignore_errors=True)
+    with ExitStack() as stack:
+        if first:
+            _refuse_other_files(out)
+            make_folder(out)
+            stack.enter_context(locked(out))
+            for line in run_folder.set_damaged_aside():
+                progress(line, 1, 1)
+                _write_state(out, settings, finished=False)
+        else:
+            run_folder.progress = progress = no_progress
+        if _finished(out, settings):
+            progress("finished already", 1, 1)
+            return out
+        if first:
+            _write_state(out, settings, finished=False)
+            text = yaml.safe_dump(settings["config"], sort_keys=False)
+            write_bytes_atomic(out / "config.yaml", text.encode(), durable=True)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        with _open_data(data, labels, out, config, progress, first=first) as training_data:
+            _fit(trainer, run_folder, training_data, config)
+            if first and config.recognizer is not None:
+                progress("whitening", 0, 1)
+                _finish(out, training_data, config)
+        if first:
+            _write_state(out, settings, finished=True)
+            shutil.rmtree(out / "eyes", ignore_errors=True)
     progress("finished", 1, 1)
     return out
 
@@ -211,7 +220,7 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
         last = data.eyes_of_epoch(config.epochs - 1)
         figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
         network.save(out / RECOGNIZER)
-        write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode())
+        write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode(), durable=True)
     try:
         calibration = calibrate(network, rectifier, data.validation, settings)
     except ValueError:  # too few eyes for it
@@ -219,15 +228,16 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
-def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
-    """Whether `out` holds this run, finished. Raises OutputError where it holds another run or something else.
+def _refuse_other_files(out: Path) -> None:
+    """Raise OutputError where `out` holds something else than a training run."""
+    if out.is_dir() and not (out / "run.json").exists() and any(path.name != LOCK for path in out.iterdir()):
+        raise OutputError(f"{out} is not empty and holds no training run")
 
-    Only the `first` process refuses a folder that holds something else: the others may see it while the first writes.
-    """
+
+def _finished(out: Path, settings: Settings) -> bool:
+    """Whether `out` holds this run, finished. Raises OutputError where it holds another one."""
     state = out / "run.json"
     if not state.exists():
-        if first and out.exists() and any(out.iterdir()):
-            raise OutputError(f"{out} is not empty and holds no training run")
         return False
     held = read_settings(state, remedy=_REMEDY)
     known = held.get("settings")
@@ -244,7 +254,7 @@ def _finished(out: Path, settings: Settings, *, first: bool) -> bool:
 
 def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:
     text = json.dumps({"settings": settings, "finished": finished}, indent=1)
-    write_bytes_atomic(out / "run.json", text.encode())
+    write_bytes_atomic(out / "run.json", text.encode(), durable=True)
 
 
 @contextmanager

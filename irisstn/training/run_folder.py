@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,18 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from irisstn.images import write_bytes_atomic
+from irisstn.errors import OutputError, WeightsError
+from irisstn.files import set_aside, write_bytes_atomic
+from irisstn.outputs.settings import read_settings
 from irisstn.progress import ProgressCallback
 from irisstn.report.training import write_training_page
+from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.visualization.grids import draw_inputs_and_outputs
 from irisstn.weights import RECOGNIZER, RECTIFIER
 
+METRICS = "metrics.csv"
 _SAMPLES = 8  # strips in a sample picture
 
 
@@ -33,6 +38,8 @@ class RunFolderCallback(Callback):
         The folder.
     progress : ProgressCallback
         Called with (stage, done, total) after each batch.
+    settings : str
+        The digest of the run's settings, which a checkpoint holds.
 
     Attributes
     ----------
@@ -40,20 +47,43 @@ class RunFolderCallback(Callback):
         File of the last checkpoint.
     best_loss : float
         The lowest validation loss so far.
+    check_settings : bool
+        Whether a checkpoint of other settings is refused: where run.json, which is compared otherwise, was damaged.
     """
 
-    def __init__(self, run: Path, progress: ProgressCallback) -> None:
-        self.run, self.progress = run, progress
+    def __init__(self, run: Path, progress: ProgressCallback, settings: str) -> None:
+        self.run, self.progress, self.settings = run, progress, settings
+        self.check_settings = False
         self.checkpoint = run / "checkpoints" / "last.safetensors"
         self.best_loss = float("inf")
 
-    def state_dict(self) -> dict[str, float]:
-        """Return the state for a checkpoint: the lowest validation loss so far."""
-        return {"best": self.best_loss}
+    def state_dict(self) -> dict[str, float | str]:
+        """Return the state for a checkpoint: the lowest validation loss so far, and the digest of the settings."""
+        return {"best": self.best_loss, "settings": self.settings}
 
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Restore the state of a checkpoint."""
-        self.best_loss = state_dict["best"]
+    def load_state_dict(self, state_dict: dict[str, float | str]) -> None:
+        """Restore the state of a checkpoint. Raises OutputError where it is of a run with other settings."""
+        if self.check_settings and state_dict.get("settings") != self.settings:
+            raise OutputError(f"{self.checkpoint} is of a run with other settings: give another folder")
+        self.best_loss = float(state_dict["best"])
+
+    def set_damaged_aside(self) -> Iterator[str]:
+        """Rename the files that cannot be read, so that they are made anew; yields a line about each.
+
+        Without run.json the checkpoint tells whether it is of this run; without the checkpoint the run begins anew.
+        """
+        files: dict[Path, Callable[[Path], object]] = {
+            self.run / "run.json": read_settings,
+            self.checkpoint: SafetensorsCheckpoint().load_checkpoint,
+            self.run / METRICS: lambda path: read_metrics(path.parent),
+        }
+        for file, read in files.items():
+            try:
+                if file.exists():
+                    read(file)
+            except (OutputError, WeightsError):
+                self.check_settings |= file.name == "run.json"
+                yield f"{file} was damaged: renamed {set_aside(file)} and made anew"
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *rest: object) -> None:
         """Report the progress within the epoch."""
@@ -112,12 +142,23 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     -------
     list of dict of str to float
         One row for each epoch, without its empty fields; no row where there is no file.
+
+    Raises
+    ------
+    OutputError
+        Where the file holds something else.
     """
-    file = run / "metrics.csv"
+    file = run / METRICS
     if not file.exists():
         return []
-    with file.open(newline="") as lines:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
+    try:
+        with file.open(newline="") as lines:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise OutputError(f"{file} cannot be read: {error}") from None
+    if not all("epoch" in row for row in rows):
+        raise OutputError(f"{file} cannot be read: a row has no epoch")
+    return rows
 
 
 def write_metrics(run: Path, rows: list[dict[str, float]]) -> None:
@@ -136,4 +177,4 @@ def write_metrics(run: Path, rows: list[dict[str, float]]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
-    write_bytes_atomic(run / "metrics.csv", text.getvalue().encode())
+    write_bytes_atomic(run / METRICS, text.getvalue().encode(), durable=True)

@@ -16,9 +16,11 @@ from irisstn.batch.jobs.input_kind import read_picture_as
 from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
-from irisstn.images import MAX_PIXELS, decode_gray, write_bytes_atomic
+from irisstn.files import write_bytes_atomic
+from irisstn.images import MAX_PIXELS, decode_gray
 from irisstn.normalization import normalize
-from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.folder import EMBEDDINGS
+from irisstn.outputs.manifest import manifest_digest, read_manifest
 from irisstn.outputs.reader import read_embedding
 from irisstn.outputs.records import Json, RecordFields, output_file
 from irisstn.rectification.roll_setting import RollMode
@@ -29,8 +31,6 @@ from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
 if TYPE_CHECKING:
     from irisstn.recognition import StripNet
     from irisstn.rectification.rectifier import Rectifier
-
-EMBEDDINGS = "embeddings.npz"
 
 
 class EmbedConfig(Strict):
@@ -159,7 +159,8 @@ def gather_embeddings(out: Path) -> Path:
     Returns
     -------
     Path
-        OUT/embeddings.npz, with the arrays `names` (N,) and `embeddings` (N, D) float32.
+        OUT/embeddings.npz, with the arrays `names` (N,) and `embeddings` (N, D) float32, and `manifest_sha256`, the
+        `irisstn.outputs.manifest.manifest_digest` of what they were gathered from.
 
     Raises
     ------
@@ -172,6 +173,7 @@ def gather_embeddings(out: Path) -> Path:
             names.append(record["path"])
             embeddings.append(read_embedding(out, record))
     content = io.BytesIO()
-    np.savez(content, names=np.array(names, str), embeddings=np.array(embeddings, np.float32))
-    write_bytes_atomic(out / EMBEDDINGS, content.getvalue())
+    digest = np.array(manifest_digest(out))
+    np.savez(content, names=np.array(names, str), embeddings=np.array(embeddings, np.float32), manifest_sha256=digest)
+    write_bytes_atomic(out / EMBEDDINGS, content.getvalue(), durable=True)
     return out / EMBEDDINGS

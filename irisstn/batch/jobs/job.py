@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from irisstn.errors import WeightsError
+from irisstn.files import read_regular_file
 from irisstn.outputs.records import Json, Record, RecordFields
+from irisstn.weights import MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,11 @@ def weights_digest(path: Path, expected: str | None = None) -> str:
         The file cannot be read or has another digest.
     """
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_regular_file(path, max_bytes=MAX_BYTES)).hexdigest()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
     if expected is not None and digest != expected:
         raise WeightsError(f"{path} on {platform.node()} is not the file that this run began with")
     return digest

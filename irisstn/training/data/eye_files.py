@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from irisstn.errors import DatasetError
+from irisstn.files import write_bytes_atomic
 from irisstn.geometry import Boundary, Eyelid
-from irisstn.images import write_bytes_atomic
 from irisstn.training.data.eye_crops import EyeCrop
 
 _TERMS = 12  # Fourier terms of a boundary in a file; boundaries with fewer are padded with zeros
@@ -39,7 +43,7 @@ def write_eye_crops(file: Path, eyes: Sequence[EyeCrop], labels: NDArray[np.inte
         edges=np.stack([[boundary_row(edge) for edge in (*eye.truth, *eye.used)] for eye in eyes]),
         lids=np.stack([[eyelid_row(eyelid) for eyelid in eye.eyelids] for eye in eyes]),
     )
-    write_bytes_atomic(file, content.getvalue())
+    write_bytes_atomic(file, content.getvalue(), durable=True)
 
 
 def read_eye_crops(file: Path) -> tuple[list[EyeCrop], list[int]]:
@@ -56,9 +60,22 @@ def read_eye_crops(file: Path) -> tuple[list[EyeCrop], list[int]]:
         The crops.
     labels : list of int
         Number of each crop's identity.
+
+    Raises
+    ------
+    DatasetError
+        Where the file is damaged.
     """
-    with np.load(file, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    try:
+        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return _crops(arrays)
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{file} is damaged: {error}") from None
+
+
+def _crops(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[EyeCrop], list[int]]:
+    """The crops and their labels in the `arrays` of a file."""
     eyes: list[EyeCrop] = []
     pixel = byte = 0
     for i, (height, width) in enumerate(arrays["sizes"].tolist()):

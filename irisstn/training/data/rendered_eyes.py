@@ -18,10 +18,11 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from irisstn.config import Strict
-from irisstn.errors import IrisError, OutputError
+from irisstn.errors import DatasetError, IrisError, OutputError
+from irisstn.files import set_aside
 from irisstn.geometry import Gray
 from irisstn.images import to_gray
 from irisstn.processes import end_with_parent
@@ -74,6 +75,14 @@ class RenderedConfig(Strict):
         None,
         description="Folder that keeps the eyes for other runs. null: the run's folder, until the run has finished.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _known(cls, cameras: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(cameras) - set(CAMERAS))
+        if unknown:
+            raise ValueError(f"no camera {', '.join(unknown)}; there are {', '.join(CAMERAS)}")
+        return cameras
 
     def folder(self, seed: int, run: Path) -> Path:
         """Choose the folder of the rendered eyes.
@@ -188,11 +197,22 @@ class RenderedEyes:
                 if file.name in self._pending:
                     self._pending[file.name].result()
                 _wait_for(file)
-                self._loaded[file.name] = read_eye_crops(file)
+                self._loaded[file.name] = self._read(file)
             progress(done + 1, len(files))
             eyes += self._loaded[file.name][0]
             labels += self._loaded[file.name][1]
         return eyes, np.asarray(labels, np.intp)
+
+    def _read(self, file: Path) -> tuple[list[EyeCrop], list[int]]:
+        """The content of `file`; a damaged one is set aside and rendered again. Raises DatasetError."""
+        try:
+            return read_eye_crops(file)
+        except DatasetError:
+            if not self._first:
+                raise
+            set_aside(file)
+            _render_file(*next(task for task in self._tasks() if task[0] == file))
+            return read_eye_crops(file)
 
 
 def _wait_for(file: Path) -> None:

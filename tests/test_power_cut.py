@@ -1,0 +1,181 @@
+"""After a power cut each record that is left has its files, and damaged files are made anew."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from output_files import contents
+from text_job import TextJob, inputs
+
+from irisstn.batch import run_batch
+from irisstn.datasets import find_images
+from irisstn.errors import OutputError
+from irisstn.outputs import group_commit
+from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.records import output_files
+
+
+@dataclass
+class Disk:
+    """What a folder surely holds after a power cut: names that were synced with their folder, content that was synced.
+
+    A cut may come at any moment. It leaves of the manifest anything up to what was written, of other files no more than
+    what was synced; files that have a name and no synced content are empty.
+    """
+
+    root: Path
+    content: dict[int, bytes] = field(default_factory=dict)  # by inode
+    names: dict[int, dict[str, int]] = field(default_factory=dict)  # of each folder, by inode
+    folders: set[int] = field(default_factory=set)  # by inode, whether synced or not
+    cuts: list[dict[str, bytes]] = field(default_factory=list)  # what was left at each write to the manifest
+
+    def synced(self, descriptor: int) -> None:
+        """Take note of `os.fsync`."""
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        inode = os.fstat(descriptor).st_ino
+        if path.is_dir():
+            self.names[inode] = {one.name: one.lstat().st_ino for one in path.iterdir()}
+            self.folders |= {one.lstat().st_ino for one in path.iterdir() if one.is_dir()}
+        else:
+            self.content[inode] = path.read_bytes()
+
+    def cut(self) -> None:
+        """Take note of what a power cut would leave, with the whole manifest."""
+        left: dict[str, bytes] = {"manifest.jsonl": (self.root / "manifest.jsonl").read_bytes()}
+        self._collect(self.root.stat().st_ino, "", left)
+        self.cuts.append(left)
+
+    def _collect(self, folder: int, prefix: str, left: dict[str, bytes]) -> None:
+        for name, inode in self.names.get(folder, {}).items():
+            if inode in self.names:
+                self._collect(inode, f"{prefix}{name}/", left)
+            elif inode not in self.folders:
+                left.setdefault(prefix + name, self.content.get(inode, b""))
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("names of open files are looked up in /proc")
+    disk = Disk(tmp_path / "out")
+    sync, write = os.fsync, os.write
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        disk.synced(descriptor)
+
+    def write_and_cut(descriptor: int, data: bytes) -> int:
+        written = write(descriptor, data)
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == disk.root / "manifest.jsonl":
+            disk.cut()
+        return written
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "write", write_and_cut)
+    return disk
+
+
+def records_without_files(left: dict[str, bytes]) -> int:
+    """Of how many records some file is not there, or has not the size that the record tells."""
+    records = [json.loads(line) for line in left["manifest.jsonl"].splitlines()]
+    assert records
+    return sum(
+        [len(left.get(name, b"")) for name in output_files(record)] != record["file_sizes"]
+        for record in records
+        if record["status"] == "ok"
+    )
+
+
+def test_whenever_the_power_goes_each_record_that_is_left_has_its_files(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(group_commit, "LARGEST", 4)
+    source = tmp_path / "in"
+    for folder in ("a", "a/b", "c"):
+        (source / folder).mkdir(parents=True, exist_ok=True)
+        samples = inputs(source / folder, 6, bad="bad")
+    samples = inputs(source, 6)
+    assert run_batch(TextJob(), samples, tmp_path / "out").done == 24
+    assert len(disk.cuts) >= 6
+    assert [records_without_files(left) for left in disk.cuts] == [0] * len(disk.cuts)
+    assert all(json.loads(left["run.json"])["program"] == "irisstn" for left in disk.cuts)
+    # A run over what a cut has left ends with what a run without a cut leaves.
+    for left in disk.cuts[::3]:
+        cut = tmp_path / "cut"
+        shutil.rmtree(cut, ignore_errors=True)
+        for name, data in left.items():
+            (cut / name).parent.mkdir(parents=True, exist_ok=True)
+            (cut / name).write_bytes(data)
+        run_batch(TextJob(), samples, cut)
+        assert contents(cut) == contents(tmp_path / "out")
+
+
+def test_without_waiting_for_the_disk_a_cut_may_leave_records_alone(tmp_path: Path, disk: Disk):
+    """The simulated disk tells the difference."""
+    assert run_batch(TextJob(), inputs(tmp_path / "in", 6), tmp_path / "out", durable=False).done == 6
+    assert all(records_without_files(left) for left in disk.cuts)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def shorter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [empty, shorter, Path.unlink])
+def test_an_input_with_a_damaged_output_is_processed_again(tmp_path: Path, damage: Callable[[Path], None]):
+    samples, out = inputs(tmp_path / "in", 5), tmp_path / "out"
+    run_batch(TextJob(), samples, out)
+    whole = contents(out)
+    damage(out / "strips/0002.png.png")
+    summary = run_batch(TextJob(), samples, out)
+    assert (summary.done, summary.skipped) == (1, 4)
+    assert contents(out) == whole
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"settings_sha256":', "\0" * 50])
+def test_a_damaged_run_json_is_set_aside(tmp_path: Path, text: str):
+    samples, out = inputs(tmp_path / "in", 5), tmp_path / "out"
+    run_batch(TextJob(), samples, out)
+    whole = contents(out)
+    (out / "run.json").write_text(text)
+    with pytest.raises(OutputError, match="records are of other settings"):
+        run_batch(TextJob("?"), samples, out)
+    assert (out / "run.json").read_text() == text
+    summary = run_batch(TextJob(), samples, out)
+    assert summary.skipped == 5
+    assert summary.note is not None and "renamed run.json.damaged" in summary.note
+    assert (out / "run.json.damaged").read_text() == text
+    (out / "run.json.damaged").unlink()
+    assert contents(out) == whole
+
+
+def test_results_are_kept_while_an_input_cannot_be_read(tmp_path: Path):
+    samples, out = inputs(tmp_path / "in", 5, bad="bad"), tmp_path / "out"
+    run_batch(TextJob(), samples, out)
+    whole = contents(out)
+    (tmp_path / "in").rename(tmp_path / "away")
+    summary = run_batch(TextJob(), samples, out)
+    assert (summary.failed, summary.skipped, summary.done) == (6, 0, 0)
+    assert sum("earlier results are kept" in reason for reason in summary.reasons) == 1
+    kept = list(read_manifest(out))
+    assert [record["status"] for record in kept] == ["ok"] * 5 + ["failed"]
+    assert [(out / name).exists() for record in kept[:5] for name in output_files(record)] == [True] * 5
+    (tmp_path / "away").rename(tmp_path / "in")
+    run_batch(TextJob(), samples, out)
+    assert contents(out) == whole
+
+
+def test_a_file_name_with_a_nul_is_a_failed_record(tmp_path: Path):
+    inputs(tmp_path / "in", 2)
+    (tmp_path / "list.txt").write_bytes(b"in/0000.png\nin/0\0.png\nin/0001.png\n")
+    for _ in range(2):
+        summary = run_batch(TextJob(), find_images([tmp_path / "list.txt"]), tmp_path / "out")
+        assert summary.failed == 1 and summary.done + summary.skipped == 2
+    assert [record["status"] for record in read_manifest(tmp_path / "out")] == ["failed", "ok", "ok"]

@@ -1,0 +1,132 @@
+"""Files that are made from others are refused where those have changed; one writer at a time; no strangers in a set."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from irisstn.datasets import Label
+from irisstn.errors import DatasetError, OutputError
+from irisstn.evaluation import Templates, read_scores, read_templates, write_scores
+from irisstn.outputs.folder import EMBEDDINGS, REPORT, open_output_folder
+from irisstn.outputs.manifest import manifest_digest
+from irisstn.report.evaluation import read_runs, write_evaluation
+from irisstn.storage import locked
+from irisstn.synthetic import write_eyes
+
+
+def embedded(out: Path, eyes: int = 4, seed: int = 0) -> Path:
+    """An output folder like that of `irisstn embed`, with three embeddings of each eye."""
+    rng = np.random.default_rng(seed)
+    (out / "embeddings").mkdir(parents=True, exist_ok=True)
+    lines = []
+    for eye in range(eyes):
+        centre = rng.normal(size=16)
+        for capture in range(3):
+            name = f"{eye:03d}/L/{eye:03d}L{capture}.png"
+            np.save(out / f"embeddings/{eye}-{capture}.npy", (centre + 0.3 * rng.normal(size=16)).astype(np.float32))
+            record = {"path": name, "status": "ok", "embedding": f"embeddings/{eye}-{capture}.npy", "seconds": 0.1}
+            lines.append(json.dumps(record | {"sha256": hashlib.sha256(f"{name}{seed}".encode()).hexdigest()}) + "\n")
+    (out / "manifest.jsonl").write_text("".join(lines))
+    return out
+
+
+def match(source: Path, out: Path) -> Path:
+    write_scores(read_templates(source), None, out, about={"a": "." if source == out else str(source)})
+    return out
+
+
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_scores_of_an_earlier_content_are_refused(tmp_path: Path, same_folder: bool):
+    source = embedded(tmp_path / "embedded")
+    scores = match(source, source if same_folder else tmp_path / "scores")
+    assert read_scores(scores).source_sha256 == manifest_digest(source)
+    text = (source / "manifest.jsonl").read_text()
+    (source / "manifest.jsonl").write_text(text.replace('"seconds": 0.1', '"seconds": 2.5e-05'))
+    assert len(read_scores(scores).names) == 12  # the time that a record took is no content
+    embedded(source, seed=1)
+    with pytest.raises(DatasetError, match=r"earlier content of .*embedded.*: run `match` again"):
+        read_scores(scores)
+    with pytest.raises(DatasetError, match="earlier content"):
+        read_runs([scores], None, [0])
+    match(source, scores)
+    runs = read_runs([scores], None, [0])
+    write_evaluation(runs, tmp_path / "page", resamples=0)
+    (figures,) = json.loads((tmp_path / "page/evaluation.json").read_text()).values()
+    assert figures["source_sha256"] == manifest_digest(source)
+
+
+def test_scores_that_do_not_belong_together_are_refused(tmp_path: Path):
+    source = embedded(tmp_path / "embedded")
+    scores = match(source, tmp_path / "scores")
+    other = match(embedded(tmp_path / "larger", eyes=5), tmp_path / "other")
+    shutil.copy(other / "rows.csv", scores / "rows.csv")
+    with pytest.raises(DatasetError, match=r"match\.json does not belong to rows\.csv"):
+        read_scores(scores)
+    (scores / "match.json").unlink()
+    with pytest.raises(DatasetError, match="no complete scores"):
+        read_scores(scores)
+
+
+def test_a_full_disk_is_found_before_the_scores_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = embedded(tmp_path / "embedded")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OutputError, match="scores cannot be written to: No space left on device"):
+        match(source, tmp_path / "scores")
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == [".lock"]
+
+
+def test_one_writer_at_a_time(tmp_path: Path):
+    runs = read_runs([embedded(tmp_path / "embedded")], None, [0])
+    out = tmp_path / "out"
+    out.mkdir()
+    with locked(out):
+        with pytest.raises(OutputError, match="in use"):
+            match(tmp_path / "embedded", out)
+        with pytest.raises(OutputError, match="in use"):
+            write_evaluation(runs, out, resamples=0)
+        with pytest.raises(OutputError, match="in use"):
+            write_eyes(out, subjects=1, captures=1, seed=0)
+        assert [path.name for path in out.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_files_about_all_outputs_are_gone_until_a_run_has_ended(tmp_path: Path, overwrite: bool):
+    for name in (EMBEDDINGS, REPORT):
+        (tmp_path / name).write_text("of an earlier run")
+    with open_output_folder(tmp_path, {"config": {}}, overwrite=overwrite):
+        assert not (tmp_path / EMBEDDINGS).exists() and not (tmp_path / REPORT).exists()
+
+
+def test_a_set_of_rendered_eyes_holds_no_strangers(tmp_path: Path):
+    eyes = write_eyes(tmp_path, subjects=1, captures=2, seed=1, cameras=["small-320x240"])
+    first = {path.relative_to(eyes): path.read_bytes() for path in eyes.rglob("*.png")}
+    assert len(first) == 4
+    with pytest.raises(OutputError, match=r"made with captures 2 \(now 1\); seed 1 \(now 2\).*--overwrite"):
+        write_eyes(tmp_path, subjects=1, captures=1, seed=2, cameras=["small-320x240"])
+    assert {path.relative_to(eyes): path.read_bytes() for path in eyes.rglob("*.png")} == first
+    write_eyes(tmp_path, subjects=1, captures=1, seed=2, cameras=["small-320x240"], overwrite=True)
+    records = [json.loads(line) for line in (tmp_path / "truth/truth.jsonl").read_text().splitlines()]
+    pictures = {path.relative_to(eyes).as_posix(): path.read_bytes() for path in eyes.rglob("*.png")}
+    assert {str(record["path"]): record["sha256"] for record in records} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in pictures.items()
+    }
+    assert len(pictures) == 2 and len(list((tmp_path / "truth/masks").rglob("*.png"))) == 2
+    (eyes / "stranger.png").write_bytes(b"")
+    for again in (False, True):
+        with pytest.raises(OutputError, match=r"1 other files, such as eyes/stranger\.png"):
+            write_eyes(tmp_path, subjects=1, captures=1, seed=2, cameras=["small-320x240"], overwrite=again)
+
+
+def test_templates_tell_what_they_were_read_from(tmp_path: Path):
+    assert read_templates(embedded(tmp_path)).source_sha256 == manifest_digest(tmp_path)
+    made = Templates(("a",), (Label("1"),), {}, embeddings=np.ones((1, 2), np.float32))
+    assert made.source_sha256 == ""
