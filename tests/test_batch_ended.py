@@ -71,7 +71,7 @@ def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
 def test_signals_end_a_run_in_order(tmp_path: Path, number: signal.Signals, workers: int):
     inputs(tmp_path / "in", 60)
     out = tmp_path / "out"
-    run = run_in_process(tmp_path / "in", out, 0.02, workers)
+    run = run_in_process(tmp_path / "in", out, 0.1, workers)
     wait_for_records(out, 3)
     run.send_signal(number)
     _, errors = run.communicate(timeout=20)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from irisstn.errors import OutputError, WeightsError
-from irisstn.segmentation.network import SIZE
+from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.segmenter import SegmenterConfig, train_segmenter
 from irisstn.training.segmenter.examples import draw_batch, draw_picture
 from irisstn.training.segmenter.framing import frame_close_up, frame_whole_image
@@ -147,6 +147,20 @@ def test_a_training_may_start_from_an_exported_network(tmp_path: Path, scenes: l
     (tmp_path / "none.onnx").write_bytes(b"no network")
     with pytest.raises(WeightsError, match=r"none\.onnx"):
         load_folded_weights(network, tmp_path / "none.onnx", pictures)
+
+
+def test_the_occlusion_may_be_trained_alone(tmp_path: Path, scenes: list[Scene]) -> None:
+    file = export(PartMapNet(), tmp_path / "earlier.onnx")
+    settings = {"start": file, "occlusion_only": True, "learning_rate": 0.05}
+    trained = train_segmenter(tmp_path / "run", TINY.model_copy(update=settings))
+    before, after = (read_network(path) for path in (file, trained))
+    picture = draw_batch(scenes, 1, np.random.default_rng(6))[0]
+    maps = []
+    for network in (before, after):
+        network.setInput(picture)
+        maps.append(np.asarray(network.forward()))
+    assert np.allclose(maps[0][:, :3], maps[1][:, :3], atol=1e-3)
+    assert np.abs(maps[0][:, 3] - maps[1][:, 3]).max() > 0.01
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ _LEAST_EDGE = 6.0  # gray levels
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
-# and the network's curve. Fitted on rendered eyes by `pipelines/segmenter_uncertainty.py`.
-_PUPIL_SD, _LIMBUS_SD = (0.008, 0.5), (0.012, 0.5)
+# and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
+_PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
+_ROUGH_PUPIL_SD = 0.012  # iris radii, of a pupil that is not traced because its edge is faint
 
 
 def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
@@ -224,13 +225,12 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
 
 def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
-    pupil_sd, limbus_sd = (
-        math.hypot(floor * limbus.mean_radius, factor * _distance(curve, traced))
-        for (floor, factor), curve, traced in (
-            (_PUPIL_SD, rough.pupil, pupil),
-            (_LIMBUS_SD, rough.limbus, limbus),
-        )
-    )
+    radius = limbus.mean_radius
+    pupil_moved, limbus_moved = _distance(rough.pupil, pupil), _distance(rough.limbus, limbus)
+    pupil_sd = math.hypot(_PUPIL_SD[0] * radius, _PUPIL_SD[1] * pupil_moved)
+    if pupil_moved < 1e-6 * radius:
+        pupil_sd = _ROUGH_PUPIL_SD * radius
+    limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
     return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -51,6 +54,38 @@ class PartMapNet(nn.Module):
         quarter = self.up_4(quarter + _upsampled(self.to_4(eighth)))
         logits: Tensor = self.last(self.up_2(half + _upsampled(self.to_2(quarter))))
         return logits
+
+
+def freeze_all_but_occlusion(network: PartMapNet) -> list[nn.Parameter]:
+    """Prepare a network for a training that changes its occlusion map alone.
+
+    Parameters
+    ----------
+    network : PartMapNet
+        The network, changed in place: batch normalisation keeps its running statistics, and the gradients of all
+        outputs but the occlusion are 0.
+
+    Returns
+    -------
+    list of Parameter
+        The weights and biases of the last layer, to be trained without weight decay.
+    """
+    network.eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    trained = list(network.last.parameters())
+    for parameter in trained:
+        parameter.requires_grad_(True)
+        hook: Callable[[Callable[[Tensor], Tensor]], object] = parameter.register_hook  # without annotations in torch
+        hook(_only_occlusion)
+    return trained
+
+
+def _only_occlusion(gradient: Tensor) -> Tensor:
+    """`gradient` of the last layer, 0 but for the four outputs that are shuffled to the occlusion map."""
+    kept = torch.zeros_like(gradient)
+    kept[-4:] = gradient[-4:]
+    return kept
 
 
 def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -40,6 +40,9 @@ def load_folded_weights(network: nn.Module, file: Path, pictures: Tensor) -> Non
     except Exception as error:  # errors of protobuf have no class of their own
         raise WeightsError(f"{file} is no ONNX file: {error}") from None
     arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    for node in graph.node:  # equal weights are stored once
+        if node.op_type == "Identity" and node.input[0] in arrays:
+            arrays[node.output[0]] = arrays[node.input[0]]
     folded = [[arrays[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
     pairs = _in_order_of_use(network, pictures[:1])
     if len(pairs) != len(folded):

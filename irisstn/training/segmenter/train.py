@@ -28,7 +28,7 @@ from irisstn.progress import ProgressCallback, no_progress
 from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
-from irisstn.training.segmenter.network import PartMapNet
+from irisstn.training.segmenter.network import PartMapNet, freeze_all_but_occlusion
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
 # These two have no type annotations in torch.
@@ -47,6 +47,9 @@ class SegmenterConfig(Strict):
     )
     scenes_folder: Path | None = Field(
         None, description="Folder that keeps the rendered scenes for other runs. null: in the run's folder."
+    )
+    occlusion_only: bool = Field(
+        False, description="Train the occlusion map of the last layer alone: the other maps stay as they are."
     )
     scenes: int = Field(10_000, ge=1, description="Rendered eyes.")
     steps: int = Field(7_500, ge=1, description="Training steps in all.")
@@ -119,7 +122,11 @@ def train_segmenter(
         load_folded_weights(network, config.start, torch.from_numpy(pictures))
     _set_memory_format(network, torch.channels_last)
     averaged = _averaged_model(network, multi_avg_fn=_ema_update(config.ema_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
+    if config.occlusion_only:
+        trained, weight_decay = freeze_all_but_occlusion(network), 0.0
+    else:
+        trained, weight_decay = list(network.parameters()), config.weight_decay
+    optimizer = torch.optim.AdamW(trained, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.1
     )
@@ -132,7 +139,7 @@ def train_segmenter(
         loss = _step(network, scenes, step, config)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         averaged.update_parameters(network)
