@@ -55,7 +55,7 @@ def test_foreign_circles_are_measured_before_and_after_rectification():
     assert list(rates) == [f"circles/{method}/{shift}" for method in methods for shift in ("±0", "±16")]
     for row in rates.values():
         assert (row["subjects"], row["mated"], row["failure_to_enrol"]) == (2, 4, 0)
-    assert rates["circles/none/±16"]["d_prime"] < rates["circles/stn/±16"]["d_prime"]
+    assert rates["circles/none/±16"]["d_prime"] < rates["circles/undone/±16"]["d_prime"]
 
 
 def test_results_say_how_they_were_made(tmp_path: Path):

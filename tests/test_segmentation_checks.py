@@ -78,8 +78,9 @@ def test_wide_pupils_are_found_or_refused(camera: str):
             found.append(error(segment(image), true))
         except SegmentationError:
             continue
-    assert len(found) >= 2
-    assert max(found) < 0.08
+    assert len(found) >= 3
+    assert np.median(found) < 0.04
+    assert max(found) < 0.15
 
 
 def test_overexposed_pictures_are_found_or_refused():
@@ -101,7 +102,7 @@ def test_a_wrong_pupil_stands_out_among_the_edges():
     wrong = measure_ring_edges(image, nothing, small, true.limbus)
     assert right.other < right.pupil
     assert right.darker > 20
-    assert wrong.other > 2.5 * wrong.pupil
+    assert wrong.other > 3 * wrong.pupil
     assert wrong.other_radius == pytest.approx(true.pupil.mean_radius, abs=0.06 * true.limbus.mean_radius)
 
 

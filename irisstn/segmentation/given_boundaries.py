@@ -16,7 +16,7 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.map_fitting import fit_eyelids, soft_iou
 from irisstn.segmentation.masked_image import boundaries_of_region
 from irisstn.segmentation.network import IRIS_RADIUS, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import occluded
+from irisstn.segmentation.occlusions import find_iris_reflections, occluded
 
 Curve = Boundary | Ellipse | tuple[float, float, float]  # of a tuple: x, y and radius of a circle, in pixels
 
@@ -74,6 +74,7 @@ def segmentation_from_circles(
         raise SegmentationError("no part of the iris lies in the picture and between the eyelids")
     if usable is None:
         usable = ~occluded(parts.occlusion, crop.transform, (0, 0), image.shape)
+        usable &= ~find_iris_reflections(image, ring, outer.mean_radius)
     return Segmentation(inner, outer, upper, lower, ring, ring & usable)
 
 

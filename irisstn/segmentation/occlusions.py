@@ -64,11 +64,44 @@ def occluded(likely: Float32, crop: CropTransform, corner: tuple[int, int], size
     return np.asarray(cv2.warpAffine(likely, matrix, (size[1], size[0]), flags=flags) > _OCCLUDED)
 
 
+def find_iris_reflections(image: Gray, iris: Bool, radius: float) -> Bool:
+    """Specular reflections on the iris, much brighter than it: the network's map is too coarse for small ones.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a part of one.
+    iris : ndarray of bool, shape (H, W)
+        The iris between the eyelids.
+    radius : float
+        Radius of the iris in pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        True on reflections.
+    """
+    level, spread = _level(image, iris)
+    bright = _bright_spots(
+        image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
+    )
+    return cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
+
+
 def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:
     """1 where `image` is above `level`, and more than `rise` above its morphological opening by `size` pixels."""
     kernel = np.ones((max(5, round(size) | 1),) * 2, np.uint8)
     above = cv2.subtract(image, cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel))
     return ((above > rise) & (image > math.floor(level))).view(np.uint8)
+
+
+def _level(image: Gray, iris: Bool) -> tuple[float, float]:
+    """Median and robust deviation of the iris's gray levels."""
+    levels = image[iris]
+    if levels.size < 50:
+        return 128.0, 30.0
+    low, middle, high = np.percentile(levels[:: max(1, levels.size // 4000)], [16, 50, 84])
+    return float(middle), float(high - low) / 2
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_reflections, occluded
+from irisstn.segmentation.occlusions import find_iris_reflections, find_reflections, occluded
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.ring_check import measure_ring_edges
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
@@ -27,7 +27,7 @@ _CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
-_STRONGER_EDGE = 2.5  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
+_STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
@@ -84,7 +84,7 @@ def _segment_sideways(image: Gray, config: SegmentationConfig) -> Segmentation:
 
 def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> Segmentation:
     pupil, limbus = _trace_edges(image, rough, config)
-    iris, usable = _masks(image.shape, pupil, limbus, rough)
+    iris, usable = _masks(image, pupil, limbus, rough)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
@@ -239,9 +239,9 @@ def _distance(one: Boundary, other: Boundary) -> float:
     return max(math.hypot(one.x - other.x, one.y - other.y), abs(one.mean_radius - other.mean_radius))
 
 
-def _masks(size: tuple[int, ...], pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
+def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
-    height, width = size
+    height, width = image.shape
     points = limbus.points(TAU * np.arange(64) / 64)
     left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
@@ -255,5 +255,7 @@ def _masks(size: tuple[int, ...], pupil: Boundary, limbus: Boundary, rough: _Rou
         ring &= lower.above(box)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
-    usable[top:bottom, left:right] = ring & ~occluded(rough.occlusion, rough.crop, (left, top), box)
+    covered = occluded(rough.occlusion, rough.crop, (left, top), box)
+    covered |= find_iris_reflections(np.ascontiguousarray(image[top:bottom, left:right]), ring, limbus.mean_radius)
+    usable[top:bottom, left:right] = ring & ~covered
     return iris, usable
