@@ -211,7 +211,8 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
     Raises SegmentationError where neither is a pupil.
     """
     edges = measure_ring_edges(image, reflections, pupil, limbus)
-    if edges.darker < -_MAX_BRIGHTER_PUPIL:
+    # A wide reflection brightens a right pupil as well, but leaves its edge.
+    if edges.darker < -_MAX_BRIGHTER_PUPIL and edges.pupil < _LEAST_EDGE:
         raise SegmentationError("what would be the pupil is brighter than the iris around it")
     if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
         return pupil
