@@ -10,12 +10,14 @@ zero-shot models"). A part map that FIRST lacks keeps the weights of FURTHER, an
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 
 @click.command(help=__doc__)
@@ -25,6 +27,9 @@ from onnx import numpy_helper
 @click.option("--weight", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Weight of FURTHER.")
 def main(first: Path, further: Path, out: Path, weight: float) -> None:
     """Write the average."""
+    import onnx  # noqa: PLC0415 - an extra of the package
+    from onnx import numpy_helper  # noqa: PLC0415
+
     one, other = onnx.load(str(first)), onnx.load(str(further))
     names, other_names = _parameters(one.graph), _parameters(other.graph)
     if len(names) != len(other_names):
@@ -39,7 +44,7 @@ def main(first: Path, further: Path, out: Path, weight: float) -> None:
     click.echo(out)
 
 
-def _parameters(graph: onnx.GraphProto) -> list[str]:
+def _parameters(graph: GraphProto) -> list[str]:
     """Names of the weights and biases of all convolutions, in their order in the graph."""
     return [name for node in graph.node if node.op_type == "Conv" for name in node.input[1:]]
 
