@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from irisstn.errors import WeightsError
@@ -35,6 +33,9 @@ def load_folded_weights(network: nn.Module, file: Path, pictures: Tensor) -> Non
     WeightsError
         Where the file cannot be read or holds another network.
     """
+    import onnx  # noqa: PLC0415 - an extra of the package
+    from onnx import numpy_helper  # noqa: PLC0415
+
     try:
         graph = onnx.load(str(file)).graph
     except Exception as error:  # errors of protobuf have no class of their own

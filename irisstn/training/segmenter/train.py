@@ -29,6 +29,7 @@ from irisstn.segmentation.network import SIZE, read_network
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
 from irisstn.training.segmenter.network import PartMapNet, freeze_all_but_occlusion
+from irisstn.training.segmenter.onnx_weights import load_folded_weights
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
 # These two have no type annotations in torch.
@@ -116,8 +117,6 @@ def train_segmenter(
     )
     network = PartMapNet()
     if config.start is not None:
-        from irisstn.training.segmenter.onnx_weights import load_folded_weights  # noqa: PLC0415 - onnx is an extra
-
         pictures, _ = draw_batch(scenes, 256, np.random.default_rng((config.seed, 2)))
         load_folded_weights(network, config.start, torch.from_numpy(pictures))
     _set_memory_format(network, torch.channels_last)
