@@ -116,7 +116,7 @@ def histogram_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
         bins = np.linspace(float(least), float(most), 80).tolist()
         axes.hist(mated, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="mated")
         axes.hist(values, bins=bins, weights=counts, density=True, alpha=0.6, color="#8a8f98", label="non-mated")
-        axes.legend(fontsize="small")
+        axes.legend(loc="upper center", fontsize="small")
     axes.set_xlabel("distance")
     return _png(figure)
 
