@@ -66,7 +66,7 @@ def _row(name: str, values: NDArray[np.float64]) -> FigureRow:
     quantiles = tuple(np.quantile(values, (0.05, 0.5, 0.95)).tolist())
     try:
         counts, _ = np.histogram(values, _BINS)
-    except ValueError:  # their range is too wide or too narrow for so many bins
+    except (ValueError, IndexError):  # the range is too wide or too narrow for so many bins; NumPy 2.0: IndexError
         counts, _ = np.histogram(np.sign(values - quantiles[1]), _BINS)
     width, height = HISTOGRAM_SIZE
     step = width / _BINS
