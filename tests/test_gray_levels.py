@@ -1,5 +1,7 @@
 """What the numbers of a picture mean."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,7 @@ def test_values_without_a_known_full_scale_are_refused():
     for bad in (np.full((3, 3), np.nan), np.full((3, 3), -1), np.full((3, 3), -0.5), np.full((3, 3), np.inf)):
         with pytest.raises(ImageError):
             to_gray(bad)
-    for wrong in (None, "eye.png", [[1, 2], [3, 4]]):
+    no_pictures: tuple[Any, ...] = (None, "eye.png", [[1, 2], [3, 4]])
+    for wrong in no_pictures:
         with pytest.raises(ValueError, match="read_gray"):
-            to_gray(wrong)  # type: ignore[arg-type]
+            to_gray(wrong)

@@ -22,11 +22,7 @@ def eye_of(camera: str, number: int, **change: object) -> tuple[Gray, Segmentati
 def error(found: Segmentation, true: Segmentation) -> float:
     """The largest error of a centre or radius, in iris radii."""
     pairs = ((found.pupil, true.pupil), (found.limbus, true.limbus))
-    parts = [
-        max(float(np.hypot(one.x - other.x, one.y - other.y)), abs(one.mean_radius - other.mean_radius))
-        for one, other in pairs
-    ]
-    return max(parts) / true.limbus.mean_radius
+    return max(one.deviation(other) for one, other in pairs) / true.limbus.mean_radius
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Whole eyes, cut-out irises and strips are distinguished by evidence, and read in the same way by every function."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,9 +108,11 @@ def test_strips_and_wide_photographs(samples: list[Sample]):
 
 
 def test_arrays_that_are_no_picture_are_refused_with_the_remedy():
+    no_pictures: tuple[Any, Any] = (None, "eye.png")
+    nothing, path = no_pictures
     with pytest.raises(ValueError, match=r"cv2\.imread.*read_gray"):
-        segment(None)  # type: ignore[arg-type]
+        segment(nothing)
     with pytest.raises(ValueError, match="read_gray"):
-        segment("eye.png")  # type: ignore[arg-type]
+        segment(path)
     with pytest.raises(ValueError, match="to_gray"):
         segment(np.zeros((100, 100, 3), np.uint8))

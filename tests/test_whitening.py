@@ -99,14 +99,11 @@ def test_a_network_whitens_once_it_is_fitted_and_keeps_that_in_its_file(tmp_path
         assert torch.allclose(network(images, usable), plain, atol=1e-6)
 
 
-def test_files_without_whitening_are_refused_with_the_reason(tmp_path):
+def test_files_without_whitening_are_refused_with_the_reason(tmp_path, monkeypatch):
     state = {name: tensor for name, tensor in StripNet(SMALL).state_dict().items() if "whitening" not in name}
 
-    class Older(torch.nn.Module):
-        def state_dict(self, *rest: object, **more: object) -> dict[str, torch.Tensor]:  # type: ignore[override]
-            return state
-
-    older = Older()
+    older = torch.nn.Module()
+    monkeypatch.setattr(older, "state_dict", lambda: state)
     (tmp_path / "recognizer.safetensors").write_bytes(
         pack_weights(older, "recognizer-2", SMALL.model_dump(mode="json"))
     )

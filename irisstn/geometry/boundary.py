@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -204,6 +205,21 @@ class Boundary:
         for cosine, sine in zip(self.cosines[:0:-1], self.sines[:0:-1], strict=True):
             value = (value + complex(cosine, -sine)) * directions
         return self.cosines[0] + value.real
+
+    def deviation(self, other: Self) -> float:
+        """How far another curve is off in place or size.
+
+        Parameters
+        ----------
+        other : Boundary
+            The other curve.
+
+        Returns
+        -------
+        float
+            The larger of the distance of the centres and the difference of the mean radii, in pixels.
+        """
+        return max(math.hypot(self.x - other.x, self.y - other.y), abs(self.mean_radius - other.mean_radius))
 
     def scaled(self, factor: float) -> Self:
         """The curve with all radii multiplied.

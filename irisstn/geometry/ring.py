@@ -8,10 +8,38 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irisstn.geometry.arrays import TAU, Float
+from irisstn.geometry.arrays import TAU, Bool, Float
 from irisstn.geometry.boundary import Boundary
+from irisstn.geometry.eyelid import Eyelids
 
 Array = TypeVar("Array")  # an ndarray or a torch tensor; torch itself is not imported here
+
+
+def ring_mask(pupil: Boundary, limbus: Boundary, eyelids: Eyelids, size: tuple[int, ...]) -> Bool:
+    """The iris between the eyelids.
+
+    Parameters
+    ----------
+    pupil, limbus : Boundary
+        The boundaries of the iris.
+    eyelids : tuple of Eyelid or None
+        The upper and the lower eyelid; None where nothing is covered.
+    size : tuple of int
+        (H, W) of the picture.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        True outside the pupil, inside the limbus and between the eyelids.
+    """
+    height, width = size
+    upper, lower = eyelids
+    ring = limbus.mask((height, width)) & ~pupil.mask((height, width))
+    if upper is not None:
+        ring &= ~upper.above((height, width))
+    if lower is not None:
+        ring &= lower.above((height, width))
+    return ring
 
 
 def strip_angles(columns: int) -> Float:

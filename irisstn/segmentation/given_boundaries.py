@@ -9,18 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Eyelids, Gray
+from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Eyelids, Gray, ring_mask
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.map_fitting import fit_eyelids, soft_iou
 from irisstn.segmentation.masked_image import boundaries_of_region
-from irisstn.segmentation.network import IRIS_RADIUS, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_iris_reflections, occluded
+from irisstn.segmentation.network import CROP_SIZE, IRIS_RADIUS, PartMaps, predict_part_maps
+from irisstn.segmentation.occlusions import find_occlusions
 
 Curve = Boundary | Ellipse | tuple[float, float, float]  # of a tuple: x, y and radius of a circle, in pixels
-
-_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 
 
 def segmentation_from_circles(
@@ -65,16 +63,11 @@ def segmentation_from_circles(
     _require_ring(inner, outer)
     crop, parts = _part_maps_around(image, outer)
     upper, lower = _find_eyelids(crop, parts, outer, config) if eyelids is None else eyelids
-    ring = outer.mask(image.shape) & ~inner.mask(image.shape)
-    if upper is not None:
-        ring &= ~upper.above(image.shape)
-    if lower is not None:
-        ring &= lower.above(image.shape)
+    ring = ring_mask(inner, outer, (upper, lower), image.shape)
     if not ring.any():
         raise SegmentationError("no part of the iris lies in the picture and between the eyelids")
     if usable is None:
-        usable = ~occluded(parts.occlusion, crop.transform, (0, 0), image.shape)
-        usable &= ~find_iris_reflections(image, ring, outer.mean_radius)
+        usable = ~find_occlusions(image, ring, outer.mean_radius, parts.occlusion, crop.transform)
     return Segmentation(inner, outer, upper, lower, ring, ring & usable)
 
 
@@ -130,7 +123,7 @@ def segmentation_from_masks(
 
 def _part_maps_around(image: Gray, limbus: Boundary) -> tuple[Crop, PartMaps]:
     """The network's maps of a crop around `limbus`."""
-    crop = Crop.framed(image, limbus.x, limbus.y, limbus.mean_radius / IRIS_RADIUS, _CROP_SIZE)
+    crop = Crop.framed(image, limbus.x, limbus.y, limbus.mean_radius / IRIS_RADIUS, CROP_SIZE)
     return crop, predict_part_maps(crop.image)
 
 

@@ -39,7 +39,7 @@ _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
 _SATURATED = 250  # gray level from which on a background may come from overexposure
 _MAX_FADE = 0.28  # of the way from the iris to white that the pixels beside the background may have gone
-_MAX_DISAGREEMENT = 0.15  # of the limbus as painted and as the network sees it, in its radii
+_MAX_DEVIATION = 0.15  # of the limbus as painted and as the network sees it, in its radii
 _MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
 _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
@@ -139,14 +139,17 @@ def segment_masked_image(
         Where no iris is found, or the picture is not flat all around the iris that was found.
     """
     flat = background.outside | background.holes
-    edges = boundaries_of_region(~flat)
+    edges, by_edges = boundaries_of_region(~flat), None
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
-        painted = not background.is_saturated or _fade(image, background, mask) < _MAX_FADE
-        if painted or _is_seen(_filled(image, background), edges[1], config):
-            return Segmentation(*edges, None, None, mask, mask)
+        by_edges = Segmentation(*edges, None, None, mask, mask)
+        if not background.is_saturated or _fade(image, background, mask) < _MAX_FADE:
+            return by_edges
     filled = _filled(image, background)
     found = segment_eye(filled, config)
+    # What an overexposed photograph leaves dark has a white frame as well: there the network has to see the same iris.
+    if by_edges is not None and found.limbus.deviation(by_edges.limbus) < _MAX_DEVIATION * by_edges.limbus.mean_radius:
+        return by_edges
     if not _is_cut_out(background, found.limbus):
         raise SegmentationError("no cut-out iris: the picture is not flat all around the iris that was found")
     darker = np.median(filled[found.iris_mask]) - np.median(filled[found.pupil.mask(flat.shape)])
@@ -254,16 +257,6 @@ def _fade(image: Gray, background: Background, iris: Bool) -> float:
         return 0.0
     level = float(np.median(image[iris]))
     return (float(np.median(image[beside])) - level) / max(255 - level, 1.0)
-
-
-def _is_seen(filled: Gray, limbus: Boundary, config: SegmentationConfig) -> bool:
-    """Whether the network sees the same iris: what an overexposed photograph leaves dark has a white frame as well."""
-    try:
-        found = segment_eye(filled, config).limbus
-    except SegmentationError:
-        return False
-    moved = max(np.hypot(found.x - limbus.x, found.y - limbus.y), abs(found.mean_radius - limbus.mean_radius))
-    return bool(moved < _MAX_DISAGREEMENT * limbus.mean_radius)
 
 
 def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:

@@ -23,6 +23,7 @@ from irisstn.weights import SEGMENTER, SHIPPED
 SIZE = (96, 128)  # (H, W) of the pictures that the network was trained on
 GRID = 16  # the sides of an input must be multiples of this
 IRIS_RADIUS = 30.0  # of the iris in a crop, in pixels
+CROP_SIZE = (96, 112)  # (H, W) of a crop around an iris: 1.6 by 1.9 of its radii to each side
 _WEIGHTS = SHIPPED / SEGMENTER
 
 _loaded = threading.local()  # OpenCV's networks must not be shared by threads

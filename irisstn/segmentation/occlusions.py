@@ -39,33 +39,13 @@ def find_reflections(image: Gray, circle: Boundary) -> Bool:
     return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)
 
 
-def occluded(likely: Float32, crop: CropTransform, corner: tuple[int, int], size: tuple[int, int]) -> Bool:
-    """Where eyelashes and specular reflections cover the iris, from the network's map.
+def find_occlusions(
+    image: Gray, iris: Bool, radius: float, likely: Float32, crop: CropTransform, *, corner: tuple[int, int] = (0, 0)
+) -> Bool:
+    """Where eyelashes and specular reflections cover the iris.
 
-    Parameters
-    ----------
-    likely : ndarray of float32, shape (h, w)
-        Probability that a pixel of the network's crop is occluded, 0..1.
-    crop : CropTransform
-        The crop's place in the picture.
-    corner : tuple of int
-        (x, y) of the first pixel of a box of the picture.
-    size : tuple of int
-        (H, W) of the box.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        True on the pixels of the box that are occluded.
-    """
-    x, y = crop.point_to_crop(*corner)
-    matrix = np.array([[1 / crop.factor_x, 0, x], [0, 1 / crop.factor_y, y]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(likely, matrix, (size[1], size[0]), flags=flags) > _OCCLUDED)
-
-
-def find_iris_reflections(image: Gray, iris: Bool, radius: float) -> Bool:
-    """Specular reflections on the iris, much brighter than it: the network's map is too coarse for small ones.
+    Eyelashes and large reflections come from the network's map; small reflections, for which that is too coarse, from
+    regions that are much brighter than the iris around them.
 
     Parameters
     ----------
@@ -75,17 +55,28 @@ def find_iris_reflections(image: Gray, iris: Bool, radius: float) -> Bool:
         The iris between the eyelids.
     radius : float
         Radius of the iris in pixels.
+    likely : ndarray of float32, shape (h, w)
+        Probability that a pixel of the network's crop is occluded, 0..1.
+    crop : CropTransform
+        The crop's place in the picture.
+    corner : tuple of int
+        (x, y) in the picture of the first pixel of `image`.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
-        True on reflections.
+        True where the iris is occluded.
     """
+    height, width = image.shape
+    x, y = crop.point_to_crop(*corner)
+    matrix = np.array([[1 / crop.factor_x, 0, x], [0, 1 / crop.factor_y, y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    covered = np.asarray(cv2.warpAffine(likely, matrix, (width, height), flags=flags) > _OCCLUDED)
     level, spread = _level(image, iris)
     bright = _bright_spots(
         image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
     )
-    return cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
+    return covered | cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
 
 
 def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import product
+from operator import attrgetter
 from typing import Literal, NoReturn
 
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Eyelids, Float32, Gray
+from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Eyelids, Float32, Gray, ring_mask
 from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_disc, fit_eyelids, soft_iou
-from irisstn.segmentation.network import GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
-from irisstn.segmentation.occlusions import find_iris_reflections, find_reflections, occluded
+from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
+from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.ring_check import measure_ring_edges
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
-_CLOSER_CROP_SIZE = (96, 112)  # (H, W): 1.6 by 1.9 iris radii to each side
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
@@ -64,9 +64,7 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     if config.turned != "auto":
-        quarters = int(config.turned) // 90
-        turned = turn_picture(image, quarters)
-        return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), quarters)
+        return _segment_turned(image, int(config.turned) // 90, config)
     rough = _locate_eye(image, config)
     return _segment_sideways(image, config) if rough.sideways else _segment_upright(image, rough, config)
 
@@ -77,9 +75,14 @@ def _segment_sideways(image: Gray, config: SegmentationConfig) -> Segmentation:
     rough = _locate_eye(turned, config)
     upper, lower = (abs(eyelid.coefficients[0]) if eyelid else np.inf for eyelid in rough.eyelids)
     if lower < upper:
-        turned = turn_picture(image, 3)
-        return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), 3)
+        return _segment_turned(image, 3, config)
     return turn_back(_segment_upright(turned, rough, config), 1)
+
+
+def _segment_turned(image: Gray, quarters: int, config: SegmentationConfig) -> Segmentation:
+    """Segment a picture as if it were turned by `quarters` times 90 degrees against the clock."""
+    turned = turn_picture(image, quarters)
+    return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), quarters)
 
 
 def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> Segmentation:
@@ -115,7 +118,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
         if _well_framed(iris, crop.image.shape):
             break
         x, y = crop.transform.point_to_picture(iris.x, iris.y)
-        crop = Crop.framed(image, x, y, crop.transform.factor * iris.radius / IRIS_RADIUS, _CLOSER_CROP_SIZE)
+        crop = Crop.framed(image, x, y, crop.transform.factor * iris.radius / IRIS_RADIUS, CROP_SIZE)
         parts = predict_part_maps(crop.image)
         iris = find_disc(parts.iris) or _not_found("the picture", "an iris")
     disc = find_disc(parts.pupil) or _not_found("the iris", "a pupil")
@@ -154,7 +157,11 @@ def _search_picture(image: Gray, eye: Literal["largest", "left", "right"]) -> tu
             parts = predict_part_maps(crop.image)
             if irises := find_discs(parts.iris):
                 eyes = [iris for iris in irises if _has_pupil(parts.pupil, iris)] or irises[:1]
-                chosen = {"largest": eyes[0], "left": min(eyes, key=_x), "right": max(eyes, key=_x)}[eye]
+                chosen = {
+                    "largest": eyes[0],
+                    "left": min(eyes, key=attrgetter("x")),
+                    "right": max(eyes, key=attrgetter("x")),
+                }[eye]
                 found.append((crop, parts, chosen, len(eyes)))
         if found:
             return max(found, key=lambda candidate: candidate[2].radius)
@@ -166,10 +173,6 @@ def _has_pupil(likely: Float32, iris: Disc) -> bool:
     reach = max(1, round(0.4 * iris.radius))
     near = likely[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     return bool(near.max(initial=0.0) > 0.5)
-
-
-def _x(disc: Disc) -> float:
-    return disc.x
 
 
 def _not_found(where: str, what: str) -> NoReturn:
@@ -227,17 +230,12 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
 def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
     radius = limbus.mean_radius
-    pupil_moved, limbus_moved = _distance(rough.pupil, pupil), _distance(rough.limbus, limbus)
+    pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
     pupil_sd = math.hypot(_PUPIL_SD[0] * radius, _PUPIL_SD[1] * pupil_moved)
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
     return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen)
-
-
-def _distance(one: Boundary, other: Boundary) -> float:
-    """The larger of the distance of two boundaries' centres and the difference of their mean radii, in pixels."""
-    return max(math.hypot(one.x - other.x, one.y - other.y), abs(one.mean_radius - other.mean_radius))
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
@@ -249,14 +247,10 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> 
     box = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
     upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in rough.eyelids)
-    ring = outer.mask(box) & ~inner.mask(box)
-    if upper is not None:
-        ring &= ~upper.above(box)
-    if lower is not None:
-        ring &= lower.above(box)
+    ring = ring_mask(inner, outer, (upper, lower), box)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
-    covered = occluded(rough.occlusion, rough.crop, (left, top), box)
-    covered |= find_iris_reflections(np.ascontiguousarray(image[top:bottom, left:right]), ring, limbus.mean_radius)
-    usable[top:bottom, left:right] = ring & ~covered
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    occlusions = find_occlusions(part, ring, limbus.mean_radius, rough.occlusion, rough.crop, corner=(left, top))
+    usable[top:bottom, left:right] = ring & ~occlusions
     return iris, usable

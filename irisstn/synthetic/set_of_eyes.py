@@ -102,11 +102,14 @@ def _remove_earlier(out: Path) -> None:
     """Remove the files of the set that synth.json describes."""
     try:
         config = read_settings(out / SETTINGS)["config"]
-        if not isinstance(config, dict):
-            raise KeyError("config")
-        earlier = SetOfEyes(int(config["subjects"]), int(config["captures"]), 0, ())  # type: ignore[arg-type]
-    except (OutputError, KeyError, TypeError, ValueError):
+    except (OutputError, KeyError):
         return
+    if not isinstance(config, dict):
+        return
+    subjects, captures = config.get("subjects"), config.get("captures")
+    if not isinstance(subjects, int) or not isinstance(captures, int):
+        return
+    earlier = SetOfEyes(subjects, captures, 0, ())
     names = _held(out) & {*earlier.files(), TRUTH, SETTINGS}
     for name in names:
         (out / name).unlink()

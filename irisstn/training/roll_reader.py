@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -96,7 +97,8 @@ def fit_roll_reader(samples: EyelidSamples) -> RollReader:
         torch.autograd.backward(total)
         return total
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    step: Callable[[Callable[[], Tensor]], object] = optimizer.step  # without annotations in torch
+    step(closure)
     reader.spread.requires_grad_(False)
     with torch.no_grad():
         reader.between.fill_(_sd_between_eyes(samples, reader(samples.eyelids)))
@@ -119,8 +121,7 @@ def calibration(reader: RollReader, samples: EyelidSamples) -> float:
     float
         Root mean square of the differences divided by their standard deviations: 1 where these are right.
     """
-    first, second = _pairs(samples)
-    error, sd = _differences(reader, samples, first, second)
+    error, sd = _differences(reader, samples)
     return float((error / sd).square().mean().sqrt())
 
 
@@ -140,8 +141,7 @@ def spread_within_eyes(reader: RollReader, samples: EyelidSamples) -> float:
     float
         Standard deviation in radians.
     """
-    first, second = _pairs(samples)
-    error, _ = _differences(reader, samples, first, second)
+    error, _ = _differences(reader, samples)
     return float((error.square().mean() / 2).sqrt())
 
 
@@ -153,8 +153,9 @@ def _pairs(samples: EyelidSamples) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(first), torch.from_numpy(second)
 
 
-def _differences(reader: RollReader, samples: EyelidSamples, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Difference of the errors (P,) of each pair, and its predicted standard deviation (P,)."""
+def _differences(reader: RollReader, samples: EyelidSamples) -> tuple[Tensor, Tensor]:
+    """Difference of the errors (P,) of each pair of pictures of one eye, and its predicted standard deviation (P,)."""
+    first, second = _pairs(samples)
     reading: RollReading = reader(samples.eyelids)
     error = reading.angle_rad[:, 0] - samples.roll_rad
     sd = reading.sd_rad[:, 0]
@@ -163,7 +164,7 @@ def _differences(reader: RollReader, samples: EyelidSamples, first: Tensor, seco
 
 def _negative_log_likelihood(reader: RollReader, samples: EyelidSamples) -> Tensor:
     """Mean negative log-likelihood of the differences within eyes, without its constant term."""
-    error, sd = _differences(reader, samples, *_pairs(samples))
+    error, sd = _differences(reader, samples)
     return (torch.log(sd) + 0.5 * (error / sd).square()).mean()
 
 

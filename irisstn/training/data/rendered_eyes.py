@@ -258,14 +258,8 @@ def _segmented(image: Gray, truth: Segmentation) -> Segmentation | None:
         found = segment(image)
     except IrisError:
         return None
-    radius = truth.limbus.mean_radius
-    for edge, true in ((found.pupil, truth.pupil), (found.limbus, truth.limbus)):
-        if (
-            np.hypot(edge.x - true.x, edge.y - true.y) > _MAX_ERROR * radius
-            or abs(edge.mean_radius - true.mean_radius) > _MAX_ERROR * radius
-        ):
-            return None
-    return found
+    worst = max(found.pupil.deviation(truth.pupil), found.limbus.deviation(truth.limbus))
+    return None if worst > _MAX_ERROR * truth.limbus.mean_radius else found
 
 
 def _render_file(file: Path, first: int, count: int, seed: int, config: RenderedConfig) -> None:
