@@ -117,11 +117,11 @@ def test_it_says_what_it_is_and_nothing_of_this_machine(written: Path) -> None:
     assert [path.name for path in written.parent.iterdir()] == ["rectifier.onnx"]
 
 
-def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "MOST_APART", -1.0)
-    rectifier = Rectifier(RectifierConfig(transform="translation", width=8)).train()
+def test_what_differs_is_not_written(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_traced", lambda *_: onnx.load(written))
+    rectifier = Rectifier.load().with_roll("auto", 4 * PRIOR_DEG).train()  # the file has another prior
     with pytest.raises(RuntimeError, match="something else than PyTorch"):
-        export.export_rectifier(rectifier, tmp_path / "rectifier.onnx", size=(8, 33))
+        export.export_rectifier(rectifier, tmp_path / "rectifier.onnx", size=SIZE)
     assert not list(tmp_path.iterdir())
     assert rectifier.training  # it was left as it was
 
