@@ -13,13 +13,13 @@ LAYERS = [
     {"gray_levels", "image_headers"},
     {"image_decoding"},
     {"images"},
-    {"datasets", "segmentation", "stn", "weights_file"},
+    {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
     {"normalization", "quality", "strip_conventions"},
     {"iris_code", "storage"},
     {"outputs", "rectification", "recognition"},
-    {"evaluation", "synthetic", "visualization"},
+    {"evaluation", "networks", "synthetic", "visualization"},
     {"report"},
-    {"batch", "training"},
+    {"batch", "pipeline", "training"},
     {"doctor"},
     {"cli"},
     {"__main__"},
@@ -27,7 +27,7 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Parts that may import torch when they are imported; those in LAZY import it inside the functions that need it.
 NETWORKS = {"stn", "weights_file", "rectification", "recognition", "visualization", "training", "doctor"}
-LAZY = {"batch", "report", "cli"}
+LAZY = {"batch", "report", "cli", "onnx_files"}
 TORCH = {"torch", "torchvision", "lightning", "pytorch_metric_learning"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
