@@ -57,7 +57,7 @@ def traced_model(graph: nn.Module, examples: Mapping[str, Tensor], outputs: Sequ
             opset_version=_OPSET,
             input_names=list(examples),
             output_names=list(outputs),
-            dynamic_shapes=dict.fromkeys(examples, batch),
+            dynamic_shapes=(batch,) * len(examples),
             optimize=False,
         )
         if program is None:
