@@ -100,7 +100,7 @@ class Pipeline:
         self._loaded: dict[str, Any] = {}
 
     @overload
-    def segment(self, pictures: Picture) -> Segmentation: ...
+    def segment(self, pictures: Picture) -> Segmentation: ...  # type: ignore[overload-overlap]  # a str is a sequence
     @overload
     def segment(self, pictures: Sequence[Picture]) -> list[Segmentation]: ...
     def segment(self, pictures: Picture | Sequence[Picture]) -> Segmentation | list[Segmentation]:
@@ -124,7 +124,7 @@ class Pipeline:
         return _each(pictures, self._segmented)
 
     @overload
-    def rectify(self, pictures: Picture) -> Rectified: ...
+    def rectify(self, pictures: Picture) -> Rectified: ...  # type: ignore[overload-overlap]  # a str is a sequence
     @overload
     def rectify(self, pictures: Sequence[Picture]) -> list[Rectified]: ...
     def rectify(self, pictures: Picture | Sequence[Picture]) -> Rectified | list[Rectified]:
@@ -149,10 +149,6 @@ class Pipeline:
         rectifier = rectifier.with_roll(self.roll.mode, self.roll.prior_deg)
         return _each(pictures, lambda image: rectifier.rectify_eye(image, self._segmented(image), self.size))
 
-    @overload
-    def embed(self, pictures: Picture) -> NDArray[np.float32]: ...
-    @overload
-    def embed(self, pictures: Sequence[Picture]) -> NDArray[np.float32]: ...
     def embed(self, pictures: Picture | Sequence[Picture]) -> NDArray[np.float32]:
         """Segment and rectify pictures, and compute their embeddings.
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -151,7 +150,7 @@ def test_a_folder_is_rectified_and_embedded_without_torch(tmp_path: Path) -> Non
     path = next((tmp_path / "rectify" / "strips").rglob("*.png"))
     image = irisstn.read_gray(ROOT / eyes / path.stem)
     expected = Rectifier.load().rectify_eye(image, irisstn.segment(image)).strip.image
-    apart = np.abs(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(int) - expected)
+    apart = np.abs(irisstn.read_gray(path).astype(int) - expected)
     assert (apart <= 1).mean() >= 0.999
 
 
@@ -168,8 +167,8 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
             OnnxRectifier.load(given)
         assert "\n" not in str(caught.value)
     for runtime, file in (("onnx", "rectifier.safetensors"), ("torch", "rectifier.onnx")):
-        given = ["rectify", str(SAMPLE[0]), "-o", str(tmp_path / "out"), "--runtime", runtime]
-        done = CliRunner().invoke(cli, [*given, "--model", str(SHIPPED / file)])
+        words_given = ["rectify", str(SAMPLE[0]), "-o", str(tmp_path / "out"), "--runtime", runtime]
+        done = CliRunner().invoke(cli, [*words_given, "--model", str(SHIPPED / file)])
         assert done.exit_code == 2 and done.output.count("\n") == 1
         assert " is for " in done.output
         assert not (tmp_path / "out").exists()

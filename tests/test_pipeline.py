@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_every_kind_of_picture_gives_the_result_of_the_stages(pipeline: Pipeline
     rectifier = irisstn.Rectifier.load()
     strip = rectifier.rectify_eye(image, segmentation).strip
     colour = np.repeat(image[..., None], 3, axis=2)
-    pictures = [path, str(path), image, colour, Image.open(path), Image.fromarray(colour)]
+    pictures: list[Any] = [path, str(path), image, colour, Image.open(path), Image.fromarray(colour)]
     for found in pipeline.rectify(pictures):
         assert np.array_equal(found.strip.image, strip.image)
         assert np.array_equal(found.strip.usable, strip.usable)
@@ -48,7 +49,8 @@ def test_lists_keep_their_order_and_may_be_empty(pipeline: Pipeline) -> None:
     assert several.shape == (3, StripNet.load().embedding_size)
     assert np.array_equal(several[2], pipeline.embed(SAMPLE[2]))
     assert pipeline.embed([]).shape == (0, several.shape[1])
-    assert pipeline.rectify([]) == pipeline.segment([]) == []
+    assert pipeline.rectify([]) == []
+    assert pipeline.segment([]) == []
 
 
 def test_several_threads_get_what_one_gets() -> None:
@@ -76,7 +78,7 @@ def test_weights_may_be_given_as_text_or_path_and_must_fit(tmp_path: Path) -> No
     untrained = irisstn.segment(image := irisstn.read_gray(SAMPLE[0]))
     plain = irisstn.normalize(image, untrained).image
     for given in ({"model": str(tmp_path)}, {"rectifier": tmp_path / "rectifier.safetensors"}):
-        found = Pipeline(**given, roll="none").rectify(image)  # type: ignore[arg-type]
+        found = Pipeline(**given, roll="none").rectify(image)
         assert np.abs(found.strip.image.astype(int) - plain).mean() < 2  # an untrained one is the identity
     with pytest.raises(ValueError, match="must be the folder of a run"):
         Pipeline(tmp_path / "rectifier.safetensors")

@@ -129,14 +129,21 @@ def resized_strip(strip: Strip, size: tuple[int, int]) -> tuple[Float, Float]:
     image = strip.image / 255 * usable
     if strip.size == size:
         return image, usable
-    down, across = (_cells(given, wanted) for given, wanted in zip(strip.size, size, strict=True))
-    fraction = down @ usable @ across.T
+    fraction = _cell_means(usable, size)
     kept = (fraction > 0.5).astype(np.float64)
-    return down @ image @ across.T / np.maximum(fraction, 1e-3) * kept, kept
+    return _cell_means(image, size) / np.maximum(fraction, 1e-3) * kept, kept
 
 
-def _cells(given: int, wanted: int) -> Float:
-    """The matrix (wanted, given) of the means over `wanted` cells of `given` pixels; each pixel counts as a whole."""
+def _cell_means(plane: Float, size: tuple[int, int]) -> Float:
+    """Means of a plane over the cells of `size`; where cells share a pixel, it counts in each."""
+    (rows, columns), (down, across) = plane.shape, size
+    if rows % down == 0 and columns % across == 0:
+        return np.asarray(plane.reshape(down, rows // down, across, columns // across).mean(axis=(1, 3)))
+    return np.asarray(_mean_weights(rows, down) @ plane @ _mean_weights(columns, across).T)
+
+
+def _mean_weights(given: int, wanted: int) -> Float:
+    """The matrix (wanted, given) of the means over `wanted` cells of `given` pixels."""
     number, pixel = np.arange(wanted)[:, None], np.arange(given)[None, :]
     inside = (pixel >= number * given // wanted) & (pixel < -(-(number + 1) * given // wanted))
     return np.asarray(inside / inside.sum(1, keepdims=True))
