@@ -13,9 +13,8 @@ from pathlib import Path
 import click
 
 import irisstn
-from irisstn.recognition import StripNet
-from irisstn.recognition.onnx_export import export_recognizer
-from irisstn.rectification.onnx_export import export_rectifier
+from irisstn.recognition import StripNet, export_recognizer
+from irisstn.rectification import export_rectifier
 from irisstn.weights import ONNX_RECOGNIZER, ONNX_RECTIFIER, SHIPPED
 
 

@@ -15,6 +15,7 @@ from irisstn.recognition.fusion import fuse
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
+    from irisstn.recognition.onnx_export import export_recognizer
 
 __all__ = [
     "Calibration",
@@ -25,6 +26,7 @@ __all__ = [
     "distance",
     "distances",
     "encode",
+    "export_recognizer",
     "fuse",
     "join",
     "roll_between",
@@ -32,6 +34,7 @@ __all__ = [
 
 
 _MODULES = {
+    "export_recognizer": "irisstn.recognition.onnx_export",
     "StripNet": "irisstn.recognition.network",
     "join": "irisstn.recognition.network",
 }
