@@ -28,6 +28,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
+    "occlusions": "Are occlusions worth leaving out?",
     "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
     "mnist": "Spatial transformers on MNIST",
