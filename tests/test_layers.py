@@ -9,7 +9,7 @@ from slow_tests import SLOW
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "files", "geometry", "weights", "processes"},
-    {"config", "results", "progress"},
+    {"config", "config_fields", "results", "progress", "extras"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},
     {"images"},

@@ -12,7 +12,7 @@ import torch
 from builders import rendered_eye
 from click.testing import CliRunner
 
-from irisstn import OutputError, Rectifier, RectifierConfig, batch_of_eyes
+from irisstn import MissingExtraError, Rectifier, RectifierConfig, batch_of_eyes, extras
 from irisstn.cli import cli
 from irisstn.normalization import normalize
 from irisstn.rectification import onnx_export as export
@@ -127,8 +127,8 @@ def test_what_differs_is_not_written(written: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxruntime" else object())
-    with pytest.raises(OutputError, match=r"needs onnxruntime: pip install 'irisstn\[onnx\]'"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    with pytest.raises(MissingExtraError, match=r'needs onnxruntime: pip install "irisstn\[export\]"'):
         export.export_rectifier(Rectifier.load(), tmp_path / "rectifier.onnx")
 
 

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from irisstn.extras import import_public
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
 from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
 from irisstn.recognition.fusion import fuse
 
 if TYPE_CHECKING:
-    from irisstn.recognition.network import StripNet, StripNetConfig, join
-    from irisstn.recognition.whitening import WhiteningFitConfig
+    from irisstn.recognition.network import StripNet, join
 
 __all__ = [
     "Calibration",
@@ -33,8 +33,6 @@ __all__ = [
 
 _MODULES = {
     "StripNet": "irisstn.recognition.network",
-    "StripNetConfig": "irisstn.recognition.network",
-    "WhiteningFitConfig": "irisstn.recognition.whitening",
     "join": "irisstn.recognition.network",
 }
 
@@ -43,7 +41,7 @@ def __getattr__(name: str) -> object:
     """Import a name that needs torch when it is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return import_public(_MODULES[name], name)
 
 
 def __dir__() -> list[str]:

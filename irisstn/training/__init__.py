@@ -5,8 +5,9 @@ Most public names need torch, which is imported when they are first used; the pr
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from irisstn.extras import import_public
 
 if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
@@ -62,7 +63,7 @@ def __getattr__(name: str) -> object:
     """Import a public name's module when the name is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return import_public(_MODULES[name], name)
 
 
 def __dir__() -> list[str]:
