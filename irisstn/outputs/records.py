@@ -7,8 +7,8 @@ depends on the command and on the status:
     ok              file_sizes
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
-    segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay; trust, eyes_seen and
-                    camera_turned_deg of an eye
+    segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
+                    iris_mask, overlay; trust, eyes_seen and camera_turned_deg of an eye
     unrolled        strip, strip_mask
     rectify, embed  input, the kind of picture
     rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
@@ -134,6 +134,9 @@ class RecordFields(TypedDict, total=False):
     eyes_seen: int
     camera_turned_deg: int
     quality: dict[str, float]
+    outside_recommended: list[str]
+    clipped_fraction: float
+    warnings: list[str]
     mask: str
     iris_mask: str
     overlay: str
@@ -285,6 +288,12 @@ def is_number(value: object) -> TypeGuard[float]:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def texts_of(record: RecordFields, field: Literal["warnings", "outside_recommended"]) -> list[str]:
+    """The list of texts in `field` of a record that others may have changed; what is no text is left out."""
+    held = record.get(field)
+    return [text for text in held if isinstance(text, str)] if isinstance(held, list) else []
 
 
 def pupil_ratio(record: RecordFields) -> float | None:
