@@ -15,7 +15,7 @@ LAYERS = [
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file"},
     {"normalization", "quality", "strip_conventions"},
-    {"iris_code", "storage"},
+    {"iris_code", "storage", "capture_warnings"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "synthetic", "visualization"},
     {"report"},

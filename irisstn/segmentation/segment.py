@@ -22,6 +22,7 @@ from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, Par
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges
+from irisstn.segmentation.texture import texture_contrast
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
@@ -57,7 +58,7 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     Raises
     ------
     SegmentationError
-        Where no eye is found, or it is closed, too blurred or too small.
+        Where no eye is found, or it is closed, too blurred, too small or without texture.
     ValueError
         Where `image` is not an 8-bit gray picture.
     """
@@ -92,7 +93,13 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, _confidence(rough, pupil, limbus))
+    texture = texture_contrast(image, pupil, limbus, usable)
+    if texture is not None and texture < config.min_texture:
+        raise SegmentationError(
+            f"the iris shows no texture (contrast {texture:.1f} gray levels): a drawing, or much too dark or blurred"
+        )
+    confidence = _confidence(rough, pupil, limbus, texture)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +245,7 @@ def _require_visible(pupil: Boundary, edges: RingEdges) -> Boundary:
     return pupil
 
 
-def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:
+def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: float | None) -> Confidence:
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
     radius = limbus.mean_radius
     pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
@@ -246,7 +253,7 @@ def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confiden
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
-    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen)
+    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
