@@ -113,7 +113,8 @@ class RollReader(nn.Module):
             Roll in radians; 0 where no eyelid is known.
         """
         reading: RollReading = self(eyelids)
-        return corrected_roll(torch, reading.angle_rad, reading.sd_rad, self.between.to(reading.sd_rad), setting)
+        roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, self.between.to(reading.sd_rad), setting)
+        return roll
 
 
 def _fitted(start: list[float]) -> nn.Parameter:
@@ -139,4 +140,5 @@ def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) 
     Tensor, shape (B, 1)
         Roll in radians.
     """
-    return roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
+    roll: Tensor = roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
+    return roll

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Ellipse, Eyelids, Gray, ring_mask
+from irisstn.geometry import Bool, Boundary, Ellipse, Eyelids, Gray, ring_mask
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
@@ -148,7 +148,7 @@ def _boundary(curve: Curve) -> Boundary:
 
 def _require_ring(pupil: Boundary, limbus: Boundary) -> None:
     """Raise SegmentationError where a part of the pupil lies beyond the limbus."""
-    x, y = pupil.points(TAU * np.arange(64) / 64).T
+    x, y = pupil.even_points(64).T
     angle = np.arctan2(y - limbus.y, x - limbus.x)
     if (np.hypot(x - limbus.x, y - limbus.y) >= limbus.radius(angle)).any():
         raise SegmentationError(

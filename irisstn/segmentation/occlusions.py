@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median
 from irisstn.segmentation.polar import PolarGrid
 
 # These were chosen by the decidability of plain iris codes.
@@ -37,7 +37,7 @@ def find_reflections(image: Gray, circle: Boundary) -> Bool:
         True on reflections.
     """
     radius = circle.mean_radius
-    outside = float(np.median(PolarGrid(circle.x, circle.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image)))
+    outside = median(PolarGrid(circle.x, circle.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image))
     level = max(160.0, 0.8 * float(image.max()), min(outside + 40, 250.0))
     size = 0.8 if outside < 170 else 0.5
     return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)

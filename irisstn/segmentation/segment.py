@@ -11,7 +11,7 @@ from typing import Literal, NoReturn
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Eyelids, Float32, Gray, ring_mask
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelids, Float32, Gray, ring_mask
 from irisstn.gray_levels import require_gray
 from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
@@ -259,7 +259,7 @@ def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: fl
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
     height, width = image.shape
-    points = limbus.points(TAU * np.arange(64) / 64)
+    points = limbus.even_points(64)
     left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     box = (bottom - top, right - left)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
     from irisstn.training.losses import rectifier_loss
+    from irisstn.training.precision import Precision, PrecisionConfig, choose_precision
     from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
@@ -25,12 +26,15 @@ __all__ = [
     "EyelidSamples",
     "Eyes",
     "LossWeights",
+    "Precision",
+    "PrecisionConfig",
     "RenderedEyes",
     "SafetensorsCheckpoint",
     "StripSettings",
     "TrainConfig",
     "calibrate",
     "calibration",
+    "choose_precision",
     "fit_roll_reader",
     "fit_whitening",
     "perturbed_batch",
@@ -44,6 +48,9 @@ _MODULES = {
     "LossWeights": "irisstn.training.config",
     "perturbed_batch": "irisstn.training.data.perturbed_batch",
     "rectifier_loss": "irisstn.training.losses",
+    "Precision": "irisstn.training.precision",
+    "PrecisionConfig": "irisstn.training.precision",
+    "choose_precision": "irisstn.training.precision",
     "Eyes": "irisstn.training.data.batches",
     "EyelidSamples": "irisstn.training.roll_reader",
     "RenderedEyes": "irisstn.training.data.rendered_eyes",
