@@ -113,7 +113,8 @@ class RollReader(nn.Module):
             Roll in radians; 0 where no eyelid is known.
         """
         reading: RollReading = self(eyelids)
-        roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, self.between.to(reading.sd_rad), setting)
+        between = self.between.to(reading.sd_rad)
+        roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
         return roll
 
 

@@ -13,7 +13,7 @@ from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.rendered_eyes import RenderedConfig
-from irisstn.training.precision import PrecisionConfig
+from irisstn.training.precision_config import PrecisionConfig
 
 
 class LossWeights(Strict):
