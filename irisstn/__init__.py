@@ -2,7 +2,7 @@
 
     image = irisstn.read_gray("eye.png")                 # (H, W) of uint8
     segmentation = irisstn.segment(image)
-    strip = irisstn.normalize(image, segmentation)       # the rubber sheet: (64, 512) and a mask
+    strip = irisstn.normalize(image, segmentation)       # the rubber sheet, 64 x 512
     rectified = irisstn.Rectifier.load().rectify(strip)  # only this line imports torch
 
 `irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
