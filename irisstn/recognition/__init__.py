@@ -9,24 +9,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
-from irisstn.recognition.calibration import Calibration
-from irisstn.recognition.fusion import fuse
+from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
+from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
+from irisstn.recognition.fusion import fuse, fuse_strips
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig, join
     from irisstn.recognition.whitening import WhiteningFitConfig
 
 __all__ = [
+    "CODE_SHIFTS",
+    "IRIS_CODE",
     "Calibration",
+    "Comparison",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
     "WhiteningFitConfig",
+    "compare",
+    "compare_codes",
     "distance",
     "distances",
     "encode",
     "fuse",
+    "fuse_strips",
     "join",
+    "quality_doubts",
     "roll_between",
 ]
 
