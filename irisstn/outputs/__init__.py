@@ -23,7 +23,14 @@ remote_manifest    the manifest of an output folder at a URL
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.reader import read_embedding, read_mask, read_picture, read_segmentation, read_strip
+from irisstn.outputs.reader import (
+    read_embedding,
+    read_embeddings,
+    read_mask,
+    read_picture,
+    read_segmentation,
+    read_strip,
+)
 from irisstn.outputs.records import Json, Record
 from irisstn.outputs.settings import require_same_settings
 
@@ -32,6 +39,7 @@ __all__ = [
     "Json",
     "Record",
     "read_embedding",
+    "read_embeddings",
     "read_manifest",
     "read_mask",
     "read_picture",
