@@ -25,7 +25,14 @@ remote_manifest    the manifest of an output folder at a URL
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.reader import read_embedding, read_mask, read_picture, read_segmentation, read_strip
+from irisstn.outputs.reader import (
+    read_embedding,
+    read_embeddings,
+    read_mask,
+    read_picture,
+    read_segmentation,
+    read_strip,
+)
 from irisstn.outputs.records import Json, Record
 from irisstn.outputs.settings import require_same_settings
 
@@ -34,6 +41,7 @@ __all__ = [
     "Json",
     "Record",
     "read_embedding",
+    "read_embeddings",
     "read_manifest",
     "read_mask",
     "read_picture",
