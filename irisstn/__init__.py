@@ -1,8 +1,9 @@
 """Iris-recognition preprocessing: from eye pictures to rectified iris strips.
 
-    segmentation = irisstn.segment(image)                        # image (H, W) uint8, see irisstn.read_gray
-    strip = irisstn.normalize(image, segmentation)               # the rubber sheet: (64, 512) and its mask
-    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; only this line imports torch
+    image = irisstn.read_gray("eye.png")                 # (H, W) of uint8
+    segmentation = irisstn.segment(image)
+    strip = irisstn.normalize(image, segmentation)       # the rubber sheet, 64 x 512
+    rectified = irisstn.Rectifier.load().rectify(strip)  # only this line imports torch
 
 `irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
     {"normalization", "quality", "strip_conventions"},
-    {"iris_code", "storage"},
+    {"iris_code", "storage", "capture_warnings"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "networks", "synthetic", "visualization"},
     {"report"},
@@ -26,8 +26,8 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Parts that may import torch when they are imported; those in LAZY import it inside the functions that need it.
-NETWORKS = {"stn", "weights_file", "rectification", "recognition", "visualization", "training", "doctor"}
-LAZY = {"batch", "report", "cli", "onnx_files"}
+NETWORKS = {"stn", "weights_file", "rectification", "recognition", "visualization", "training"}
+LAZY = {"batch", "report", "cli", "doctor", "onnx_files"}
 TORCH = {"torch", "torchvision", "lightning", "pytorch_metric_learning"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

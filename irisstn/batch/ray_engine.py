@@ -158,7 +158,7 @@ def _row(outcome: Outcome) -> Rows:
 def _outcome(data: bytes) -> Outcome:
     """The outcome in a row of Ray."""
     fields = json.loads(data)
-    return Outcome(fields["name"], tuple(fields["records"]), fields["fatal"], fields["unread"])
+    return Outcome(fields["name"], tuple(fields["records"]), fields["fatal"], fields["unread"], fields["earlier"])
 
 
 @contextmanager

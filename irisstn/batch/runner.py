@@ -20,7 +20,7 @@ from irisstn.extras import require_extra
 from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
-from irisstn.outputs.records import Json
+from irisstn.outputs.records import Json, texts_of
 from irisstn.outputs.settings import record_digest
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
@@ -50,6 +50,9 @@ class Summary:
         Number of files in the sources that are no inputs, by their suffix, as `irisstn.datasets.find_images` counts.
     note : str or None
         What was found damaged in the output folder and made anew.
+    warnings, outside_recommended : Counter of str
+        How many pictures have each warning, and each measure outside the range that ISO/IEC 29794-6 recommends; those
+        that were skipped are among them.
     """
 
     out: Path | str
@@ -62,6 +65,8 @@ class Summary:
     stopped_by: int | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
     note: str | None = None
+    warnings: Counter[str] = field(default_factory=Counter)
+    outside_recommended: Counter[str] = field(default_factory=Counter)
 
     @property
     def rate(self) -> float:
@@ -87,6 +92,8 @@ class Summary:
             "stopped_by": self.stopped_by,
             "passed_over": dict(self.passed_over),
             "note": self.note,
+            "warnings": dict(self.warnings),
+            "outside_recommended": dict(self.outside_recommended),
         }
 
     def add(self, outcome: Outcome) -> None:
@@ -99,6 +106,10 @@ class Summary:
             self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
         else:
             self.done += 1
+        record = outcome.records[-1] if outcome.records else outcome.earlier
+        if record is not None:
+            self.warnings.update(texts_of(record, "warnings"))
+            self.outside_recommended.update(texts_of(record, "outside_recommended"))
 
 
 def run_batch(

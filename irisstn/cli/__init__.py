@@ -4,6 +4,7 @@ Each command imports what it needs when it is called, so that `irisstn --help` i
 
 folders       segment, rectify, embed: process a folder of pictures
 evaluation    match, evaluate: compare irises and measure recognition
+two_pictures  what match prints for two pictures
 training      train
 export        export: the rectifier as ONNX
 synthetic     synth: rendered eyes

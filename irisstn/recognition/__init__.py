@@ -9,26 +9,34 @@ from typing import TYPE_CHECKING
 
 from irisstn.extras import import_public
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
-from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
+from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
 from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
-from irisstn.recognition.fusion import fuse
+from irisstn.recognition.fusion import fuse, fuse_strips
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
     from irisstn.recognition.onnx_export import export_recognizer
 
 __all__ = [
+    "CODE_SHIFTS",
+    "IRIS_CODE",
     "Calibration",
+    "Comparison",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
     "WhiteningFitConfig",
+    "compare",
+    "compare_codes",
     "distance",
     "distances",
     "encode",
     "export_recognizer",
     "fuse",
+    "fuse_strips",
     "join",
+    "quality_doubts",
     "roll_between",
 ]
 

@@ -114,8 +114,8 @@ class RollReader(nn.Module):
         """
         reading: RollReading = self(eyelids)
         between = self.between.to(reading.sd_rad)
-        corrected: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
-        return corrected
+        roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
+        return roll
 
 
 def _fitted(start: list[float]) -> nn.Parameter:
@@ -141,5 +141,5 @@ def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) 
     Tensor, shape (B, 1)
         Roll in radians.
     """
-    mean: Tensor = roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
-    return mean
+    roll: Tensor = roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
+    return roll

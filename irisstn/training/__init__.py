@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
     from irisstn.training.losses import rectifier_loss
+    from irisstn.training.precision import choose_precision
+    from irisstn.training.precision_config import Precision, PrecisionConfig
     from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
@@ -25,12 +27,15 @@ __all__ = [
     "EyelidSamples",
     "Eyes",
     "LossWeights",
+    "Precision",
+    "PrecisionConfig",
     "RenderedEyes",
     "SafetensorsCheckpoint",
     "StripSettings",
     "TrainConfig",
     "calibrate",
     "calibration",
+    "choose_precision",
     "fit_roll_reader",
     "fit_whitening",
     "perturbed_batch",
@@ -44,6 +49,9 @@ _MODULES = {
     "LossWeights": "irisstn.training.config",
     "perturbed_batch": "irisstn.training.data.perturbed_batch",
     "rectifier_loss": "irisstn.training.losses",
+    "Precision": "irisstn.training.precision_config",
+    "PrecisionConfig": "irisstn.training.precision_config",
+    "choose_precision": "irisstn.training.precision",
     "Eyes": "irisstn.training.data.batches",
     "EyelidSamples": "irisstn.training.roll_reader",
     "RenderedEyes": "irisstn.training.data.rendered_eyes",

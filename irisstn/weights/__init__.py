@@ -6,6 +6,7 @@ from pathlib import Path
 
 __all__ = [
     "CALIBRATION",
+    "CODE_CALIBRATION",
     "MAX_BYTES",
     "ONNX_RECOGNIZER",
     "ONNX_RECTIFIER",
@@ -22,3 +23,4 @@ RECOGNIZER = "recognizer.safetensors"  # the same
 ONNX_RECTIFIER, ONNX_RECOGNIZER = "rectifier.onnx", "recognizer.onnx"  # the same two for ONNX Runtime
 MAX_BYTES = 64 << 20  # of a weights file
 CALIBRATION = "recognizer.json"  # of that recogniser: see irisstn.recognition.Calibration
+CODE_CALIBRATION = "iris_code.json"  # of the plain iris code
