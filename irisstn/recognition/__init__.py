@@ -12,6 +12,7 @@ from irisstn.iris_code import IrisCode, distance, distances, encode, roll_betwee
 from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
 from irisstn.recognition.fusion import fuse, fuse_strips
+from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, StripNetConfig, join
@@ -21,7 +22,9 @@ __all__ = [
     "CODE_SHIFTS",
     "IRIS_CODE",
     "Calibration",
+    "Candidate",
     "Comparison",
+    "HnswIndex",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
@@ -36,6 +39,7 @@ __all__ = [
     "join",
     "quality_doubts",
     "roll_between",
+    "search",
 ]
 
 
