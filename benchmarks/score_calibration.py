@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Figure, Table, results_option, write_results
+from results_file import Cell, Figure, Table, results_option, write_results
 
 from irisstn.evaluation import Comparisons, compare_all, read_templates, scores_of
+from irisstn.geometry import Float
 from irisstn.recognition import CODE_SHIFTS, IRIS_CODE, Calibration
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -31,9 +32,9 @@ _RESAMPLES = 500
 class Scored:
     """The comparisons of one set as similarities; a mated one with a failure to enrol is -inf."""
 
-    mated: NDArray[np.float64]
+    mated: Float
     mated_subjects: NDArray[np.intp]
-    non_mated: NDArray[np.float64]
+    non_mated: Float
     non_mated_subjects: NDArray[np.intp]
 
 
@@ -64,7 +65,7 @@ def observed_fmr(found: Scored, threshold: float) -> Figure:
     return Figure(value, float(min(low, value)), float(max(high, value, 0.0 if value else 3 / n)), n)
 
 
-def _weighted(pairs: NDArray[np.float64], weight: NDArray[np.intp]) -> float:
+def _weighted(pairs: Float, weight: NDArray[np.intp]) -> float:
     """The number of `pairs` of two subjects where each subject counts `weight` times; of one subject once."""
     own = np.diag(pairs)
     return float(weight @ (pairs - np.diag(own)) @ weight + weight @ own)
@@ -96,7 +97,8 @@ def tables(sets: dict[str, Path], calibrations: dict[str, Calibration]) -> list[
     for kind, calibration in calibrations.items():
         of = "embeddings" if kind == "embedding" else f"iris codes, ±{CODE_SHIFTS} shifts"
         measured = {name: scored(out, kind) for name, out in sets.items()}
-        fmr, fnmr = [], []
+        fmr: list[list[Cell]] = []
+        fnmr: list[list[Cell]] = []
         for name, one in measured.items():
             thresholds = [calibration.threshold(rate) for rate in RATES]
             fmr.append([name, *(_times(observed_fmr(one, t), rate) for t, rate in zip(thresholds, RATES, strict=True))])
