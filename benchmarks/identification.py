@@ -134,8 +134,9 @@ def _rates(name: str, found: Searches, others: NDArray[np.float64], size: int, c
     cells: list[Cell] = [name, size]
     for level in FPIR_LEVELS:
         fnir = rates.fnir_at[level]
+        percent = [round(100 * value, 4) for value in (fnir.value, fnir.low, fnir.high)]
         cells += [
-            Figure(*(round(100 * value, 4) for value in (fnir.value, fnir.low, fnir.high)), rates.mated, "%"),
+            Figure(percent[0], percent[1], percent[2], rates.mated, "%"),
             round(rates.threshold_at[level], 3),
         ]
     claimed = calibration.threshold(similarity_threshold_rate(0.01, size))
