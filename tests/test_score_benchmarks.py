@@ -1,7 +1,6 @@
 """The benchmarks of calibrated scores, of fusion and of identification, on made-up embeddings."""
 
 import json
-from pathlib import Path
 
 import identification
 import numpy as np
@@ -20,7 +19,7 @@ def unit(vectors):
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tmp_path_factory):
     """Embeddings of 30 eyes of 15 people, five captures each; one capture failed, two people have one left eye."""
     folder = tmp_path_factory.mktemp("embedded")
     rng = np.random.default_rng(0)
@@ -46,7 +45,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_observed_rates_are_compared_with_claimed_ones(out: Path) -> None:
+def test_observed_rates_are_compared_with_claimed_ones(out):
     found = score_calibration.tables({"eyes": out}, {"embedding": CALIBRATION}, ("014", "015"))
     rates_table, errors = found
     assert [row[0] for row in rates_table.rows] == ["eyes", "eyes, 014 and 015 not compared"]
@@ -58,7 +57,7 @@ def test_observed_rates_are_compared_with_claimed_ones(out: Path) -> None:
     assert errors.rows[0][2].n == 300 and 0 <= errors.rows[0][-1].value < 0.5
 
 
-def test_galleries_of_several_captures_are_measured(out: Path) -> None:
+def test_galleries_of_several_captures_are_measured(out):
     eyes = eyes_of(out)
     assert len(eyes) == 30
     found = []
@@ -71,7 +70,7 @@ def test_galleries_of_several_captures_are_measured(out: Path) -> None:
     assert found[1].value >= 100 / 60 - 0.01  # the probe that failed
 
 
-def test_identification_counts_failures_and_simulated_eyes(out: Path) -> None:
+def test_identification_counts_failures_and_simulated_eyes(out):
     found = identification.searches_of(out)
     assert found.size == 30 and len(found.mates) == 120 and len(found.probes) == 119
     assert np.isneginf(found.mates).sum() == np.isneginf(found.others).sum() == 1
