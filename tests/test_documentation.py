@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from make_architecture import diagram, read_layers
-from make_results import RESULTS, cell_text, results_page
+from make_results import RESULTS, cell_text, performance_page, results_page
 
 import irisstn
 from irisstn.outputs.records import Record, RecordFields
@@ -22,6 +22,8 @@ PAGES = sorted(DOCS.rglob("*.md"))
 
 def test_the_page_of_results_is_made_from_the_files_of_the_benchmarks() -> None:
     assert results_page(RESULTS) == (DOCS / "results.md").read_text(encoding="utf-8"), "run `make docs`"
+    performance = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert performance_page(RESULTS) == performance, "run `make docs`"
 
 
 def test_intervals_of_the_readme_stand_in_the_results() -> None:

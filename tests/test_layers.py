@@ -9,13 +9,13 @@ from slow_tests import SLOW
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "files", "geometry", "weights", "processes"},
-    {"config", "results", "progress"},
+    {"config", "config_fields", "results", "progress", "extras"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file"},
     {"normalization", "quality", "strip_conventions"},
-    {"iris_code", "storage"},
+    {"iris_code", "storage", "capture_warnings"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "synthetic", "visualization"},
     {"report"},

@@ -9,6 +9,7 @@ search        search: find eyes in a gallery
 training      train
 export        export: the rectifier as ONNX
 synthetic     synth: rendered eyes
+settings      settings: what can be set
 doctor        doctor: versions and a self-test
 options       options that several commands have
 messages      error messages and exit codes
@@ -25,6 +26,7 @@ from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
 from irisstn.cli.search import search
+from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
 from irisstn.cli.training import train
 
@@ -37,7 +39,7 @@ def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
 
 
-for command in (segment, rectify, embed, match, search, evaluate, synth, train, export, doctor):
+for command in (segment, rectify, embed, match, search, evaluate, synth, train, export, settings, doctor):
     cli.add_command(command)
 
 

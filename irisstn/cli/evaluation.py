@@ -148,7 +148,7 @@ def evaluate(
     """Measure recognition: error rates with confidence intervals, DET curves, histograms, and a page with all runs.
 
     OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The others are compared with the first one:
-    the page shows the pairs and the pictures that gained and lost most. Needs pip install 'irisstn[report]'.
+    the page shows the pairs and the pictures that gained and lost most. Needs pip install "irisstn[report]".
 
     \b
     Examples:

@@ -40,7 +40,7 @@ def export(
     the eyelids and the size of the pupil; the roll is corrected where eyelids are given. Its outputs are rectified
     strips, their masks, the sampling grids, the parameters of the transform and how sure the roll is. Several sizes
     give several files, OUT-64x512.onnx and so on. Without --model the rectifier that irisstn ships is written. Needs
-    pip install 'irisstn[onnx]'.
+    pip install "irisstn[export]".
 
     \b
     Examples:
@@ -51,9 +51,11 @@ def export(
     from pydantic import TypeAdapter, ValidationError
 
     from irisstn.config import Size
+    from irisstn.extras import require_extra
     from irisstn.normalization import DEFAULT_SIZE
 
     with report_errors():
+        require_extra("export", "irisstn export")
         try:
             wanted = [TypeAdapter(Size).validate_python(size) for size in sizes] or [DEFAULT_SIZE]
         except ValidationError:

@@ -228,7 +228,7 @@ def _without_roll(out: Path) -> int:
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:
-    """Print the numbers of a run, the reasons of its failures and what was passed over."""
+    """Print the numbers of a run, the reasons of its failures, warnings and what was passed over."""
     from irisstn.datasets import passed_over_text
 
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
@@ -242,6 +242,11 @@ def _print_summary(summary: Summary, page: Path | None) -> None:
         click.echo(f"  {count} x {reason}")
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
+    for sentence, count in summary.warnings.most_common(10):
+        click.echo(f"Warning: {count} x {sentence}")
+    if summary.outside_recommended:
+        figures = [f"{name} {count}" for name, count in summary.outside_recommended.most_common()]
+        click.echo(f"Pictures outside the ranges that ISO/IEC 29794-6 recommends: {', '.join(figures)}")
     if summary.passed_over:
         click.echo(passed_over_text(summary.passed_over))
     click.echo(f"Results and records in {summary.out}" + (f"; open {page}" if page is not None else ""))

@@ -198,7 +198,9 @@ def folder_command(command: Command) -> Command:
             type=click.Choice(["auto", "0", "90", "180", "270"]),
             help="Degrees by which the pictures are turned clockwise.",
         ),
-        click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="YAML file of settings; `irisstn settings` lists them."
+        ),
         set_option,
         click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),
         click.option(

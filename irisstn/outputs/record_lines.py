@@ -8,7 +8,7 @@ from typing import cast
 
 from irisstn.outputs.records import RecordFields, parse_record
 
-_FIGURES = re.compile(rb'"(quality|rectification)":(\{[^{}]*\})')
+_FIGURES = re.compile(rb'"(quality|rectification|warnings)":(\{[^{}]*\}|\[[^\[\]{}]*\])')
 _BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
 
 
@@ -27,7 +27,7 @@ def path_of_line(line: bytes) -> str | None:
 
 
 def figures_of_line(line: bytes) -> RecordFields | None:
-    """Quality figures and parameters in a line that `format_record` wrote of an input that was processed.
+    """Quality figures, parameters and warnings in a line that `format_record` wrote of an input that was processed.
 
     Returns
     -------

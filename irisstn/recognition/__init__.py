@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from irisstn.extras import import_public
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
 from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
+from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
 from irisstn.recognition.fusion import fuse, fuse_strips
 from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
-    from irisstn.recognition.network import StripNet, StripNetConfig, join
-    from irisstn.recognition.whitening import WhiteningFitConfig
+    from irisstn.recognition.network import StripNet, join
 
 __all__ = [
     "CODE_SHIFTS",
@@ -45,8 +45,6 @@ __all__ = [
 
 _MODULES = {
     "StripNet": "irisstn.recognition.network",
-    "StripNetConfig": "irisstn.recognition.network",
-    "WhiteningFitConfig": "irisstn.recognition.whitening",
     "join": "irisstn.recognition.network",
 }
 
@@ -55,7 +53,7 @@ def __getattr__(name: str) -> object:
     """Import a name that needs torch when it is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return import_public(_MODULES[name], name)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """Open-set search: which eyes of a gallery are as similar to a probe as a threshold, if any.
 
 `search` compares each probe with all of the gallery, in blocks. `HnswIndex` compares it with a fraction of a large
-gallery, along a graph of neighbours [1]_; it needs FAISS (pip install 'irisstn[search]') and may miss a candidate.
+gallery, along a graph of neighbours [1]_; it needs FAISS (pip install "irisstn[search]") and may miss a candidate.
 
 References
 ----------
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import DatasetError, OutputError
+from irisstn.extras import extra_named
 
 Vectors = NDArray[np.float32]
 
@@ -133,7 +134,7 @@ class HnswIndex:
 
         Raises
         ------
-        ModuleNotFoundError
+        MissingExtraError
             Where FAISS is not installed.
         """
         faiss = _faiss()
@@ -157,7 +158,7 @@ class HnswIndex:
         ------
         DatasetError
             Where the file is missing or damaged, or is of another gallery.
-        ModuleNotFoundError
+        MissingExtraError
             Where FAISS is not installed.
         """
         faiss = _faiss()
@@ -207,11 +208,9 @@ class HnswIndex:
 
 
 def _faiss() -> Any:
-    """The module `faiss`, which has no types. Raises ModuleNotFoundError with the name of its package."""
-    try:
+    """The module `faiss`, which has no types. Raises MissingExtraError."""
+    with extra_named():
         return import_module("faiss")
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("FAISS is not installed: pip install faiss-cpu", name="faiss-cpu") from None
 
 
 def _ranked(candidates: list[Candidate], most: int) -> list[Candidate]:

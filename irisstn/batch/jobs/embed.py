@@ -16,6 +16,7 @@ from irisstn.batch.jobs.input_kind import read_picture_as
 from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
+from irisstn.extras import require_extra
 from irisstn.files import write_bytes_atomic
 from irisstn.images import MAX_PIXELS, decode_gray
 from irisstn.normalization import normalize
@@ -91,9 +92,12 @@ class EmbedJob:
 
         Raises
         ------
+        MissingExtraError
+            Torch is not installed.
         WeightsError
             A file cannot be read.
         """
+        require_extra("torch", "irisstn embed")
         run = SHIPPED if model is None else model
         recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
         if run.is_dir() and not recognizer.exists() and rectifier.exists():

@@ -15,6 +15,7 @@ from irisstn.batch.jobs.input_kind import StripsConfig, read_picture_as
 from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
+from irisstn.extras import require_extra
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.outputs.records import Json, Record, RecordFields, output_file, read_ring
@@ -110,9 +111,12 @@ class RectifyJob:
 
         Raises
         ------
+        MissingExtraError
+            Torch is not installed.
         WeightsError
             The file cannot be read.
         """
+        require_extra("torch", "irisstn rectify")
         path = SHIPPED / RECTIFIER if model is None else model
         path = path / RECTIFIER if path.is_dir() else path
         return cls(config, path.absolute(), weights_digest(path))
