@@ -56,7 +56,8 @@ _CALIBRATION = """\
 The calibrations of the recognition network and of the iris code are fitted to rendered eyes that look alike; no
 real eye was used. *Small* and *dim*: pictures of the first 60 subjects of IIT Delhi made poorer (iris radius 44
 pixels, contrast 0.6 and 0.5, noise, JPEG; dim also blurred). Two subjects of IIT Delhi, 008 and 042, seem to have
-the same left eye; these pairs count as false matches, which decides the figures at 1e-5 and 1e-6 there."""
+the same left eye: all 50 non-mated comparisons of this set above 0.4 are theirs. They count as false matches but for
+the rows that leave them out."""
 _FUSION = """\
 The first captures of each eye are the gallery, those from the fourth on the probes. Fused embeddings are their
 mean direction; fused strips are rotated to the first one and averaged over the captures that show a pixel. An
