@@ -12,6 +12,7 @@ LAYERS = [
     {"config", "results", "progress"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},
+    {"optional_formats"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file"},
     {"normalization", "quality", "strip_conventions"},
