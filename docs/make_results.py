@@ -35,6 +35,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
     "batch-junk": "Damaged files",
+    "growth-resume": "Resuming beside many records",
+    "growth-comparisons": "Comparing many embeddings",
 }
 _RECTIFICATION = """\
 *Turned*: the photograph is rotated by up to 15 degrees before it is segmented. *Moved*: centres of pupil and limbus

@@ -102,7 +102,7 @@ def _load(text: str, where: str) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases (a few of them can expand to gigabytes), repeated keys, deep nesting and huge numbers."""
+    """SafeLoader that refuses aliases (a few can expand to gigabytes), repeated keys, deep nesting and huge numbers."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
