@@ -349,7 +349,7 @@ class Hasty(Unsure):
     remaining: ClassVar[int] = 0  # requests that are still answered with an error
 
     def isfile(self, path: str) -> bool:
-        return AbstractFileSystem.isfile(self, path)
+        return bool(AbstractFileSystem.isfile(self, path))
 
     def get_file(self, rpath: str, lpath: str, *rest: Any, **options: Any) -> None:
         if not self.isfile(rpath):

@@ -7,6 +7,7 @@ from builders import drawn_eye, rendered_eye
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, Gray
+from irisstn.images import decode_gray, encode_jpeg
 from irisstn.segmentation import SegmentationConfig, segment
 from irisstn.segmentation.texture import texture_contrast
 
@@ -19,7 +20,7 @@ def flat_eye(noise: float, jpeg: int = 0, radius: int = 80, pupil: int = 30) -> 
     levels = cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 1)
     levels = levels + np.random.default_rng(1).normal(0, noise, SIZE)
     image = np.clip(levels, 0, 255).astype(np.uint8)
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, jpeg])[1], 0) if jpeg else image
+    return decode_gray(encode_jpeg(image, quality=jpeg)) if jpeg else image
 
 
 @pytest.mark.parametrize(("noise", "jpeg", "radius"), [(0, 0, 80), (3, 0, 80), (10, 0, 80), (3, 60, 80), (3, 0, 50)])
