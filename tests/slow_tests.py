@@ -49,7 +49,10 @@ SLOW: dict[str, set[str]] = {
         "test_it_exports_for_any_batch",
     },
     "test_rectification_variants.py": {"test_variants_are_plausible_distinct_and_repeatable"},
-    "test_stages.py": {"test_every_stage_of_every_command_is_measured"},
+    "test_stages.py": {
+        "test_a_rectified_picture_passes_each_network_once",
+        "test_every_stage_of_every_command_is_measured",
+    },
     "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
     "test_stn_transformer.py": {"test_compiles_whole", "test_exports", "test_it_learns_to_undo_a_roll"},
     "test_stn_transforms.py": {"test_gradients_are_right_through_theta_and_image"},
