@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with (stage, done, total) as a long function proceeds; `StageProgress.update` is one."""
@@ -19,6 +19,15 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 def _rich_progress() -> Progress:
     """A bar with a label, the numbers done and in total, a text, and the remaining time; it vanishes at the end."""
+    from rich.console import Console  # noqa: PLC0415  (rich takes as long to import as ten pictures)
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -92,7 +101,10 @@ class StageProgress(_Progress):
     def __init__(self, *, bar: bool, lines: bool) -> None:
         super().__init__("", 1, shown=bar)
         self._lines = lines and not bar
-        self._console = Console(stderr=True, highlight=False)
+        if self._lines:
+            from rich.console import Console  # noqa: PLC0415  (as above)
+
+            self._console = Console(stderr=True, highlight=False)
 
     def update(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps of `stage` are finished; a callback for functions that report progress."""

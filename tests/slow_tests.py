@@ -63,7 +63,10 @@ SLOW: dict[str, set[str]] = {
         "test_a_round_field_of_view_and_burnt_out_skin_are_photographs",
         "test_flat_bars_around_a_photograph_change_nothing",
     },
-    "test_stages.py": {"test_every_stage_of_every_command_is_measured"},
+    "test_stages.py": {
+        "test_a_rectified_picture_passes_each_network_once",
+        "test_every_stage_of_every_command_is_measured",
+    },
     "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
     "test_stn_transformer.py": {"test_compiles_whole", "test_exports", "test_it_learns_to_undo_a_roll"},
     "test_stn_transforms.py": {"test_gradients_are_right_through_theta_and_image"},

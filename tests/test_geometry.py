@@ -21,6 +21,7 @@ from irisstn.geometry import (
     median,
     pixel_axes,
     pixels_to_grid,
+    quantiles,
     ring_points,
     ring_to_grid,
     strip_angles,
@@ -200,7 +201,10 @@ def test_even_points_and_radii_are_those_at_evenly_spaced_angles():
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 101])
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
-def test_the_median_is_that_of_numpy(count: int, kind: type):
+def test_the_median_and_quantiles_are_those_of_numpy(count: int, kind: type):
     values = np.random.default_rng(count).uniform(0, 255, (count, 3)).astype(kind)
     assert median(values) == float(np.median(values))
     assert median(values[:, :1]) == float(np.median(values[:, :1]))
+    for fraction in (0.16, 0.25, 0.5, 0.84):
+        (found,) = quantiles(values.T, (fraction,))
+        assert np.allclose(found, np.quantile(values, fraction, axis=0), rtol=1e-6, atol=0)

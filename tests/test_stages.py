@@ -7,6 +7,7 @@ from stage_clock import stages_timed
 from stages import REST, STAGES, measure, tables
 
 from irisstn import files
+from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
 from irisstn.batch.jobs.job import JobInput
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 
@@ -27,6 +28,17 @@ def test_a_picture_costs_no_more_operations_than_before():
     most = {"network": 2, "remap": 18, "warp": 3, "decode": 1, "encode": 4, "fit": 9}
     assert set(clock.calls) == set(most)
     assert {name: calls for name, calls in clock.calls.items() if calls > most[name]} == {}
+
+
+def test_a_rectified_picture_passes_each_network_once():
+    passes = {
+        "localization": ("irisstn.rectification.localization:CircularLocalization.forward",),
+        "roll": ("irisstn.rectification.roll:RollReader.forward",),
+        "recognition": ("irisstn.recognition.network:StripNet.forward",),
+    }
+    with EmbedJob.of(EmbedConfig()).start() as process, stages_timed(passes) as clock:
+        process(JobInput(SAMPLE.name, SAMPLE.read_bytes()))
+    assert clock.calls == {"localization": 1, "roll": 1, "recognition": 1}
 
 
 def test_every_stage_of_every_command_is_measured(tmp_path: Path):

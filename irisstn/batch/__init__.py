@@ -8,11 +8,18 @@ ray_engine      worker processes on a Ray cluster
 jobs/           what each command does to one input
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from irisstn.batch.inputs import find_inputs, out_folder
-from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
-from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 from irisstn.batch.ray_engine import Cluster
 from irisstn.batch.runner import Summary, run_batch
+
+if TYPE_CHECKING:
+    from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
+    from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
 
 __all__ = [
     "Cluster",
@@ -25,3 +32,21 @@ __all__ = [
     "out_folder",
     "run_batch",
 ]
+
+_MODULES = {
+    "RectifyConfig": "irisstn.batch.jobs.rectify",
+    "RectifyJob": "irisstn.batch.jobs.rectify",
+    "SegmentConfig": "irisstn.batch.jobs.segment",
+    "SegmentJob": "irisstn.batch.jobs.segment",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a job when it is first used: each command needs one of them."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -22,7 +22,7 @@ References
 .. [1] Daugman 2004, "How iris recognition works", eq. 8-10.
 """
 
-from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray, median
+from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray, median, quantiles
 from irisstn.geometry.boundary import Boundary, Ellipse, even_directions, unit_directions
 from irisstn.geometry.crop_transform import CropTransform
 from irisstn.geometry.eyelid import Eyelid, Eyelids, pixel_axes
@@ -58,6 +58,7 @@ __all__ = [
     "median",
     "pixel_axes",
     "pixels_to_grid",
+    "quantiles",
     "ring_mask",
     "ring_places",
     "ring_points",

@@ -1,5 +1,7 @@
-"""Types of the arrays that pass between the stages, the full turn in radians, and the median of an array."""
+"""Types of the arrays that pass between the stages, the full turn in radians, and quantiles of arrays."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,3 +40,37 @@ def median(values: NDArray[Any]) -> float:
     if values.dtype == np.float32:
         return float((middle[0] + middle[1]) / np.float32(2))
     return (float(middle[0]) + float(middle[1])) / 2
+
+
+def quantiles(values: NDArray[Any], fractions: Sequence[float]) -> list[Float]:
+    """Quantiles along the last axis, equal to those of `numpy.quantile`, which takes several times as long.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., N)
+        Numbers of uint8 or floats, none of them NaN; N is 1 at least.
+    fractions : sequence of float
+        Fractions of the numbers that lie below, 0..1.
+
+    Returns
+    -------
+    list of ndarray, shape (...)
+        A quantile for each fraction, interpolated linearly between the two nearest numbers.
+
+    Examples
+    --------
+    >>> quantiles(np.array([[1, 2, 4], [0, 8, 8]], np.uint8), [0.5, 0.75])
+    [array([2., 8.]), array([3., 8.])]
+    """
+    ordered = np.sort(values, axis=-1)
+    if ordered.dtype.kind != "f":
+        ordered = ordered.astype(np.float64)
+    found = []
+    last = ordered.shape[-1] - 1
+    for fraction in fractions:
+        low = math.floor(last * fraction)
+        part = ordered.dtype.type(last * fraction - low)
+        below, above = ordered[..., low], ordered[..., min(low + 1, last)]
+        step = above - below
+        found.append(np.asarray(above - step * (1 - part) if part >= 0.5 else below + step * part))
+    return found

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Literal, NotRequired, TypedDict, TypeGuard, cast
 
 import numpy as np
@@ -59,8 +60,6 @@ _SUFFIXES: dict[FileField, str] = {"overlay": ".jpg", "side_by_side": ".jpg", "e
 DECIMALS = 4  # of pixels and radians in a record
 # The last coefficient is in 1/pixels: with four decimals it would be off by a pixel at a distance of 150 pixels.
 _COEFFICIENT_DECIMALS = 8
-_BOUNDARY = TypeAdapter(Boundary)
-_EYELID = TypeAdapter(Eyelid | None)
 
 
 class CurveFields(TypedDict):
@@ -251,10 +250,10 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
     try:
         eyelids = record["eyelids"]
         return Segmentation(
-            pupil=_BOUNDARY.validate_python(record["pupil"]["curve"]),
-            limbus=_BOUNDARY.validate_python(record["iris"]["curve"]),
-            upper_lid=_EYELID.validate_python(eyelids["upper"]),
-            lower_lid=_EYELID.validate_python(eyelids["lower"]),
+            pupil=_boundary().validate_python(record["pupil"]["curve"]),
+            limbus=_boundary().validate_python(record["iris"]["curve"]),
+            upper_lid=_eyelid().validate_python(eyelids["upper"]),
+            lower_lid=_eyelid().validate_python(eyelids["lower"]),
             iris_mask=iris_mask,
             usable=usable,
         )
@@ -265,6 +264,16 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
     raise DatasetError(f"the record of {record.get('path')} holds no iris ring ({reason})")
+
+
+@cache  # made when a record is first read: a run that only writes starts sooner
+def _boundary() -> TypeAdapter[Boundary]:
+    return TypeAdapter(Boundary)
+
+
+@cache
+def _eyelid() -> TypeAdapter[Eyelid | None]:
+    return TypeAdapter(Eyelid | None)
 
 
 def read_ring(line: str) -> Segmentation:

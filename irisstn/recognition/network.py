@@ -149,7 +149,7 @@ class StripNet(StoredModule):
             self.mix(torch.cat([trunk(texture, usable) for trunk in self.trunks], dim=1)), dim=1, eps=_SHORTEST
         )
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
         """Compute embeddings without gradients.
 

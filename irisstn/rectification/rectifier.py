@@ -38,17 +38,18 @@ class Rectifier(RectifierNetwork, RectifierMethods[Estimate]):
         Shape and bounds.
     """
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _estimate(self, context: Context, segmentation: Segmentation | None) -> Estimate:
         weight = next(self.parameters())
         eyelids = torch.from_numpy(context.eyelids.copy())[None].to(weight.device)
         share = None
         if segmentation is not None:
             share = torch.tensor([pupil_share(segmentation)], device=weight.device)
-        theta = self.theta_of_context(torch.from_numpy(context.planes())[None].to(weight), eyelids, share)
+        reading = self.roll_reader(eyelids) if self.roll_reader is not None else None
+        planes = torch.from_numpy(context.planes())[None].to(weight)
+        theta = self.theta_of_context(planes, eyelids, share, reading=reading)
         details: dict[str, float] = {}
-        if self.roll_reader is not None and context.eyelids.any():
-            reading = self.roll_reader(eyelids)
+        if reading is not None and context.eyelids.any():
             details = {"roll_read_rad": float(reading.angle_rad), "roll_sd_rad": float(reading.sd_rad)}
         return Estimate(theta, details)
 

@@ -90,7 +90,10 @@ class Context:
         seen = gray[self.usable]
         mean, spread = (float(seen.mean()), float(seen.std())) if seen.size else (0.0, 1.0)
         gray = np.where(self.present, (gray - mean) / (spread + 1.0), 0)
-        return np.stack([gray, self.usable, self.below, self.above, self.present]).astype(np.float32)
+        planes = np.empty((len(PLANES), *gray.shape), np.float32)
+        for plane, values in zip(planes, (gray, self.usable, self.below, self.above, self.present), strict=True):
+            plane[...] = values
+        return planes
 
 
 def ring_rows(rows: int) -> slice:

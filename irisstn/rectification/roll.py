@@ -112,7 +112,23 @@ class RollReader(nn.Module):
         Tensor, shape (B, 1)
             Roll in radians; 0 where no eyelid is known.
         """
-        reading: RollReading = self(eyelids)
+        return self.corrected_part(self(eyelids), setting)
+
+    def corrected_part(self, reading: RollReading, setting: RollSetting) -> Tensor:
+        """Compute the part of a reading that is corrected: `correction`, where the reading is known already.
+
+        Parameters
+        ----------
+        reading : RollReading
+            What this module has read.
+        setting : RollSetting
+            How much of the reading is corrected.
+
+        Returns
+        -------
+        Tensor, shape (B, 1)
+            Roll in radians; 0 where no eyelid is known.
+        """
         between = self.between.to(reading.sd_rad)
         roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
         return roll

@@ -30,7 +30,7 @@ class Estimate(NamedTuple):
     details: dict[str, float]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def sample_from_strip(stn: SpatialTransformer, strip: Strip, estimate: Estimate, size: tuple[int, int]) -> Rectified:
     """Sample a rectified strip from a strip.
 
@@ -60,7 +60,7 @@ def sample_from_strip(stn: SpatialTransformer, strip: Strip, estimate: Estimate,
     return Rectified(Strip(gray, mask), _parameters(stn.transform, estimate), outside, warped.grid[0].cpu().numpy())
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def sample_from_photograph(
     transform: Transform, image: Gray, segmentation: Segmentation, estimate: Estimate, size: tuple[int, int]
 ) -> Rectified:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median, quantiles
 from irisstn.segmentation.polar import PolarGrid
 
 # These were chosen by the decidability of plain iris codes.
@@ -137,7 +137,7 @@ def _level(image: Gray, iris: Bool) -> tuple[float, float]:
     levels = image[iris]
     if levels.size < 50:
         return 128.0, 30.0
-    low, middle, high = np.percentile(levels[:: max(1, levels.size // 4000)], [16, 50, 84])
+    low, middle, high = quantiles(levels[:: max(1, levels.size // 4000)], (0.16, 0.5, 0.84))
     return float(middle), float(high - low) / 2
 
 

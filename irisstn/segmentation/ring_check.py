@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Gray, median
+from irisstn.geometry import Bool, Boundary, Gray, median, quantiles
 from irisstn.segmentation.polar import PolarGrid
 
 _COLUMNS = 48
@@ -66,7 +66,7 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
     means = (sums[_REACH:] - sums[:-_REACH]) / _REACH
     rise = means[_REACH:] - means[:-_REACH]  # across the border before the row `_REACH` further on
     widened = cv2.dilate(rise, np.ones((2 * _WANDER + 1, 1), np.uint8))
-    strength = np.quantile(widened, _QUANTILE, axis=1)
+    strength = quantiles(widened, (_QUANTILE,))[0]
     at = radii[_REACH : _REACH + len(strength)]
     inner, outer = (float(np.interp(curve.mean_radius, at, strength)) for curve in (pupil, limbus))
     near = (np.abs(at - pupil.mean_radius) < _NEAR * unit) | (np.abs(at - unit) < _NEAR * unit)
