@@ -23,6 +23,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ("core", "onnx", "torch", "train")
+PIPELINE = """
+import pathlib, sys, irisstn
+pictures = sorted(pathlib.Path(sys.argv[1]).rglob("*.png"))[:3]
+assert irisstn.Pipeline(runtime=sys.argv[2]).embed(pictures).shape == (3, 512)
+"""
+TRAINING_STEP = """
+import torch, irisstn
+rectifier = irisstn.Rectifier.load().train()
+optimizer = torch.optim.SGD(rectifier.parameters(), lr=0.01)
+rectifier(torch.rand(2, 1, 32, 256)).square().mean().backward()
+optimizer.step()
+"""
 SAMPLE = ROOT / "data" / "sample"
 
 
@@ -119,12 +131,18 @@ def try_environment(environment: Environment) -> None:
     environment.timed("segment", eyes, "-o", "segmented")
     environment.timed("match", "segmented", "-o", "scores")
     environment.run("irisstn", "synth", "-o", "eyes", "--subjects", "1", "--captures", "1")
-    if has in ("torch", "train"):
-        environment.timed("rectify", eyes, "-o", "rectified")
-        environment.timed("embed", eyes, "-o", "embedded")
+    runtime = {"core": None, "onnx": "onnx"}.get(has, "torch")
+    if runtime is None:
+        environment.refuses("onnx", "rectify", eyes, "-o", "rectified", "--runtime", "onnx")
     else:
-        environment.refuses("torch", "rectify", eyes, "-o", "rectified")
-        environment.refuses("torch", "embed", eyes, "-o", "embedded")
+        environment.timed("rectify", eyes, "-o", "rectified", "--runtime", runtime)
+        environment.timed("embed", eyes, "-o", "embedded", "--runtime", runtime)
+        environment.run("python", "-c", PIPELINE, eyes, runtime)
+    if runtime == "torch":
+        environment.run("python", "-c", TRAINING_STEP)
+    else:
+        environment.refuses("torch", "rectify", eyes, "-o", "unrectified")
+        environment.refuses("torch", "embed", eyes, "-o", "unrectified")
         answer = environment.run("python", "-c", "import irisstn; irisstn.Rectifier", code=1)
         require('pip install "irisstn[torch]"' in answer.splitlines()[-1], answer)
     if has == "train":
@@ -134,7 +152,7 @@ def try_environment(environment: Environment) -> None:
     environment.refuses("export", "export", "-o", "rectifier.onnx")
     environment.refuses("report", "evaluate", "segmented")
     left = {path.name for path in environment.folder.iterdir()}
-    require(has in ("torch", "train") or not {"rectified", "embedded", "run"} & left, f"{has} left {left}")
+    require("unrectified" not in left and ("rectified" in left) == (runtime is not None), f"{has} left {left}")
 
 
 def main() -> None:

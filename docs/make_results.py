@@ -39,6 +39,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
     "batch-junk": "Damaged files",
+    "growth-resume": "Resuming beside many records",
+    "growth-comparisons": "Comparing many embeddings",
     "stages": "Stages",
 }
 PERFORMANCE = ("stages",)  # files whose sections are those of the page of performance

@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from irisstn.gray_levels import to_gray
     from irisstn.images import read_gray
     from irisstn.normalization import normalize
+    from irisstn.pipeline import Pipeline
     from irisstn.quality import Quality, measure_quality
+    from irisstn.recognition.onnx_recognizer import OnnxRecognizer
     from irisstn.rectification.eye_batch import EyeBatch, batch_of_eyes
+    from irisstn.rectification.onnx_rectifier import OnnxRectifier
     from irisstn.rectification.rectified import Rectified
     from irisstn.rectification.rectifier import Rectifier
     from irisstn.rectification.rectifier_config import RectifierConfig
@@ -62,7 +65,10 @@ __all__ = [
     "ImageError",
     "IrisError",
     "MissingExtraError",
+    "OnnxRecognizer",
+    "OnnxRectifier",
     "OutputError",
+    "Pipeline",
     "Quality",
     "Rectified",
     "Rectifier",
@@ -89,8 +95,11 @@ _HOMES = {
     "irisstn.gray_levels": "to_gray",
     "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
+    "irisstn.pipeline": "Pipeline",
     "irisstn.quality": "Quality measure_quality",
     "irisstn.rectification.eye_batch": "EyeBatch batch_of_eyes",
+    "irisstn.recognition.onnx_recognizer": "OnnxRecognizer",
+    "irisstn.rectification.onnx_rectifier": "OnnxRectifier",
     "irisstn.rectification.rectified": "Rectified",
     "irisstn.rectification.rectifier": "Rectifier",
     "irisstn.rectification.rectifier_config": "RectifierConfig",

@@ -6,14 +6,14 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
 
 from irisstn.errors import ImageError, IrisError
-from irisstn.extras import EXTRAS, install_command
+from irisstn.extras import EXTRAS, install_command, is_installed
 from irisstn.images import decode_gray
+from irisstn.networks import Runtime, load_rectifier
 from irisstn.normalization import normalize
 from irisstn.results import Strip
 from irisstn.segmentation import segment
@@ -37,9 +37,9 @@ def describe() -> Iterator[tuple[str, str]]:
         yield package, _version(package)
     for extra, modules in EXTRAS.items():
         parts = [f"{module} {_version(module)}" for module in modules]
-        missing = "" if all(find_spec(module) for module in modules) else f"; {install_command(extra)}"
+        missing = "" if is_installed(extra) else f"; {install_command(extra)}"
         yield f"irisstn[{extra}]", ", ".join(parts) + missing
-    if find_spec("torch") is not None:
+    if is_installed("torch"):
         import torch  # noqa: PLC0415  (an extra)
 
         devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -53,7 +53,7 @@ def describe() -> Iterator[tuple[str, str]]:
 
 
 def self_test() -> str | None:
-    """Segment and normalize a rendered eye and, where torch is installed, rectify it.
+    """Segment and normalize a rendered eye and, where torch or ONNX Runtime is installed, rectify it.
 
     Returns
     -------
@@ -77,12 +77,10 @@ def self_test() -> str | None:
 
 
 def _rectified(strip: Strip) -> Strip | None:
-    """The rectified strip; None where torch is not installed."""
-    if find_spec("torch") is None:
-        return None
-    from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (an extra)
-
-    return Rectifier.load().rectify(strip).strip
+    """The rectified strip; None where neither torch nor ONNX Runtime is installed."""
+    runtimes: list[Runtime] = ["torch", "onnx"]
+    found = next((runtime for runtime in runtimes if is_installed(runtime)), None)
+    return load_rectifier(None, found).rectify(strip).strip if found is not None else None
 
 
 def _version(module: str) -> str:

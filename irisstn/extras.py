@@ -45,6 +45,11 @@ def require_extra(extra: str, what: str) -> None:
         raise MissingExtraError(f"{what} needs {', '.join(missing)}: {install_command(extra)}")
 
 
+def is_installed(extra: str) -> bool:
+    """Whether all packages of an extra, a key of `EXTRAS`, are installed."""
+    return all(find_spec(name) is not None for name in EXTRAS[extra])
+
+
 def install_command(extra: str) -> str:
     """The command that installs an extra; its quotes are understood by every shell, also on Windows.
 

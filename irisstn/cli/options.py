@@ -76,6 +76,9 @@ roll_option = click.option(
 roll_prior_option = click.option(
     "--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto."
 )
+runtime_option = click.option(
+    "--runtime", type=click.Choice(["torch", "onnx"]), help="What runs the networks; onnx does without torch."
+)
 _LAYOUT_OPTIONS = (
     click.option(
         "--convention",

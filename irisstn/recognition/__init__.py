@@ -17,6 +17,7 @@ from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
+    from irisstn.recognition.onnx_export import export_recognizer
 
 __all__ = [
     "CODE_SHIFTS",
@@ -34,6 +35,7 @@ __all__ = [
     "distance",
     "distances",
     "encode",
+    "export_recognizer",
     "fuse",
     "fuse_strips",
     "join",
@@ -44,6 +46,7 @@ __all__ = [
 
 
 _MODULES = {
+    "export_recognizer": "irisstn.recognition.onnx_export",
     "StripNet": "irisstn.recognition.network",
     "join": "irisstn.recognition.network",
 }

@@ -12,6 +12,9 @@ from irisstn.weights import MAX_BYTES
 _LARGEST_SIDE = 1024  # pixels of a side of the resized strip, and channels of a layer
 
 
+RECOGNIZER_KIND = "recognizer-3"  # kind and version of the weights
+
+
 class StripNetConfig(Strict):
     """Shape of the network. With the defaults it has half a million parameters and embeddings of 512 numbers.
 

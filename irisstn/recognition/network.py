@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from irisstn.recognition.config import StripNetConfig
+from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
 from irisstn.recognition.local_texture import resized, standardize
 from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
@@ -88,7 +88,7 @@ class StripNet(StoredModule):
         Shape of the network.
     """
 
-    KIND, FILE, CONFIG = "recognizer-3", RECOGNIZER, StripNetConfig
+    KIND, FILE, CONFIG = RECOGNIZER_KIND, RECOGNIZER, StripNetConfig
     config: StripNetConfig
 
     def __init__(self, config: StripNetConfig = StripNetConfig()) -> None:

@@ -20,7 +20,7 @@ from irisstn.rectification.rectifier_methods import RectifierMethods
 from irisstn.rectification.rectifier_network import RectifierNetwork
 from irisstn.rectification.ring_context import Context, pupil_share
 from irisstn.rectification.strip_sampling import Estimate, sample_from_photograph, sample_from_strip
-from irisstn.rectification.variants import jittered
+from irisstn.rectification.variants import JITTER, RING_JITTER, variant_noise
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring
 
@@ -52,8 +52,17 @@ class Rectifier(RectifierNetwork, RectifierMethods[Estimate]):
             details = {"roll_read_rad": float(reading.angle_rad), "roll_sd_rad": float(reading.sd_rad)}
         return Estimate(theta, details)
 
+    @torch.no_grad()
     def _varied(self, estimate: Estimate, k: int, seed: int) -> list[Estimate]:
-        return jittered(self.transform, estimate, k, seed)
+        transform = self.transform
+        physical = transform.physical(estimate.theta).double().cpu()
+        spread = torch.full((transform.n_params,), JITTER)
+        if isinstance(transform, Ring):
+            spread = RING_JITTER * transform.limits
+            spread[transform.names.index("pupil_share")] = 0  # it is known, not estimated
+        moves = torch.from_numpy(variant_noise(k, transform.n_params, seed))
+        thetas = [transform.theta_of(physical + move * spread).to(estimate.theta) for move in moves]
+        return [estimate._replace(theta=theta) for theta in thetas]
 
     @torch.no_grad()
     def _aligned(self, estimate: Estimate, rectified: Strip, reference: Strip) -> Estimate:

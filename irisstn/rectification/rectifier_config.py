@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from irisstn.stn import Transform
 
 
+RECTIFIER_KIND = "rectifier-3"  # kind and version of the weights
+
+
 class RectifierConfig(Strict):
     """Shape and bounds of a rectifier.
 
