@@ -34,6 +34,7 @@ SLOW: dict[str, set[str]] = {
         "test_synth_takes_the_number_of_captures_under_two_names",
     },
     "test_counted_comparisons.py": {"test_they_agree_with_all_pairs_in_memory"},
+    "test_comparison.py": {"test_match_of_two_pictures_prints_score_thresholds_and_decision"},
     "test_documentation.py": {
         "test_the_examples_of_getting_started_run",
         "test_the_figures_can_be_made",

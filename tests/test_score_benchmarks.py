@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, operator, type-var, union-attr"
 """The benchmarks of calibrated scores, of fusion and of identification, on made-up embeddings."""
 
 import json
