@@ -43,8 +43,8 @@ from irisstn.images import write_bytes_atomic
 from irisstn.progress import no_progress
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED
-from irisstn.training import TrainConfig
-from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training import TrainConfig, choose_precision
+from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.image_folder import read_eyes
@@ -85,7 +85,7 @@ def config_of(network: str, seed: int, steps: int) -> TrainConfig:
         steps_per_epoch=steps,
         identities_per_batch=16,
         strips_per_identity=3,
-        bfloat16=True,
+        precision="auto",
         threads=1,
         rectifier=stn,
         recognizer=StripNetConfig(widths=_CNN_WIDTHS[network]),
@@ -112,9 +112,10 @@ def fit(eyes: Eyes, config: TrainConfig) -> RecognitionModule:
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, len(np.unique(eyes.labels)))
     batches = BatchDataset.from_config(config, lambda epoch: eyes, upright=eyes.upright)
+    precision = choose_precision(config.precision, on_gpu=config.device != "cpu" and torch.cuda.is_available())
     trainer = lightning.Trainer(
         accelerator=config.device,
-        precision="bf16-mixed" if config.bfloat16 else "32-true",
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         max_epochs=1,
         gradient_clip_val=1.0,
         logger=False,

@@ -1,4 +1,4 @@
-"""Files benchmarks/results/NAME.json, from which docs/results.md is made.
+"""Files benchmarks/results/NAME.json, from which docs/results.md and docs/performance.md are made.
 
     {"benchmark": str, "command": str, "commit": str | null, "date": str, "machine": str, "versions": {str: str},
      "seed": int, "tables": [{"title": str, "columns": [str], "rows": [[cell]]}]}

@@ -1,6 +1,6 @@
-"""The page of results, from the JSON files that the benchmarks write.
+"""The pages of results and of performance, from the JSON files that the benchmarks write.
 
-    python docs/make_results.py [--results DIR] [--out docs/results.md]
+    python docs/make_results.py [--results DIR] [--out docs]
 
 Each file of `benchmarks/results` holds one object:
 
@@ -21,13 +21,17 @@ import click
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "results.md"
+DOCS = ROOT / "docs"
 TITLES = {  # of the sections in their order; other files follow by name
     "rectification-casia-iris-interval": "Rectification, CASIA-Iris-Interval",
     "rectification-iit-delhi": "Rectification, IIT Delhi",
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
+    "score-calibration": "Do the claimed false match rates hold?",
+    "fusion": "Several captures of an eye",
+    "identification": "Search in a gallery",
+    "occlusions": "Are occlusions worth leaving out?",
     "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
     "mnist": "Spatial transformers on MNIST",
@@ -37,7 +41,9 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-junk": "Damaged files",
     "growth-resume": "Resuming beside many records",
     "growth-comparisons": "Comparing many embeddings",
+    "stages": "Stages",
 }
+PERFORMANCE = ("stages",)  # files whose sections are those of the page of performance
 _RECTIFICATION = """\
 *Turned*: the photograph is rotated by up to 15 degrees before it is segmented. *Moved*: centres of pupil and limbus
 are displaced by up to 4 % of the iris radius in x and in y, and their radii changed by up to 4 %. *Errors removed*:
@@ -48,7 +54,31 @@ _RECOGNITION = """\
 *As segmented*: no errors are added to the test eyes. *All errors*: centres and radii of the boundaries are wrong by
 up to 4 % of the iris radius, the strip is rotated by up to 15 degrees, and the texture dilated by up to 0.3 (see [the
 ring transform](method.md#the-ring-transform))."""
+_CALIBRATION = """\
+The calibrations of the recognition network and of the iris code are fitted to rendered eyes that look alike; no
+real eye was used. *Small* and *dim*: pictures of the first 60 subjects of IIT Delhi made poorer (iris radius 44
+pixels, contrast 0.6 and 0.5, noise, JPEG; dim also blurred). Two subjects of IIT Delhi, 008 and 042, seem to have
+the same left eye: all 50 non-mated comparisons of this set above 0.4 are theirs. They count as false matches but for
+the rows that leave them out."""
+_FUSION = """\
+The first captures of each eye are the gallery, those from the fourth on the probes. Fused embeddings are their
+mean direction; fused strips are rotated to the first one and averaged over the captures that show a pixel. An
+intruder is a capture of another person's eye in place of the third."""
+_IDENTIFICATION = """\
+The first capture of each eye is enrolled, all others are searched, once with and once without their mate in the
+gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of the large gallery hold **simulated
+embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
+tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
+_STAGES = """\
+Every picture is processed from its file to its files and its record by the function that the folder runner calls,
+several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
+picture the least CPU time counts, without that of the stages that it calls; the tables hold means over the pictures.
+Start-up, the manifest and the waits for the disk are not included."""
 EXPLANATIONS = {  # below the title of a section
+    "score-calibration": _CALIBRATION,
+    "fusion": _FUSION,
+    "identification": _IDENTIFICATION,
+    "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",
     "recognition-casia-iris-interval": _RECOGNITION,
@@ -57,17 +87,31 @@ EXPLANATIONS = {  # below the title of a section
 HEADING = """# Results
 
 This page is made by `python docs/make_results.py` from `benchmarks/results/*.json`, which the benchmarks write. Square
-brackets hold the interval that a table's title names. [Limits](limits.md) says what the figures do not show.
+brackets hold the interval that a table's title names. [Limits](limits.md) says what the figures do not show, and
+[Performance](performance.md) where the time of each command goes.
+"""
+PERFORMANCE_HEADING = """# Performance
+
+Where the time of a command goes, on one core. This page is made by `python docs/make_results.py` from the files that
+`benchmarks/stages.py` writes; [Results](results.md#speed-of-a-folder-run) has the speed of whole folder runs.
 """
 
 
 def results_page(results: Path) -> str:
-    """The Markdown text for all files of the folder `results`, by name. Raises ValueError where there is none."""
-    files = sorted(results.glob("*.json"), key=_place)
+    """The Markdown text for the files of the folder `results`, by name. Raises ValueError where there is none."""
+    return _page(HEADING, [path for path in results.glob("*.json") if path.stem not in PERFORMANCE], results)
+
+
+def performance_page(results: Path) -> str:
+    """The Markdown text for the files of the folder `results` about speed. Raises ValueError where there is none."""
+    return _page(PERFORMANCE_HEADING, [path for path in results.glob("*.json") if path.stem in PERFORMANCE], results)
+
+
+def _page(heading: str, files: list[Path], results: Path) -> str:
     if not files:
-        raise ValueError(f"{results} holds no results")
-    sections = [_section(json.loads(path.read_text(encoding="utf-8"))) for path in files]
-    return "\n".join([HEADING, *sections])
+        raise ValueError(f"{results} holds no results for this page")
+    sections = [_section(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(files, key=_place)]
+    return "\n".join([heading, *sections])
 
 
 def _place(path: Path) -> tuple[int, str]:
@@ -157,10 +201,11 @@ def _items(value: object) -> list[object]:
 
 @click.command()
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path, file_okay=False), help="Folder of JSON.")
-@click.option("--out", default=PAGE, type=click.Path(path_type=Path, dir_okay=False), help="Page to write.")
+@click.option("--out", default=DOCS, type=click.Path(path_type=Path, file_okay=False), help="Folder of the pages.")
 def cli(results: Path, out: Path) -> None:
-    """Write the page of results."""
-    out.write_text(results_page(results), encoding="utf-8")
+    """Write the pages of results and of performance."""
+    (out / "results.md").write_text(results_page(results), encoding="utf-8")
+    (out / "performance.md").write_text(performance_page(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def load_config(
     model : type
         The pydantic model to read.
     path : Path, optional
-        The YAML file; None for the defaults.
+        The YAML file, or the name of a configuration that irisstn ships, such as "shipped"; None for the defaults.
     overrides : mapping or sequence of str
         Applied after the file: values by dotted name, or texts such as "segmentation.min_usable=0.1", whose value is
         read as YAML.
@@ -71,6 +71,8 @@ def load_config(
 
 
 def _read(path: Path) -> dict[str, object]:
+    if path.name == str(path) and not path.suffix and not path.is_file():
+        path = _shipped(path.name)
     try:
         text = read_regular_file(path, max_bytes=MAX_BYTES).decode("utf-8")
     except OSError as error:
@@ -83,6 +85,21 @@ def _read(path: Path) -> dict[str, object]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{path} must hold names and values, like `epochs: 10`")
     return values
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configurations of `irisstn train` that irisstn ships, by name."""
+    installed, checkout = Path(__file__).parent / "configs", Path(__file__).parents[1] / "configs"
+    folder = installed if installed.is_dir() else checkout
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if not path.stem.startswith("mnist")}
+
+
+def _shipped(name: str) -> Path:
+    """The file of a configuration that irisstn ships."""
+    known = shipped_configs()
+    if name not in known:
+        raise ConfigError(f"there is no file {name}, and irisstn ships no such configuration, only {', '.join(known)}")
+    return known[name]
 
 
 def _parse(text: str) -> tuple[str, object]:

@@ -79,13 +79,18 @@ def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None, 
     OSError
         Where the file cannot be written; the temporary file is then removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
+        if scratch is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
         if durable:
             sync(temporary)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except FileNotFoundError:  # only the first file of a folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, ring_points
+from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, even_directions, median, ring_places
 from irisstn.results import Segmentation
 
 RECOMMENDED: dict[str, tuple[float, float]] = {
@@ -30,6 +31,10 @@ RECOMMENDED: dict[str, tuple[float, float]] = {
 # Clause 6.2.10: the upper left 5 x 5 of the symmetric 9 x 9 Laplacian of Gaussian, and the power whose score is 50.
 _SHARPNESS_ROWS = ("011222110", "124555421", "145303541", "253CXC352", "250XYX052")
 _SHARPNESS_VALUE = {"C": -12, "X": -24, "Y": -40}
+# As numbers; with a picture's gray levels all sums are whole numbers below 2^24, which float32 holds exactly.
+_SHARPNESS_KERNEL = np.array(
+    [[_SHARPNESS_VALUE.get(letter) or int(letter) for letter in row[:5]] for row in _SHARPNESS_ROWS], np.float32
+)
 _SHARPNESS_POWER = 1_800_000.0
 _WINDOWS_AT_ONCE = 100_000  # limits the memory for a large picture: a window takes 2 x 324 bytes
 _DIRECTIONS = 128
@@ -149,8 +154,7 @@ def _usable_area(segmentation: Segmentation) -> float:
 
 
 def _area(curve: Boundary) -> float:
-    radius = curve.radius(TAU * np.arange(_DIRECTIONS) / _DIRECTIONS)
-    return float(np.pi * (radius**2).mean())
+    return float(np.pi * (curve.even_radii(_DIRECTIONS) ** 2).mean())
 
 
 def _grays(image: Gray, segmentation: Segmentation) -> tuple[float, float, float]:
@@ -160,41 +164,38 @@ def _grays(image: Gray, segmentation: Segmentation) -> tuple[float, float, float
     """
     pupil, limbus = segmentation.pupil, segmentation.limbus
     angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
-    outward = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    outward = even_directions(_DIRECTIONS)
     fractions = np.linspace(0.5, 1, 9)[:, None]
-    iris, usable = _sample(image, segmentation.usable, ring_points(pupil, limbus, 0.9 * fractions, angles[None]))
+    x, y = ring_places(pupil, limbus, 0.9 * fractions, angles)
+    row, column = _nearest(x, y, image.shape)
+    iris, usable = image[row, column], segmentation.usable[row, column] & _inside_picture(x, y, image.shape)
     iris = iris[usable] if usable.any() else iris
     # Specular reflections brighten part of the pupil, which hardly changes the median.
-    inside = _read(image, [pupil.x, pupil.y] + 0.8 * fractions[..., None] * pupil.radius(angles)[:, None] * outward)
-    beyond = [limbus.x, limbus.y] + np.linspace(1.1, 1.2, 4)[:, None, None] * limbus.radius(angles)[:, None] * outward
-    open_eye = _inside_picture(beyond, image.shape)
-    x, y = beyond[..., 0], beyond[..., 1]
+    radius = 0.8 * fractions * pupil.even_radii(_DIRECTIONS)
+    inside = image[_nearest(pupil.x + radius * outward.real, pupil.y + radius * outward.imag, image.shape)]
+    radius = np.linspace(1.1, 1.2, 4)[:, None] * limbus.even_radii(_DIRECTIONS)
+    x, y = limbus.x + radius * outward.real, limbus.y + radius * outward.imag
+    open_eye = _inside_picture(x, y, image.shape)
     if segmentation.upper_lid is not None:
         open_eye &= ~segmentation.upper_lid.is_above(x, y)
     if segmentation.lower_lid is not None:
         open_eye &= segmentation.lower_lid.is_above(x, y)
-    sclera = _read(image, beyond)[open_eye] if open_eye.any() else iris
-    return float(np.median(iris)), float(np.median(inside)), float(np.median(sclera))
+    sclera = image[_nearest(x, y, image.shape)][open_eye] if open_eye.any() else iris
+    return median(iris), median(inside), median(sclera)
 
 
-def _sample(image: Gray, mask: Bool, points: Float) -> tuple[Gray, Bool]:
-    row, column = _nearest(points, image.shape)
-    return image[row, column], mask[row, column] & _inside_picture(points, image.shape)
+def _nearest(x: Float, y: Float, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of the pixels nearest to points; of those outside the picture, on its border."""
+    row, column = (
+        np.minimum(np.maximum(np.rint(place), 0), side - 1).astype(np.intp)
+        for place, side in zip((y, x), shape, strict=True)
+    )
+    return row, column
 
 
-def _read(image: Gray, points: Float) -> Gray:
-    row, column = _nearest(points, image.shape)
-    return np.asarray(image[row, column])
-
-
-def _nearest(points: Float, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    pixel = np.rint(points).astype(np.intp)
-    return np.clip(pixel[..., 1], 0, shape[0] - 1), np.clip(pixel[..., 0], 0, shape[1] - 1)
-
-
-def _inside_picture(points: Float, shape: tuple[int, ...]) -> Bool:
-    limit = np.array([shape[1], shape[0]]) - 0.5
-    return np.asarray(((points > -0.5) & (points < limit)).all(axis=-1))
+def _inside_picture(x: Float, y: Float, shape: tuple[int, ...]) -> Bool:
+    height, width = shape
+    return np.asarray((x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5))
 
 
 def _sclera_contrast(iris: float, sclera: float, pupil: float) -> float:
@@ -211,21 +212,16 @@ def _pupil_contrast(iris: float, pupil: float) -> float:
 def _circularity(pupil: Boundary) -> float:
     """Measure 6.2.4, around the centroid of the pupil, as a shifted centre would count as a lack of circularity."""
     angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
-    points = pupil.points(angles)
+    points = pupil.even_points(_DIRECTIONS)
     # The centroid of the region that the curve encloses, by the shoelace formula.
     x, y = points[:, 0], points[:, 1]
-    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    centre = np.array([((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]) / (3 * cross.sum())
-    offset = points - centre
-    direction = np.arctan2(offset[:, 1], offset[:, 0]) % TAU
-    radius = np.interp(angles, *_sorted(direction, np.hypot(offset[:, 0], offset[:, 1])), period=TAU)
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    cross = x * next_y - next_x * y
+    centre = np.array([((x + next_x) * cross).sum(), ((y + next_y) * cross).sum()]) / (3 * cross.sum())
+    along, across = x - centre[0], y - centre[1]
+    radius = np.interp(angles, np.arctan2(across, along), np.hypot(along, across), period=TAU)
     series = np.abs(np.fft.rfft(radius)[1:18]) / _DIRECTIONS
     return float(max(0.0, 100 - (series**2).sum()))
-
-
-def _sorted(angles: Float, values: Float) -> tuple[Float, Float]:
-    by_angle = np.argsort(angles)
-    return angles[by_angle], values[by_angle]
 
 
 def _entropy(image: Gray) -> float:
@@ -262,19 +258,18 @@ def _sharpness(image: Gray) -> float:
 def _filtered(levels: Float, down: int, across: int) -> Float:
     """The filtered `levels` (`down`, `across`) at each 4th row and column.
 
-    The kernel is symmetric in both directions: rows, then columns, with the same weights are added first, which leaves
-    25 of 81 products.
+    The kernel is symmetric in both directions: rows with the same weights are added first, then multiplied by the
+    weights of all columns at once, which leaves 25 of 81 products.
     """
-    filtered = np.zeros((down, across), np.float32)
-    for i, row in enumerate(_SHARPNESS_ROWS):
-        pair = _every_fourth(levels, i, down)
-        if i < 4:
-            pair = pair + _every_fourth(levels, 8 - i, down)
-        for j, letter in enumerate(row[:5]):
-            column = _every_fourth(pair.T, j, across)
-            if j < 4:
-                column = column + _every_fourth(pair.T, 8 - j, across)
-            filtered += column.T * np.float32(_SHARPNESS_VALUE.get(letter) or int(letter))
+    pairs = np.empty((down, 5, levels.shape[1]), np.float32)
+    for i in range(4):
+        np.add(_every_fourth(levels, i, down), _every_fourth(levels, 8 - i, down), out=pairs[:, i])
+    pairs[:, 4] = _every_fourth(levels, 4, down)
+    columns = _SHARPNESS_KERNEL.T @ pairs  # a product for each row: larger ones would start threads
+    filtered = columns[:, 4, 4 : 4 * across + 1 : 4].copy()
+    for j in range(4):
+        filtered += columns[:, j, j : j + 4 * across - 3 : 4]
+        filtered += columns[:, j, 8 - j : 5 - j + 4 * across : 4]
     return filtered
 
 

@@ -53,12 +53,12 @@ class StoredModule(nn.Module):
         self.config = config
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Self:
+    def load(cls, path: str | Path | None = None) -> Self:
         """Load a network in evaluation mode. Safe on files of unknown origin.
 
         Parameters
         ----------
-        path : Path, optional
+        path : str or Path, optional
             A weights file or the folder of a training run; None for the weights that irisstn ships.
 
         Returns
@@ -71,7 +71,7 @@ class StoredModule(nn.Module):
         WeightsError
             Where the file is missing, damaged or of another kind.
         """
-        place = SHIPPED if path is None else path
+        place = SHIPPED if path is None else Path(path)
         file = place / cls.FILE if place.is_dir() else place
         values, state = read_weights(file, cls.KIND)
         try:

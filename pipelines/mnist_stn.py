@@ -84,6 +84,7 @@ def main(
                 click.echo(
                     f"{name} {model} seed {seed}: {100 * result.error:.2f} % of {result.n} wrong, "
                     f"{result.parameters} parameters, {result.train_seconds:.0f} s"
+                    + (f", {result.precision}" if result.precision else "")
                 )
                 done.append(folder)
     return done

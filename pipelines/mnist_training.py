@@ -20,7 +20,7 @@ from irisstn.errors import DatasetError
 from irisstn.images import write_bytes_atomic, write_png
 from irisstn.outputs import Json, require_same_settings
 from irisstn.stn import area_outside, require_gradient
-from irisstn.training import SafetensorsCheckpoint
+from irisstn.training import Precision, PrecisionConfig, SafetensorsCheckpoint, choose_precision
 from irisstn.visualization import draw_inputs_and_outputs
 
 Distortion = Literal["upright", "jitter", "rotated", "placed", "projective", "elastic", "cluttered"]
@@ -29,7 +29,7 @@ _REMEDY = "give another folder, or delete it"
 PICTURES = 6  # digits in the pictures
 
 
-class MnistConfig(Strict):
+class MnistConfig(PrecisionConfig):
     """Settings of one experiment: distortions, networks, and the training budget of both networks."""
 
     title: str = Field("digits", min_length=1, description="Title in tables.")
@@ -49,7 +49,6 @@ class MnistConfig(Strict):
     )
     weight_decay: float = Field(0.05, ge=0, description="Weight decay of AdamW.")
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="Label smoothing of the cross-entropy.")
-    bfloat16: bool = Field(True, description="Mixed precision.")
 
 
 class Result(Strict):
@@ -58,6 +57,9 @@ class Result(Strict):
     config: MnistConfig = Field(description="Settings of the experiment.")
     model: str = Field(description='"stn" or "cnn".')
     seed: int = Field(description="Seed of the run.")
+    precision: Precision | None = Field(
+        None, description="Number format of the products, as chosen where the settings say auto; null: not recorded."
+    )
     parameters: int = Field(description="Parameters of the network.")
     n_train: int = Field(description="Training digits.")
     n: int = Field(description="Test digits.")
@@ -120,14 +122,15 @@ def run(
         return result
     torch.manual_seed(seed)
     net = build(config.network, model, SIDES.get(config.test_distortion, SIDE)).to(device)
-    curve = _train(net, config, train, seed, path=out / "checkpoint.safetensors", settings=settings)
+    curve, precision = _train(net, config, train, seed, path=out / "checkpoint.safetensors", settings=settings)
     images = _distorted(config.test_distortion, test)
     started = time.perf_counter()
-    wrong = _wrong(net, images, test.labels, config.bfloat16)
+    wrong = _wrong(net, images, test.labels, precision)
     result = Result(
         config=config,
         model=model,
         seed=seed,
+        precision=precision,
         parameters=count_parameters(net),
         n_train=len(train.labels),
         n=len(test.labels),
@@ -152,18 +155,21 @@ def _train(
     *,
     path: Path,
     settings: dict[str, Json],
-) -> list[dict[str, float]]:
-    """Train `net` in place, with a checkpoint at `path`; returns one row for each epoch."""
+) -> tuple[list[dict[str, float]], Precision]:
+    """Train `net` in place, with a checkpoint at `path`; returns one row for each epoch, and the precision."""
     files = SafetensorsCheckpoint()
     device = next(net.parameters()).device
     optimizer = torch.optim.AdamW(_groups(net, config), weight_decay=config.weight_decay)
     curve: list[dict[str, float]] = []
+    precision: Precision | None = None
     if path.is_file():
         state: dict[str, Any] = files.load_checkpoint(path)
         require_same_settings(state["settings"], settings, where=str(path), remedy=_REMEDY)
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
-        curve = state["curve"]
+        curve, precision = state["curve"], state.get("precision")
+    if precision is None:
+        precision = choose_precision(config.precision, on_gpu=device.type == "cuda")
     steps = len(digits.labels) // config.batch_size
     if not steps:
         raise DatasetError(f"{len(digits.labels)} digits make no batch of {config.batch_size}")
@@ -175,7 +181,7 @@ def _train(
         for step, batch in enumerate(_batches(digits, config, generator)):
             images, labels = (part.to(device) for part in batch)
             _set_learning_rate(optimizer, config, (epoch * steps + step) / (config.epochs * steps))
-            logits, batch_loss = _step(net, images, labels, config)
+            logits, batch_loss = _step(net, images, labels, config, precision)
             optimizer.step()
             loss, right = loss + float(batch_loss), right + int((logits.argmax(1) == labels).sum())
         row = {"epoch": epoch + 1, "loss": loss / steps, "train_error": 1 - right / (steps * config.batch_size)}
@@ -185,8 +191,8 @@ def _train(
                 row["outside"] = float(area_outside(net.eval().warp(images).grid).mean())
         curve.append(row | {"seconds": round(time.perf_counter() - started, 2)})
         state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "curve": curve, "settings": settings}
-        files.save_checkpoint(state, path)
-    return curve
+        files.save_checkpoint(state | {"precision": precision}, path)
+    return curve, precision
 
 
 def _groups(net: Cnn | TransformedCnn, config: MnistConfig) -> list[dict[str, object]]:
@@ -219,9 +225,11 @@ def _batches(digits: Digits, config: MnistConfig, generator: Generator) -> Itera
         yield distort(as_images(digits.images[chosen]), generator), digits.labels[chosen]
 
 
-def _step(net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, config: MnistConfig) -> tuple[Tensor, Tensor]:
+def _step(
+    net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, config: MnistConfig, precision: Precision
+) -> tuple[Tensor, Tensor]:
     net.zero_grad()
-    with _precision(images.device, config.bfloat16):
+    with _mixed(images.device, precision):
         logits = net(images.to(memory_format=torch.channels_last))
     loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
     torch.autograd.backward(loss)
@@ -233,16 +241,16 @@ def _distorted(name: str, digits: Digits) -> Tensor:
 
 
 @torch.no_grad()
-def _wrong(net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, bfloat16: bool) -> list[int]:
+def _wrong(net: Cnn | TransformedCnn, images: Tensor, labels: Tensor, precision: Precision) -> list[int]:
     """Indices of the images that `net` classifies wrongly."""
     net.eval()
     device = next(net.parameters()).device
     predicted = []
     for part in torch.split(images, _TEST_BATCH_SIZE):
-        with _precision(device, bfloat16):
+        with _mixed(device, precision):
             predicted.append(net(part.to(device, memory_format=torch.channels_last)).argmax(1).cpu())
     return [int(i) for i in (torch.cat(predicted) != labels).nonzero()]
 
 
-def _precision(device: torch.device, bfloat16: bool) -> torch.autocast | nullcontext[None]:
-    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
+def _mixed(device: torch.device, precision: Precision) -> torch.autocast | nullcontext[None]:
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()

@@ -11,6 +11,8 @@ from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
 from foreign_circles import main as foreign_circles
 from growth import comparison_costs, resume_cost
+from occlusions import main as occlusion_masks
+from occlusions import results_table as occlusion_table
 from recognition_conditions import CONDITIONS
 from recognition_tables import results_tables
 from rectification import results_table as rectification_table
@@ -68,6 +70,15 @@ def test_foreign_circles_are_measured_before_and_after_rectification():
     for row in rates.values():
         assert (row["subjects"], row["mated"], row["failure_to_enrol"]) == (2, 4, 0)
     assert rates["circles/none/±16"]["d_prime"] < rates["circles/undone/±16"]["d_prime"]
+
+
+def test_both_masks_are_measured_on_the_same_strips():
+    rates = occlusion_masks(Path(__file__).parents[1] / "data" / "sample", subjects=2)
+    assert list(rates) == ["iris", "usable"]
+    assert rates["iris"]["mated"] == rates["usable"]["mated"] == 4
+    assert rates["iris"]["d_prime"] != rates["usable"]["d_prime"]
+    table = occlusion_table({"samples": rates})
+    assert [row[2] for row in table.rows] == ["iris", "usable"]
 
 
 def test_results_say_how_they_were_made(tmp_path: Path):

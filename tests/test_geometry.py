@@ -18,6 +18,7 @@ from irisstn.geometry import (
     fourier_coefficients,
     grid_to_pixels,
     grid_to_ring,
+    median,
     pixel_axes,
     pixels_to_grid,
     ring_points,
@@ -188,3 +189,18 @@ def test_a_crop_transform_maps_the_same_pixels_both_ways(factor: float) -> None:
 def test_impossible_shapes_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"ellipse|boundary|order"):
         make()
+
+
+def test_even_points_and_radii_are_those_at_evenly_spaced_angles():
+    curve = Boundary(50.0, 40.0, (20.0, 0.0, 1.5), (0.0, 0.0, -0.5))
+    angles = 2 * np.pi * np.arange(64) / 64
+    assert np.array_equal(curve.even_points(64), curve.points(angles))
+    assert np.array_equal(curve.even_radii(64), curve.radius(angles))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 101])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
+def test_the_median_is_that_of_numpy(count: int, kind: type):
+    values = np.random.default_rng(count).uniform(0, 255, (count, 3)).astype(kind)
+    assert median(values) == float(np.median(values))
+    assert median(values[:, :1]) == float(np.median(values[:, :1]))

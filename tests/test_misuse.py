@@ -52,7 +52,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(RectifyJob, "start", start)
     inputs(tmp_path / "eyes", 1)
     done = CliRunner().invoke(cli, ["rectify", str(tmp_path / "eyes"), "-o", str(tmp_path / "out")])
-    assert (done.exit_code, done.output) == (2, "Error: torch is not installed: pip install torch\n")
+    assert (done.exit_code, done.output) == (2, 'Error: torch is not installed: pip install "irisstn[torch]"\n')
 
 
 def test_an_unknown_camera_of_a_training():

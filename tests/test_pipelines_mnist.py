@@ -103,7 +103,10 @@ def test_an_interrupted_run_continues_to_the_same_result(
         patch.setattr(mnist_training, "SafetensorsCheckpoint", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
-    again = run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    with monkeypatch.context() as patch:  # as on another processor: a run keeps the precision that it began with
+        patch.setattr(mnist_training, "choose_precision", lambda *_, **__: "neither")
+        again = run(tiny(), digits, "stn", 1, tmp_path / "interrupted")
+    assert again.precision == complete.precision
     assert again.wrong == complete.wrong
     assert [row["loss"] for row in again.curve] == [row["loss"] for row in complete.curve]
     assert run(tiny(), digits, "stn", 1, tmp_path / "interrupted") == again  # read, not run

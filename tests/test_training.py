@@ -114,7 +114,10 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path, rendered_cache):
     with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
         train(None, tmp_path / "killed", cached.model_copy(update={"seed": 1}))
     calls = []
+    held = json.loads((tmp_path / "killed" / "run.json").read_text())
     resumed = train(None, tmp_path / "killed", cached, progress=lambda *call: calls.append(call))
+    assert (f"precision {held['precision']}, as this run began", 1, 1) in calls
+    assert json.loads((resumed / "run.json").read_text())["precision"] == held["precision"]
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name

@@ -16,6 +16,7 @@ from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signa
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
+from irisstn.extras import require_extra
 from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
@@ -174,9 +175,13 @@ def run_batch(
         `out` is in use, was made with other settings (without `overwrite`), or cannot be written to.
     IrisError
         The job cannot start, or the cluster cannot be reached.
+    MissingExtraError
+        Ray is not installed.
     """
     if workers < 1 or not limit_s > 0:
         raise ValueError(f"at least one worker and a limit above 0 are needed, got {workers} and {limit_s}")
+    if cluster is not None:
+        require_extra("ray", "--engine ray")
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()

@@ -22,8 +22,8 @@ References
 .. [1] Daugman 2004, "How iris recognition works", eq. 8-10.
 """
 
-from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray
-from irisstn.geometry.boundary import Boundary, Ellipse
+from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray, median
+from irisstn.geometry.boundary import Boundary, Ellipse, even_directions, unit_directions
 from irisstn.geometry.crop_transform import CropTransform
 from irisstn.geometry.eyelid import Eyelid, Eyelids, pixel_axes
 from irisstn.geometry.fourier import fourier_basis, fourier_coefficients
@@ -50,10 +50,12 @@ __all__ = [
     "Float",
     "Float32",
     "Gray",
+    "even_directions",
     "fourier_basis",
     "fourier_coefficients",
     "grid_to_pixels",
     "grid_to_ring",
+    "median",
     "pixel_axes",
     "pixels_to_grid",
     "ring_mask",
@@ -62,4 +64,5 @@ __all__ = [
     "ring_to_grid",
     "strip_angles",
     "strip_radii",
+    "unit_directions",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from irisstn.geometry.arrays import TAU, Bool, Float
 
+Directions = NDArray[np.complexfloating]  # exp(i t) for the angles t
 _FIXED_POINT_BITS = 4  # of the corners of a polygon that OpenCV fills
 
 
@@ -93,7 +95,7 @@ class Boundary:
     def __post_init__(self) -> None:
         if len(self.cosines) != len(self.sines) or not self.cosines:
             raise ValueError("a boundary needs as many cosines as sines, and at least the mean radius")
-        if not np.isfinite([self.x, self.y, *self.cosines, *self.sines]).all() or self.cosines[0] <= 0:
+        if not all(map(math.isfinite, (self.x, self.y, *self.cosines, *self.sines))) or self.cosines[0] <= 0:
             raise ValueError(f"a boundary needs finite numbers and a positive mean radius, got {self}")
 
     @classmethod
@@ -179,7 +181,7 @@ class Boundary:
         ndarray, shape (...)
             Radii in pixels.
         """
-        return self._radius(_directions(angle_rad))
+        return self._radius(unit_directions(angle_rad))
 
     def points(self, angle_rad: ArrayLike) -> Float:
         """Points of the curve.
@@ -194,17 +196,43 @@ class Boundary:
         ndarray, shape (..., 2)
             The points (x, y) in pixels.
         """
-        directions = _directions(angle_rad)
-        radius = self._radius(directions)
-        return np.stack([self.x + radius * directions.real, self.y + radius * directions.imag], axis=-1)
+        return np.stack(self.places(unit_directions(angle_rad)), axis=-1)
 
-    def _radius(self, directions: NDArray[np.complexfloating]) -> Float:
+    def places(self, directions: Directions) -> tuple[Float, Float]:
+        """Points of the curve in given directions, with x and y in arrays of their own.
+
+        Parameters
+        ----------
+        directions : ndarray of complex, shape (...)
+            Directions from `unit_directions`, which several curves may share.
+
+        Returns
+        -------
+        x, y : ndarray, shape (...)
+            Coordinates in pixels.
+        """
+        radius = self._radius(directions)
+        return self.x + radius * directions.real, self.y + radius * directions.imag
+
+    def even_radii(self, count: int) -> Float:
+        """Radii (`count`,) in pixels at the angles 2 pi n / `count`."""
+        return self._radius(even_directions(count))
+
+    def even_points(self, count: int) -> Float:
+        """Points (`count`, 2) of the curve at the angles 2 pi n / `count`, in pixels."""
+        return np.stack(self.places(even_directions(count)), axis=-1)
+
+    def _radius(self, directions: Directions) -> Float:
         """Radius (...) in pixels in the `directions` exp(i t) (...)."""
+        if len(self.cosines) == 1:
+            return self.cosines[0] + np.zeros(directions.shape)
         # Horner's rule on powers of exp(i t): several times faster than a cosine and a sine for each order.
-        value = np.zeros(directions.shape, complex)
-        for cosine, sine in zip(self.cosines[:0:-1], self.sines[:0:-1], strict=True):
-            value = (value + complex(cosine, -sine)) * directions
-        return self.cosines[0] + value.real
+        terms = [complex(cosine, -sine) for cosine, sine in zip(self.cosines[:0:-1], self.sines[:0:-1], strict=True)]
+        value = terms[0] * directions
+        for term in terms[1:]:
+            value += term
+            value *= directions
+        return np.asarray(self.cosines[0] + value.real)
 
     def deviation(self, other: Self) -> float:
         """How far another curve is off in place or size.
@@ -221,21 +249,24 @@ class Boundary:
         """
         return max(math.hypot(self.x - other.x, self.y - other.y), abs(self.mean_radius - other.mean_radius))
 
-    def scaled(self, factor: float) -> Self:
+    def scaled(self, factor: float, *, centre: tuple[float, float] | None = None) -> Self:
         """The curve with all radii multiplied.
 
         Parameters
         ----------
         factor : float
             Factor of the radii, above 0.
+        centre : tuple of float, optional
+            Its new centre (x, y) in pixels; by default the same one.
 
         Returns
         -------
         Boundary
-            A curve with the same centre and shape.
+            A curve of the same shape.
         """
-        cosines, sines = (tuple(factor * term for term in series) for series in (self.cosines, self.sines))
-        return replace(self, cosines=cosines, sines=sines)
+        x, y = (self.x, self.y) if centre is None else centre
+        cosines, sines = (tuple([factor * term for term in series]) for series in (self.cosines, self.sines))
+        return type(self)(x, y, cosines, sines)
 
     def ellipse(self) -> Ellipse:
         """The ellipse fitted to the curve by direct least squares [1]_.
@@ -249,7 +280,7 @@ class Boundary:
         ----------
         .. [1] Fitzgibbon et al. 1999, "Direct least square fitting of ellipses".
         """
-        points = self.points(TAU * np.arange(64) / 64).astype(np.float32)
+        points = self.even_points(64).astype(np.float32)
         (x, y), (width, height), degrees = cv2.fitEllipseDirect(points)
         angle = np.deg2rad(degrees)
         if height > width:
@@ -270,18 +301,27 @@ class Boundary:
             True inside the curve.
         """
         filled = np.zeros(image_size, np.uint8)
-        directions = _directions(TAU * np.arange(256) / 256)
+        directions = even_directions(256)
         # OpenCV also fills the pixels that the outline touches, which enlarges the shape by half a pixel: subtract it.
         radius = np.maximum(self._radius(directions) - 0.5, 0.0)
         corners = np.stack([self.x + radius * directions.real, self.y + radius * directions.imag], axis=-1)
-        fixed = np.rint(corners * (1 << _FIXED_POINT_BITS)).astype(np.int32)
+        corners *= 1 << _FIXED_POINT_BITS
+        fixed = np.rint(corners, out=corners).astype(np.int32)
         cv2.fillPoly(filled, [fixed], 1, cv2.LINE_8, _FIXED_POINT_BITS)
         return filled.view(np.bool_)
 
 
-def _directions(angle_rad: ArrayLike) -> NDArray[np.complexfloating]:
+def unit_directions(angle_rad: ArrayLike) -> Directions:
     """exp(i t) (...) for the angles t (...)."""
     angle = np.asarray(angle_rad, float)
     directions = np.empty(angle.shape, complex)
     directions.real, directions.imag = np.cos(angle), np.sin(angle)
+    return directions
+
+
+@lru_cache(maxsize=16)
+def even_directions(count: int) -> Directions:
+    """exp(i t) (`count`,) for the angles t = 2 pi n / `count`: a read-only array that is shared by all callers."""
+    directions = unit_directions(TAU * np.arange(count) / count)
+    directions.flags.writeable = False
     return directions

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+import math
+from dataclasses import dataclass
 
 from irisstn.geometry.boundary import Boundary
 from irisstn.geometry.eyelid import Eyelid
@@ -42,7 +41,7 @@ class CropTransform:
     @property
     def factor(self) -> float:
         """Pixels of the picture to one pixel of the crop: the geometric mean of both directions."""
-        return float(np.sqrt(self.factor_x * self.factor_y))
+        return math.sqrt(self.factor_x * self.factor_y)
 
     def point_to_picture(self, x: float, y: float) -> tuple[float, float]:
         """Map a point of the crop to the picture.
@@ -87,8 +86,7 @@ class CropTransform:
         Boundary
             The same curve in pixels of the picture.
         """
-        x, y = self.point_to_picture(boundary.x, boundary.y)
-        return replace(boundary.scaled(self.factor), x=x, y=y)
+        return boundary.scaled(self.factor, centre=self.point_to_picture(boundary.x, boundary.y))
 
     def boundary_to_crop(self, boundary: Boundary) -> Boundary:
         """Map a boundary of the picture to the crop: the inverse of `boundary_to_picture`.
@@ -103,8 +101,7 @@ class CropTransform:
         Boundary
             The same curve in pixels of the crop.
         """
-        x, y = self.point_to_crop(boundary.x, boundary.y)
-        return replace(boundary.scaled(1 / self.factor), x=x, y=y)
+        return boundary.scaled(1 / self.factor, centre=self.point_to_crop(boundary.x, boundary.y))
 
     def eyelid_to_picture(self, eyelid: Eyelid) -> Eyelid:
         """Map an eyelid of the crop to the picture.

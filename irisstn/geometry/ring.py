@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from irisstn.geometry.arrays import TAU, Bool, Float
-from irisstn.geometry.boundary import Boundary
+from irisstn.geometry.boundary import Boundary, unit_directions
 from irisstn.geometry.eyelid import Eyelids
 
 Array = TypeVar("Array")  # an ndarray or a torch tensor; torch itself is not imported here
@@ -124,8 +124,11 @@ def ring_places(pupil: Boundary, limbus: Boundary, radius: ArrayLike, angle_rad:
         Coordinates in pixels.
     """
     fraction = np.asarray(radius, float)
-    inner, outer = pupil.points(angle_rad), limbus.points(angle_rad)
-    x, y = (inner[..., i] + fraction * (outer[..., i] - inner[..., i]) for i in (0, 1))
+    directions = unit_directions(angle_rad)
+    x, y = (
+        inner + fraction * (outer - inner)
+        for inner, outer in zip(pupil.places(directions), limbus.places(directions), strict=True)
+    )
     return x, y
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Float, Float32, fourier_basis
+from irisstn.geometry import TAU, Boundary, Float, Float32, even_directions, fourier_basis
 from irisstn.segmentation.polar import PolarGrid, directions
 
 _MIN_EDGE_STRENGTH = 1e-3  # mean over the columns, below which a curve is left as it is
@@ -182,17 +183,32 @@ def polar_basis(columns: int, order: int) -> Float:
 
 def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> tuple[Float, Float]:
     """Radius (T,), to a fraction of a row, and squared strength (T,) of the strongest edges near `radii` (T,)."""
-    at = (radii - grid.radii[0]) / grid.step
-    reach = max(2, round(window / grid.step))
-    offsets = np.arange(-reach, reach + 1)
-    columns = np.arange(grid.columns)
-    index = np.clip(np.rint(at).astype(int)[None, :] + offsets[:, None], 1, len(grid.radii) - 2)
-    taper = (1 - 0.5 * (offsets / (reach + 1)) ** 2).astype(np.float32)
-    peak = index[(edge[index, columns] * taper[:, None]).argmax(axis=0), columns]
-    before, here, after = (edge[peak + d, columns].astype(float) for d in (-1, 0, 1))
+    first, step, width = grid.radii[0], grid.step, grid.columns
+    offsets, taper = _window(max(2, round(window / step)))
+    columns = np.arange(width)
+    index = np.rint((radii - first) / step).astype(int) + offsets
+    np.maximum(index, 1, out=index)
+    np.minimum(index, len(grid.radii) - 2, out=index)
+    levels = edge.ravel()
+    found = levels.take(index * width + columns)
+    found *= taper
+    peak = index[found.argmax(axis=0), columns]
+    at = peak * width + columns
+    before, here, after = (levels.take(at + d * width).astype(float) for d in (-1, 0, 1))
     curvature = 2 * here - before - after
-    shift = np.where(curvature > 1e-6, np.clip(0.5 * (after - before) / np.maximum(curvature, 1e-6), -0.5, 0.5), 0)
-    return np.asarray(grid.radii[0] + (peak + shift) * grid.step), np.asarray(here**2)
+    shift = 0.5 * (after - before) / np.maximum(curvature, 1e-6)
+    shift = np.where(curvature > 1e-6, np.minimum(np.maximum(shift, -0.5), 0.5), 0)
+    return np.asarray(first + (peak + shift) * step), np.asarray(here**2)
+
+
+@lru_cache(maxsize=64)
+def _window(reach: int) -> tuple[NDArray[np.int_], Float32]:
+    """Offsets (2 `reach` + 1, 1) of the rows around a curve, and the weights that prefer those near it."""
+    offsets = np.arange(-reach, reach + 1)[:, None]
+    taper = (1 - 0.5 * (offsets / (reach + 1)) ** 2).astype(np.float32)
+    for part in (offsets, taper):
+        part.flags.writeable = False
+    return offsets, taper
 
 
 def _regularisation(
@@ -223,15 +239,14 @@ def _recentred(curve: Boundary) -> Boundary:
 
 def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     """Distance (T,) of `curve` from (`x`, `y`), a point inside it, at the angles 2 pi t / T."""
-    points = curve.points(TAU * np.arange(128) / 128) - (x, y)
-    angle = np.arctan2(points[:, 1], points[:, 0]) % TAU
-    by_angle = np.argsort(angle)
+    along, across = curve.places(even_directions(128))
+    along, across = along - x, across - y
     even = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(even, angle[by_angle], np.hypot(*points.T)[by_angle], period=TAU))
+    return np.asarray(np.interp(even, np.arctan2(across, along), np.hypot(along, across), period=TAU))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:
     """The value below which half of the total weight lies."""
-    by_value = np.argsort(values)
-    total = np.cumsum(weights[by_value])
-    return float(values[by_value][np.searchsorted(total, 0.5 * total[-1])])
+    by_value = values.argsort()
+    total = weights[by_value].cumsum()
+    return float(values[by_value[total.searchsorted(0.5 * total[-1])]])

@@ -48,8 +48,8 @@ class Crop:
         """
         height, width = image.shape
         size = reach * curve.mean_radius + 8
-        left, top = (int(np.clip(c - size, 0, n - 1)) for c, n in ((curve.x, width), (curve.y, height)))
-        right, bottom = (int(np.clip(c + size + 1, 1, n)) for c, n in ((curve.x, width), (curve.y, height)))
+        left, top = (int(min(max(c - size, 0), n - 1)) for c, n in ((curve.x, width), (curve.y, height)))
+        right, bottom = (int(min(max(c + size + 1, 1), n)) for c, n in ((curve.x, width), (curve.y, height)))
         crop = cls.reduced(
             image[top : max(bottom, top + 1), left : max(right, left + 1)], max(1.0, curve.mean_radius / radius)
         )

@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Bool, Float, Float32, Gray
+from irisstn.geometry import TAU, Bool, Float, Float32, Gray, median
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +128,7 @@ def edge_map(polar: Float32, hidden: Bool, reach: int, *, sign: int = 1) -> Floa
     outer = padded[2 * reach :] - padded[reach:-reach]
     between = (outer - inner) / reach  # at the borders between rows: the two borders of each row are averaged below
     rise[reach:-reach] = 0.5 * (between[:-1] + between[1:])
-    noise = max(1.5, 2.0 * float(np.median(np.abs(rise))))
+    noise = max(1.5, 2.0 * median(np.abs(rise)))
     edge = np.maximum(sign * rise, 0)
     edge /= edge + noise
     if hidden.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Gray
+from irisstn.geometry import Bool, Boundary, Gray, median
 from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
@@ -79,8 +79,8 @@ def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float
         return 0.0, 0.0
     levels = levels[:, known]
     wide = levels[4:].mean(axis=0) - levels[:4].mean(axis=0)
-    contrast = float(np.median(wide))
+    contrast = median(wide)
     if contrast <= 0:
         return contrast, 0.0
-    narrow = float(np.median(levels[4] - levels[3]))
+    narrow = median(levels[4] - levels[3])
     return contrast, narrow / contrast

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Gray
+from irisstn.geometry import Bool, Boundary, Gray, median
 from irisstn.segmentation.polar import PolarGrid
 
 _COLUMNS = 48
@@ -75,5 +75,5 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
     clear = ~grid.unroll_mask(reflections)
     inside = clear & (radii < 0.9 * pupil.mean_radius)[:, None]
     beside = clear & ((radii > 1.1 * pupil.mean_radius) & (radii < 0.95 * unit))[:, None]
-    darker = float(np.median(polar[beside]) - np.median(polar[inside])) if inside.any() and beside.any() else 0.0
+    darker = median(polar[beside]) - median(polar[inside]) if inside.any() and beside.any() else 0.0
     return RingEdges(inner, outer, float(others[strongest]), float(at[strongest]), darker)

@@ -8,13 +8,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from irisstn.config import Size, Strict
-from irisstn.recognition.losses import MetricLossConfig
-from irisstn.recognition.network import StripNetConfig
-from irisstn.recognition.whitening import WhiteningFitConfig
+from irisstn.recognition.config import MetricLossConfig, StripNetConfig, WhiteningFitConfig
 from irisstn.rectification.rectifier_config import RectifierConfig
-from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.rendered_eyes import RenderedConfig
+from irisstn.training.precision_config import PrecisionConfig
 
 
 class LossWeights(Strict):
@@ -50,7 +49,7 @@ class LossWeights(Strict):
     pupil_share_scale: float = Field(0.1, gt=0, description="Unit of the error of `pupil_share`.")
 
 
-class TrainConfig(Strict):
+class TrainConfig(PrecisionConfig):
     """Settings of a training run. A file in configs/ holds only what differs from these defaults, and the reason."""
 
     seed: int = Field(0, ge=0, description="Seed of initial weights, batches, errors and rendered eyes.")
@@ -102,11 +101,6 @@ class TrainConfig(Strict):
     )
     nodes: int = Field(
         1, ge=1, description="Machines. The command is started on each, with the environment that Lightning asks for."
-    )
-    bfloat16: bool = Field(
-        False,
-        description="Mixed precision: twice as fast on GPUs and on CPUs with bfloat16 matrix units (AMX), slower on "
-        "others.",
     )
     rectifier: RectifierConfig | None = Field(
         RectifierConfig(), description="The STN. null: the recognizer only, as a baseline."

@@ -7,7 +7,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
 from irisstn.training.lightning_module import RecognitionModule
+from irisstn.training.precision import choose_precision
+from irisstn.training.precision_config import Precision
 from irisstn.training.run_folder import RunFolderCallback
 from irisstn.training.starting_weights import start_from, with_shapes_of_start
 from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
@@ -93,9 +95,11 @@ def train(
     """
     config = with_shapes_of_start(config)
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
+    begun_with = _precision_of(out)
+    precision = begun_with or choose_precision(config.precision, on_gpu=_on_gpu(config))
     with _quiet():
         run_folder = RunFolderCallback(out, progress, record_digest(settings))
-        trainer = _trainer(config, run_folder)
+        trainer = _trainer(config, precision, run_folder)
     first = trainer.is_global_zero
     with ExitStack() as stack:
         if first:
@@ -104,14 +108,16 @@ def train(
             stack.enter_context(locked(out))
             for line in run_folder.set_damaged_aside():
                 progress(line, 1, 1)
-                _write_state(out, settings, finished=False)
+                _write_state(out, settings, precision, finished=False)
         else:
             run_folder.progress = progress = no_progress
         if _finished(out, settings):
             progress("finished already", 1, 1)
             return out
         if first:
-            _write_state(out, settings, finished=False)
+            chosen = "as this run began" if begun_with else "chosen for this machine"
+            progress(f"precision {precision}" + (f", {chosen}" if config.precision == "auto" else ""), 1, 1)
+            _write_state(out, settings, precision, finished=False)
             text = yaml.safe_dump(settings["config"], sort_keys=False)
             write_bytes_atomic(out / "config.yaml", text.encode(), durable=True)
         if config.threads:
@@ -122,7 +128,7 @@ def train(
                 progress("whitening", 0, 1)
                 _finish(out, training_data, config)
         if first:
-            _write_state(out, settings, finished=True)
+            _write_state(out, settings, precision, finished=True)
             shutil.rmtree(out / "eyes", ignore_errors=True)
     progress("finished", 1, 1)
     return out
@@ -165,7 +171,11 @@ def _open_data(
         )
 
 
-def _trainer(config: TrainConfig, run_folder: RunFolderCallback) -> lightning.Trainer:
+def _on_gpu(config: TrainConfig) -> bool:
+    return config.device != "cpu" and torch.cuda.is_available()
+
+
+def _trainer(config: TrainConfig, precision: Precision, run_folder: RunFolderCallback) -> lightning.Trainer:
     """The trainer. With several processes, its `fit` starts the others of this node."""
     # In the rectifier_only_epochs no gradient reaches the recognizer, which DDP otherwise takes for an error.
     ddp = DDPStrategy(find_unused_parameters=config.rectifier_only_epochs > 0)
@@ -175,7 +185,7 @@ def _trainer(config: TrainConfig, run_folder: RunFolderCallback) -> lightning.Tr
         num_nodes=config.nodes,
         strategy=ddp if config.devices * config.nodes > 1 else "auto",
         use_distributed_sampler=False,  # StepSampler divides the batches among the processes
-        precision="bf16-mixed" if config.bfloat16 else "32-true",
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         max_epochs=config.epochs,
         logger=False,
         enable_checkpointing=False,
@@ -252,8 +262,16 @@ def _finished(out: Path, settings: Settings) -> bool:
     return bool(held.get("finished"))
 
 
-def _write_state(out: Path, settings: Settings, *, finished: bool) -> None:
-    text = json.dumps({"settings": settings, "finished": finished}, indent=1)
+def _precision_of(out: Path) -> Precision | None:
+    """The precision that the run in `out` began with; None where it holds no run, or does not tell."""
+    with suppress(OutputError):
+        held = read_settings(out / "run.json").get("precision") if (out / "run.json").exists() else None
+        return "bfloat16" if held == "bfloat16" else "float32" if held == "float32" else None
+    return None
+
+
+def _write_state(out: Path, settings: Settings, precision: Precision, *, finished: bool) -> None:
+    text = json.dumps({"settings": settings, "precision": precision, "finished": finished}, indent=1)
     write_bytes_atomic(out / "run.json", text.encode(), durable=True)
 
 

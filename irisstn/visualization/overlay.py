@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Boundary, Eyelid, Float, Gray
+from irisstn.geometry import Boundary, Eyelid, Float, Gray
 from irisstn.results import Segmentation
 
 # BGR: amber, green, blue, red
@@ -47,7 +47,7 @@ def draw_overlay(image: Gray, segmentation: Segmentation, *, max_side: int = 102
     drawn[where] = np.asarray(0.65 * drawn[where] + 0.35 * np.array(_UNUSABLE, np.float32), np.uint8)
     width = max(1, round(max(size) / 500))
     for boundary, colour in ((segmentation.pupil, _PUPIL), (segmentation.limbus, _LIMBUS)):
-        _draw(drawn, boundary.points(TAU * np.arange(180) / 180), scale, colour, width, closed=True)
+        _draw(drawn, boundary.even_points(180), scale, colour, width, closed=True)
     for eyelid in (segmentation.upper_lid, segmentation.lower_lid):
         if eyelid is not None:
             _draw(drawn, _eyelid_points(eyelid, segmentation.limbus), scale, _LID, width, closed=False)

@@ -84,7 +84,7 @@ class Framing:
         """Fraction (H, W) of each pixel inside `curve`."""
         x, y = self.scene_coordinates
         dx, dy = x - np.float32(curve.x), y - np.float32(curve.y)
-        table = curve.radius(TAU * np.arange(_TABLE) / _TABLE).astype(np.float32)
+        table = curve.even_radii(_TABLE).astype(np.float32)
         cell = (cv2.phase(dx, dy) * np.float32(_TABLE / TAU) + np.float32(0.5)).astype(np.int32) % _TABLE
         return self.coverage(table[cell] - cv2.magnitude(dx, dy))
 

@@ -1,0 +1,60 @@
+"""What a picture costs: every stage is measured, and no stage is entered more often than it has to be."""
+
+from pathlib import Path
+
+import pytest
+from stage_clock import stages_timed
+from stages import REST, STAGES, measure, tables
+
+from irisstn import files
+from irisstn.batch.jobs.job import JobInput
+from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "001" / "L" / "001L01.png"
+OPERATIONS = {
+    "network": ("irisstn.segmentation.segment:predict_part_maps",),
+    "remap": ("cv2:remap",),
+    "warp": ("cv2:warpAffine",),
+    "decode": ("cv2:imdecode",),
+    "encode": ("cv2:imencode",),
+    "fit": ("irisstn.segmentation.contour_tracing:robust_fit", "irisstn.segmentation.map_fitting:robust_fit"),
+}
+
+
+def test_a_picture_costs_no_more_operations_than_before():
+    with SegmentJob(SegmentConfig()).start() as process, stages_timed(OPERATIONS) as clock:
+        process(JobInput(SAMPLE.name, SAMPLE.read_bytes()))
+    most = {"network": 2, "remap": 18, "warp": 3, "decode": 1, "encode": 4, "fit": 9}
+    assert set(clock.calls) == set(most)
+    assert {name: calls for name, calls in clock.calls.items() if calls > most[name]} == {}
+
+
+def test_every_stage_of_every_command_is_measured(tmp_path: Path):
+    found = measure([SAMPLE], tmp_path, repeats=1)
+    assert list(found) == ["floor", "segment", "rectify", "embed"]
+    assert {stage for times in found.values() for stage in times.calls} == set(STAGES)
+    whole, *stages = tables(found)
+    assert [row[2] for row in whole.rows if isinstance(row[0], str) and row[0].startswith("floor")] == [1.0]
+    for table in stages:
+        assert [row[0] for row in table.rows[-2:]] == [REST, "whole"]
+        shares = [row[2] for row in table.rows[:-1] if isinstance(row[2], float)]
+        assert len(shares) > 10
+        assert sum(shares) == pytest.approx(100, abs=1.5)
+
+
+def test_a_stage_that_calls_another_one_pauses_meanwhile():
+    with stages_timed({"outer": ("irisstn.files:write_bytes_atomic",)}) as clock:
+        inner = clock.timed("inner", lambda: sum(range(200_000)))
+        clock.timed("outer", lambda: [inner() for _ in range(3)])()
+    assert clock.calls == {"outer": 1, "inner": 3}
+    assert clock.seconds["outer"] < clock.seconds["inner"]
+
+
+def test_a_function_that_does_not_exist_is_refused_and_nothing_stays_replaced():
+    before = files.sync
+    with (
+        pytest.raises(AttributeError, match="no_such_function"),
+        stages_timed({"one": ("irisstn.files:sync",), "two": ("irisstn.files:no_such_function",)}),
+    ):
+        pass
+    assert files.sync is before
