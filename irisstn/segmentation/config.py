@@ -43,8 +43,8 @@ class SegmentationConfig(Strict):
         le=1.0,
         description="how well the network's maps fit a pupil and an iris; below this there is no eye",
     )
-    # Real pictures blurred by 0.08 of the iris radius have 0.41..0.47, and rings that are off by 0.015 to 0.02 of it; the
-    # faint edges of pupils in visible light have 0.46 where they are in focus.
+    # Real pictures blurred by 0.08 of the iris radius have 0.41..0.47, and rings that are off by 0.015 to 0.02 of it;
+    # the faint edges of pupils in visible light have 0.46 where they are in focus.
     min_sharpness: float = Field(
         default=0.42,
         ge=0.0,
