@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from irisstn.geometry import Gray
-from irisstn.quality import Quality
+from irisstn.geometry import TAU, Gray, ring_places
 from irisstn.results import Segmentation
 
-CUT_OFF = "the iris reaches the edge of the picture: part of it may be missing"
+CUT_OFF = "more than 5 % of the iris ring lies outside the picture"
 CLIPPED = "more than 5 % of the iris is black or white: its texture is lost there"
 UNSURE = "trust below 0.85: the picture may show no eye, or the boundaries may be wrong"
+_RADII, _ANGLES = np.linspace(0, 1, 17), TAU * np.arange(128) / 128
 _LEAST_TRUST = 0.85  # 0.90 is the least of 260 pictures of two near-infrared cameras; pictures of no eye reach 0.81
-_LEAST_MARGIN = 5.0  # of the margin adequacy, 0..100
-_MOST_CLIPPED = 0.05  # of the iris; 0.002 is the most in pictures of two near-infrared cameras
+_MOST_OUTSIDE = 0.05  # of the ring; in a tightly framed set a margin of 0 is usual, and so much outside is not
+_MOST_CLIPPED = 0.05  # of the iris; 1 of 310 pictures of four cameras has more
 
 
 def clipped_fraction(image: Gray, segmentation: Segmentation) -> float:
@@ -38,26 +38,45 @@ def clipped_fraction(image: Gray, segmentation: Segmentation) -> float:
     return float(np.mean((levels == 0) | (levels == 255))) if levels.size else 0.0
 
 
-def capture_warnings(quality: Quality, clipped: float, trust: float | None = None) -> list[str]:
+def outside_fraction(segmentation: Segmentation) -> float:
+    """The fraction of the ring between pupil and limbus, eyelids left aside, that lies outside the picture.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The segmentation of the picture.
+
+    Returns
+    -------
+    float
+        0..1.
+    """
+    height, width = segmentation.image_size
+    x, y = ring_places(segmentation.pupil, segmentation.limbus, _RADII[:, None], _ANGLES[None])
+    outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    share = np.hypot(x - segmentation.pupil.x, y - segmentation.pupil.y)  # a cell's area grows with its radius
+    return float((share * outside).sum() / share.sum())
+
+
+def capture_warnings(segmentation: Segmentation, clipped: float) -> list[str]:
     """What may make the strip of a picture poor.
 
     Parameters
     ----------
-    quality : Quality
-        The picture's measures.
+    segmentation : Segmentation
+        Its segmentation.
     clipped : float
         Its `clipped_fraction`.
-    trust : float or None
-        The trust in its segmentation, 0..1, where it was estimated.
 
     Returns
     -------
     list of str
         One sentence for each reason, the same for every picture, so that they can be counted.
     """
+    confidence = segmentation.confidence
     found = {
-        UNSURE: trust is not None and trust < _LEAST_TRUST,
-        CUT_OFF: quality.margin_adequacy < _LEAST_MARGIN,
+        UNSURE: confidence is not None and confidence.trust < _LEAST_TRUST,
+        CUT_OFF: outside_fraction(segmentation) > _MOST_OUTSIDE,
         CLIPPED: clipped > _MOST_CLIPPED,
     }
     return [sentence for sentence, applies in found.items() if applies]

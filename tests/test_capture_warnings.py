@@ -1,6 +1,7 @@
 """Warnings about pictures that were segmented: in the record, the summary, the printed summary and the page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,13 @@ import pytest
 from builders import drawn_eye, make_segmentation, rendered_eye
 from click.testing import CliRunner
 
-from irisstn.capture_warnings import CLIPPED, CUT_OFF, UNSURE, capture_warnings, clipped_fraction
+from irisstn.capture_warnings import CLIPPED, CUT_OFF, UNSURE, capture_warnings, clipped_fraction, outside_fraction
 from irisstn.cli import cli
 from irisstn.geometry import Boundary
 from irisstn.images import write_png
 from irisstn.outputs.manifest import read_manifest
-from irisstn.quality import measure_quality
 from irisstn.report import write_report
+from irisstn.results import Confidence
 
 PUPIL, LIMBUS = Boundary.circle(160, 120, 30), Boundary.circle(160, 120, 80)
 
@@ -59,9 +60,19 @@ def test_clipped_pixels_of_the_iris_are_counted():
     image[tuple(iris[-len(iris) // 10 :].T)] = 255
     clipped = clipped_fraction(image, segmentation)
     assert clipped == pytest.approx(0.2, abs=1e-3)
-    quality = measure_quality(image, segmentation)
-    assert capture_warnings(quality, clipped) == [CLIPPED] and capture_warnings(quality, 0.0) == []
-    assert capture_warnings(quality, 0.0, 0.84) == [UNSURE] and capture_warnings(quality, 0.0, 0.86) == []
+    assert capture_warnings(segmentation, clipped) == [CLIPPED] and capture_warnings(segmentation, 0.0) == []
+
+
+def test_a_little_trusted_segmentation_carries_a_warning():
+    segmentation = make_segmentation(PUPIL, LIMBUS, (240, 320))
+    for trust, expected in ((0.84, [UNSURE]), (0.86, [])):
+        assert capture_warnings(replace(segmentation, confidence=Confidence(trust, 1.0, 1.0)), 0.0) == expected
+
+
+@pytest.mark.parametrize(("x", "expected"), [(160, 0.0), (80, 0.0), (-0.5, 0.5), (-200, 1.0)])
+def test_the_part_of_the_ring_outside_the_picture_is_measured(x: float, expected: float):
+    ring = Boundary.circle(x, 120, 30), Boundary.circle(x, 120, 80)
+    assert outside_fraction(make_segmentation(*ring, (240, 320))) == pytest.approx(expected, abs=0.01)
 
 
 def test_nothing_visible_is_not_clipped():
