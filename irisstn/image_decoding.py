@@ -60,7 +60,7 @@ def decode(data: bytes, header: Header) -> Gray:
         if alpha is None:
             alpha = _alpha_of(_with_opencv(data, header, cv2.IMREAD_UNCHANGED), gray)
         if alpha is not None:
-            gray = _on_black(gray, alpha)
+            gray = on_black(gray, alpha)
     return gray
 
 
@@ -145,7 +145,7 @@ def _alpha_of(picture: NDArray[np.generic], gray: Gray) -> NDArray[np.generic] |
     return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
-def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
+def on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
     """`gray` (H, W) multiplied by `alpha` (H, W) of any depth."""
     opaque = float(np.iinfo(str(alpha.dtype)).max) if np.issubdtype(alpha.dtype, np.integer) else 1.0
     blended = np.empty_like(gray)

@@ -198,12 +198,14 @@ def _config(path: Path, kind: str, metadata: Mapping[str, str] | None) -> dict[s
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise WeightsError(f"{path} is damaged: its config is no JSON") from None
-    if not isinstance(header, dict) or header.get("kind") != kind or not isinstance(header.get("config"), dict):
+    if not isinstance(header, dict) or header.get("kind") != kind:
         found = header.get("kind") if isinstance(header, dict) else None
         older = isinstance(found, str) and found.rpartition("-")[0] == kind.rpartition("-")[0] and found != kind
         why = ": another version of irisstn wrote it, so train it again" if older else ""
         raise WeightsError(f"{path} holds {found!r}, not {kind!r}{why}")
-    config: dict[str, object] = header["config"]
+    config = header.get("config")
+    if not isinstance(config, dict):
+        raise WeightsError(f"{path} is damaged: its config is no mapping of names to values")
     return config
 
 

@@ -98,7 +98,7 @@ def measured(number: int, eyes: int, rectifier: Rectifier, network: StripNet) ->
 @click.command(help=__doc__)
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path))
 @click.option("--model", type=click.Path(path_type=Path, exists=True), help="Weights or run.  [default: the shipped]")
-@click.option("--groups", default=56, show_default=True, type=click.IntRange(1))
+@click.option("--groups", default=32, show_default=True, type=click.IntRange(1))
 @click.option("--eyes", default=40, show_default=True, type=click.IntRange(2), help="Eyes of a group.")
 def main(*, out: Path, model: Path | None, groups: int, eyes: int) -> None:
     """Render, embed, compare, fit."""

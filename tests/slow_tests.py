@@ -24,6 +24,7 @@ SLOW: dict[str, set[str]] = {
         "test_damaged_files_each_get_a_record",
         "test_memory_does_not_grow_with_the_number_of_images",
         "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
+        "test_the_cost_of_many_records_and_embeddings_is_measured",
         "test_foreign_circles_are_measured_before_and_after_rectification",
     },
     "test_calibration.py": {"test_a_run_calibrates_its_network_where_it_has_eyes_enough"},

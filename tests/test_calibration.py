@@ -10,7 +10,8 @@ from training_settings import TOY, toy
 
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
-from irisstn.recognition import IRIS_CODE, Calibration, StripNet, fuse
+from irisstn.recognition import IRIS_CODE, Calibration, StripNet, distance, encode, fuse, fuse_strips
+from irisstn.results import Strip
 from irisstn.training import train
 from irisstn.weights import CODE_CALIBRATION, SHIPPED
 
@@ -145,3 +146,26 @@ def test_one_capture_is_itself_and_opposite_ones_give_the_first():
     for bad in (np.zeros((0, 4)), np.zeros((2, 4)), np.ones(4), np.array([[np.nan, 1.0]])):
         with pytest.raises(ValueError, match="embedding"):
             fuse(bad)
+
+
+def test_strips_of_one_eye_show_more_when_they_are_fused(strip):
+    rng = np.random.default_rng(0)
+    left, right = strip.usable.copy(), strip.usable.copy()
+    left[:, :150], right[:, 300:] = False, False
+    noisy = [
+        Strip(np.clip(strip.image + rng.normal(0, 12, strip.image.shape), 0, 255).astype(np.uint8), usable)
+        for usable in (left, right)
+    ]
+    turned = Strip(np.roll(noisy[1].image, 14, axis=1), np.roll(noisy[1].usable, 14, axis=1))
+    fused = fuse_strips([noisy[0], turned])
+    assert fused.usable.mean() > 0.97 * strip.usable.mean() > max(left.mean(), right.mean())
+    truth = encode(strip)
+    apart = [distance(encode(one), truth) for one in (noisy[0], fused)]
+    assert apart[1] < apart[0]
+    # An intruder among three is left out.
+    intruder = Strip(rng.permutation(strip.image.ravel()).reshape(strip.image.shape), strip.usable)
+    again = fuse_strips([noisy[0], turned, intruder])
+    assert np.array_equal(again.image, fused.image)
+    assert not np.array_equal(fuse_strips([noisy[0], turned, intruder], most_distant=2.0).image, fused.image)
+    with pytest.raises(ValueError, match="one size"):
+        fuse_strips([])

@@ -8,7 +8,7 @@ import pytest
 from builders import drawn_eye, make_segmentation, rendered_eye
 from click.testing import CliRunner
 
-from irisstn.capture_warnings import CLIPPED, CUT_OFF, capture_warnings, clipped_fraction
+from irisstn.capture_warnings import CLIPPED, CUT_OFF, UNSURE, capture_warnings, clipped_fraction
 from irisstn.cli import cli
 from irisstn.geometry import Boundary
 from irisstn.images import write_png
@@ -61,6 +61,7 @@ def test_clipped_pixels_of_the_iris_are_counted():
     assert clipped == pytest.approx(0.2, abs=1e-3)
     quality = measure_quality(image, segmentation)
     assert capture_warnings(quality, clipped) == [CLIPPED] and capture_warnings(quality, 0.0) == []
+    assert capture_warnings(quality, 0.0, 0.84) == [UNSURE] and capture_warnings(quality, 0.0, 0.86) == []
 
 
 def test_nothing_visible_is_not_clipped():

@@ -88,6 +88,7 @@ def test_all_problems_are_named_at_once():
         "1: number\n",
         "!!python/object/apply:os.system ['true']",
         "[" * 5000,
+        "name: 1" + ":1" * 150_000,
         "name: {" * 40,
         "name: \x00",
     ],

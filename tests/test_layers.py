@@ -12,6 +12,7 @@ LAYERS = [
     {"config", "config_fields", "results", "progress", "extras"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},
+    {"optional_formats"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
     {"normalization", "quality", "strip_conventions"},

@@ -27,8 +27,8 @@ from irisstn.training.data.rendered_eyes import RenderedConfig
     ("words", "message"),
     [
         (["segment", "EYES", "-o", "OUT", "--limit", "nan"], "nan is no number"),
-        (["segment", "EYES", "-o", "OUT", "--set", f"max_pixels=0x{'f' * 5000}"], "a number of thousands of digits"),
-        (["segment", "EYES", "-o", "OUT", "--set", f"size=0x{'f' * 5000}"], "a number of thousands of digits"),
+        (["segment", "EYES", "-o", "OUT", "--set", f"max_pixels=0x{'f' * 5000}"], "a number of 5002 characters"),
+        (["segment", "EYES", "-o", "OUT", "--set", f"size=0x{'f' * 5000}"], "a number of 5002 characters"),
         (["segment", "EYES", "-o", "/dev/null"], "cannot be made"),
         (["synth", "-o", "/dev/null/x", "--subjects", "1"], "cannot be made"),
         (["synth", "-o", "OUT", "--camera", "nope"], "cameras must be among"),

@@ -93,11 +93,14 @@ def read_embedding(out: Path, record: RecordFields) -> NDArray[np.float32]:
     except ImageError as error:
         raise DatasetError(f"{path} is missing or damaged: {error.reason}") from None
     except (OSError, ValueError, EOFError, MemoryError) as error:  # a false shape in the header asks for terabytes
-        raise DatasetError(f"{path} is missing or damaged: {error}") from None
+        reason = "it holds objects of Python" if "ickle" in str(error) else str(error)  # numpy says how to run them
+        raise DatasetError(f"{path} is missing or damaged: {reason}") from None
     if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or embedding.dtype.kind != "f":
         raise DatasetError(f"{path} holds no embedding")
     if not (np.abs(embedding) < _LARGEST).all():  # nor is NaN below it
         raise DatasetError(f"{path} holds no embedding: a number is not finite or too large")
+    if not embedding.any():  # it would be as far from every other one
+        raise DatasetError(f"{path} holds no embedding: all its numbers are 0")
     return embedding.astype(np.float32)
 
 

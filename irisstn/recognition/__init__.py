@@ -13,6 +13,7 @@ from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
 from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
 from irisstn.recognition.fusion import fuse, fuse_strips
+from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
@@ -22,7 +23,9 @@ __all__ = [
     "CODE_SHIFTS",
     "IRIS_CODE",
     "Calibration",
+    "Candidate",
     "Comparison",
+    "HnswIndex",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
@@ -38,6 +41,7 @@ __all__ = [
     "join",
     "quality_doubts",
     "roll_between",
+    "search",
 ]
 
 

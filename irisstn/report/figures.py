@@ -58,7 +58,10 @@ class Figures:
             if isinstance(values, dict):
                 for name, value in values.items():
                     if is_number(value):
-                        self._values.setdefault(name, array("d")).append(value)
+                        held = self._values.get(name)
+                        if held is None:
+                            held = self._values[name] = array("d")
+                        held.append(value)
 
     def rows(self) -> list[FigureRow]:
         """A row for each figure, in the order of their first appearance."""

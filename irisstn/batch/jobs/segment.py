@@ -85,13 +85,14 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
     """
     height, width = image.shape
     quality, clipped = measure_quality(image, segmentation), clipped_fraction(image, segmentation)
+    confidence = segmentation.confidence
     fields: RecordFields = {
         "width": width,
         "height": height,
         "quality": {figure: round(float(value), 4) for figure, value in quality.as_dict().items()},
         "outside_recommended": list(quality.outside_recommended()),
         "clipped_fraction": round(clipped, 4),
-        "warnings": capture_warnings(quality, clipped),
+        "warnings": capture_warnings(quality, clipped, confidence.trust if confidence is not None else None),
         "mask": output_file("mask", name),
         "iris_mask": output_file("iris_mask", name),
     }
