@@ -112,7 +112,7 @@ def pillow_to_gray(image: PillowImage) -> Gray:
     upright = ImageOps.exif_transpose(image)
     picture = _pillow_pixels(upright if upright.mode != "P" else upright.convert("RGBA"))
     gray = to_gray(picture)
-    return _on_black(gray, picture[..., 3]) if picture.ndim == 3 and picture.shape[2] == 4 else gray
+    return on_black(gray, picture[..., 3]) if picture.ndim == 3 and picture.shape[2] == 4 else gray
 
 
 def _pillow_pixels(image: PillowImage) -> NDArray[np.generic]:
