@@ -22,7 +22,8 @@ def texture_contrast(image: Gray, pupil: Boundary, limbus: Boundary, usable: Boo
     """The standard deviation of the gray levels of the iris, without noise.
 
     Noise differs from pixel to pixel, texture does not: of the unrolled ring, less the average along each row, it is
-    the root of the covariance of cells one pixel apart along the radius, less what noise would give.
+    the root of the covariance of cells one or two pixels apart along the radius, whichever is greater, less what noise
+    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other.
 
     Parameters
     ----------
@@ -44,9 +45,10 @@ def texture_contrast(image: Gray, pupil: Boundary, limbus: Boundary, usable: Boo
     pairs = clear[1:] & clear[:-1]
     if np.count_nonzero(pairs) < _FEWEST_CELLS:
         return None
-    covariance = float((texture[1:] * texture[:-1])[pairs].mean())
+    near = float((texture[1:] * texture[:-1])[pairs].mean())
+    further = float((texture[2:] * texture[:-2])[clear[2:] & clear[:-2]].mean()) if len(texture) > 4 else 0.0
     variance = float(np.square(texture[clear]).mean())
-    return math.sqrt(max(0.0, covariance - _SHARED_NOISE * variance))
+    return math.sqrt(max(0.0, near - _SHARED_NOISE * variance, further))
 
 
 def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> tuple[Float32, Bool]:
