@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo quick test check format docs figures lowest clean
+.PHONY: demo quick test check format docs figures lowest environments clean
 
 demo: .venv/ready  ## photographs in, straight strips out: data/sample -> out/report.html
 	$(BIN)/irisstn rectify data/sample -o out
@@ -36,11 +36,14 @@ figures: .venv/ready-dev  ## the documentation's figures, made anew
 lowest: .venv/ready-dev  ## the fast tests with the lowest versions that pyproject.toml allows
 	.ci/lowest
 
-.venv/ready: pyproject.toml constraints.txt | .venv/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+environments: .venv/ready-dev  ## the wheel in four empty environments: core, onnx, torch, train
+	$(BIN)/python .ci/environments.py
+
+.venv/ready: pyproject.toml setup.py constraints.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torch]'
 	@touch $@
 
-.venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/pip
+.venv/ready-dev: pyproject.toml setup.py constraints.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 

@@ -40,8 +40,8 @@ class Run:
     peak_mb: float
 
 
-def run(*arguments: object, timeout_s: float = 7200) -> Run:
-    """Run `irisstn` with --json.
+def run(*arguments: object, timeout_s: float = 7200, as_json: bool = True) -> Run:
+    """Run `irisstn`.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def run(*arguments: object, timeout_s: float = 7200) -> Run:
         Arguments of the command.
     timeout_s : float
         Longest time, seconds.
+    as_json : bool
+        Whether to give --json, without which the summary is empty.
 
     Returns
     -------
@@ -60,9 +62,9 @@ def run(*arguments: object, timeout_s: float = 7200) -> Run:
     TimeoutError
         Where it takes longer; the process is killed.
     """
-    started = time.monotonic()
+    started, options = time.monotonic(), ["--json"] if as_json else ["--quiet"]
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen([*IRISSTN, *map(str, arguments), "--json"], env=ENVIRONMENT, stdout=output)
+        process = subprocess.Popen([*IRISSTN, *map(str, arguments), *options], env=ENVIRONMENT, stdout=output)
         while True:
             waited, status, usage = os.wait4(process.pid, os.WNOHANG)
             if waited:
@@ -73,7 +75,7 @@ def run(*arguments: object, timeout_s: float = 7200) -> Run:
             time.sleep(0.02)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        summary = json.loads(output.read() or b"{}")
+        summary = json.loads((output.read() if as_json else b"") or b"{}")
     # ru_maxrss is the maximum over the process and those of its children that it has waited for.
     cpu_s = usage.ru_utime + usage.ru_stime
     return Run(process.returncode, summary, time.monotonic() - started, cpu_s, usage.ru_maxrss / 1024)

@@ -44,7 +44,7 @@ from irisstn.progress import no_progress
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED
 from irisstn.training import TrainConfig, choose_precision
-from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.image_folder import read_eyes

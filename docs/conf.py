@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as installed_version
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from pydantic import BaseModel
+
+from irisstn.config_fields import config_fields
 
 project = "irisstn"
 author = "The irisstn developers"
@@ -94,18 +96,9 @@ def _plain_docstring(app: Any, what: str, name: str, obj: object, options: Any, 
 def _described_fields(model: type[BaseModel]) -> list[str]:
     """The section of the fields of a configuration, from their descriptions and defaults."""
     lines = ["", "Attributes", "----------"]
-    for name, annotation in get_type_hints(model).items():
-        if name not in model.model_fields:
-            continue
-        field = model.model_fields[name]
-        plain = isinstance(annotation, type) and not get_args(annotation)
-        kind = annotation.__name__ if plain else re.sub(r"\b(?:\w+\.)+", "", str(annotation))
-        default = field.get_default(call_default_factory=True)
-        simple = not isinstance(default, BaseModel)
-        lines += [
-            f"{name} : {kind}" + (f", default {default!r}" if simple else ""),
-            f"    {field.description or ''}".rstrip(),
-        ]
+    for field in config_fields(model, groups=False):
+        about = [field.kind, field.limits, field.default and f"default {field.default}"]
+        lines += [f"{field.name} : {', '.join(filter(None, about))}", f"    {field.meaning}"]
     return lines
 
 

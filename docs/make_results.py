@@ -28,6 +28,10 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
+    "score-calibration": "Do the claimed false match rates hold?",
+    "fusion": "Several captures of an eye",
+    "identification": "Search in a gallery",
+    "occlusions": "Are occlusions worth leaving out?",
     "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
     "mnist": "Spatial transformers on MNIST",
@@ -35,6 +39,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
     "batch-junk": "Damaged files",
+    "growth-resume": "Resuming beside many records",
+    "growth-comparisons": "Comparing many embeddings",
     "stages": "Stages",
 }
 PERFORMANCE = ("stages",)  # files whose sections are those of the page of performance
@@ -48,12 +54,30 @@ _RECOGNITION = """\
 *As segmented*: no errors are added to the test eyes. *All errors*: centres and radii of the boundaries are wrong by
 up to 4 % of the iris radius, the strip is rotated by up to 15 degrees, and the texture dilated by up to 0.3 (see [the
 ring transform](method.md#the-ring-transform))."""
+_CALIBRATION = """\
+The calibrations of the recognition network and of the iris code are fitted to rendered eyes that look alike; no
+real eye was used. *Small* and *dim*: pictures of the first 60 subjects of IIT Delhi made poorer (iris radius 44
+pixels, contrast 0.6 and 0.5, noise, JPEG; dim also blurred). Two subjects of IIT Delhi, 008 and 042, seem to have
+the same left eye: all 50 non-mated comparisons of this set above 0.4 are theirs. They count as false matches but for
+the rows that leave them out."""
+_FUSION = """\
+The first captures of each eye are the gallery, those from the fourth on the probes. Fused embeddings are their
+mean direction; fused strips are rotated to the first one and averaged over the captures that show a pixel. An
+intruder is a capture of another person's eye in place of the third."""
+_IDENTIFICATION = """\
+The first capture of each eye is enrolled, all others are searched, once with and once without their mate in the
+gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of the large gallery hold **simulated
+embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
+tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
 _STAGES = """\
 Every picture is processed from its file to its files and its record by the function that the folder runner calls,
 several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
 picture the least CPU time counts, without that of the stages that it calls; the tables hold means over the pictures.
 Start-up, the manifest and the waits for the disk are not included."""
 EXPLANATIONS = {  # below the title of a section
+    "score-calibration": _CALIBRATION,
+    "fusion": _FUSION,
+    "identification": _IDENTIFICATION,
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",

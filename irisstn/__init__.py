@@ -1,8 +1,9 @@
 """Iris-recognition preprocessing: from eye pictures to rectified iris strips.
 
-    segmentation = irisstn.segment(image)                        # image (H, W) uint8, see irisstn.read_gray
-    strip = irisstn.normalize(image, segmentation)               # the rubber sheet: (64, 512) and its mask
-    rectified = irisstn.Rectifier.load().rectify(strip)          # an nn.Module; only this line imports torch
+    image = irisstn.read_gray("eye.png")                 # (H, W) of uint8
+    segmentation = irisstn.segment(image)
+    strip = irisstn.normalize(image, segmentation)       # the rubber sheet, 64 x 512
+    rectified = irisstn.Rectifier.load().rectify(strip)  # only this line imports torch
 
 `irisstn.geometry` states the conventions of axes, angles and masks, `irisstn.errors` lists the exceptions.
 
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from irisstn.extras import import_public
 
 if "cv2" not in sys.modules:  # OpenCV reads it when it is loaded
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         DatasetError,
         ImageError,
         IrisError,
+        MissingExtraError,
         OutputError,
         SegmentationError,
         WeightsError,
@@ -36,8 +39,11 @@ if TYPE_CHECKING:
     from irisstn.gray_levels import to_gray
     from irisstn.images import read_gray
     from irisstn.normalization import normalize
+    from irisstn.pipeline import Pipeline
     from irisstn.quality import Quality, measure_quality
+    from irisstn.recognition.onnx_recognizer import OnnxRecognizer
     from irisstn.rectification.eye_batch import EyeBatch, batch_of_eyes
+    from irisstn.rectification.onnx_rectifier import OnnxRectifier
     from irisstn.rectification.rectified import Rectified
     from irisstn.rectification.rectifier import Rectifier
     from irisstn.rectification.rectifier_config import RectifierConfig
@@ -58,7 +64,11 @@ __all__ = [
     "Eyelid",
     "ImageError",
     "IrisError",
+    "MissingExtraError",
+    "OnnxRecognizer",
+    "OnnxRectifier",
     "OutputError",
+    "Pipeline",
     "Quality",
     "Rectified",
     "Rectifier",
@@ -79,13 +89,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "irisstn.errors": "ConfigError DatasetError ImageError IrisError OutputError SegmentationError WeightsError",
+    "irisstn.errors": "ConfigError DatasetError ImageError IrisError MissingExtraError OutputError SegmentationError "
+    "WeightsError",
     "irisstn.geometry": "Boundary Ellipse Eyelid",
     "irisstn.gray_levels": "to_gray",
     "irisstn.images": "read_gray",
     "irisstn.normalization": "normalize",
+    "irisstn.pipeline": "Pipeline",
     "irisstn.quality": "Quality measure_quality",
     "irisstn.rectification.eye_batch": "EyeBatch batch_of_eyes",
+    "irisstn.recognition.onnx_recognizer": "OnnxRecognizer",
+    "irisstn.rectification.onnx_rectifier": "OnnxRectifier",
     "irisstn.rectification.rectified": "Rectified",
     "irisstn.rectification.rectifier": "Rectifier",
     "irisstn.rectification.rectifier_config": "RectifierConfig",
@@ -103,7 +117,7 @@ def __getattr__(name: str) -> object:
         return version("irisstn")
     if name not in _HOME:
         raise AttributeError(f"module 'irisstn' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOME[name]), name)
+    value = import_public(_HOME[name], name)
     globals()[name] = value
     return value
 

@@ -20,7 +20,8 @@ from irisstn.files import read_regular_file
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 20
-_MAX_BITS = 4096  # of a whole number
+_MAX_NUMBER = 1000  # characters of a whole number
+_INTEGER = "tag:yaml.org,2002:int"
 
 
 class Strict(BaseModel):
@@ -42,7 +43,7 @@ def load_config(
     model : type
         The pydantic model to read.
     path : Path, optional
-        The YAML file; None for the defaults.
+        The YAML file, or the name of a configuration that irisstn ships, such as "shipped"; None for the defaults.
     overrides : mapping or sequence of str
         Applied after the file: values by dotted name, or texts such as "segmentation.min_usable=0.1", whose value is
         read as YAML.
@@ -70,6 +71,8 @@ def load_config(
 
 
 def _read(path: Path) -> dict[str, object]:
+    if path.name == str(path) and not path.suffix and not path.is_file():
+        path = _shipped(path.name)
     try:
         text = read_regular_file(path, max_bytes=MAX_BYTES).decode("utf-8")
     except OSError as error:
@@ -84,11 +87,26 @@ def _read(path: Path) -> dict[str, object]:
     return values
 
 
+def shipped_configs() -> dict[str, Path]:
+    """The configurations of `irisstn train` that irisstn ships, by name."""
+    installed, checkout = Path(__file__).parent / "configs", Path(__file__).parents[1] / "configs"
+    folder = installed if installed.is_dir() else checkout
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if not path.stem.startswith("mnist")}
+
+
+def _shipped(name: str) -> Path:
+    """The file of a configuration that irisstn ships."""
+    known = shipped_configs()
+    if name not in known:
+        raise ConfigError(f"there is no file {name}, and irisstn ships no such configuration, only {', '.join(known)}")
+    return known[name]
+
+
 def _parse(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ConfigError(f"an override reads key=value, got {text!r}")
-    return name.strip(), _load(value, text)
+    return name.strip(), _load(value, text if len(text) <= 60 else text[:57] + "...")
 
 
 def _load(text: str, where: str) -> object:
@@ -97,22 +115,11 @@ def _load(text: str, where: str) -> object:
         values: object = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
-    if _has_huge_number(values):
-        raise ConfigError(f"{_short(where)}: a number of thousands of digits")
     return values
 
 
-def _has_huge_number(values: object) -> bool:
-    """Whether a whole number in `values` is so large that Python refuses to write it."""
-    if isinstance(values, dict):
-        return any(_has_huge_number(part) for pair in values.items() for part in pair)
-    if isinstance(values, list | set | tuple):
-        return any(_has_huge_number(part) for part in values)
-    return isinstance(values, int) and values.bit_length() > _MAX_BITS
-
-
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases (a few of them can expand to gigabytes), repeated keys and deep nesting."""
+    """SafeLoader that refuses aliases (a few can expand to gigabytes), repeated keys, deep nesting and huge numbers."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
@@ -122,6 +129,8 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError("nested too deeply")
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if isinstance(node, yaml.ScalarNode) and node.tag == _INTEGER and len(node.value) > _MAX_NUMBER:
+            raise yaml.YAMLError(f"a number of {len(node.value)} characters")  # its conversion takes time by the square
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import cv2
 import numpy as np
-import torch
 
 from irisstn.errors import ImageError, IrisError
+from irisstn.extras import EXTRAS, install_command, is_installed
 from irisstn.images import decode_gray
+from irisstn.networks import Runtime, load_rectifier
 from irisstn.normalization import normalize
-from irisstn.rectification.rectifier import Rectifier
+from irisstn.results import Strip
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.weights import SHIPPED
 
-PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "albumentations", "scikit-image")
-EXTRAS = ("ray", "onnxruntime")  # for `--engine ray` and `export`
+PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "pillow", "pydantic")
 _SUFFIXES = (".png", ".jpg", ".jp2", ".tiff", ".bmp", ".gif", ".webp", ".ppm")
 
 
@@ -35,15 +34,16 @@ def describe() -> Iterator[tuple[str, str]]:
     """
     yield "python", f"{platform.python_version()} on {platform.platform()}"
     for package in PACKAGES:
-        try:
-            yield package, version(package)
-        except PackageNotFoundError:
-            yield package, "missing"
-    for package in EXTRAS:
-        with suppress(PackageNotFoundError):
-            yield package, version(package)
-    devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
+        yield package, _version(package)
+    for extra, modules in EXTRAS.items():
+        parts = [f"{module} {_version(module)}" for module in modules]
+        missing = "" if is_installed(extra) else f"; {install_command(extra)}"
+        yield f"irisstn[{extra}]", ", ".join(parts) + missing
+    if is_installed("torch"):
+        import torch  # noqa: PLC0415  (an extra)
+
+        devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        yield "devices", ", ".join([f"CPU, {torch.get_num_threads()} threads", *devices])
     yield "formats", " ".join(suffix for suffix in _SUFFIXES if _can_read(suffix))
     weights = sorted([*SHIPPED.glob("*.onnx"), *SHIPPED.glob("*.safetensors")])
     for path in weights:
@@ -53,7 +53,7 @@ def describe() -> Iterator[tuple[str, str]]:
 
 
 def self_test() -> str | None:
-    """Segment, normalize and rectify a rendered eye.
+    """Segment and normalize a rendered eye and, where torch or ONNX Runtime is installed, rectify it.
 
     Returns
     -------
@@ -64,16 +64,31 @@ def self_test() -> str | None:
     try:
         segmentation = segment(eye.image)
         strip = normalize(eye.image, segmentation)
-        rectified = Rectifier.load().rectify(strip)
+        rectified = _rectified(strip)
     except IrisError as error:
         return str(error)
     found, true = segmentation.iris_mask, eye.truth.iris_mask
     f1 = 2 * (found & true).sum() / (found.sum() + true.sum())
     if f1 < 0.9:
         return f"the iris mask of a rendered eye has an F1 of only {f1:.2f}"
-    if rectified.strip.size != strip.size:
-        return f"rectification changed the size of a strip from {strip.size} to {rectified.strip.size}"
+    if rectified is not None and rectified.size != strip.size:
+        return f"rectification changed the size of a strip from {strip.size} to {rectified.size}"
     return None
+
+
+def _rectified(strip: Strip) -> Strip | None:
+    """The rectified strip; None where neither torch nor ONNX Runtime is installed."""
+    runtimes: list[Runtime] = ["torch", "onnx"]
+    found = next((runtime for runtime in runtimes if is_installed(runtime)), None)
+    return load_rectifier(None, found).rectify(strip).strip if found is not None else None
+
+
+def _version(module: str) -> str:
+    """The installed version of the distribution of a module, or "missing"."""
+    try:
+        return version(module)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def _can_read(suffix: str) -> bool:

@@ -6,7 +6,8 @@
     ├── DatasetError          a folder or list holds no samples, or its identities cannot be derived
     ├── ConfigError           a configuration file or override is unknown, mistyped or out of range
     ├── WeightsError          a weights file or run is missing, damaged or does not fit the model
-    └── OutputError           the output folder cannot be used: locked, read-only, or made with other settings
+    ├── OutputError           the output folder cannot be used: locked, read-only, or made with other settings
+    └── MissingExtraError     a package of an extra is not installed; also a ModuleNotFoundError
 
 Misuse of a function (a wrong shape, an impossible size) raises ValueError instead. The stages raise these exceptions;
 only the batch runner catches them, and writes stage and reason to the record.
@@ -40,6 +41,10 @@ class IrisError(Exception):
         self.stage = stage or self.default_stage
         self.reason = reason
         super().__init__(f"{self.stage}: {reason}")
+
+    def __str__(self) -> str:
+        # Not from `args`: unpickling, as after a worker process sent the error, would add the stage once more.
+        return f"{self.stage}: {self.reason}"
 
 
 class ImageError(IrisError):
@@ -76,3 +81,9 @@ class OutputError(IrisError):
     """The output folder cannot be used: locked, read-only, or made with other settings."""
 
     default_stage = "output"
+
+
+class MissingExtraError(IrisError, ModuleNotFoundError):
+    """A package that belongs to an extra of irisstn is not installed; the reason has the command that installs it."""
+
+    default_stage = "install"

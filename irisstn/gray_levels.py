@@ -56,6 +56,30 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     raise ValueError(f"a picture holds numbers, got {picture.dtype}")
 
 
+def require_gray(image: object) -> None:
+    """Refuse what is no 8-bit gray picture.
+
+    Parameters
+    ----------
+    image : object
+        What was given as a picture.
+
+    Raises
+    ------
+    ValueError
+        Where it is no array (H, W) of uint8; the message says how to make one.
+    """
+    if not isinstance(image, np.ndarray):
+        hint = "irisstn.read_gray reads a file"
+        if image is None:
+            hint = f"cv2.imread gives None where it cannot read a file; {hint}"
+        raise ValueError(f"the picture must be an array (H, W) of uint8, got {type(image).__name__}: {hint}")
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise ValueError(
+            f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}: irisstn.to_gray makes it so"
+        )
+
+
 def white_is_zero_to_gray(picture: NDArray[np.generic]) -> Gray:
     """An array in which low values are light as 8-bit gray, in which they are dark.
 

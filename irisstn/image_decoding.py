@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from irisstn.errors import ImageError
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray, white_is_zero_to_gray
 from irisstn.image_headers import Header
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 _ROWS_AT_ONCE = 512  # of a picture, where intermediate results need several times its memory
 _PILLOW_NAMES = {"JPEG 2000": "JPEG2000"}  # those that differ from ours
@@ -56,7 +60,7 @@ def decode(data: bytes, header: Header) -> Gray:
         if alpha is None:
             alpha = _alpha_of(_with_opencv(data, header, cv2.IMREAD_UNCHANGED), gray)
         if alpha is not None:
-            gray = _on_black(gray, alpha)
+            gray = on_black(gray, alpha)
     return gray
 
 
@@ -83,11 +87,37 @@ def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:
         with Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES.get(header.format, header.format)]) as image:
             if sorted(image.size) != sorted((header.width, header.height)):  # Pillow turns TIFF files as they say
                 raise ImageError(f"Pillow reads {image.size} pixels, not {header.width}x{header.height}")
-            pixels = np.asarray(image if image.mode in _PILLOW_MODES else image.convert("RGB"))
+            return _pillow_pixels(image)
     except ImageError:
         raise
     except Exception as error:  # each of Pillow's decoders raises its own kinds of errors
         raise ImageError(f"the {header.format} file cannot be decoded: {' '.join(str(error).split())}") from None
+
+
+def pillow_to_gray(image: PillowImage) -> Gray:
+    """A Pillow image as 8-bit gray, as if its file had been read.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        An image of any mode.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        Its pixels, turned as its EXIF orientation says, with transparent pixels black.
+    """
+    from PIL import ImageOps  # noqa: PLC0415
+
+    upright = ImageOps.exif_transpose(image)
+    picture = _pillow_pixels(upright if upright.mode != "P" else upright.convert("RGBA"))
+    gray = to_gray(picture)
+    return _on_black(gray, picture[..., 3]) if picture.ndim == 3 and picture.shape[2] == 4 else gray
+
+
+def _pillow_pixels(image: PillowImage) -> NDArray[np.generic]:
+    """The pixels of a Pillow image: (H, W), or (H, W, 3 or 4) in OpenCV's order of channels."""
+    pixels = np.asarray(image if image.mode in _PILLOW_MODES else image.convert("RGB"))
     if pixels.ndim == 2:
         return pixels
     order = [0, 0, 0, 1] if pixels.shape[2] == 2 else [2, 1, 0, 3][: pixels.shape[2]]
@@ -115,7 +145,7 @@ def _alpha_of(picture: NDArray[np.generic], gray: Gray) -> NDArray[np.generic] |
     return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
-def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
+def on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
     """`gray` (H, W) multiplied by `alpha` (H, W) of any depth."""
     opaque = float(np.iinfo(str(alpha.dtype)).max) if np.issubdtype(alpha.dtype, np.integer) else 1.0
     blended = np.empty_like(gray)

@@ -14,6 +14,7 @@ from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray
 from irisstn.image_decoding import decode
 from irisstn.image_headers import picture_header
+from irisstn.optional_formats import OPTIONAL_SUFFIXES, decode_optional, optional_format
 
 __all__ = [
     "MAX_BYTES",
@@ -33,6 +34,7 @@ __all__ = [
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpc", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp"}
     | {".pgm", ".ppm", ".pbm", ".pnm"}
+    | OPTIONAL_SUFFIXES
 )
 MAX_PIXELS = 32_000_000
 MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels a side
@@ -105,6 +107,7 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     ----------
     data : bytes
         A PNG, JPEG, JPEG 2000, TIFF, BigTIFF, BMP, GIF, WebP or PNM file of any depth, gray, colour, palette or CMYK.
+        Where their packages are installed also AVIF (Pillow), HEIC (pillow-heif) or DICOM (pydicom).
     max_pixels : int
         Limit of H W, checked on the header before decoding.
 
@@ -119,6 +122,9 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
         Where `data` is not such a picture, is of a kind that cannot be decoded, is damaged or cut short, or has more
         than `max_pixels` pixels or a side of more than 32,000. Beyond 2^27 pixels OpenCV refuses, too, see `irisstn`.
     """
+    optional = optional_format(data)
+    if optional is not None:
+        return decode_optional(data, optional, max_pixels=max_pixels, max_side=MAX_SIDE)
     header = picture_header(data)
     if header.height * header.width > max_pixels or max(header.height, header.width) > MAX_SIDE:
         raise ImageError(

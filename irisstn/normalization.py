@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from irisstn.geometry import Float, Gray, ring_places, strip_angles, strip_radii
+from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation, Strip
 
 DEFAULT_SIZE = (64, 512)
@@ -86,10 +87,9 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
     ValueError
         Where picture and segmentation differ in size, or the picture is not 8-bit gray.
     """
+    require_gray(image)
     if image.shape != segmentation.image_size:
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
-    if image.dtype != np.uint8:
-        raise ValueError(f"the picture must be 8-bit gray, got {image.dtype}")
     radius, angle = ring[0], ring[1] + segmentation.turned_rad
     places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
     x, y = (position.astype(np.float32) for position in places)

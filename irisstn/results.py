@@ -27,12 +27,15 @@ class Confidence:
         Standard deviations of a boundary's centre and radius in pixels, roughly; fitted on rendered eyes.
     eyes_seen : int
         Number of eyes in the picture, of which this is one.
+    texture : float or None
+        Contrast of the iris's texture in gray levels; None where too little of the iris is visible.
     """
 
     trust: float
     pupil_sd_px: float
     limbus_sd_px: float
     eyes_seen: int = 1
+    texture: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,12 +53,12 @@ class StoredModule(nn.Module):
         self.config = config
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Self:
+    def load(cls, path: str | Path | None = None) -> Self:
         """Load a network in evaluation mode. Safe on files of unknown origin.
 
         Parameters
         ----------
-        path : Path, optional
+        path : str or Path, optional
             A weights file or the folder of a training run; None for the weights that irisstn ships.
 
         Returns
@@ -71,7 +71,7 @@ class StoredModule(nn.Module):
         WeightsError
             Where the file is missing, damaged or of another kind.
         """
-        place = SHIPPED if path is None else path
+        place = SHIPPED if path is None else Path(path)
         file = place / cls.FILE if place.is_dir() else place
         values, state = read_weights(file, cls.KIND)
         try:
@@ -198,12 +198,14 @@ def _config(path: Path, kind: str, metadata: Mapping[str, str] | None) -> dict[s
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise WeightsError(f"{path} is damaged: its config is no JSON") from None
-    if not isinstance(header, dict) or header.get("kind") != kind or not isinstance(header.get("config"), dict):
+    if not isinstance(header, dict) or header.get("kind") != kind:
         found = header.get("kind") if isinstance(header, dict) else None
         older = isinstance(found, str) and found.rpartition("-")[0] == kind.rpartition("-")[0] and found != kind
         why = ": another version of irisstn wrote it, so train it again" if older else ""
         raise WeightsError(f"{path} holds {found!r}, not {kind!r}{why}")
-    config: dict[str, object] = header["config"]
+    config = header.get("config")
+    if not isinstance(config, dict):
+        raise WeightsError(f"{path} is damaged: its config is no mapping of names to values")
     return config
 
 

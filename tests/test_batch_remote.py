@@ -342,6 +342,43 @@ def test_an_error_of_the_storage_is_not_taken_for_absence(unsure: str, tmp_path:
         run_batch(TextJob("?"), inputs(tmp_path / "b", 2), unsure)
 
 
+class Hasty(Unsure):
+    """A driver that asks `isfile` before it copies, which takes an error of the server for absence."""
+
+    protocol = "hasty"
+    remaining: ClassVar[int] = 0  # requests that are still answered with an error
+
+    def isfile(self, path: str) -> bool:
+        return bool(AbstractFileSystem.isfile(self, path))
+
+    def get_file(self, rpath: str, lpath: str, *rest: Any, **options: Any) -> None:
+        if not self.isfile(rpath):
+            raise FileNotFoundError(rpath)
+        super().get_file(rpath, lpath, *rest, **options)
+
+    def _answer(self, path: str) -> None:
+        if self.failing and path.rstrip("/").endswith(self.failing) and Hasty.remaining > 0:
+            Hasty.remaining -= 1
+            raise OSError(503, "Service Unavailable")
+
+
+@pytest.mark.parametrize("remaining", [1, 2, 100])
+def test_a_driver_that_takes_an_error_for_absence_loses_no_manifest(
+    tmp_path: Path, remaining: int, monkeypatch: pytest.MonkeyPatch
+):
+    fsspec.register_implementation("hasty", Hasty, clobber=True)
+    out = f"hasty://{uuid.uuid4().hex}"
+    run_batch(TextJob(), inputs(tmp_path / "a", 3), out)
+    before = RemoteStorage(out).read("manifest.jsonl")
+    assert before is not None and before.count(b"\n") == 3
+    monkeypatch.setattr(Hasty, "failing", "manifest.jsonl")
+    monkeypatch.setattr(Hasty, "remaining", remaining)
+    with pytest.raises(OutputError, match=r"Service Unavailable|is there, but cannot be read"):
+        run_batch(TextJob("?"), inputs(tmp_path / "b", 2), out)
+    monkeypatch.setattr(Hasty, "failing", "")
+    assert RemoteStorage(out).read("manifest.jsonl") == before
+
+
 def test_an_output_that_cannot_be_looked_at_keeps_its_record(unsure: str, tmp_path: Path):
     samples = inputs(tmp_path / "in", 3)
     run_batch(TextJob(), samples, unsure)

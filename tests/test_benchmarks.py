@@ -4,11 +4,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
 from foreign_circles import main as foreign_circles
+from growth import comparison_costs, resume_cost
+from occlusions import main as occlusion_masks
+from occlusions import results_table as occlusion_table
 from recognition_conditions import CONDITIONS
 from recognition_tables import results_tables
 from rectification import results_table as rectification_table
@@ -49,6 +53,16 @@ def test_the_baseline_and_the_whole_run_are_measured_on_the_same_images(eyes: Pa
         assert row[name] > 0, name
 
 
+def test_the_cost_of_many_records_and_embeddings_is_measured(eyes: Path, tmp_path: Path):
+    resumed = resume_cost(eyes / "001" / "L", tmp_path, 50)
+    assert resumed.summary["skipped"] > 0 and resumed.summary["done"] == 0
+    lines = (tmp_path / "resumed-50/manifest.jsonl").read_bytes().splitlines()
+    assert len(lines) == 50 + resumed.summary["total"] and resumed.peak_mb > 10
+    evaluated, matched = comparison_costs(tmp_path, 40, most_scores=800, seed=1)
+    assert evaluated.code == matched.code == 0 and evaluated.cpu_s > 0
+    assert np.load(tmp_path / "scores-40/scores.npy").shape == (40, 20)
+
+
 def test_foreign_circles_are_measured_before_and_after_rectification():
     rates = foreign_circles(Path(__file__).parents[1] / "data" / "sample", subjects=2)
     methods = ("none", "stn-no-lids", "stn", "undone")
@@ -56,6 +70,15 @@ def test_foreign_circles_are_measured_before_and_after_rectification():
     for row in rates.values():
         assert (row["subjects"], row["mated"], row["failure_to_enrol"]) == (2, 4, 0)
     assert rates["circles/none/±16"]["d_prime"] < rates["circles/undone/±16"]["d_prime"]
+
+
+def test_both_masks_are_measured_on_the_same_strips():
+    rates = occlusion_masks(Path(__file__).parents[1] / "data" / "sample", subjects=2)
+    assert list(rates) == ["iris", "usable"]
+    assert rates["iris"]["mated"] == rates["usable"]["mated"] == 4
+    assert rates["iris"]["d_prime"] != rates["usable"]["d_prime"]
+    table = occlusion_table({"samples": rates})
+    assert [row[2] for row in table.rows] == ["iris", "usable"]
 
 
 def test_results_say_how_they_were_made(tmp_path: Path):

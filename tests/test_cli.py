@@ -22,7 +22,7 @@ from irisstn.evaluation import RESAMPLES
 from irisstn.outputs.manifest import read_manifest
 from irisstn.segmentation import InputKind
 
-COMMANDS = ["segment", "rectify", "embed", "match", "evaluate", "synth", "train", "export", "doctor"]
+COMMANDS = ["segment", "rectify", "embed", "match", "evaluate", "synth", "train", "export", "settings", "doctor"]
 
 
 def run(*arguments: str | Path) -> Result:
@@ -215,6 +215,16 @@ def test_ctrl_c_ends_with_130_and_the_next_run_resumes(few: Path, tmp_path: Path
     assert "left for the next run" in output
     assert run("segment", few, "-o", out).exit_code == 0
     assert len(list(read_manifest(out))) == 64
+
+
+def test_settings_are_listed_with_default_range_and_meaning():
+    listed = run("settings", "rectify").output
+    assert "  roll_prior_deg = 0.7   (number, 0..45)\n      standard deviation of the head's roll" in listed
+    assert "irisstn segment" not in listed
+    every = json.loads(run("settings", "--json").output)
+    assert list(every) == ["segment", "rectify", "embed", "train"]
+    (epochs,) = [setting for setting in every["train"] if setting["name"] == "epochs"]
+    assert {"kind": "whole number", "default": "40"}.items() <= epochs.items()
 
 
 def test_doctor_describes_and_tests_the_installation():

@@ -4,8 +4,13 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError
 
-from irisstn.config import Strict, load_config
+from irisstn.batch.jobs.embed import EmbedConfig
+from irisstn.batch.jobs.rectify import RectifyConfig
+from irisstn.batch.jobs.segment import SegmentConfig
+from irisstn.config import Strict, load_config, shipped_configs
+from irisstn.config_fields import config_fields
 from irisstn.errors import ConfigError
+from irisstn.training.config import TrainConfig
 
 
 class Inner(Strict):
@@ -83,6 +88,7 @@ def test_all_problems_are_named_at_once():
         "1: number\n",
         "!!python/object/apply:os.system ['true']",
         "[" * 5000,
+        "name: 1" + ":1" * 150_000,
         "name: {" * 40,
         "name: \x00",
     ],
@@ -105,3 +111,34 @@ def test_a_large_missing_or_binary_file(tmp_path: Path):
 def test_models_are_frozen():
     with pytest.raises(ValidationError):
         Outer().name = "new"
+
+
+def test_a_shipped_configuration_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert {"shipped", "recognizer", "toy"} <= set(shipped_configs())
+    toy = load_config(TrainConfig, Path("toy"))
+    assert toy == load_config(TrainConfig, shipped_configs()["toy"]) != TrainConfig()
+    with pytest.raises(ConfigError, match=r"there is no file tiny, .* only recognizer, .*, toy"):
+        load_config(TrainConfig, Path("tiny"))
+    (tmp_path / "toy").write_text("epochs: 7", encoding="utf-8")
+    assert load_config(TrainConfig, Path("toy")).epochs == 7  # a file comes first
+
+
+def test_fields_in_words():
+    fields = {field.name: field for field in config_fields(Outer)}
+    inner, maybe = ["inner.min_radius", "inner.rows"], ["maybe.min_radius", "maybe.rows"]
+    assert list(fields) == ["name", "inner", *inner, "maybe", *maybe, "size"]
+    radius = fields["inner.min_radius"]
+    assert (radius.kind, radius.default, radius.limits) == ("number", "0.1", "above 0 to below 1")
+    assert (fields["maybe"].kind, fields["maybe"].default) == ("group or null", "null")
+    assert (fields["size"].kind, fields["size"].default) == ("list of 2: whole number", "[64, 512]")
+    assert list(config_fields(Outer, groups=False)) == [field for name, field in fields.items() if "." not in name]
+
+
+@pytest.mark.parametrize("model", [SegmentConfig, RectifyConfig, EmbedConfig, TrainConfig])
+def test_every_setting_has_a_meaning_and_can_be_given(model: type[Strict]):
+    fields = list(config_fields(model))
+    assert len(fields) > 8
+    assert not [field.name for field in fields if not field.meaning]
+    given = [f"{field.name}={field.default}" for field in fields if field.default not in ("", "null")]
+    assert load_config(model, overrides=given) == model()

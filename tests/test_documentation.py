@@ -93,7 +93,8 @@ def test_modules_named_in_the_reference_exist_and_every_package_is_there() -> No
     for module in modules:
         assert (ROOT / f"{module.replace('.', '/')}.py").exists() or (ROOT / module.replace(".", "/")).is_dir(), module
     rectification = {f"irisstn.rectification.{path.stem}" for path in (ROOT / "irisstn/rectification").glob("*.py")}
-    in_index = {f"irisstn.rectification.{name}" for name in ("__init__", "rectified", "rectifier", "rectifier_config")}
+    names = ("__init__", "onnx_rectifier", "rectified", "rectifier", "rectifier_config")
+    in_index = {f"irisstn.rectification.{name}" for name in names}
     assert len(rectification) > 10 and rectification - modules == in_index  # classes of `irisstn` itself
     packages = {path.parent.name for path in (ROOT / "irisstn").glob("*/__init__.py")}
     documented = {module.split(".")[1] for module in modules if "." in module}
@@ -109,7 +110,7 @@ def test_the_version_is_one() -> None:
 
 def test_the_examples_of_getting_started_run() -> None:
     code = re.findall(r"```python\n(.*?)```", (DOCS / "getting_started.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(code) == 5
+    assert len(code) == 6
     script = "".join(code) + "assert corrected.shape == strips.shape\n"
     command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

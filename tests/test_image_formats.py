@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from irisstn.errors import ImageError
-from irisstn.images import decode_gray
+from irisstn.images import SUFFIXES, decode_gray
 
 SMOOTH: np.ndarray = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8), (0, 0), 3)
 DEEP = SMOOTH.astype(np.uint16) * 257
@@ -168,9 +168,6 @@ def test_what_opencv_cannot_read_is_read_or_refused_by_its_name():
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (bytes(128) + b"DICM\2\0\0\0UL", "DICOM"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
         (saved(Image.fromarray(SMOOTH), "TGA") + bytes(8) + b"TRUEVISION-XFILE.\0", "TGA"),
         (b"\xff\x0a\xfa\x7f\x01\x90\x08", "JPEG XL"),
         (b"8BPS\0\1", "Photoshop"),
@@ -180,6 +177,68 @@ def test_what_opencv_cannot_read_is_read_or_refused_by_its_name():
 )
 def test_formats_that_are_not_read_are_named(data: bytes, name: str):
     refused(data, f"the file is {name}", "save the picture as PNG")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "package"),
+    [
+        (bytes(128) + b"DICM\2\0\0\0UL", "DICOM", "pydicom"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF", "pillow"),
+    ],
+)
+def test_formats_of_other_packages_are_named_with_or_without_them(
+    data: bytes, name: str, package: str, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(ImageError, match=name):
+        decode_gray(data)  # it breaks off
+    monkeypatch.setattr("irisstn.optional_formats.find_spec", lambda module: None)
+    refused(data, f"the file is {name}", "pip install ", package, "save the picture as PNG")
+
+
+@pytest.mark.skipif(".avif" not in SUFFIXES, reason="Pillow was built without AVIF")
+def test_avif_is_read_upright_on_black_and_within_the_limit():
+    picture = Image.fromarray(np.dstack([SMOOTH] * 3))
+    data = saved(picture, "AVIF", quality=95)
+    assert np.abs(decode_gray(data).astype(int) - SMOOTH).max() <= 6
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    turned = decode_gray(saved(picture, "AVIF", quality=95, exif=exif))
+    assert np.abs(turned.astype(int) - np.rot90(SMOOTH, -1)).max() <= 6
+    half = np.full(SMOOTH.shape, 255, np.uint8)
+    half[:, :32] = 0
+    clear = decode_gray(saved(Image.fromarray(np.dstack([SMOOTH] * 3 + [half])), "AVIF", quality=95))
+    assert clear[:, :30].max() == 0 and np.abs(clear[:, 34:].astype(int) - SMOOTH[:, 34:]).max() <= 6
+    with pytest.raises(ImageError, match="over the limit"):
+        decode_gray(data, max_pixels=SMOOTH.size - 1)
+    with pytest.raises(ImageError, match="AVIF file cannot be decoded"):
+        decode_gray(data[: len(data) // 2])
+
+
+def test_heic_is_read_where_its_plugin_is_there():
+    heif = pytest.importorskip("pillow_heif")
+    content = io.BytesIO()
+    heif.from_pillow(Image.fromarray(np.dstack([SMOOTH] * 3))).save(content, quality=95)
+    assert np.abs(decode_gray(content.getvalue()).astype(int) - SMOOTH).max() <= 8
+
+
+@pytest.mark.parametrize("space", ["MONOCHROME2", "MONOCHROME1"])
+def test_dicom_is_read_by_its_bits_stored(space: str):
+    pydicom = pytest.importorskip("pydicom")
+    levels = SMOOTH.astype(np.uint16) * 16 + 15
+    file = pydicom.dataset.FileDataset("x.dcm", {}, preamble=bytes(128), file_meta=pydicom.dataset.FileMetaDataset())
+    file.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    file.file_meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    file.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid(entropy_srcs=["x"])
+    file.Rows, file.Columns = levels.shape
+    file.SamplesPerPixel, file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 1, 16, 12, 11, 0
+    file.PhotometricInterpretation, file.PixelData = space, levels.tobytes()
+    content = io.BytesIO()
+    pydicom.dcmwrite(content, file, enforce_file_format=True)
+    expected = 255 - SMOOTH if space == "MONOCHROME1" else SMOOTH
+    assert np.abs(decode_gray(content.getvalue()).astype(int) - expected).max() <= 1
+    with pytest.raises(ImageError, match="over the limit"):
+        decode_gray(content.getvalue(), max_pixels=100)
 
 
 def test_fields_that_are_stated_twice_are_refused():

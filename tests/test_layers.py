@@ -9,25 +9,26 @@ from slow_tests import SLOW
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "files", "geometry", "weights", "processes"},
-    {"config", "results", "progress"},
+    {"config", "config_fields", "results", "progress", "extras"},
     {"gray_levels", "image_headers"},
     {"image_decoding"},
+    {"optional_formats"},
     {"images"},
-    {"datasets", "segmentation", "stn", "weights_file"},
+    {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
     {"normalization", "quality", "strip_conventions"},
-    {"iris_code", "storage"},
+    {"iris_code", "storage", "capture_warnings"},
     {"outputs", "rectification", "recognition"},
-    {"evaluation", "synthetic", "visualization"},
+    {"evaluation", "networks", "synthetic", "visualization"},
     {"report"},
-    {"batch", "training"},
+    {"batch", "pipeline", "training"},
     {"doctor"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Parts that may import torch when they are imported; those in LAZY import it inside the functions that need it.
-NETWORKS = {"stn", "weights_file", "rectification", "recognition", "visualization", "training", "doctor"}
-LAZY = {"batch", "report", "cli"}
+NETWORKS = {"stn", "weights_file", "rectification", "recognition", "visualization", "training"}
+LAZY = {"batch", "report", "cli", "doctor", "onnx_files"}
 TORCH = {"torch", "torchvision", "lightning", "pytorch_metric_learning"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

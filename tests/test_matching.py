@@ -304,7 +304,7 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = command("evaluate", rectified, "-o", tmp_path / "e")
     assert done.exit_code == 2
-    assert "pip install 'irisstn[report]'" in done.output
+    assert 'pip install "irisstn[report]"' in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not (tmp_path / "e").exists()
 

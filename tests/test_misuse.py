@@ -27,8 +27,8 @@ from irisstn.training.data.rendered_eyes import RenderedConfig
     ("words", "message"),
     [
         (["segment", "EYES", "-o", "OUT", "--limit", "nan"], "nan is no number"),
-        (["segment", "EYES", "-o", "OUT", "--set", f"max_pixels=0x{'f' * 5000}"], "a number of thousands of digits"),
-        (["segment", "EYES", "-o", "OUT", "--set", f"size=0x{'f' * 5000}"], "a number of thousands of digits"),
+        (["segment", "EYES", "-o", "OUT", "--set", f"max_pixels=0x{'f' * 5000}"], "a number of 5002 characters"),
+        (["segment", "EYES", "-o", "OUT", "--set", f"size=0x{'f' * 5000}"], "a number of 5002 characters"),
         (["segment", "EYES", "-o", "/dev/null"], "cannot be made"),
         (["synth", "-o", "/dev/null/x", "--subjects", "1"], "cannot be made"),
         (["synth", "-o", "OUT", "--camera", "nope"], "cameras must be among"),
@@ -52,7 +52,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(RectifyJob, "start", start)
     inputs(tmp_path / "eyes", 1)
     done = CliRunner().invoke(cli, ["rectify", str(tmp_path / "eyes"), "-o", str(tmp_path / "out")])
-    assert (done.exit_code, done.output) == (2, "Error: torch is not installed: pip install torch\n")
+    assert (done.exit_code, done.output) == (2, 'Error: torch is not installed: pip install "irisstn[torch]"\n')
 
 
 def test_an_unknown_camera_of_a_training():

@@ -2,6 +2,7 @@
 """Output folders: records, settings, reading back, and the error rates of the strips."""
 
 import json
+import pickle
 from pathlib import Path
 
 import cv2
@@ -207,9 +208,12 @@ def test_files_that_a_record_names_are_read_within_limits(out: Path) -> None:
     np.save(out / "text.npy", np.array(["a", "b"]))
     np.save(out / "huge.npy", np.full(8, 1e300))
     np.save(out / "nan.npy", np.full(8, np.nan))
-    for name in ("liar", "text", "huge", "nan"):
-        with pytest.raises(DatasetError, match=f"{name}.npy (is missing or damaged|holds no embedding)"):
+    np.save(out / "zero.npy", np.zeros(8))
+    (out / "pickle.npy").write_bytes(pickle.dumps([1.0]))
+    for name in ("liar", "text", "huge", "nan", "zero", "pickle"):
+        with pytest.raises(DatasetError, match=f"{name}.npy (is missing or damaged|holds no embedding)") as error:
             read_embedding(out, {"path": "a", "embedding": f"{name}.npy"})
+        assert "allow_pickle" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from irisstn.batch.jobs.embed import gather_embeddings
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
 from irisstn.evaluation import Templates, read_scores, read_templates, write_scores
+from irisstn.outputs import read_embeddings
 from irisstn.outputs.folder import EMBEDDINGS, REPORT, open_output_folder
 from irisstn.outputs.manifest import manifest_digest
 from irisstn.report.evaluation import read_runs, write_evaluation
 from irisstn.storage import locked
-from irisstn.synthetic import write_eyes
+from irisstn.synthetic import read_truth, write_eyes
 
 
 def embedded(out: Path, eyes: int = 4, seed: int = 0) -> Path:
@@ -130,3 +132,46 @@ def test_templates_tell_what_they_were_read_from(tmp_path: Path):
     assert read_templates(embedded(tmp_path)).source_sha256 == manifest_digest(tmp_path)
     made = Templates(("a",), (Label("1"),), {}, embeddings=np.ones((1, 2), np.float32))
     assert made.source_sha256 == ""
+
+
+def test_embeddings_of_an_earlier_content_are_refused(tmp_path: Path):
+    gather_embeddings(embedded(tmp_path))
+    names, embeddings = read_embeddings(tmp_path)
+    assert len(names) == 12 and embeddings.shape == (12, 16) and names[0] == "000/L/000L0.png"
+    np.testing.assert_array_equal(embeddings[4], np.load(tmp_path / "embeddings/1-1.npy"))
+    whole = (tmp_path / EMBEDDINGS).read_bytes()
+    embedded(tmp_path, seed=1)
+    with pytest.raises(DatasetError, match=r"npz was made from an earlier content of its folder: run `irisstn embed`"):
+        read_embeddings(tmp_path)
+    for damaged in (whole[:100], b"", None):
+        (tmp_path / EMBEDDINGS).unlink()
+        if damaged is not None:
+            (tmp_path / EMBEDDINGS).write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"npz is missing or damaged: run `irisstn embed` again"):
+            read_embeddings(tmp_path)
+
+
+def test_ground_truth_of_other_pictures_is_refused(tmp_path: Path):
+    eyes = write_eyes(tmp_path, subjects=1, captures=1, seed=1, cameras=["small-320x240"])
+    records = read_truth(tmp_path)
+    assert [record["path"] for record in records] == ["001/L/001L01.png", "001/R/001R01.png"]
+    shutil.copy(eyes / "001/L/001L01.png", eyes / "001/R/001R01.png")
+    with pytest.raises(DatasetError, match=r"001R01\.png is not the picture that .*truth\.jsonl was written for"):
+        read_truth(tmp_path)
+    (tmp_path / "truth/truth.jsonl").write_text('{"path": "../x.png", "sha256": ""}')
+    with pytest.raises(DatasetError, match="leads out of its folder"):
+        read_truth(tmp_path)
+    (tmp_path / "truth/truth.jsonl").unlink()
+    with pytest.raises(DatasetError, match="missing or damaged: run `irisstn synth` again"):
+        read_truth(tmp_path)
+
+
+def test_a_record_that_names_no_file_is_named(tmp_path: Path):
+    embedded(tmp_path)
+    with (tmp_path / "manifest.jsonl").open("a") as manifest:
+        manifest.write(json.dumps({"path": "x.png", "status": "ok", "embedding": [[5] * 900] * 900}) + "\n")
+    with pytest.raises(
+        DatasetError, match=r"manifest\.jsonl: embedding of the record of x\.png: .* is no file name"
+    ) as error:
+        read_templates(tmp_path)
+    assert len(str(error.value)) < 600

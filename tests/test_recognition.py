@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from irisstn.errors import WeightsError
 from irisstn.recognition import IrisCode, StripNet, StripNetConfig, distance, distances, encode
+from irisstn.recognition.config import MetricLossConfig
 from irisstn.recognition.local_texture import standardize
-from irisstn.recognition.losses import Decorrelation, MetricLossConfig, metric_loss
+from irisstn.recognition.losses import Decorrelation, metric_loss
 from irisstn.results import Strip
 
 SMALL = StripNetConfig(widths=(8, 8, 8, 8), channels=4)

@@ -12,7 +12,7 @@ import torch
 from builders import rendered_eye
 from click.testing import CliRunner
 
-from irisstn import OutputError, Rectifier, RectifierConfig, batch_of_eyes
+from irisstn import MissingExtraError, Rectifier, RectifierConfig, batch_of_eyes, extras
 from irisstn.cli import cli
 from irisstn.normalization import normalize
 from irisstn.rectification import onnx_export as export
@@ -117,18 +117,18 @@ def test_it_says_what_it_is_and_nothing_of_this_machine(written: Path) -> None:
     assert [path.name for path in written.parent.iterdir()] == ["rectifier.onnx"]
 
 
-def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "MOST_APART", -1.0)
-    rectifier = Rectifier(RectifierConfig(transform="translation", width=8)).train()
+def test_what_differs_is_not_written(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_traced", lambda *_: onnx.load(written))
+    rectifier = Rectifier.load().with_roll("auto", 4 * PRIOR_DEG).train()  # the file has another prior
     with pytest.raises(RuntimeError, match="something else than PyTorch"):
-        export.export_rectifier(rectifier, tmp_path / "rectifier.onnx", size=(8, 33))
+        export.export_rectifier(rectifier, tmp_path / "rectifier.onnx", size=SIZE)
     assert not list(tmp_path.iterdir())
     assert rectifier.training  # it was left as it was
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxruntime" else object())
-    with pytest.raises(OutputError, match=r"needs onnxruntime: pip install 'irisstn\[onnx\]'"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    with pytest.raises(MissingExtraError, match=r'needs onnxruntime: pip install "irisstn\[export\]"'):
         export.export_rectifier(Rectifier.load(), tmp_path / "rectifier.onnx")
 
 

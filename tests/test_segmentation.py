@@ -11,7 +11,7 @@ from builders import rendered_eye
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Eyelid, Gray
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Gray
 from irisstn.images import to_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
@@ -141,6 +141,30 @@ def test_usable_is_a_part_of_the_iris_without_eyelashes() -> None:
     assert len(fractions) == CAPTURES
     assert len(left_out) >= CAPTURES // 2
     assert np.median(left_out) > 0.4
+
+
+def test_shadows_are_not_usable_beside_an_eyelid_and_dark_spots_of_the_iris_are() -> None:
+    image, _ = eye_of("ring-320x280", 0)
+    plain = segment(image)
+    assert plain.upper_lid is not None
+    rows, columns = np.nonzero(plain.usable)
+    level = float(np.median(image[plain.usable]))
+
+    def darkened(x: float, y: float, radius: float) -> tuple[Segmentation, Bool]:
+        spot = np.zeros(image.shape, np.uint8)
+        cv2.circle(spot, (round(x), round(y)), round(radius), 1, -1)
+        inside = spot.astype(bool) & plain.iris_mask
+        return segment(np.where(inside, np.uint8(0.3 * level), image)), inside
+
+    radius = plain.limbus.mean_radius
+    side = plain.limbus.x + 0.6 * radius
+    top = rows[np.abs(columns - side) < 1].min()
+    beside, shadow = darkened(side, top, 0.12 * radius)
+    assert shadow.sum() > 100
+    assert (beside.usable & shadow).sum() < 0.2 * shadow.sum()
+    amid, spot = darkened(side, plain.limbus.y, 0.06 * radius)
+    assert spot.sum() > 50
+    assert (amid.usable & spot).sum() > 0.8 * spot.sum()
 
 
 def _text() -> Gray:

@@ -17,12 +17,19 @@ from irisstn.training.segmenter.onnx_weights import load_folded_weights
 from irisstn.training.segmenter.scenes import Scene, render_scene, render_scenes
 from irisstn.training.segmenter.train import export, part_map_loss
 
-TINY = SegmenterConfig(scenes=6, steps=4, batch_size=4, checkpoint_steps=2, bfloat16=False)
-
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
     return [render_scene(3, number) for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> SegmenterConfig:
+    """A short training; its scenes, those of `scenes`, are rendered once."""
+    folder = tmp_path_factory.mktemp("scenes")
+    return SegmenterConfig(
+        seed=3, scenes=6, scenes_folder=folder, steps=4, batch_size=4, checkpoint_steps=2, bfloat16=False
+    )
 
 
 def test_scenes_are_the_same_from_other_processes_and_from_files(scenes: list[Scene], tmp_path: Path) -> None:
@@ -111,8 +118,8 @@ def test_part_maps_have_the_size_of_the_picture() -> None:
     assert PartMapNet()(torch.zeros(2, 1, *SIZE)).shape == (2, 4, *SIZE)
 
 
-def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Path) -> None:
-    whole = train_segmenter(tmp_path / "whole", TINY)
+def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Path, tiny: SegmenterConfig) -> None:
+    whole = train_segmenter(tmp_path / "whole", tiny)
     network = cv2.dnn.readNetFromONNX(str(whole))
     network.setInput(np.zeros((1, 1, *SIZE), np.float32))
     assert network.forward().shape == (1, 4, *SIZE)
@@ -125,9 +132,9 @@ def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Pat
             raise Killed
 
     with pytest.raises(Killed):
-        train_segmenter(tmp_path / "killed", TINY, progress=kill)
+        train_segmenter(tmp_path / "killed", tiny, progress=kill)
     assert not (tmp_path / "killed" / "segmenter.onnx").exists()
-    assert train_segmenter(tmp_path / "killed", TINY).read_bytes() == whole.read_bytes()
+    assert train_segmenter(tmp_path / "killed", tiny).read_bytes() == whole.read_bytes()
 
 
 def test_a_training_may_start_from_an_exported_network(tmp_path: Path, scenes: list[Scene]) -> None:
@@ -149,10 +156,10 @@ def test_a_training_may_start_from_an_exported_network(tmp_path: Path, scenes: l
         load_folded_weights(network, tmp_path / "none.onnx", pictures)
 
 
-def test_the_occlusion_may_be_trained_alone(tmp_path: Path, scenes: list[Scene]) -> None:
+def test_the_occlusion_may_be_trained_alone(tmp_path: Path, scenes: list[Scene], tiny: SegmenterConfig) -> None:
     file = export(PartMapNet(), tmp_path / "earlier.onnx")
     settings = {"start": file, "occlusion_only": True, "learning_rate": 0.05}
-    trained = train_segmenter(tmp_path / "run", TINY.model_copy(update=settings))
+    trained = train_segmenter(tmp_path / "run", tiny.model_copy(update=settings))
     before, after = (read_network(path) for path in (file, trained))
     picture = draw_batch(scenes, 1, np.random.default_rng(6))[0]
     maps = []
@@ -163,7 +170,7 @@ def test_the_occlusion_may_be_trained_alone(tmp_path: Path, scenes: list[Scene])
     assert np.abs(maps[0][:, 3] - maps[1][:, 3]).max() > 0.01
 
 
-def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
+def test_a_run_with_other_settings_is_refused(tmp_path: Path, tiny: SegmenterConfig) -> None:
     (tmp_path / "config.yaml").write_text("seed: 5\n")
-    with pytest.raises(OutputError, match=r"seed 5 \(now 0\)"):
-        train_segmenter(tmp_path, TINY)
+    with pytest.raises(OutputError, match=r"seed 5 \(now 3\)"):
+        train_segmenter(tmp_path, tiny)

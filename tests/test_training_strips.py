@@ -16,12 +16,12 @@ from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import (
-    AugmentationConfig,
     augmentation,
     combine_masks,
     mirrored,
     strip_augmentation,
 )
+from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.batches import BatchDataset, Eyes, make_batch
 from irisstn.training.data.boundary_errors import (
     NO_ERRORS,

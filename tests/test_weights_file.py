@@ -60,6 +60,7 @@ def test_files_that_are_no_weights_are_named(tmp_path):
         "large header": save(state, {"irisstn": json.dumps({"kind": "toy-1", "config": {"x": "y" * 70_000}})}),
         "another kind": save(state, header_of(kind="other-1", config={})),
         "no config": save(state, header_of(kind="toy-1")),
+        "its config is no mapping": save(state, header_of(kind="toy-1", config=[1])),
     }
     for name, data in cases.items():
         path = tmp_path / "w.safetensors"
@@ -67,6 +68,7 @@ def test_files_that_are_no_weights_are_named(tmp_path):
         with pytest.raises(WeightsError) as caught:
             read_weights(path, "toy-1")
         assert str(path) in caught.value.reason and "\n" not in str(caught.value), name
+        assert "'toy-1', not 'toy-1'" not in caught.value.reason, name
 
 
 def test_missing_files_folders_and_giants_are_named(tmp_path):

@@ -13,8 +13,9 @@ from training_settings import TOY, toy
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
 from irisstn.recognition import Calibration, StripNet, StripNetConfig
+from irisstn.recognition.config import WhiteningConfig, WhiteningFitConfig
 from irisstn.recognition.network import join
-from irisstn.recognition.whitening import WhiteningConfig, WhiteningFitConfig, effective_dimensions, whitening_of
+from irisstn.recognition.whitening import effective_dimensions, whitening_of
 from irisstn.training import train
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.rendered_eyes import RenderedConfig, RenderedEyes

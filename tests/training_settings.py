@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from irisstn.training import TrainConfig
-from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.augmentation_config import AugmentationConfig
 
 NO_AUGMENTATION = AugmentationConfig(
     blur=0, noise=0, brightness_contrast=0, unmasked_spots=0, masked_gaps=0, uneven_light=0, surroundings_hidden=0

@@ -16,7 +16,8 @@ import cv2
 
 from irisstn.batch.jobs.job import Job
 from irisstn.batch.task import Outcome, Task, has_results, remove_outputs, run_task
-from irisstn.errors import IrisError
+from irisstn.errors import IrisError, MissingExtraError
+from irisstn.extras import missing_package
 from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent
 from irisstn.storage.local import Storage
@@ -249,6 +250,6 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
     except IrisError as error:
         connection.send(error)
     except ModuleNotFoundError as error:
-        connection.send(IrisError(f"{error.name} is not installed: pip install {error.name}"))
+        connection.send(MissingExtraError(missing_package(error)))
     except (EOFError, OSError):
         return

@@ -158,7 +158,7 @@ def _row(outcome: Outcome) -> Rows:
 def _outcome(data: bytes) -> Outcome:
     """The outcome in a row of Ray."""
     fields = json.loads(data)
-    return Outcome(fields["name"], tuple(fields["records"]), fields["fatal"], fields["unread"])
+    return Outcome(fields["name"], tuple(fields["records"]), fields["fatal"], fields["unread"], fields["earlier"])
 
 
 @contextmanager
@@ -168,10 +168,8 @@ def _connected(cluster: Cluster) -> Iterator[int]:
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # messages about the actors that Ray Data itself starts and ends
     os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's 15, workers hardly run on a busy machine
-    try:
-        import ray.data  # noqa: PLC0415
-    except ImportError:
-        raise DatasetError("--engine ray needs Ray: pip install 'irisstn[ray]'") from None
+    import ray.data  # noqa: PLC0415
+
     here = cluster.address is None
     try:
         _require_reachable(cluster.address)

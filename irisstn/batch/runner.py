@@ -16,10 +16,11 @@ from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signa
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
+from irisstn.extras import require_extra
 from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
-from irisstn.outputs.records import Json
+from irisstn.outputs.records import Json, texts_of
 from irisstn.outputs.settings import record_digest
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
@@ -49,6 +50,9 @@ class Summary:
         Number of files in the sources that are no inputs, by their suffix, as `irisstn.datasets.find_images` counts.
     note : str or None
         What was found damaged in the output folder and made anew.
+    warnings, outside_recommended : Counter of str
+        How many pictures have each warning, and each measure outside the range that ISO/IEC 29794-6 recommends; those
+        that were skipped are among them.
     """
 
     out: Path | str
@@ -61,6 +65,8 @@ class Summary:
     stopped_by: int | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
     note: str | None = None
+    warnings: Counter[str] = field(default_factory=Counter)
+    outside_recommended: Counter[str] = field(default_factory=Counter)
 
     @property
     def rate(self) -> float:
@@ -86,6 +92,8 @@ class Summary:
             "stopped_by": self.stopped_by,
             "passed_over": dict(self.passed_over),
             "note": self.note,
+            "warnings": dict(self.warnings),
+            "outside_recommended": dict(self.outside_recommended),
         }
 
     def add(self, outcome: Outcome) -> None:
@@ -98,6 +106,10 @@ class Summary:
             self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else "other"] += 1
         else:
             self.done += 1
+        record = outcome.records[-1] if outcome.records else outcome.earlier
+        if record is not None:
+            self.warnings.update(texts_of(record, "warnings"))
+            self.outside_recommended.update(texts_of(record, "outside_recommended"))
 
 
 def run_batch(
@@ -163,9 +175,13 @@ def run_batch(
         `out` is in use, was made with other settings (without `overwrite`), or cannot be written to.
     IrisError
         The job cannot start, or the cluster cannot be reached.
+    MissingExtraError
+        Ray is not installed.
     """
     if workers < 1 or not limit_s > 0:
         raise ValueError(f"at least one worker and a limit above 0 are needed, got {workers} and {limit_s}")
+    if cluster is not None:
+        require_extra("ray", "--engine ray")
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()

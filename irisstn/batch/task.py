@@ -66,12 +66,15 @@ class Outcome:
         Why the run must end, such as a full disk.
     unread : str or None
         Why the input could not be read, where an earlier run has succeeded: its record and files are kept.
+    earlier : Record or None
+        The record of an earlier run, where its outputs are still valid.
     """
 
     name: str
     records: tuple[Record, ...] = ()
     fatal: str | None = None
     unread: str | None = None
+    earlier: Record | None = None
 
     @property
     def failure(self) -> str | None:
@@ -109,7 +112,7 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
         source = _read_input(task)
         record |= _digests(source)
         if task.earlier is not None and _is_valid(task.earlier, record, storage):
-            return Outcome(task.name)
+            return Outcome(task.name, earlier=task.earlier)
     except (ImageError, OSError) as error:  # nothing is known of the input, so the results that it has are kept
         if has_results(task):
             return Outcome(task.name, unread=str(error))

@@ -4,9 +4,12 @@ Each command imports what it needs when it is called, so that `irisstn --help` i
 
 folders       segment, rectify, embed: process a folder of pictures
 evaluation    match, evaluate: compare irises and measure recognition
+two_pictures  what match prints for two pictures
+search        search: find eyes in a gallery
 training      train
 export        export: the rectifier as ONNX
 synthetic     synth: rendered eyes
+settings      settings: what can be set
 doctor        doctor: versions and a self-test
 options       options that several commands have
 messages      error messages and exit codes
@@ -22,6 +25,8 @@ from irisstn.cli.doctor import doctor
 from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
+from irisstn.cli.search import search
+from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
 from irisstn.cli.training import train
 
@@ -34,7 +39,7 @@ def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
 
 
-for command in (segment, rectify, embed, match, evaluate, synth, train, export, doctor):
+for command in (segment, rectify, embed, match, search, evaluate, synth, train, export, settings, doctor):
     cli.add_command(command)
 
 

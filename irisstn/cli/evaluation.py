@@ -10,7 +10,16 @@ from typing import Literal
 import click
 
 from irisstn.cli.messages import Misuse, report_errors
-from irisstn.cli.options import OptionWithDefaultInCode, by_option, labels_option, name_of, quiet_option, resamples
+from irisstn.cli.options import (
+    OptionWithDefaultInCode,
+    by_option,
+    labels_option,
+    model_option,
+    name_of,
+    quiet_option,
+    resamples,
+)
+from irisstn.cli.two_pictures import match_pictures
 
 MAX_SHIFT = 128  # columns: half a turn
 
@@ -23,13 +32,13 @@ MAX_SHIFT = 128  # columns: half a turn
 @click.option(
     "--shifts",
     metavar="N",
-    default=0,
-    show_default=True,
     type=click.IntRange(0, MAX_SHIFT),
-    help="Shift codes by up to N columns.",
+    help="Shift codes by up to N columns.  [default: 0; 16 for two pictures]",
 )
 @click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
 @labels_option
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @quiet_option
 def match(
     *,
@@ -37,20 +46,28 @@ def match(
     columns: Path | None,
     out: Path | None,
     by: Literal["code", "embedding"] | None,
-    shifts: int,
+    shifts: int | None,
     pairs: bool,
     labels: Path | None,
+    model: Path | None,
+    as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare irises: all pairs within the output folder A, or each iris of A with each of B.
+    """Compare irises: two pictures; all pairs within the output folder A; or each iris of A with each of B.
 
-    A and B are output folders of `irisstn embed` (compared by the cosine of embeddings), or of `irisstn segment` and
-    `rectify` (compared by iris codes: the masked Hamming distance, the smallest over all shifts). Writes
+    Two pictures A and B are segmented, rectified and embedded. Printed are the similarity (the cosine of the
+    embeddings), the thresholds whose false match rates are 1e-3 and 1e-6, the false match rate at this similarity, the
+    likelihood ratio, and a decision: "match" from the first threshold on; a pair of low quality is "undecided" below
+    the second one. Exit code: 0 match, 4 no match, 5 undecided, 2 misuse or a picture that shows no iris, 1 crash.
+
+    Otherwise A and B are output folders of `irisstn embed` (compared by the cosine of embeddings), or of `irisstn
+    segment` and `rectify` (compared by iris codes: the masked Hamming distance, the smallest over all shifts). Writes
     OUT/scores.npy, rows.csv and columns.csv; a smaller score means more similar irises. The memory used does not depend
     on the number of pairs.
 
     \b
     Examples:
+      irisstn match a.png b.png
       irisstn match eyes-embedded
       irisstn match eyes-rectified --shifts 16 --pairs
       irisstn match probes gallery -o scores
@@ -59,6 +76,15 @@ def match(
     from irisstn.evaluation import read_templates, write_scores
     from irisstn.progress import ProgressBar
 
+    if rows.is_file() or (columns is not None and columns.is_file()):
+        if columns is None or not (rows.is_file() and columns.is_file()):
+            raise Misuse("to compare pictures, give two picture files; to compare folders, two output folders")
+        if out is not None or pairs or labels is not None:
+            raise Misuse("--out, --pairs and --labels are for output folders, not for two pictures")
+        match_pictures(rows, columns, by=by, shifts=shifts, model=model, as_json=as_json)
+        return
+    if model is not None:
+        raise Misuse("--model is for two pictures: the embeddings of output folders are made already")
     with report_errors():
         known = read_labels(labels) if labels is not None else None
         left = read_templates(rows, by, known)
@@ -72,8 +98,10 @@ def match(
         about = {"a": _seen_from(folder, rows), "b": _seen_from(folder, columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
         with ProgressBar("match", total, shown=not quiet and sys.stderr.isatty()) as bar:
-            write_scores(left, right, folder, max_shift=shifts, pairs=pairs, about=about, progress=bar.advance)
-    if not quiet:
+            write_scores(left, right, folder, max_shift=shifts or 0, pairs=pairs, about=about, progress=bar.advance)
+    if as_json:
+        click.echo(json.dumps({"scores": total, "kind": left.kind, "out": str(folder)}))
+    elif not quiet:
         click.echo(f"{total:,} scores of {left.kind}s in {folder}")
 
 
@@ -120,7 +148,7 @@ def evaluate(
     """Measure recognition: error rates with confidence intervals, DET curves, histograms, and a page with all runs.
 
     OUT: output folders of `irisstn segment`, `rectify`, `embed` or `match`. The others are compared with the first one:
-    the page shows the pairs and the pictures that gained and lost most. Needs pip install 'irisstn[report]'.
+    the page shows the pairs and the pictures that gained and lost most. Needs pip install "irisstn[report]".
 
     \b
     Examples:

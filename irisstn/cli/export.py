@@ -1,4 +1,4 @@
-"""The command that writes the rectifier as ONNX: export."""
+"""The command that writes a network as ONNX: export."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_option
 @click.option(
-    "-o", "--out", default="rectifier.onnx", show_default=True, type=click.Path(path_type=Path), help="File to write."
+    "--what",
+    type=click.Choice(["rectifier", "recognizer"]),
+    default="rectifier",
+    show_default=True,
+    help="Which network.",
 )
+@model_option
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.  [default: WHAT.onnx]")
 @click.option(
     "--size", "sizes", metavar="RxC", multiple=True, help="Rows x columns of the strips, like 64x512; may be repeated."
 )
@@ -27,50 +32,87 @@ if TYPE_CHECKING:
 @quiet_option
 def export(
     *,
+    what: str,
     model: Path | None,
-    out: Path,
+    out: Path | None,
     sizes: tuple[str, ...],
     roll: RollMode | None,
     roll_prior: float | None,
     quiet: bool,
 ) -> None:
-    """Write the rectifier as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
+    """Write a network as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
 
-    Its inputs are strips and their masks, in batches of any size, and, where they are known, what surrounds each ring,
-    the eyelids and the size of the pupil; the roll is corrected where eyelids are given. Its outputs are rectified
-    strips, their masks, the sampling grids, the parameters of the transform and how sure the roll is. Several sizes
-    give several files, OUT-64x512.onnx and so on. Without --model the rectifier that irisstn ships is written. Needs
-    pip install 'irisstn[onnx]'.
+    The files are those that `irisstn rectify` and `irisstn embed` take as --model with --runtime onnx; the shipped
+    networks need no export. Without --model a network that irisstn ships is written. Needs
+    pip install "irisstn[export]".
+
+    The rectifier's inputs are strips and their masks, in batches of any size, and, where they are known, what surrounds
+    each ring, the eyelids and the size of the pupil; the roll is corrected where eyelids are given. Its outputs are
+    rectified strips, their masks, the sampling grids, the parameters of the transform and how sure the roll is. Several
+    sizes give several files, OUT-64x512.onnx and so on. The recognizer's inputs are rectified strips of its own size
+    and their masks, its output is their embeddings.
 
     \b
     Examples:
       irisstn export
-      irisstn export --model runs/mine -o mine.onnx --size 32x256
+      irisstn export --model runs/mine -o runs/mine/rectifier.onnx --size 32x256
       irisstn export --size 64x512 --size 32x256 --roll-prior 2
+      irisstn export --what recognizer --model runs/mine -o runs/mine/recognizer.onnx
     """
+    from irisstn.extras import require_extra
+
+    with report_errors():
+        require_extra("export", "irisstn export")
+        file = out or Path(f"{what}.onnx")
+        if what == "recognizer":
+            if sizes or roll is not None or roll_prior is not None:
+                raise Misuse("--size, --roll and --roll-prior are for the rectifier")
+            lines = [_recognizer(model, file)]
+        else:
+            lines = _rectifier(model, file, sizes, roll or "auto", roll_prior)
+    if not quiet:
+        for line in lines:
+            click.echo(line)
+
+
+def _recognizer(model: Path | None, file: Path) -> str:
+    """Write the recognition network; returns a line about it."""
+    from irisstn.recognition import StripNet
+    from irisstn.recognition.onnx_export import export_recognizer
+
+    network = StripNet.load(model)
+    difference = export_recognizer(network, file)
+    rows, columns = network.config.size
+    return f"{file}: strips of {rows}x{columns}; {_comparison(difference)}"
+
+
+def _rectifier(
+    model: Path | None, out: Path, sizes: tuple[str, ...], roll: RollMode, roll_prior: float | None
+) -> list[str]:
+    """Write the rectifier for each size; returns a line about each file."""
     from pydantic import TypeAdapter, ValidationError
 
     from irisstn.config import Size
     from irisstn.normalization import DEFAULT_SIZE
 
-    with report_errors():
-        try:
-            wanted = [TypeAdapter(Size).validate_python(size) for size in sizes] or [DEFAULT_SIZE]
-        except ValidationError:
-            raise Misuse(
-                f"--size must be rows x columns of 1 to 4096 each, like 64x512, not {', '.join(sizes)}"
-            ) from None
-        from irisstn.rectification.onnx_export import export_rectifier
-        from irisstn.rectification.rectifier import Rectifier
+    try:
+        wanted = [TypeAdapter(Size).validate_python(size) for size in sizes] or [DEFAULT_SIZE]
+    except ValidationError:
+        raise Misuse(f"--size must be rows x columns of 1 to 4096 each, like 64x512, not {', '.join(sizes)}") from None
+    from irisstn.rectification.onnx_export import export_rectifier
+    from irisstn.rectification.rectifier import Rectifier
 
-        try:
-            rectifier = Rectifier.load(model).with_roll(roll or "auto", roll_prior)
-        except ValueError as error:
-            raise Misuse(str(error)) from None
-        for rows, columns in wanted:
-            file = out if len(wanted) == 1 else out.with_name(f"{out.stem}-{rows}x{columns}{out.suffix}")
-            difference = export_rectifier(rectifier, file, size=(rows, columns))
-            if not quiet:
-                click.echo(
-                    f"{file}: strips of {rows}x{columns}; ONNX Runtime differs from PyTorch by at most {difference:.1g}"
-                )
+    try:
+        rectifier = Rectifier.load(model).with_roll(roll, roll_prior)
+    except ValueError as error:
+        raise Misuse(str(error)) from None
+    lines = []
+    for rows, columns in wanted:
+        file = out if len(wanted) == 1 else out.with_name(f"{out.stem}-{rows}x{columns}{out.suffix}")
+        difference = export_rectifier(rectifier, file, size=(rows, columns))
+        lines.append(f"{file}: strips of {rows}x{columns}; {_comparison(difference)}")
+    return lines
+
+
+def _comparison(difference: float) -> str:
+    return f"ONNX Runtime differs from PyTorch by at most {difference:.1g}"

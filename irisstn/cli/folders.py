@@ -21,6 +21,7 @@ from irisstn.cli.options import (
     overrides_of,
     roll_option,
     roll_prior_option,
+    runtime_option,
     strip_command,
     strip_layout,
 )
@@ -72,6 +73,7 @@ def segment(
 @strip_layout
 @roll_option
 @roll_prior_option
+@runtime_option
 @click.option("--augment", metavar="K", type=click.IntRange(0), help="Also write K variants of each strip.")
 @click.option("--side-by-side", is_flag=True, help="Also draw input, with the sampled area outlined, and output.")
 def rectify(
@@ -92,6 +94,7 @@ def rectify(
     side_by_side: bool,
     roll: str | None,
     roll_prior: float | None,
+    runtime: str | None,
 ) -> None:
     """Rectify irises: from photographs, masked iris rings or strips to rectified strips.
 
@@ -105,6 +108,7 @@ def rectify(
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
       irisstn rectify ./eyes -o out --side-by-side      # pictures in OUT/side_by_side
       irisstn rectify ./handheld --roll-prior 2         # heads are tilted more than usual
+      irisstn rectify ./eyes --runtime onnx             # without torch
       irisstn rectify ./strips --input strip --size 32x256
       irisstn rectify ./normalized --convention osiris --masks ./normalized_masks
     """
@@ -117,7 +121,7 @@ def rectify(
         layout = {"convention": convention, "columns": columns, "start": start, "mask_polarity": mask_polarity}
         if kind is None and (masks is not None or any(layout.values())):
             kind = "strip"
-        flags = overrides_of(size=size, input=kind, augment=augment, **pictures, **turn)
+        flags = overrides_of(size=size, input=kind, augment=augment, runtime=runtime, **pictures, **turn)
         flags += overrides_of(**{f"strips.{name}": value for name, value in layout.items()})
         settings = load_config(RectifyConfig, config, [*overrides, *flags])
         _run(RectifyJob.of(settings, model), run, masks=masks, layout=settings.strips.layout())
@@ -128,6 +132,7 @@ def rectify(
 @model_option
 @input_option
 @roll_option
+@runtime_option
 @click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
     *,
@@ -137,6 +142,7 @@ def embed(
     model: Path | None,
     kind: str | None,
     roll: str | None,
+    runtime: str | None,
     plain: bool,
 ) -> None:
     """Compute an embedding of each iris: some hundred numbers, similar for pictures of the same eye.
@@ -155,7 +161,7 @@ def embed(
     from irisstn.config import load_config
 
     with report_errors():
-        flags = overrides_of(input=kind, roll=roll, rectify=False if plain else None)
+        flags = overrides_of(input=kind, roll=roll, runtime=runtime, rectify=False if plain else None)
         job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
         _run(job, run)
 
@@ -228,7 +234,7 @@ def _without_roll(out: Path) -> int:
 
 
 def _print_summary(summary: Summary, page: Path | None) -> None:
-    """Print the numbers of a run, the reasons of its failures and what was passed over."""
+    """Print the numbers of a run, the reasons of its failures, warnings and what was passed over."""
     from irisstn.datasets import passed_over_text
 
     parts = [f"{summary.done} done", f"{summary.failed} failed"]
@@ -242,6 +248,11 @@ def _print_summary(summary: Summary, page: Path | None) -> None:
         click.echo(f"  {count} x {reason}")
     if len(summary.reasons) > 10:
         click.echo("  and other reasons")
+    for sentence, count in summary.warnings.most_common(10):
+        click.echo(f"Warning: {count} x {sentence}")
+    if summary.outside_recommended:
+        figures = [f"{name} {count}" for name, count in summary.outside_recommended.most_common()]
+        click.echo(f"Pictures outside the ranges that ISO/IEC 29794-6 recommends: {', '.join(figures)}")
     if summary.passed_over:
         click.echo(passed_over_text(summary.passed_over))
     click.echo(f"Results and records in {summary.out}" + (f"; open {page}" if page is not None else ""))

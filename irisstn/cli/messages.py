@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 
 from irisstn.errors import IrisError
+from irisstn.extras import missing_package
 
 CRASH, MISUSE, SOME_FAILED = 1, 2, 3
 
@@ -40,4 +41,4 @@ def report_errors() -> Iterator[None]:
     except IrisError as error:
         raise (Crash if error.stage in ("write", "process") else Misuse)(str(error)) from None
     except ModuleNotFoundError as error:
-        raise Misuse(f"{error.name} is not installed: pip install {error.name}") from None
+        raise Misuse(missing_package(error)) from None

@@ -76,6 +76,9 @@ roll_option = click.option(
 roll_prior_option = click.option(
     "--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto."
 )
+runtime_option = click.option(
+    "--runtime", type=click.Choice(["torch", "onnx"]), help="What runs the networks; onnx does without torch."
+)
 _LAYOUT_OPTIONS = (
     click.option(
         "--convention",
@@ -198,7 +201,9 @@ def folder_command(command: Command) -> Command:
             type=click.Choice(["auto", "0", "90", "180", "270"]),
             help="Degrees by which the pictures are turned clockwise.",
         ),
-        click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings."),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="YAML file of settings; `irisstn settings` lists them."
+        ),
         set_option,
         click.option("--overwrite", is_flag=True, help="Remove earlier outputs first."),
         click.option(

@@ -20,7 +20,11 @@ from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_o
     type=click.Path(path_type=Path),
     help="Folder of the run.  [default: runs/ and the name of the config]",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings, such as one of configs/.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="YAML file of settings, or the name of one that irisstn ships, such as `shipped`.",
+)
 @set_option
 @labels_option
 @click.option(
@@ -61,13 +65,15 @@ def train(
       irisstn train ./eyes --labels identities.csv
       irisstn train ./eyes -o runs/tuned --from shipped --set learning_rate=2e-4
       irisstn train ./eyes -o runs/tuned --from shipped --freeze recognizer
-      irisstn train --config configs/shipped.yaml
+      irisstn train --config shipped
       irisstn train ./eyes -o runs/mine --devices 2
     """
     from irisstn.config import load_config
+    from irisstn.extras import require_extra
     from irisstn.progress import StageProgress
 
     with report_errors():
+        require_extra("train", "irisstn train")
         from irisstn.training import TrainConfig
         from irisstn.training import train as train_run
 

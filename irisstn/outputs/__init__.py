@@ -1,15 +1,17 @@
 """What a run leaves on disk, and how it is read back: the only home of the file contract.
 
-    OUT/manifest.jsonl            one JSON object a line; of several lines with the same path the last one counts
-    OUT/strips/REL.png            8-bit gray strip        REL = the input's path below its source, suffix included
-    OUT/strip_masks/REL.png       255 = usable
-    OUT/masks/REL.png             image-sized: 255 = usable iris (no eyelids, eyelashes, specular reflections)
-    OUT/iris_masks/REL.png        image-sized: 255 = iris between the eyelids; eyelashes and reflections included
-    OUT/overlays/REL.jpg          with --overlays: the boundaries drawn on the picture
-    OUT/side_by_side/REL.jpg      with --side-by-side: input and output in one picture
-    OUT/embeddings/REL.npy        from `irisstn embed`
-    OUT/run.json                  version, settings, the weights' hash, counts
-    OUT/report.html               a page to look through
+    OUT/manifest.jsonl        one JSON object a line; the last one of a path counts
+    OUT/strips/REL.png        8-bit gray strip
+    OUT/strip_masks/REL.png   255 = usable
+    OUT/masks/REL.png         of the photograph: 255 = usable iris
+    OUT/iris_masks/REL.png    of the photograph: 255 = iris between the eyelids
+    OUT/overlays/REL.jpg      with --overlays: the boundaries drawn on the picture
+    OUT/side_by_side/REL.jpg  with --side-by-side: input and output in one picture
+    OUT/embeddings/REL.npy    from `irisstn embed`
+    OUT/run.json              version, settings, the weights' hash, counts
+    OUT/report.html           a page to look through
+
+REL is the input's path below its source, suffix included. Eyelashes, reflections and shadows are not usable, but iris.
 
 records            one line of the manifest, as a type
 record_lines       what is read from a line without parsing it
@@ -23,7 +25,14 @@ remote_manifest    the manifest of an output folder at a URL
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest
-from irisstn.outputs.reader import read_embedding, read_mask, read_picture, read_segmentation, read_strip
+from irisstn.outputs.reader import (
+    read_embedding,
+    read_embeddings,
+    read_mask,
+    read_picture,
+    read_segmentation,
+    read_strip,
+)
 from irisstn.outputs.records import Json, Record
 from irisstn.outputs.settings import require_same_settings
 
@@ -32,6 +41,7 @@ __all__ = [
     "Json",
     "Record",
     "read_embedding",
+    "read_embeddings",
     "read_manifest",
     "read_mask",
     "read_picture",

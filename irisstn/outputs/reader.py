@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from irisstn.errors import DatasetError, ImageError
 from irisstn.geometry import Bool, Gray
 from irisstn.images import read_file, read_gray
-from irisstn.outputs.records import RecordFields, read_segmentation_fields
+from irisstn.outputs.folder import EMBEDDINGS
+from irisstn.outputs.manifest import MANIFEST, manifest_digest
+from irisstn.outputs.records import FileField, RecordFields, read_segmentation_fields
 from irisstn.results import Segmentation, Strip
 from irisstn.storage.file_names import safe_name
 
+_MASKS: tuple[FileField, FileField] = ("iris_mask", "mask")
 _LARGEST = 1e15  # of the numbers of an embedding: the square of a larger one may leave the range of float32
 
 
@@ -42,7 +46,8 @@ def read_strip(out: Path, record: RecordFields) -> Strip:
     DatasetError
         A file is missing or damaged, lies outside `out`, or strip and mask differ in size.
     """
-    image, mask = read_picture(out, record.get("strip")), read_mask(out, record.get("strip_mask"))
+    image = read_picture(out, _named(out, record, "strip"))
+    mask = read_mask(out, _named(out, record, "strip_mask"))
     if mask.shape != image.shape:
         raise DatasetError(f"the strip of {record.get('path')} is {image.shape}, its mask {mask.shape}")
     return Strip(image, mask)
@@ -82,17 +87,20 @@ def read_embedding(out: Path, record: RecordFields) -> NDArray[np.float32]:
     DatasetError
         The file is missing or damaged, or lies outside `out`.
     """
-    path = out / safe_name(record.get("embedding"))
+    path = out / _named(out, record, "embedding")
     try:
         embedding = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
     except ImageError as error:
         raise DatasetError(f"{path} is missing or damaged: {error.reason}") from None
     except (OSError, ValueError, EOFError, MemoryError) as error:  # a false shape in the header asks for terabytes
-        raise DatasetError(f"{path} is missing or damaged: {error}") from None
+        reason = "it holds objects of Python" if "ickle" in str(error) else str(error)  # numpy says how to run them
+        raise DatasetError(f"{path} is missing or damaged: {reason}") from None
     if not isinstance(embedding, np.ndarray) or embedding.ndim != 1 or embedding.dtype.kind != "f":
         raise DatasetError(f"{path} holds no embedding")
     if not (np.abs(embedding) < _LARGEST).all():  # nor is NaN below it
         raise DatasetError(f"{path} holds no embedding: a number is not finite or too large")
+    if not embedding.any():  # it would be as far from every other one
+        raise DatasetError(f"{path} holds no embedding: all its numbers are 0")
     return embedding.astype(np.float32)
 
 
@@ -113,5 +121,46 @@ def read_segmentation(out: Path, record: RecordFields) -> Segmentation:
     """
     if "iris_mask" not in record or "mask" not in record:
         raise DatasetError(f"the record of {record.get('path')} holds no iris ring (it names no masks)")
-    iris_mask, usable = read_mask(out, record["iris_mask"]), read_mask(out, record["mask"])
+    iris_mask, usable = (read_mask(out, _named(out, record, field)) for field in _MASKS)
     return read_segmentation_fields(record, iris_mask=iris_mask, usable=usable)
+
+
+def read_embeddings(out: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """All embeddings of a folder that `irisstn embed` wrote, from its file embeddings.npz.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+
+    Returns
+    -------
+    names : list of str, length N
+        Paths of the inputs.
+    embeddings : ndarray of float32, shape (N, D)
+        Their embeddings.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or was made from an earlier content of the folder.
+    """
+    path = out / EMBEDDINGS
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            names, embeddings, digest = (held[name] for name in ("names", "embeddings", "manifest_sha256"))
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, BadZipFile) as error:
+        raise DatasetError(f"{path} is missing or damaged: run `irisstn embed` again ({error})") from None
+    if str(digest) != manifest_digest(out):
+        raise DatasetError(f"{path} was made from an earlier content of its folder: run `irisstn embed` again")
+    if len(embeddings) and (embeddings.ndim != 2 or embeddings.dtype != np.float32 or len(embeddings) != len(names)):
+        raise DatasetError(f"{path} is damaged: {len(names)} names, embeddings {embeddings.shape}")
+    return [str(name) for name in names], embeddings
+
+
+def _named(out: Path, record: RecordFields, field: FileField) -> str:
+    """The file that `field` of a record of `out` names. Raises DatasetError, with the record, where it names none."""
+    try:
+        return safe_name(record.get(field))
+    except DatasetError as error:
+        raise DatasetError(f"{out / MANIFEST}: {field} of the record of {record.get('path')}: {error.reason}") from None

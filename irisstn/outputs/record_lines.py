@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import cast
 
 from irisstn.outputs.records import RecordFields, parse_record
 
-_FIGURES = re.compile(rb'"(quality|rectification)":(\{[^{}]*\})')
+# Fields whose values hold no other object or list, with the byte that ends them.
+_FIELDS = {
+    "quality": (b',"quality":{', b"}"),
+    "rectification": (b',"rectification":{', b"}"),
+    "warnings": (b',"warnings":[', b"]"),
+}
+_decode = json.JSONDecoder().decode
 _BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
 
 
@@ -27,7 +32,7 @@ def path_of_line(line: bytes) -> str | None:
 
 
 def figures_of_line(line: bytes) -> RecordFields | None:
-    """Quality figures and parameters in a line that `format_record` wrote of an input that was processed.
+    """Quality figures, parameters and warnings in a line that `format_record` wrote of an input that was processed.
 
     Returns
     -------
@@ -36,7 +41,12 @@ def figures_of_line(line: bytes) -> RecordFields | None:
     """
     if not line.startswith(_BEGIN) or b',"status":"ok",' not in line:
         return None
+    fields: dict[str, object] = {}
     try:
-        return cast("RecordFields", {name.decode(): json.loads(text) for name, text in _FIGURES.findall(line)})
-    except ValueError:
+        for name, (begin, end) in _FIELDS.items():
+            at = line.find(begin)
+            if at >= 0:
+                fields[name] = _decode(line[at + len(begin) - 1 : line.index(end, at) + 1].decode("ascii"))
+    except (ValueError, RecursionError):
         return None
+    return cast("RecordFields", fields)

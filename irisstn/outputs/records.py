@@ -7,8 +7,8 @@ depends on the command and on the status:
     ok              file_sizes
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
-    segmented       width, height, pupil, iris, eyelids, quality, mask, iris_mask, overlay; trust, eyes_seen and
-                    camera_turned_deg of an eye
+    segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
+                    iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
     unrolled        strip, strip_mask
     rectify, embed  input, the kind of picture
     rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
@@ -109,6 +109,7 @@ class SegmentationFields(TypedDict):
     iris: BoundaryFields
     eyelids: EyelidsFields
     trust: NotRequired[float]
+    texture: NotRequired[float]
     eyes_seen: NotRequired[int]
     camera_turned_deg: NotRequired[int]
 
@@ -130,9 +131,13 @@ class RecordFields(TypedDict, total=False):
     iris: BoundaryFields
     eyelids: EyelidsFields
     trust: float
+    texture: float
     eyes_seen: int
     camera_turned_deg: int
     quality: dict[str, float]
+    outside_recommended: list[str]
+    clipped_fraction: float
+    warnings: list[str]
     mask: str
     iris_mask: str
     overlay: str
@@ -206,7 +211,7 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
     -------
     SegmentationFields
         `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`; where `segmentation.confidence` is known
-        also `trust`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries.
+        also `trust`, `texture`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries.
     """
     fields: SegmentationFields = {
         "pupil": _boundary_fields(segmentation.pupil, decimals),
@@ -220,6 +225,8 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
         fields["pupil"]["sd_px"] = _rounded(confidence.pupil_sd_px, decimals)
         fields["iris"]["sd_px"] = _rounded(confidence.limbus_sd_px, decimals)
         fields["trust"] = _rounded(confidence.trust, decimals)
+        if confidence.texture is not None:
+            fields["texture"] = _rounded(confidence.texture, decimals)
         fields["eyes_seen"] = confidence.eyes_seen
         fields["camera_turned_deg"] = round(math.degrees(segmentation.turned_rad))
     return fields
@@ -294,6 +301,12 @@ def is_number(value: object) -> TypeGuard[float]:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def texts_of(record: RecordFields, field: Literal["warnings", "outside_recommended"]) -> list[str]:
+    """The list of texts in `field` of a record that others may have changed; what is no text is left out."""
+    held = record.get(field)
+    return [text for text in held if isinstance(text, str)] if isinstance(held, list) else []
 
 
 def pupil_ratio(record: RecordFields) -> float | None:

@@ -5,36 +5,49 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from irisstn.extras import import_public
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
-from irisstn.recognition.calibration import Calibration
-from irisstn.recognition.fusion import fuse
+from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
+from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
+from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
+from irisstn.recognition.fusion import fuse, fuse_strips
+from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
-    from irisstn.recognition.network import StripNet, StripNetConfig, join
-    from irisstn.recognition.whitening import WhiteningFitConfig
+    from irisstn.recognition.network import StripNet, join
+    from irisstn.recognition.onnx_export import export_recognizer
 
 __all__ = [
+    "CODE_SHIFTS",
+    "IRIS_CODE",
     "Calibration",
+    "Candidate",
+    "Comparison",
+    "HnswIndex",
     "IrisCode",
     "StripNet",
     "StripNetConfig",
     "WhiteningFitConfig",
+    "compare",
+    "compare_codes",
     "distance",
     "distances",
     "encode",
+    "export_recognizer",
     "fuse",
+    "fuse_strips",
     "join",
+    "quality_doubts",
     "roll_between",
+    "search",
 ]
 
 
 _MODULES = {
+    "export_recognizer": "irisstn.recognition.onnx_export",
     "StripNet": "irisstn.recognition.network",
-    "StripNetConfig": "irisstn.recognition.network",
-    "WhiteningFitConfig": "irisstn.recognition.whitening",
     "join": "irisstn.recognition.network",
 }
 
@@ -43,7 +56,7 @@ def __getattr__(name: str) -> object:
     """Import a name that needs torch when it is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return import_public(_MODULES[name], name)
 
 
 def __dir__() -> list[str]:

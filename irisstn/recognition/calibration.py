@@ -1,12 +1,12 @@
 """From a similarity to a false match rate or a log-likelihood ratio, and from a false match rate to a threshold.
 
 The calibration is fitted to comparisons of rendered eyes, of which any number can be made, so that nothing is tuned to
-a real gallery. Eyes of one real camera are a little more similar to each other than rendered ones; the model card
-states how far the rates that a calibration claims differ from measured ones.
+a real gallery. The model card states how far the rates that a calibration claims differ from measured ones.
 
 The tail of the non-mated similarities beyond a high quantile is modelled as exponential [1]_; where the true tail is
-that of a normal distribution, the claimed rate is too high, not too low. The log-likelihood ratio is linear in the
-similarity, fitted with the same total weight of mated and non-mated comparisons [2]_.
+that of a normal distribution, the claimed rate is too high, not too low. Below the quantile, a normal distribution is
+continued from there. The log-likelihood ratio is linear in the similarity, fitted with the same total weight of mated
+and non-mated comparisons [2]_, and no larger than so many comparisons can support: 1 / N (N: of the other kind).
 
 References
 ----------
@@ -17,7 +17,9 @@ References
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from math import erfc
 from pathlib import Path
+from statistics import NormalDist
 from typing import Self
 
 import numpy as np
@@ -26,12 +28,14 @@ from numpy.typing import ArrayLike, NDArray
 from irisstn.config import Strict
 from irisstn.errors import WeightsError
 from irisstn.files import read_regular_file, write_bytes_atomic
-from irisstn.weights import CALIBRATION, SHIPPED
+from irisstn.weights import CALIBRATION, CODE_CALIBRATION, SHIPPED
 
 _MAX_BYTES = 1 << 16
-_TAIL = 0.01  # fraction of the non-mated similarities that counts as the tail
-_FEWEST = 20  # smallest number of similarities in the tail, and of mated ones
+_TAIL = (1e-3, 1e-2)  # smallest and largest fraction of the non-mated similarities that counts as the tail
+_WANTED, _FEWEST = 50, 20  # similarities in the tail: aim, and smallest number, also of mated ones
 _ROUNDS = 50
+CODE_SHIFTS = 16  # columns to either side that are searched in the calibration of the iris code
+IRIS_CODE = "iris code"  # in place of a network's digest, in the calibration of the iris code
 
 
 class _File(Strict):
@@ -43,11 +47,16 @@ class _File(Strict):
     excess: float
     offset: float
     slope: float
+    mean: float = 0.0
+    mated: int = 0
+    non_mated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What similarities mean: false match rates and log-likelihood ratios. A similarity is a cosine, -1..1.
+    """What similarities mean: false match rates and log-likelihood ratios.
+
+    A similarity, -1..1, is the cosine of two embeddings, or 1 - 2 d for the distance d of two iris codes.
 
     Attributes
     ----------
@@ -59,6 +68,10 @@ class Calibration:
         Mean distance of these above `quantile`, above 0.
     offset, slope : float
         The log-likelihood ratio (natural logarithm) is `offset` + `slope` * similarity; `slope` is above 0.
+    mean : float
+        Mean of the non-mated similarities, below `quantile`.
+    mated, non_mated : int
+        Numbers of comparisons that it was fitted to, which limit the log-likelihood ratio. 0: not known, no limit.
 
     Raises
     ------
@@ -71,10 +84,14 @@ class Calibration:
     excess: float
     offset: float
     slope: float
+    mean: float = 0.0
+    mated: int = 0
+    non_mated: int = 0
 
     def __post_init__(self) -> None:
         values = [getattr(self, field.name) for field in fields(self)]
-        if not np.isfinite(values).all() or not 0 < self.tail < 1 or self.excess <= 0 or self.slope <= 0:
+        positive = min(self.excess, self.slope, self.quantile - self.mean)
+        if not np.isfinite(values).all() or not 0 < self.tail < 0.5 or positive <= 0 or min(values[-2:]) < 0:
             raise ValueError(f"no calibration: {self}")
 
     @classmethod
@@ -99,12 +116,23 @@ class Calibration:
         same, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (mated, non_mated))
         if not (np.isfinite(same).all() and np.isfinite(other).all()):
             raise ValueError("a similarity is not finite")
-        beyond = int(_TAIL * len(other))
+        # The farther out the tail begins, the better it is exponential.
+        beyond = int(len(other) * min(max(_WANTED / max(len(other), 1), _TAIL[0]), _TAIL[1]))
         if len(same) < _FEWEST or beyond < _FEWEST:
-            raise ValueError(f"{_FEWEST} mated and {int(_FEWEST / _TAIL)} other comparisons are needed")
+            raise ValueError(f"{_FEWEST} mated and {int(_FEWEST / _TAIL[1])} other comparisons are needed")
         quantile = float(other[-beyond - 1])
         offset, slope = _logistic(same, other)
-        return cls(quantile, beyond / len(other), float(other[-beyond:].mean() - quantile), offset, slope)
+        excess = float(other[-beyond:].mean() - quantile)
+        return cls(
+            quantile,
+            beyond / len(other),
+            excess,
+            offset,
+            slope,
+            float(other.mean()),
+            mated=len(same),
+            non_mated=len(other),
+        )
 
     def false_match_rate(self, similarity: ArrayLike) -> NDArray[np.float64]:
         """Fraction of non-mated comparisons that reach a similarity.
@@ -117,11 +145,12 @@ class Calibration:
         Returns
         -------
         ndarray, shape (...)
-            The false match rate with the similarity as threshold, at most `tail`, which is also the result for all
-            similarities below `quantile`.
+            The false match rate with the similarity as threshold, 0..1.
         """
-        above = np.maximum(np.asarray(similarity, np.float64) - self.quantile, 0.0)
-        return np.asarray(self.tail * np.exp(-above / self.excess))
+        values = np.asarray(similarity, np.float64)
+        tail = self.tail * np.exp(-np.maximum(values - self.quantile, 0.0) / self.excess)
+        body = 0.5 * np.vectorize(erfc, otypes=[float])((values - self.mean) / (self._spread * np.sqrt(2)))
+        return np.asarray(np.where(values < self.quantile, body, tail))
 
     def threshold(self, false_match_rate: float) -> float:
         """Similarity from which on two strips count as the same eye.
@@ -129,7 +158,7 @@ class Calibration:
         Parameters
         ----------
         false_match_rate : float
-            The false match rate, above 0 and at most `tail`.
+            The false match rate, above 0 and below 0.5.
 
         Returns
         -------
@@ -141,9 +170,16 @@ class Calibration:
         ValueError
             For another rate.
         """
-        if not 0 < false_match_rate <= self.tail:
-            raise ValueError(f"a false match rate above 0 and up to {self.tail:g} is needed, got {false_match_rate}")
+        if not 0 < false_match_rate < 0.5:
+            raise ValueError(f"a false match rate above 0 and below 0.5 is needed, got {false_match_rate}")
+        if false_match_rate > self.tail:
+            return self.mean + self._spread * NormalDist().inv_cdf(1 - false_match_rate)
         return self.quantile + self.excess * float(np.log(self.tail / false_match_rate))
+
+    @property
+    def _spread(self) -> float:
+        """Standard deviation of the normal distribution below `quantile`, which continues the tail."""
+        return (self.quantile - self.mean) / NormalDist().inv_cdf(1 - self.tail)
 
     def log_likelihood_ratio(self, similarity: ArrayLike) -> NDArray[np.float64]:
         """Natural logarithm of p(similarity | same eye) / p(similarity | different eyes).
@@ -156,9 +192,11 @@ class Calibration:
         Returns
         -------
         ndarray, shape (...)
-            Log-likelihood ratios.
+            Log-likelihood ratios, -ln(`mated`)..ln(`non_mated`).
         """
-        return np.asarray(self.offset + self.slope * np.asarray(similarity, np.float64))
+        low = -np.log(self.mated) if self.mated else -np.inf
+        high = np.log(self.non_mated) if self.non_mated else np.inf
+        return np.clip(self.offset + self.slope * np.asarray(similarity, np.float64), low, high)
 
     def save(self, path: Path, recognizer_sha256: str) -> None:
         """Write the calibration as JSON, atomically.
@@ -168,7 +206,7 @@ class Calibration:
         path : Path
             The file.
         recognizer_sha256 : str
-            `StripNet.weights_sha256` of the network that it belongs to.
+            `StripNet.weights_sha256` of the network that it belongs to, or `IRIS_CODE`.
         """
         stored = _File(recognizer_sha256=recognizer_sha256, **asdict(self))
         write_bytes_atomic(path, stored.model_dump_json().encode(), durable=True)
@@ -180,9 +218,10 @@ class Calibration:
         Parameters
         ----------
         path : Path, optional
-            A file or the folder of a run; None for the calibration of the shipped recogniser.
+            A file or the folder of a run; None for the calibration that irisstn ships, of its recogniser, or of the
+            iris code where `recognizer_sha256` is `IRIS_CODE`.
         recognizer_sha256 : str, optional
-            `StripNet.weights_sha256` of the network that the calibration must belong to; None: any.
+            `StripNet.weights_sha256` of the network that the calibration must belong to, or `IRIS_CODE`; None: any.
 
         Returns
         -------
@@ -195,7 +234,8 @@ class Calibration:
             Where the file is missing or damaged, or belongs to another network.
         """
         given = SHIPPED if path is None else path
-        file = given / CALIBRATION if given.is_dir() else given
+        name = CODE_CALIBRATION if recognizer_sha256 == IRIS_CODE else CALIBRATION
+        file = given / name if given.is_dir() else given
         try:
             stored = _File.model_validate_json(read_regular_file(file, max_bytes=_MAX_BYTES))
             calibration = cls(**stored.model_dump(exclude={"recognizer_sha256"}))

@@ -13,77 +13,22 @@ rendered eyes: see `irisstn.recognition.whitening`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from irisstn.config import Strict
+from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
 from irisstn.recognition.local_texture import resized, standardize
 from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
 from irisstn.stn.circular import CircularConv
-from irisstn.weights import MAX_BYTES, RECOGNIZER
+from irisstn.weights import RECOGNIZER
 from irisstn.weights_file import StoredModule
 
-_LARGEST_SIDE = 1024  # pixels of a side of the resized strip, and channels of a layer
 _SHORTEST = 1e-6  # shorter vectors are not normalised, so that gradients stay finite where no cell is usable
-
-
-class StripNetConfig(Strict):
-    """Shape of the network. With the defaults it has half a million parameters and embeddings of 512 numbers.
-
-    Attributes
-    ----------
-    size : tuple of int
-        Rows and columns of the strips in the network; strips of other sizes are resized.
-    window : tuple of int
-        Rows and columns, both odd, over which the local mean and standard deviation are computed.
-    widths : tuple of int
-        Channels at 1/2, 1/4, 1/4 and 1/8 of the size.
-    sectors, rings : int
-        Number of cells around the ring, and from the pupil to the limbus, that features are pooled to.
-    channels : int
-        Numbers of the embedding for each of these cells.
-    trunks : int
-        Number of convolutional networks, trained separately, whose embeddings are concatenated.
-    embedding : int
-        Above 0: length of the embedding that a linear layer computes of all cells. 0: the cells stay separate.
-    whitened : int
-        Above 0: length of the whitened embedding, the directions of most variance. 0: all directions.
-    """
-
-    size: tuple[int, int] = (32, 256)
-    window: tuple[int, int] = (17, 33)
-    widths: tuple[int, int, int, int] = (24, 48, 80, 128)
-    sectors: int = Field(32, ge=1, le=512)
-    rings: int = Field(2, ge=1, le=64)
-    channels: int = Field(8, ge=1, le=256)
-    trunks: int = Field(1, ge=1, le=4)
-    embedding: int = Field(0, ge=0, le=8192)
-    whitened: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if any(side % 2 == 0 or side < 1 or side > limit for side, limit in zip(self.window, self.size, strict=True)):
-            raise ValueError(f"a window of two odd sides within the size {self.size} is needed, got {self.window}")
-        if max(*self.widths, *self.size) > _LARGEST_SIDE or min(*self.widths, *self.size) < 1:
-            raise ValueError(f"widths and sizes of 1 to {_LARGEST_SIDE} are needed, got {self.widths}, {self.size}")
-        places = self.trunks * self.rings * self.sectors * self.channels
-        if max(places * self.embedding, self.unwhitened_size * self.whitened) > MAX_BYTES // 4:
-            raise ValueError("its matrices would be larger than a weights file may be")
-        if self.whitened > self.unwhitened_size:
-            raise ValueError(f"an embedding of {self.unwhitened_size} numbers cannot keep {self.whitened}")
-        return self
-
-    @property
-    def unwhitened_size(self) -> int:
-        """Length of an embedding before the whitening."""
-        return self.embedding or self.trunks * self.rings * self.sectors * self.channels
 
 
 def _block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
@@ -143,7 +88,7 @@ class StripNet(StoredModule):
         Shape of the network.
     """
 
-    KIND, FILE, CONFIG = "recognizer-3", RECOGNIZER, StripNetConfig
+    KIND, FILE, CONFIG = RECOGNIZER_KIND, RECOGNIZER, StripNetConfig
     config: StripNetConfig
 
     def __init__(self, config: StripNetConfig = StripNetConfig()) -> None:

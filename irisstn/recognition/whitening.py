@@ -17,33 +17,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
-from irisstn.config import Strict
+from irisstn.recognition.config import WhiteningConfig
 
 _LEAST = 1e-9  # of a mean variance: below it all embeddings are the same
-
-
-class WhiteningConfig(Strict):
-    """How far embeddings are whitened: eigenvalues w of their covariance become w (w + ridge mean(w))^(-2 exponent)."""
-
-    exponent: float = Field(
-        0.2, ge=0, le=0.5, description="0 only subtracts the mean; 0.5 makes all variances equal but for the ridge."
-    )
-    ridge: float = Field(
-        0.1,
-        ge=0,
-        description="Fraction of the mean eigenvalue that is added, so that noise is not amplified.",
-    )
-
-
-class WhiteningFitConfig(WhiteningConfig):
-    """Settings of the whitening at the end of a training run."""
-
-    strips: int = Field(
-        2000, ge=2, description="Strips to fit to, of as many identities as possible; a few times the embedding's size."
-    )
 
 
 class Whitening(nn.Module):

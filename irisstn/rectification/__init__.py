@@ -1,11 +1,31 @@
 """The spatial transformer that rectifies iris strips.
 
-`rectifier` is the class that users embed, and `rectifier_network` its network. `ring_context` and `context_tensors`
+`rectifier` is the class that users embed, `rectifier_network` its network, `onnx_rectifier` the same without torch, and
+`rectifier_methods` what both do with strips and photographs. `ring_context` and `context_tensors`
 compute the network's input, `localization` estimates the transform, `roll` the roll of the head, `strip_sampling`
 samples the result and `variants` varies it. `alignment` aligns a strip with a reference, and `onnx_export` writes a
 file for programs without torch.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from irisstn.extras import import_public
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip, eyelid_parabolas
 
-__all__ = ["Context", "context_of_eye", "context_of_strip", "eyelid_parabolas"]
+if TYPE_CHECKING:
+    from irisstn.rectification.onnx_export import export_rectifier
+
+__all__ = ["Context", "context_of_eye", "context_of_strip", "export_rectifier", "eyelid_parabolas"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the exporter, and torch with it, when it is first used."""
+    if name != "export_rectifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_public("irisstn.rectification.onnx_export", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

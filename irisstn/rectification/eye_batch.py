@@ -15,7 +15,7 @@ from torch import Tensor
 
 from irisstn.geometry import Gray
 from irisstn.normalization import DEFAULT_SIZE, normalize
-from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES, context_of_eye
+from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES, context_of_eye, pupil_share
 from irisstn.results import Segmentation
 
 
@@ -84,11 +84,6 @@ def batch_of_eyes(
         eyelids=_stacked([context.eyelids for context in contexts], NO_EYELIDS.shape),
         pupil_share=_stacked([np.float32(pupil_share(segmentation)) for segmentation in segmentations], ()),
     )
-
-
-def pupil_share(segmentation: Segmentation) -> float:
-    """Radius of the pupil as a fraction of that of the limbus."""
-    return segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
 
 
 def _stacked(arrays: Sequence[object], shape: tuple[int, ...]) -> Tensor:

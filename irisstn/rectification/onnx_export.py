@@ -9,12 +9,6 @@ The file computes `Rectifier.warp`. Its outputs in ONNX Runtime are compared wit
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from irisstn.errors import OutputError
-from irisstn.images import write_bytes_atomic
+from irisstn.extras import require_extra
 from irisstn.normalization import DEFAULT_SIZE
+from irisstn.onnx_files.export import Run, output_difference, traced_model, write_checked
+from irisstn.onnx_files.graph import allow_empty_batches, make_optional
 from irisstn.rectification.context_tensors import context_planes
-from irisstn.rectification.onnx_graph import allow_empty_batches, make_optional, remove_stack_traces
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.rectification.ring_context import CONTEXT_SIZE, LID_REACH, NO_EYELIDS, PLANES
 from irisstn.stn import Ring
@@ -43,9 +37,6 @@ OPTIONAL = {
     "pupil_share": (),
 }  # without the batch
 OUTPUTS = ("rectified", "rectified_usable", "grid", "parameters", "roll_read_rad", "roll_sd_rad")
-MOST_APART = 1 / 255  # largest difference between ONNX Runtime and PyTorch in any output: a gray level
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_OPSET = 18
 
 
 def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] = DEFAULT_SIZE) -> float:
@@ -76,7 +67,7 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     ValueError
         For a size that is not positive.
     RuntimeError
-        Where ONNX Runtime and PyTorch differ by more than `MOST_APART`. Nothing is written.
+        Where ONNX Runtime and PyTorch differ by more than a gray level. Nothing is written.
 
     Notes
     -----
@@ -105,9 +96,7 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     roll_read_rad, roll_sd_rad : shape (B,)
         Outputs. The roll that was read off the eyelids and its standard deviation; NaN where no eyelid is known.
     """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise OutputError(f"ONNX needs {', '.join(missing)}: pip install 'irisstn[onnx]'")
+    require_extra("export", "irisstn export")
     if min(size) < 1:
         raise ValueError(f"a strip needs at least one row and one column, got {size[0]}x{size[1]}")
     whole = Rectifier(rectifier.config)  # a copy: the given one keeps its device and mode
@@ -117,24 +106,15 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     model = _traced(graph, size)
     about = {
         "kind": Rectifier.KIND,
-        "version": version("irisstn"),
         "weights_sha256": whole.weights_sha256,
         "parameters": json.dumps(whole.transform.names),
         "config": whole.config.model_dump_json(),
         "roll": whole.roll.mode,
         "roll_prior_deg": str(whole.roll.prior_deg),
     }
-    for key, value in about.items():
-        model.metadata_props.add(key=key, value=value)
-    content = model.SerializeToString(deterministic=True)
-    apart = _apart(content, graph, size)
-    if not apart <= MOST_APART:  # nor where it is NaN
-        raise RuntimeError(f"ONNX Runtime computes something else than PyTorch: off by {apart:.2g}")
-    try:
-        write_bytes_atomic(path, content)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}", stage="write") from None
-    return apart
+    if whole.roll_reader is not None:
+        about["roll_between_rad"] = str(float(whole.roll_reader.between))
+    return write_checked(model, path, about, lambda run: _apart(run, graph, size))
 
 
 class _Graph(nn.Module):
@@ -170,62 +150,34 @@ class _Graph(nn.Module):
 
 
 def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
-    """`graph` for strips of `size` as an ONNX model without the paths of source files."""
-    names = (*REQUIRED, *graph.optional)
-    batch = {0: torch.export.Dim("batch")}
-    with _quiet():
-        program = torch.onnx.export(
-            graph,
-            tuple(_examples(graph, size, 2).values()),
-            dynamo=True,
-            verbose=False,
-            opset_version=_OPSET,
-            input_names=names,
-            output_names=OUTPUTS,
-            dynamic_shapes=dict.fromkeys(names, batch),
-        )
-    if program is None:
-        raise RuntimeError("torch gave no ONNX program")
-    model: onnx.ModelProto = program.model_proto
-    remove_stack_traces(model)
+    """`graph` for strips of `size` as an ONNX model."""
+    model = traced_model(graph, _examples(graph, size, 2), OUTPUTS)
     for name in graph.optional:
         make_optional(model, name, OPTIONAL[name], batch_of=REQUIRED[0])
     allow_empty_batches(model)
     return model
 
 
-def _apart(content: bytes, graph: _Graph, size: tuple[int, int]) -> float:
+def _apart(run: Run, graph: _Graph, size: tuple[int, int]) -> float:
     """The largest difference between ONNX Runtime and PyTorch in any output.
 
     Batches of no, one and three strips are compared, with all optional inputs and, in PyTorch by a call without them,
     with none.
     """
-    import onnxruntime  # noqa: PLC0415 - an extra
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns that an input with a default is not a constant, which is intended
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     differences = [0.0]
     for count in (0, 1, 3):
         given = _examples(graph, size, count)
         for names in ((*REQUIRED, *graph.optional), REQUIRED):
-            found = session.run(OUTPUTS, {name: given[name].numpy() for name in names})
+            found = run(OUTPUTS, {name: given[name].numpy() for name in names})
             with torch.no_grad():
                 expected = graph(*(given[name] if name in names else torch.zeros_like(given[name]) for name in given))
                 context, eyelids, share = (given.get(name) if name in names else None for name in OPTIONAL)
                 warped = graph.rectifier.warp(
                     given["strip"], given["usable"], context, eyelids=eyelids, pupil_share=share
                 )
-            differences += [_difference(a, b.numpy()) for a, b in zip(found, expected, strict=True)]
-            differences.append(_difference(found[OUTPUTS.index("grid")], warped.grid.numpy()))
+            differences += [output_difference(a, b.numpy()) for a, b in zip(found, expected, strict=True)]
+            differences.append(output_difference(found[OUTPUTS.index("grid")], warped.grid.numpy()))
     return float(np.max(differences))
-
-
-def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """The largest difference of two outputs; infinite where their shapes differ or NaN is in one alone."""
-    if a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
-        return float("inf")
-    return float(np.nan_to_num(np.abs(a - b)).max(initial=0.0))
 
 
 def _examples(graph: _Graph, size: tuple[int, int], count: int) -> dict[str, Tensor]:
@@ -250,17 +202,3 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[n
     """Gray pictures (..., H, W) of blurred noise."""
     pictures = rng.standard_normal(shape).reshape(-1, *shape[-2:])
     return np.array([cv2.GaussianBlur(picture, (0, 0), 2) for picture in pictures]).reshape(shape)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress the exporter's notes on optional packages and its own deprecations."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

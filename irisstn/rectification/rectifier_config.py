@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
 from irisstn.config import Strict
-from irisstn.stn import Affine, Projective, Ring, ThinPlateSpline, Transform, Translation
+
+if TYPE_CHECKING:
+    from irisstn.stn import Transform
+
+
+RECTIFIER_KIND = "rectifier-3"  # kind and version of the weights
 
 
 class RectifierConfig(Strict):
@@ -62,6 +67,8 @@ class RectifierConfig(Strict):
         Transform
             A transform with the bounds of this configuration.
         """
+        from irisstn.stn import Affine, Projective, Ring, ThinPlateSpline, Translation  # noqa: PLC0415  (torch)
+
         along, across = self.max_roll_deg / 180, 2 * self.max_shift  # in the units of a grid
         linear = (0.3, 0.3, along, 0.3, across, across)
         match self.transform:

@@ -11,7 +11,7 @@ from torch import Tensor
 from irisstn.rectification.context_tensors import context_planes, moved_context
 from irisstn.rectification.eye_batch import EyeBatch
 from irisstn.rectification.localization import CircularLocalization
-from irisstn.rectification.rectifier_config import RectifierConfig
+from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
 from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
 from irisstn.rectification.roll import RollReader, RollReading
 from irisstn.rectification.roll_setting import RollMode, RollSetting
@@ -33,7 +33,7 @@ class RectifierNetwork(StoredModule):
         Shape and bounds.
     """
 
-    KIND, FILE, CONFIG = "rectifier-3", RECTIFIER, RectifierConfig
+    KIND, FILE, CONFIG = RECTIFIER_KIND, RECTIFIER, RectifierConfig
     config: RectifierConfig
 
     def __init__(self, config: RectifierConfig = RectifierConfig()) -> None:

@@ -225,6 +225,11 @@ def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.
     return found
 
 
+def pupil_share(segmentation: Segmentation) -> float:
+    """Radius of the pupil as a fraction of that of the limbus."""
+    return segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
+
+
 def context_of_strip(strip: Strip, *, eyelids: Float32 = NO_EYELIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
     """Context of a strip without its photograph: the margin is not present.
 

@@ -17,12 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from irisstn.rectification.roll_setting import RollSetting
+from irisstn.rectification.roll_setting import RollSetting, corrected_roll, roll_posterior_mean
 
-# Fraction of pictures with a tilted head, and the standard deviation of its roll. With a larger fraction, eyes whose
-# eyelids slope at rest by ten degrees or more (one in ten) count as tilted, and recognition on IIT Delhi's development
-# half gets worse.
-_TILTED_FRACTION, _TILTED_DEG = 0.001, 10.0
 _ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
 _STEEPEST = math.radians(60)  # largest reading, in rad
 _FARTHEST = 1.6  # iris radii from the centre of the iris, to which eyelids are extrapolated
@@ -133,11 +129,9 @@ class RollReader(nn.Module):
         Tensor, shape (B, 1)
             Roll in radians; 0 where no eyelid is known.
         """
-        if setting.mode == "full":
-            return reading.angle_rad
-        if setting.mode == "none":
-            return torch.zeros_like(reading.angle_rad)
-        return posterior_mean(reading, self.between.to(reading.sd_rad), math.radians(setting.prior_deg))
+        between = self.between.to(reading.sd_rad)
+        roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
+        return roll
 
 
 def _fitted(start: list[float]) -> nn.Parameter:
@@ -163,9 +157,5 @@ def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) 
     Tensor, shape (B, 1)
         Roll in radians.
     """
-    angle, variance = reading.angle_rad, reading.sd_rad.square()
-    near, far = prior_rad**2, math.radians(_TILTED_DEG) ** 2
-    narrow, broad = near + variance + between_rad.square(), far + variance + between_rad.square()
-    odds = math.log(_TILTED_FRACTION / (1 - _TILTED_FRACTION)) + 0.5 * torch.log(narrow / broad)
-    tilted = torch.sigmoid(odds + 0.5 * angle.square() * (1 / narrow - 1 / broad))
-    return angle * ((1 - tilted) * near / (near + variance) + tilted * far / (far + variance))
+    roll: Tensor = roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
+    return roll

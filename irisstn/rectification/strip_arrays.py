@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from irisstn.results import Strip
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | Tensor | None) -> Strip | list[Strip]:
@@ -29,7 +33,7 @@ def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | 
     ValueError
         For other shapes, types or values.
     """
-    gray, mask = (x.detach().cpu().numpy() if isinstance(x, Tensor) else x for x in (strips, usable))
+    gray, mask = (_array(x) for x in (strips, usable))
     if gray is None or gray.ndim not in (2, 3, 4) or (gray.ndim == 4 and gray.shape[1] != 1):
         raise ValueError(f"strips must be (R, T), (B, R, T) or (B, 1, R, T), got {strips.shape}")
     if 0 in gray.shape[-2:]:
@@ -46,3 +50,8 @@ def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | 
     size = gray.shape[-2:]
     images, masks = (plane.reshape(len(gray), *size) for plane in (gray.astype(np.uint8), kept))
     return [Strip(image, mask) for image, mask in zip(images, masks, strict=True)]
+
+
+def _array(given: NDArray[np.generic] | Tensor | None) -> NDArray[np.generic] | None:
+    """A tensor as an array; torch is not imported for it."""
+    return given if given is None or isinstance(given, np.ndarray) else given.detach().cpu().numpy()

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from irisstn.rectification.strip_sampling import Estimate
-from irisstn.stn import Ring, Transform
-
-_JITTER = 0.07  # standard deviation of a ring's parameters, as a fraction of their bounds: 2 degrees of roll
-_JITTER_OTHER = 0.02  # the same for other transforms, in the parameters' own units
+RING_JITTER = 0.07  # standard deviation of a ring's parameters, as a fraction of their bounds: 2 degrees of roll
+JITTER = 0.02  # the same for other transforms, in the parameters' own units
 
 
-def jittered(transform: Transform, estimate: Estimate, k: int, seed: int) -> list[Estimate]:
-    """Add normally distributed noise to the parameters of an estimate.
+def variant_noise(k: int, parameters: int, seed: int) -> NDArray[np.float64]:
+    """Normally distributed noise for the parameters of variants.
 
     Parameters
     ----------
-    transform : Transform
-        The transform that the estimate belongs to.
-    estimate : Estimate
-        The estimate.
     k : int
         Number of variants.
+    parameters : int
+        Number n of parameters.
     seed : int
         Equal seeds give equal variants.
 
     Returns
     -------
-    list of Estimate
-        `k` estimates. The `pupil_share` of a ring does not vary: it is known, not estimated.
+    ndarray, shape (k, n)
+        Noise of standard deviation 1.
 
     Raises
     ------
@@ -38,11 +33,4 @@ def jittered(transform: Transform, estimate: Estimate, k: int, seed: int) -> lis
     """
     if k < 0:
         raise ValueError(f"the number of variants must not be negative, got {k}")
-    physical = transform.physical(estimate.theta).double().cpu()
-    spread = torch.full((transform.n_params,), _JITTER_OTHER)
-    if isinstance(transform, Ring):
-        spread = _JITTER * transform.limits
-        spread[transform.names.index("pupil_share")] = 0
-    moves = np.random.default_rng(seed).standard_normal((k, transform.n_params))
-    thetas = [transform.theta_of(physical + torch.from_numpy(move) * spread).to(estimate.theta) for move in moves]
-    return [estimate._replace(theta=theta) for theta in thetas]
+    return np.random.default_rng(seed).standard_normal((k, parameters))

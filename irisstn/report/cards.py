@@ -17,7 +17,7 @@ from irisstn.geometry import Gray
 from irisstn.images import encode_jpeg, read_gray
 from irisstn.normalization import normalize
 from irisstn.outputs.reader import read_picture, read_segmentation
-from irisstn.outputs.records import Record, is_number
+from irisstn.outputs.records import Record, is_number, texts_of
 from irisstn.results import Segmentation
 from irisstn.storage.file_names import safe_name
 from irisstn.visualization.overlay import draw_overlay
@@ -49,6 +49,8 @@ class Card:
         The strip before rectification, if there is one, and the output.
     parameters, quality : list of str
         Numbers with their labels: the roll, and some quality figures.
+    warnings : list of str
+        What may make the strip poor, and the quality figures outside the range that ISO/IEC 29794-6 recommends.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Card:
     strips: list[Picture]
     parameters: list[str]
     quality: list[str]
+    warnings: list[str]
 
 
 def card(out: Path, record: Record, path: Path | None) -> Card:
@@ -83,7 +86,7 @@ def card(out: Path, record: Record, path: Path | None) -> Card:
     except (DatasetError, ValueError):
         source = ""  # the record names none, or one outside the output folder: a page loads nothing from elsewhere
     strips.append(Picture(source, "rectified" if rectified else "strip"))
-    return Card(record["path"], eye, strips, _parameters(record), _quality(record))
+    return Card(record["path"], eye, strips, _parameters(record), _quality(record), _warnings(record))
 
 
 def embedded(picture: NDArray[np.uint8]) -> str:
@@ -136,6 +139,12 @@ def _parameters(record: Record) -> list[str]:
     if is_number(read) and is_number(sd):
         shown.append(f"read {math.degrees(read):+.1f}° ± {math.degrees(sd):.1f}°")
     return shown
+
+
+def _warnings(record: Record) -> list[str]:
+    """The warnings of a record and, in one more sentence, its quality figures outside the recommended range."""
+    outside = [name.replace("_", " ") for name in texts_of(record, "outside_recommended")]
+    return texts_of(record, "warnings") + ([f"outside the recommended range: {', '.join(outside)}"] if outside else [])
 
 
 def _quality(record: Record) -> list[str]:

@@ -25,12 +25,13 @@ from irisstn.evaluation import (
 )
 from irisstn.evaluation.score_files import ABOUT
 from irisstn.evaluation.templates import Kind
+from irisstn.extras import require_extra
 from irisstn.files import write_bytes_atomic
 from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
 from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, changes, ends, pair_changes
-from irisstn.report.plots import det_plot, histogram_plot, require_matplotlib
+from irisstn.report.plots import det_plot, histogram_plot
 from irisstn.report.templates import write_page
 from irisstn.storage.lock import locked, make_folder
 
@@ -90,10 +91,10 @@ def read_runs(
     ------
     DatasetError
         A folder cannot be read, or an identity is unknown.
-    IrisError
+    MissingExtraError
         Matplotlib is not installed.
     """
-    require_matplotlib()
+    require_extra("report", "irisstn evaluate")
     runs = []
     for out, name in zip(outs, _names(outs), strict=True):
         if (out / ABOUT).exists():
@@ -149,10 +150,10 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
         A run has no mated or no non-mated pair.
     OutputError
         The folder cannot be written to.
-    IrisError
+    MissingExtraError
         Matplotlib is not installed.
     """
-    require_matplotlib()
+    require_extra("report", "irisstn evaluate")
     compared = {run.name: _comparisons(run) for run in runs}
     for name, comparisons in compared.items():
         if not len(comparisons.mated) or not len(comparisons.non_mated_counts()[0]):

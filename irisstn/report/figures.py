@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.outputs.records import RecordFields, is_number
+from irisstn.quality import RECOMMENDED
 
 HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
 _BINS = 24
@@ -33,12 +34,15 @@ class FigureRow:
         The figure.
     quantiles : tuple of float
         5 %, median and 95 %.
+    outside : int or None
+        How many values lie outside the range that ISO/IEC 29794-6 recommends; None where it recommends none.
     bars : tuple of Bar
         The histogram, of `HISTOGRAM_SIZE`; empty bins are left out.
     """
 
     name: str
     quantiles: tuple[float, ...]
+    outside: int | None
     bars: tuple[Bar, ...]
 
 
@@ -54,7 +58,10 @@ class Figures:
             if isinstance(values, dict):
                 for name, value in values.items():
                     if is_number(value):
-                        self._values.setdefault(name, array("d")).append(value)
+                        held = self._values.get(name)
+                        if held is None:
+                            held = self._values[name] = array("d")
+                        held.append(value)
 
     def rows(self) -> list[FigureRow]:
         """A row for each figure, in the order of their first appearance."""
@@ -72,4 +79,12 @@ def _row(name: str, values: NDArray[np.float64]) -> FigureRow:
     step = width / _BINS
     heights = height * counts / counts.max()
     bars = tuple(Bar(index * step, step - 1, float(tall)) for index, tall in enumerate(heights) if tall > 0)
-    return FigureRow(name.replace("_", " "), quantiles, bars)
+    return FigureRow(name.replace("_", " "), quantiles, _outside(name, values), bars)
+
+
+def _outside(name: str, values: NDArray[np.float64]) -> int | None:
+    """How many of `values` (N,) of the figure `name` lie outside the recommended range."""
+    if name not in RECOMMENDED:
+        return None
+    low, high = RECOMMENDED[name]
+    return int(np.count_nonzero((values < low) | (values > high)))

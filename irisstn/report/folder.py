@@ -12,7 +12,7 @@ from irisstn.outputs.folder import REPORT as PAGE
 from irisstn.outputs.folder import RUN
 from irisstn.outputs.manifest import read_lines
 from irisstn.outputs.record_lines import figures_of_line
-from irisstn.outputs.records import parse_record
+from irisstn.outputs.records import parse_record, texts_of
 from irisstn.outputs.settings import read_settings
 from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
@@ -39,7 +39,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     Path
         OUT/report.html.
     """
-    figures, reasons = Figures(), Counter[str]()
+    figures, reasons, warnings = Figures(), Counter[str](), Counter[str]()
     failures: list[dict[str, str]] = []
     spread = _EvenlySpread(SHOWN)
     for line in read_lines(out):
@@ -48,6 +48,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         found = figures_of_line(line)
         if found is not None:
             figures.add(found)
+            warnings.update(texts_of(found, "warnings"))
             spread.add(line)
             continue
         record = parse_record(line)
@@ -55,6 +56,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
             continue
         if record.get("status") == "ok":
             figures.add(record)
+            warnings.update(texts_of(record, "warnings"))
             spread.add(line)
             continue
         stage, reason = str(record.get("stage")), str(record.get("reason"))
@@ -75,6 +77,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         cards=[card(out, record, paths.get(record["path"])) for record in shown],
         failures=failures,
         reasons=reasons.most_common(REASONS_SHOWN),
+        warnings=warnings.most_common(REASONS_SHOWN),
         rows=figures.rows(),
         width=width,
         height=height,

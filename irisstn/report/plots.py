@@ -9,30 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import IrisError
 from irisstn.evaluation import Comparisons, CountedComparisons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AnyComparisons = Comparisons | CountedComparisons
-INSTALL = "pip install 'irisstn[report]'"
 _COLOURS = ("#1f6f8b", "#b3542d", "#5a7d2a", "#7a4b9a", "#a8871d", "#555555", "#c2185b", "#00796b")
 _LEAST = 5e-5  # where rates of 0 are drawn, because a logarithmic axis has no 0
-
-
-def require_matplotlib() -> None:
-    """Check that matplotlib is installed.
-
-    Raises
-    ------
-    IrisError
-        It is not; the message has the command that installs it.
-    """
-    try:
-        import matplotlib  # noqa: F401, PLC0415  (an extra)
-    except ImportError as error:
-        raise IrisError(f"the plots need {error.name}: {INSTALL}", stage="evaluate") from None
 
 
 def det_plot(runs: Mapping[str, AnyComparisons]) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, Ellipse, Eyelids, Gray, ring_mask
+from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
@@ -67,7 +68,8 @@ def segmentation_from_circles(
     if not ring.any():
         raise SegmentationError("no part of the iris lies in the picture and between the eyelids")
     if usable is None:
-        usable = ~find_occlusions(image, ring, outer.mean_radius, parts.occlusion, crop.transform)
+        radius, likely = outer.mean_radius, parts.occlusion
+        usable = ~find_occlusions(image, ring, radius, (upper, lower), likely=likely, crop=crop.transform)
     return Segmentation(inner, outer, upper, lower, ring, ring & usable)
 
 
@@ -156,8 +158,7 @@ def _require_ring(pupil: Boundary, limbus: Boundary) -> None:
 
 
 def _require_picture(image: Gray, *masks: Bool | None) -> None:
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
+    require_gray(image)
     for mask in masks:
         if mask is not None and (mask.shape != image.shape or mask.dtype != np.bool_):
             raise ValueError(f"a mask must be bool like the picture {image.shape}, got {mask.shape} of {mask.dtype}")

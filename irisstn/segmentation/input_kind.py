@@ -13,6 +13,7 @@ import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Gray
+from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.masked_image import find_backgrounds, segment_framed_eye, segment_masked_image
@@ -80,7 +81,7 @@ def segment_as(
     ValueError
         Where `image` is no 8-bit gray picture.
     """
-    _require_gray(image)
+    require_gray(image)
     if kind == "eye":
         return segment_eye(image, config), "eye"
     backgrounds = find_backgrounds(image)
@@ -104,7 +105,7 @@ def is_strip(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> 
     It is where it is at least `STRIP_ASPECT` times as wide as high, its ends fit together like neighbouring columns do,
     and no eye is found in it.
     """
-    _require_gray(image)
+    require_gray(image)
     if image.shape[1] < STRIP_ASPECT * image.shape[0] or not ends_meet(image):
         return False
     if min(image.shape) < 32:
@@ -126,15 +127,3 @@ def ends_meet(image: Gray) -> bool:
     neighbours = np.abs(np.diff(small, axis=1)).mean(axis=0)
     ends = float(np.abs(small[:, 0] - small[:, -1]).mean())
     return ends <= _CLOSED * float(np.median(neighbours)) + 1.0
-
-
-def _require_gray(image: object) -> None:
-    if not isinstance(image, np.ndarray):
-        hint = "irisstn.read_gray reads a file"
-        if image is None:
-            hint = f"cv2.imread gives None where it cannot read a file; {hint}"
-        raise ValueError(f"the picture must be an array (H, W) of uint8, got {type(image).__name__}: {hint}")
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(
-            f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}: irisstn.to_gray makes it so"
-        )

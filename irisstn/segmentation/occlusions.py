@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, CropTransform, Float32, Gray, median, quantiles
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median, quantiles
 from irisstn.segmentation.polar import PolarGrid
 
-_OCCLUDED = 0.25  # probability from which a pixel counts as occluded: chosen by the decidability of plain iris codes
+# These were chosen by the decidability of plain iris codes.
+_OCCLUDED = 0.25  # probability from which a pixel counts as occluded
+_MARGIN = 0.05  # iris radii beside an eyelid, where eyelashes, their shadows and the tear film darken the iris
+_SHADOWED, _DARK = 1.0, 2.2  # robust deviations below the median of the iris: in the margin, and connected with it
 
 
 def find_reflections(image: Gray, circle: Boundary) -> Bool:
@@ -40,12 +44,20 @@ def find_reflections(image: Gray, circle: Boundary) -> Bool:
 
 
 def find_occlusions(
-    image: Gray, iris: Bool, radius: float, likely: Float32, crop: CropTransform, *, corner: tuple[int, int] = (0, 0)
+    image: Gray,
+    iris: Bool,
+    radius: float,
+    eyelids: Eyelids,
+    *,
+    likely: Float32,
+    crop: CropTransform,
+    corner: tuple[int, int] = (0, 0),
 ) -> Bool:
-    """Where eyelashes and specular reflections cover the iris.
+    """Where eyelashes, their shadows and specular reflections cover the iris.
 
     Eyelashes and large reflections come from the network's map; small reflections, for which that is too coarse, from
-    regions that are much brighter than the iris around them.
+    regions that are much brighter than the iris around them; shadows, which the map leaves out, from regions beside an
+    eyelid that are darker.
 
     Parameters
     ----------
@@ -55,6 +67,8 @@ def find_occlusions(
         The iris between the eyelids.
     radius : float
         Radius of the iris in pixels.
+    eyelids : tuple of Eyelid or None
+        The upper and the lower eyelid, in pixels of `image`.
     likely : ndarray of float32, shape (h, w)
         Probability that a pixel of the network's crop is occluded, 0..1.
     crop : CropTransform
@@ -76,7 +90,39 @@ def find_occlusions(
     bright = _bright_spots(
         image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
     )
-    return covered | cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
+    covered |= cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
+    margin = iris & _beside_eyelids(eyelids, _MARGIN * radius, (height, width))
+    return covered | _shadows(image, iris, margin, round(0.01 * radius)) if margin.any() else covered
+
+
+def _beside_eyelids(eyelids: Eyelids, width: float, size: tuple[int, int]) -> Bool:
+    """The pixels behind an eyelid or at most `width` pixels in front of it."""
+    upper, lower = eyelids
+    beside = np.zeros(size, np.bool_)
+    if upper is not None:
+        beside |= _moved(upper, width).above(size)
+    if lower is not None:
+        beside |= ~_moved(lower, -width).above(size)
+    return beside
+
+
+def _moved(eyelid: Eyelid, distance: float) -> Eyelid:
+    middle, slope, curve = eyelid.coefficients
+    return replace(eyelid, coefficients=(middle + distance, slope, curve))
+
+
+def _shadows(image: Gray, iris: Bool, margin: Bool, border: int) -> Bool:
+    """Darker pixels in the margin of the eyelids, and much darker regions of the iris that begin there.
+
+    Dark regions elsewhere are the iris's own. The regions are widened by `border` pixels.
+    """
+    level, spread = _level(image, iris)
+    dark = (image < math.floor(min(0.6 * level, level - _DARK * spread - 4))) & iris
+    count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
+    begins = np.zeros(count, np.bool_)
+    begins[labels[margin & dark]] = True
+    shadows = cv2.dilate(begins[labels].view(np.uint8), np.ones((2 * border + 1,) * 2, np.uint8)).view(np.bool_)
+    return shadows | (margin & (image < math.floor(level - _SHADOWED * max(spread, 4.0))))
 
 
 def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, CropTransform, Eyelids, Float32, Gray, ring_mask
+from irisstn.gray_levels import require_gray
 from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
@@ -20,15 +21,17 @@ from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_di
 from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
-from irisstn.segmentation.ring_check import measure_ring_edges
+from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges
+from irisstn.segmentation.texture import texture_contrast
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
-_MAX_PUPIL_RATIO = 0.9  # of the pupil's radius to the iris's
+_MAX_ROUGH_RATIO, _MAX_PUPIL_RATIO = 0.9, 0.85  # of the pupil's radius to the iris's: as the network has it, and traced
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
 _STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
+_WEAKEST_PUPIL = 0.15  # strength of the pupil's edge over that of the limbus, below which what is found is all pupil
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
@@ -55,12 +58,11 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     Raises
     ------
     SegmentationError
-        Where no eye is found, or it is closed, too blurred or too small.
+        Where no eye is found, or it is closed, too blurred, too small or without texture.
     ValueError
         Where `image` is not an 8-bit gray picture.
     """
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}")
+    require_gray(image)
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     if config.turned != "auto":
@@ -91,7 +93,13 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, _confidence(rough, pupil, limbus))
+    texture = texture_contrast(image, pupil, limbus, usable)
+    if texture is not None and texture < config.min_texture:
+        raise SegmentationError(
+            f"the iris shows no texture (contrast {texture:.1f} gray levels): a drawing, or much too dark or blurred"
+        )
+    confidence = _confidence(rough, pupil, limbus, texture)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     trust = min(soft_iou(parts.pupil, pupil), soft_iou(parts.iris, limbus))
     if trust < config.min_trust:
         raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
-    if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
+    if pupil.mean_radius > _MAX_ROUGH_RATIO * limbus.mean_radius:
         raise SegmentationError("the pupil and the iris that were found are of one size")
     to_picture = crop.transform
     upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
@@ -205,6 +213,8 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     checked = _checked_pupil(crop.image, reflections, pupil, limbus)
     if checked is not pupil:
         pupil, limbus = checked, refine_limbus(crop.image, reflections, checked, outer, eyelids=(upper, lower))
+    if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
+        raise SegmentationError("the pupil is too wide for the iris: one of their boundaries must be wrong")
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
@@ -218,16 +228,24 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
     if edges.darker < -_MAX_BRIGHTER_PUPIL and edges.pupil < _LEAST_EDGE:
         raise SegmentationError("what would be the pupil is brighter than the iris around it")
     if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
-        return pupil
+        return _require_visible(pupil, edges)
     if edges.other_radius < _MAX_PUPIL_RATIO * limbus.mean_radius:
         other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius))
         again = measure_ring_edges(image, reflections, other, limbus)
-        if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE):
-            return other
+        # A closed edge of reflections inside a pupil has the pupil on both sides.
+        if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE) and again.darker >= _LEAST_EDGE:
+            return _require_visible(other, again)
     raise SegmentationError("the edge of the pupil is much weaker than another one around it")
 
 
-def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confidence:
+def _require_visible(pupil: Boundary, edges: RingEdges) -> Boundary:
+    """`pupil`. Raises SegmentationError where its edge is so weak that the whole dark disc may be a wide pupil."""
+    if edges.pupil < _WEAKEST_PUPIL * edges.limbus:
+        raise SegmentationError("no pupil is visible in the iris: the whole dark disc may be a widely dilated one")
+    return pupil
+
+
+def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: float | None) -> Confidence:
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
     radius = limbus.mean_radius
     pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
@@ -235,7 +253,7 @@ def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary) -> Confiden
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
-    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen)
+    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
@@ -247,10 +265,13 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> 
     box = (bottom - top, right - left)
     inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
     upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in rough.eyelids)
-    ring = ring_mask(inner, outer, (upper, lower), box)
+    eyelids = upper, lower
+    ring = ring_mask(inner, outer, eyelids, box)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
     part = np.ascontiguousarray(image[top:bottom, left:right])
-    occlusions = find_occlusions(part, ring, limbus.mean_radius, rough.occlusion, rough.crop, corner=(left, top))
+    occlusions = find_occlusions(
+        part, ring, limbus.mean_radius, eyelids, likely=rough.occlusion, crop=rough.crop, corner=(left, top)
+    )
     usable[top:bottom, left:right] = ring & ~occlusions
     return iris, usable

@@ -9,15 +9,18 @@
 
 from collections.abc import Callable
 
-from irisstn.stn.affine import Affine, Attention, MatrixTransform, Rotation, Scale, Translation
-from irisstn.stn.guards import require_finite, require_gradient
-from irisstn.stn.localization import TutorialLocalization, start_at_identity
-from irisstn.stn.projective import Projective
-from irisstn.stn.ring import Ring
-from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
-from irisstn.stn.tps import ThinPlateSpline
-from irisstn.stn.transform import Transform, unit_points
-from irisstn.stn.transformer import SpatialTransformer, Warped, compose_iterations
+from irisstn.extras import extra_named
+
+with extra_named():  # these modules import torch
+    from irisstn.stn.affine import Affine, Attention, MatrixTransform, Rotation, Scale, Translation
+    from irisstn.stn.guards import require_finite, require_gradient
+    from irisstn.stn.localization import TutorialLocalization, start_at_identity
+    from irisstn.stn.projective import Projective
+    from irisstn.stn.ring import Ring
+    from irisstn.stn.sampler import area_outside, outside_penalty, sample, wrap_columns
+    from irisstn.stn.tps import ThinPlateSpline
+    from irisstn.stn.transform import Transform, unit_points
+    from irisstn.stn.transformer import SpatialTransformer, Warped, compose_iterations
 
 TRANSFORMS: dict[str, Callable[[], Transform]] = {
     "translation": Translation,

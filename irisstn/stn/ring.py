@@ -28,6 +28,8 @@ At the identity every cell is sampled at its own position, so that the compositi
 sheet itself. f is monotone for |dilation| < 1, and continues outside 0..1 with the slope 1. Its shape follows the
 non-linear stretch of the tissue, which is largest next to a dilating pupil (compare [2]_).
 
+The formulas themselves stand in `irisstn.geometry.ring_transform`.
+
 References
 ----------
 .. [1] Daugman 2004, "How iris recognition works", eq. 8-10.
@@ -40,22 +42,20 @@ import torch
 from torch import Tensor
 
 from irisstn.geometry import grid_to_ring, ring_to_grid
-from irisstn.stn.transform import Transform
-
-NAMES = (
-    "roll_rad",
-    "dilation",
-    *(f"{boundary}_{term}" for boundary in ("pupil", "limbus") for term in ("0", "cos1", "sin1", "cos2", "sin2")),
-    "pupil_share",
+from irisstn.geometry.ring_transform import (
+    NAMES,
+    NEAR_ONE,
+    amplitudes,
+    compose_rings,
+    move_in_ring,
+    ring_identity,
+    ring_limits,
 )
-_PUPIL_SHARE = 0.45, 0.25  # centre and bound: from 0.2, a pupil in bright light, to 0.7, one in the dark
-_NODES = 32  # angles at which boundaries are composed
-_EPSILON = 1e-12  # keeps the square root of a zero amplitude differentiable
-_MIN_RADIUS = 0.05  # of a boundary, in ring widths
+from irisstn.stn.transform import Transform
 
 
 class Ring(Transform):
-    """Roll, dilation, five Fourier coefficients of either boundary, and `pupil_share`: the 13 parameters of `NAMES`.
+    """Roll, dilation, five Fourier coefficients of either boundary, and `pupil_share`: 13 parameters.
 
     A (cos, sin) pair is bounded by its amplitude, so that the bound is the same in every direction.
 
@@ -91,9 +91,10 @@ class Ring(Transform):
             raise ValueError(f"the dilation curve is monotone for bounds between 0 and 1, got {max_dilation}")
         if not 2 * (2 * max_shift + max_oval) < 1:
             raise ValueError(f"boundaries that move by {max_shift} and {max_oval} ring widths could cross")
-        boundary = (max_shift, max_shift, max_shift, max_oval, max_oval)
-        limits = (max_roll_rad, max_dilation, *boundary, *boundary, _PUPIL_SHARE[1])
-        super().__init__(NAMES, (*[0.0] * 12, _PUPIL_SHARE[0]), limits)
+        limits = ring_limits(
+            max_roll_rad=max_roll_rad, max_dilation=max_dilation, max_shift=max_shift, max_oval=max_oval
+        )
+        super().__init__(NAMES, ring_identity(), limits)
         self._limits = torch.tensor(limits, dtype=torch.float64)
         self.full_circle = full_circle
 
@@ -106,7 +107,7 @@ class Ring(Transform):
         """Bounded parameters (B, 13) of `theta` (B, 13), see `Transform.physical`."""
         theta = self._checked(theta)
         identity = self._identity.to(theta)
-        amplitude = _amplitudes(theta - identity) / self._limits.to(theta)
+        amplitude = amplitudes(torch, theta - identity) / self._limits.to(theta)
         bounded = identity + (theta - identity) * (torch.tanh(amplitude) / amplitude)
         return torch.cat([theta[:, :1], bounded[:, 1:]], dim=1) if self.full_circle else bounded
 
@@ -114,8 +115,8 @@ class Ring(Transform):
         """Theta (B, 13) of parameters (B, 13), see `Transform.theta_of`."""
         physical = self._checked(physical)
         identity = self._identity.to(physical)
-        amplitude = _amplitudes(physical - identity) / self._limits.to(physical)
-        theta = identity + (physical - identity) * (torch.atanh(amplitude.clamp(max=0.999)) / amplitude)
+        amplitude = amplitudes(torch, physical - identity) / self._limits.to(physical)
+        theta = identity + (physical - identity) * (torch.atanh(amplitude.clamp(max=NEAR_ONE)) / amplitude)
         return torch.cat([physical[:, :1], theta[:, 1:]], dim=1) if self.full_circle else theta
 
     def parameters_by_name(self, theta: Tensor) -> dict[str, Tensor]:
@@ -159,7 +160,7 @@ class Ring(Transform):
         roll = roll_rad.to(theta)
         if not self.full_circle:
             limit = self._limits[0].to(theta)
-            roll = limit * torch.atanh((roll / limit).clamp(-0.999, 0.999))
+            roll = limit * torch.atanh((roll / limit).clamp(-NEAR_ONE, NEAR_ONE))
         return torch.cat([theta[:, :1] + roll, theta[:, 1:]], dim=1)
 
     def ring(self, theta: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -190,11 +191,11 @@ class Ring(Transform):
         steps = torch.arange(columns, device=theta.device, dtype=torch.float64)
         angle = (2 * torch.pi * (steps + 0.5) / columns).to(parameters)[None, None, :]
         radius = ((torch.arange(rows, device=theta.device, dtype=torch.float64) + 0.5) / rows).to(parameters)
-        return _move(parameters, radius[None, :, None], angle)
+        return move_in_ring(torch, parameters, radius[None, :, None], angle)
 
     def move(self, theta: Tensor, points: Tensor) -> Tensor:
         """Input positions (B, N, 2) of the output's `points` (B or 1, N, 2), see `Transform.move`; x is periodic."""
-        radius, angle = _move(self.physical(theta), *grid_to_ring(points[..., 0], points[..., 1]))
+        radius, angle = move_in_ring(torch, self.physical(theta), *grid_to_ring(points[..., 0], points[..., 1]))
         return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def forward(self, theta: Tensor, size: tuple[int, int]) -> Tensor:
@@ -208,91 +209,4 @@ class Ring(Transform):
         Exact where `inner` is only a roll; otherwise the boundaries are fitted up to order 2 and the dilation to the
         middle of the ring. `pupil_share` is that of the input, so of `outer`.
         """
-        first, second = self.physical(inner), self.physical(outer)
-        roll = first[:, :1] + second[:, :1]
-        start = _nodes(first) - roll
-        reached = []
-        for level in (0.0, 0.5, 1.0):
-            middle = _move(first, torch.full_like(start, level), start)
-            reached.append(_move(second, *middle))
-        (low, low_angle), _, (high, high_angle) = reached
-        total_roll = roll + (high_angle - _nodes(first)).mean(dim=1, keepdim=True)
-        pupil_radius = second[:, -1:] / (1 - second[:, -1:])  # in ring widths
-        inner, half, outer = ((pupil_radius + radius)[..., None] * _direction(angle) for radius, angle in reached)
-        line = outer - inner
-        fraction = ((half - inner) * line).sum(dim=-1) / line.square().sum(dim=-1)  # of the way between the boundaries
-        dilation = 4 * (fraction - 0.5).mean(dim=1, keepdim=True)
-        boundaries = [_series(low, low_angle), _series(high - 1, high_angle)]
-        return self.theta_of(torch.cat([total_roll, dilation, *boundaries, second[:, -1:]], dim=1))
-
-
-def _move(parameters: Tensor, radius: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Radius and angle in the input of the output's `radius` and `angle`, each broadcast to (B, ...)."""
-    columns = [column.reshape(-1, *[1] * (angle.ndim - 1)) for column in parameters.unbind(dim=1)]
-    roll, dilation, pupil, limbus, pupil_share = columns[0], columns[1], columns[2:7], columns[7:12], columns[12]
-    turned = angle + roll
-    pupil_radius = pupil_share / (1 - pupil_share)  # in ring widths
-    low, low_angle = _boundary(pupil, pupil_radius, turned)
-    beyond, high_angle = _boundary(limbus, pupil_radius + 1, turned)
-    high = 1 + beyond
-    inside = radius.clamp(0, 1)
-    fraction = radius + dilation * inside * (1 - inside)  # of the way from the pupil's point to the limbus's
-    # The straight line between two points at the distances `near` and `far` from the centre, whose angles differ by
-    # `apart`: a linear interpolation plus a correction that is exactly 0 for points at the same angle.
-    near, far = (pupil_radius + low).clamp(min=_MIN_RADIUS), (pupil_radius + high).clamp(min=_MIN_RADIUS)
-    apart = high_angle - low_angle
-    ahead = fraction.clamp(min=0)  # continued through the centre of the pupil, the line would reverse its angle
-    length = (1 - ahead) * near + ahead * far
-    sagitta = 4 * ahead * (1 - ahead) * near * far * torch.sin(apart / 2).square()
-    shorter = sagitta / (length + torch.sqrt((length.square() - sagitta).clamp(min=_EPSILON)))
-    turn = torch.atan2(ahead * far * torch.sin(apart), (1 - ahead) * near + ahead * far * torch.cos(apart))
-    return low + (high - low) * fraction - shorter, low_angle + turn
-
-
-def _boundary(series: list[Tensor], mean_radius: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of the true boundary beyond the strip's, in ring widths, and the angle of the strip at which it lies.
-
-    `angle` is counted around the centre of the true boundary; `mean_radius` is that of the strip's boundary in ring
-    widths.
-    """
-    cosine, sine = torch.cos(angle), torch.sin(angle)
-    outward = (mean_radius + series[0] + series[1] * cosine + series[2] * sine).clamp(min=_MIN_RADIUS)
-    angle = angle + torch.atan2(series[2] * cosine - series[1] * sine, outward)
-    first = series[1] * torch.cos(angle) + series[2] * torch.sin(angle)
-    return series[0] + first + series[3] * torch.cos(2 * angle) + series[4] * torch.sin(2 * angle), angle
-
-
-def _direction(angle: Tensor) -> Tensor:
-    """Unit vectors (..., 2) at `angle` (...)."""
-    return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
-
-
-def _nodes(like: Tensor) -> Tensor:
-    """Evenly spaced angles (1, 32) around the circle, with the device and dtype of `like`."""
-    return (torch.arange(_NODES, device=like.device, dtype=like.dtype) * (2 * torch.pi / _NODES))[None, :]
-
-
-def _series(values: Tensor, angle: Tensor) -> Tensor:
-    """Fourier coefficients (B, 5) up to order 2 of `values` (B, 32) at unevenly spaced `angle` (B, 32) of one turn.
-
-    The integral over the angle is a sum over the nodes, which is spectrally accurate for smooth periodic functions. The
-    derivative of the angle by the node is the spectral one (Trefethen 2000, "Spectral Methods in MATLAB", eq. 3.10).
-    """
-    nodes = _nodes(values)
-    between = nodes.T - nodes
-    signs = torch.cos(between * (_NODES / 2))  # (-1)^(j - k)
-    slope = torch.where(between == 0, 0, signs / (2 * torch.tan(between / 2 + (between == 0))))
-    weight = (1 + (slope * (angle - nodes)[:, None, :]).sum(dim=2)) / _NODES
-    terms = [(values * weight).sum(dim=1)]
-    for order in (1, 2):
-        terms += [2 * (values * weight * wave(order * angle)).sum(dim=1) for wave in (torch.cos, torch.sin)]
-    return torch.stack(terms, dim=1)
-
-
-def _amplitudes(offset: Tensor) -> Tensor:
-    """Absolute value (B, 13) of each offset, or the amplitude of the (cos, sin) pair that it belongs to."""
-    # A bound, not a sum: the ONNX exporter drops the addition of so small a number.
-    square = offset.square().clamp(min=_EPSILON)
-    pairs = square[:, [3, 5, 8, 10]] + square[:, [4, 6, 9, 11]]
-    pupil, limbus = pairs[:, [0, 0, 1, 1]], pairs[:, [2, 2, 3, 3]]
-    return torch.cat([square[:, :3], pupil, square[:, 7:8], limbus, square[:, 12:]], dim=1).sqrt()
+        return self.theta_of(compose_rings(torch, self.physical(outer), self.physical(inner)))

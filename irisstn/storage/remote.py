@@ -85,11 +85,12 @@ class RemoteStorage:
         return self.url
 
     def read(self, name: str) -> bytes | None:
-        """The content of the file `name`, None where there is none. Raises OSError."""
+        """The content of the file `name`, None where there certainly is none. Raises OSError."""
         system, root = _open(self.url)
         with _os_errors(), suppress(FileNotFoundError):
             data: bytes = system.cat_file(f"{root}/{name}")
             return data
+        self._require_absent(name)
         return None
 
     def write(self, name: str, data: bytes) -> None:
@@ -118,9 +119,17 @@ class RemoteStorage:
                 system.get_file(f"{root}/{name}", str(target))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             target.unlink(missing_ok=True)
+            self._require_absent(name)
         except OSError:
             target.unlink(missing_ok=True)
             raise
+
+    def _require_absent(self, name: str) -> None:
+        """Raise OSError unless the file `name`, which a driver did not find, certainly is not there."""
+        # Some drivers call `isfile` before they copy, and so report as not found what they could not look at.
+        _open(self.url)[0].invalidate_cache()
+        if self.size(name) is not None:
+            raise OSError(f"{name} is there, but cannot be read")
 
     def size(self, name: str) -> int | None:
         """The size of the file `name` in bytes; None where there certainly is none. Raises OSError."""

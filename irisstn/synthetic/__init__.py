@@ -12,6 +12,7 @@ from irisstn.synthetic.capture import Capture, sample_capture
 from irisstn.synthetic.folder import write_eyes
 from irisstn.synthetic.identity import Anatomy, Identity
 from irisstn.synthetic.render import RenderedEye, render
+from irisstn.synthetic.set_of_eyes import read_truth
 
 sample_shot = sample_capture  # its former name, which programs outside this repository call
 
@@ -22,6 +23,7 @@ __all__ = [
     "Capture",
     "Identity",
     "RenderedEye",
+    "read_truth",
     "render",
     "sample_capture",
     "sample_shot",

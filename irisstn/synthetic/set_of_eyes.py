@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from irisstn.errors import OutputError
+from irisstn.errors import DatasetError, OutputError
 from irisstn.files import begin_to_sync, sync, write_bytes_atomic
+from irisstn.images import read_file
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import read_settings, require_same_settings, with_digest
+from irisstn.storage.file_names import safe_name
 
 TRUTH, SETTINGS = "truth/truth.jsonl", "truth/synth.json"
 _REMEDY = "give --overwrite to begin it anew, or another folder"
@@ -96,6 +99,36 @@ def finish_set(out: Path, settings: SetOfEyes, records: Sequence[Record]) -> Non
         sync(out / folder)
     lines = [json.dumps(record, sort_keys=True) + "\n" for record in sorted(records, key=lambda r: str(r["path"]))]
     write_bytes_atomic(out / TRUTH, "".join(lines).encode(), durable=True)
+
+
+def read_truth(out: Path) -> list[Record]:
+    """The ground truth of a set of rendered eyes, after its pictures were checked.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that `irisstn synth` wrote.
+
+    Returns
+    -------
+    list of dict
+        A record per picture, see `irisstn.synthetic.folder`.
+
+    Raises
+    ------
+    DatasetError
+        The ground truth is missing or damaged, or a picture is not the one that it was written for.
+    """
+    path = out / TRUTH
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        pictures = {safe_name(record["path"]): str(record["sha256"]) for record in records}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DatasetError(f"{path} is missing or damaged: run `irisstn synth` again ({error})") from None
+    for name, digest in pictures.items():
+        if sha256(read_file(out / "eyes" / name)).hexdigest() != digest:
+            raise DatasetError(f"{out / 'eyes' / name} is not the picture that {path} was written for")
+    return records
 
 
 def _remove_earlier(out: Path) -> None:

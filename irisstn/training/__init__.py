@@ -5,8 +5,9 @@ Most public names need torch, which is imported when they are first used; the pr
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from irisstn.extras import import_public
 
 if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
     from irisstn.training.losses import rectifier_loss
-    from irisstn.training.precision import Precision, PrecisionConfig, choose_precision
+    from irisstn.training.precision import choose_precision
+    from irisstn.training.precision_config import Precision, PrecisionConfig
     from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
@@ -47,8 +49,8 @@ _MODULES = {
     "LossWeights": "irisstn.training.config",
     "perturbed_batch": "irisstn.training.data.perturbed_batch",
     "rectifier_loss": "irisstn.training.losses",
-    "Precision": "irisstn.training.precision",
-    "PrecisionConfig": "irisstn.training.precision",
+    "Precision": "irisstn.training.precision_config",
+    "PrecisionConfig": "irisstn.training.precision_config",
     "choose_precision": "irisstn.training.precision",
     "Eyes": "irisstn.training.data.batches",
     "EyelidSamples": "irisstn.training.roll_reader",
@@ -69,7 +71,7 @@ def __getattr__(name: str) -> object:
     """Import a public name's module when the name is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return import_public(_MODULES[name], name)
 
 
 def __dir__() -> list[str]:

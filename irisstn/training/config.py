@@ -8,14 +8,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from irisstn.config import Size, Strict
-from irisstn.recognition.losses import MetricLossConfig
-from irisstn.recognition.network import StripNetConfig
-from irisstn.recognition.whitening import WhiteningFitConfig
+from irisstn.recognition.config import MetricLossConfig, StripNetConfig, WhiteningFitConfig
 from irisstn.rectification.rectifier_config import RectifierConfig
-from irisstn.training.data.augmentation import AugmentationConfig
+from irisstn.training.data.augmentation_config import AugmentationConfig
 from irisstn.training.data.boundary_errors import PerturbationConfig
 from irisstn.training.data.rendered_eyes import RenderedConfig
-from irisstn.training.precision import PrecisionConfig
+from irisstn.training.precision_config import PrecisionConfig
 
 
 class LossWeights(Strict):

@@ -7,9 +7,9 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, zeros_like
 
+from irisstn.geometry.ring_transform import NAMES as RING_NAMES
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.stn import Ring, Transform, Warped, outside_penalty
-from irisstn.stn.ring import NAMES as RING_NAMES
 from irisstn.training.config import LossWeights
 from irisstn.training.data.batches import Batch
 from irisstn.training.data.targets import SHAPE_NAMES, TARGET_NAMES
@@ -93,7 +93,7 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
     Parameters
     ----------
     ring : Tensor, shape (B, 13)
-        Predicted parameters in the order of `irisstn.stn.ring.NAMES`.
+        Predicted parameters in the order of `irisstn.geometry.ring_transform.NAMES`.
     batch : Batch
         The targets and the groups.
     weights : LossWeights

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
 
-from irisstn.config import Strict
+from irisstn.training.precision_config import Precision
 
-Precision = Literal["float32", "bfloat16"]
 _REPEATS = 3
 _FASTER = 0.7  # of the time in float32 that bfloat16 must stay below, because a whole step converts numbers as well
-
-
-class PrecisionConfig(Strict):
-    """The precision of a training run."""
-
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
-        description="Number format of the networks' products: bfloat16 is twice as fast on GPUs and on CPUs with units "
-        "for it (AMX), and several times slower on others. auto: chosen by a short measurement when a run begins.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_bfloat16(cls, values: Any) -> Any:
-        """Read the earlier setting `bfloat16: true` or `false`, which an override may add to a file's `precision`."""
-        if not isinstance(values, dict) or "bfloat16" not in values:
-            return values
-        rest = {name: value for name, value in values.items() if name != "bfloat16"}
-        if not isinstance(values["bfloat16"], bool):
-            raise ValueError("bfloat16 is true or false; give precision instead")
-        meant = "bfloat16" if values["bfloat16"] else "float32"
-        if rest.setdefault("precision", meant) not in ("auto", meant):
-            raise ValueError("bfloat16 contradicts precision; give precision alone")
-        return {**rest, "precision": meant}
 
 
 def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], *, on_gpu: bool) -> Precision:

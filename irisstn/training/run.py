@@ -34,7 +34,8 @@ from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
 from irisstn.training.lightning_module import RecognitionModule
-from irisstn.training.precision import Precision, choose_precision
+from irisstn.training.precision import choose_precision
+from irisstn.training.precision_config import Precision
 from irisstn.training.run_folder import RunFolderCallback
 from irisstn.training.starting_weights import start_from, with_shapes_of_start
 from irisstn.training.whitening import StripSettings, calibrate, fit_whitening

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.config import WhiteningFitConfig
 from irisstn.recognition.network import StripNet
-from irisstn.recognition.whitening import WhiteningFitConfig, effective_dimensions
+from irisstn.recognition.whitening import effective_dimensions
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.training.data.batches import Eyes, make_batch
 from irisstn.training.data.boundary_errors import PerturbationConfig

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from irisstn.extras import import_public
 from irisstn.visualization.overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def __getattr__(name: str) -> object:
     """Import the grids, and torch with them, when they are first used."""
     if name != "draw_inputs_and_outputs":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from irisstn.visualization.grids import draw_inputs_and_outputs  # noqa: PLC0415
-
-    return draw_inputs_and_outputs
+    return import_public("irisstn.visualization.grids", name)
 
 
 def __dir__() -> list[str]:

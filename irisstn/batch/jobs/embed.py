@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,7 @@ from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
 from irisstn.files import write_bytes_atomic
 from irisstn.images import MAX_PIXELS, decode_gray
+from irisstn.networks import Recognizer, Runtime, load_recognizer, load_rectifier, recognizer_files, require_runtime
 from irisstn.normalization import normalize
 from irisstn.outputs.folder import EMBEDDINGS
 from irisstn.outputs.manifest import manifest_digest, read_manifest
@@ -26,11 +27,9 @@ from irisstn.outputs.records import Json, RecordFields, output_file
 from irisstn.rectification.roll_setting import RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
-from irisstn.weights import RECOGNIZER, RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
-    from irisstn.recognition import StripNet
-    from irisstn.rectification.rectifier import Rectifier
+    from irisstn.rectification.rectifier_methods import RectifierMethods
 
 
 class EmbedConfig(Strict):
@@ -46,6 +45,7 @@ class EmbedConfig(Strict):
         "the errors of the reading, but not the roll of a tilted head",
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
+    runtime: Runtime = Field(default="torch", description="what runs the networks, torch or onnx, as for `rectify`")
     segmentation: SegmentationConfig = SegmentationConfig()
 
 
@@ -85,20 +85,19 @@ class EmbedJob:
         config : EmbedConfig
             Its settings.
         model : Path, optional
-            By default the networks that irisstn ships. A file is a recognition network, used with the shipped
-            rectifier. The folder of a training run is used with the networks that it holds: both; the recognition
-            network alone, without a rectifier; or the rectifier, with the shipped recognition network.
+            A file, or the folder of a training run, see `irisstn.networks.recognizer_files`; by default the networks
+            that irisstn ships.
 
         Raises
         ------
+        MissingExtraError
+            The runtime is not installed.
         WeightsError
             A file cannot be read.
         """
-        run = SHIPPED if model is None else model
-        recognizer, rectifier = (run / RECOGNIZER, run / RECTIFIER) if run.is_dir() else (run, SHIPPED / RECTIFIER)
-        if run.is_dir() and not recognizer.exists() and rectifier.exists():
-            recognizer = SHIPPED / RECOGNIZER
-        used = rectifier if config.rectify and rectifier.exists() else None
+        require_runtime(config.runtime, "irisstn embed")
+        recognizer, rectifier = recognizer_files(model, config.runtime)
+        used = rectifier if config.rectify else None
         return cls(
             config,
             recognizer.absolute(),
@@ -119,19 +118,20 @@ class EmbedJob:
     @contextmanager
     def start(self) -> Iterator[Process]:
         """Load the weights; the context gives the function that processes one picture. Raises WeightsError."""
-        from irisstn.recognition import StripNet  # noqa: PLC0415  (imports torch, which is slow)
-        from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415
-
         weights_digest(self.recognizer, self.weights_sha256)
         if self.rectifier is not None:
             weights_digest(self.rectifier, self.rectifier_sha256)
-        network = StripNet.load(self.recognizer)
-        rectifier = Rectifier.load(self.rectifier).with_roll(self.config.roll) if self.rectifier is not None else None
-        with one_torch_thread():
+        network = load_recognizer(self.recognizer, self.config.runtime, threads=1)
+        rectifier = None
+        if self.rectifier is not None:
+            rectifier = load_rectifier(self.rectifier, self.config.runtime, threads=1).with_roll(self.config.roll)
+        with one_torch_thread() if self.config.runtime == "torch" else nullcontext():
             yield lambda source: _embed(source, network, rectifier, self.config)
 
 
-def _embed(source: JobInput, network: StripNet, rectifier: Rectifier | None, config: EmbedConfig) -> JobResult:
+def _embed(
+    source: JobInput, network: Recognizer, rectifier: RectifierMethods[Any] | None, config: EmbedConfig
+) -> JobResult:
     """Embed one picture of any kind."""
     image = decode_gray(source.data, max_pixels=config.max_pixels)
     read, kind = read_picture_as(source, image, config.input, config.segmentation, max_pixels=config.max_pixels)

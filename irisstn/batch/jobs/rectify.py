@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_threa
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
+from irisstn.networks import Runtime, load_rectifier, rectifier_file, require_runtime
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.outputs.records import Json, Record, RecordFields, output_file, read_ring
 from irisstn.rectification.roll_setting import ROLL_PRIOR_DEG, RollMode
@@ -23,11 +24,10 @@ from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 from irisstn.strip_conventions import StripConvention
 from irisstn.visualization.side_by_side import draw_eye_side_by_side, draw_side_by_side
-from irisstn.weights import RECTIFIER, SHIPPED
 
 if TYPE_CHECKING:
     from irisstn.rectification.rectified import Rectified
-    from irisstn.rectification.rectifier import Rectifier
+    from irisstn.rectification.rectifier_methods import RectifierMethods
 
 _DECIMALS = 6  # of the transform's parameters in a record
 
@@ -66,6 +66,11 @@ class RectifyConfig(Strict):
         le=45,
         description="standard deviation of the head's roll among pictures of one eye in degrees: 0.7 with a head "
         "rest, 1.5 to 2 without",
+    )
+    runtime: Runtime = Field(
+        default="torch",
+        description="what runs the rectifier: torch, or onnx, which needs the file that `irisstn export` writes or the "
+        "shipped one; strips differ by a gray level at most on 99.9 % of the pixels",
     )
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -110,11 +115,13 @@ class RectifyJob:
 
         Raises
         ------
+        MissingExtraError
+            The runtime is not installed.
         WeightsError
             The file cannot be read.
         """
-        path = SHIPPED / RECTIFIER if model is None else model
-        path = path / RECTIFIER if path.is_dir() else path
+        require_runtime(config.runtime, "irisstn rectify")
+        path = rectifier_file(model, config.runtime)
         return cls(config, path.absolute(), weights_digest(path))
 
     def settings(self) -> dict[str, Json]:
@@ -128,15 +135,14 @@ class RectifyJob:
     @contextmanager
     def start(self) -> Iterator[Process]:
         """Load the weights; the context gives the function that processes one picture. Raises WeightsError."""
-        from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (imports torch, which is slow)
-
         weights_digest(self.model, self.weights_sha256)
-        rectifier = Rectifier.load(self.model).with_roll(self.config.roll, self.config.roll_prior_deg)
-        with one_torch_thread():
+        rectifier = load_rectifier(self.model, self.config.runtime, threads=1)
+        rectifier = rectifier.with_roll(self.config.roll, self.config.roll_prior_deg)
+        with one_torch_thread() if self.config.runtime == "torch" else nullcontext():
             yield lambda source: _rectify(source, rectifier, self.config)
 
 
-def _rectify(source: JobInput, rectifier: Rectifier, config: RectifyConfig) -> JobResult:
+def _rectify(source: JobInput, rectifier: RectifierMethods[Any], config: RectifyConfig) -> JobResult:
     """Rectify one picture of any kind."""
     image = decode_gray(source.data, max_pixels=config.max_pixels)
     layout = config.strips.layout()

@@ -9,6 +9,7 @@ from typing import cast
 from pydantic import Field
 
 from irisstn.batch.jobs.job import JobInput, JobResult, Process
+from irisstn.capture_warnings import capture_warnings, clipped_fraction
 from irisstn.config import Size, Strict
 from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
@@ -80,14 +81,18 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
     Returns
     -------
     JobResult
-        Size, boundaries, eyelids and quality as fields; the two masks and the overlay as files.
+        Size, boundaries, eyelids, quality and warnings as fields; the two masks and the overlay as files.
     """
     height, width = image.shape
-    quality = measure_quality(image, segmentation).as_dict()
+    quality, clipped = measure_quality(image, segmentation), clipped_fraction(image, segmentation)
+    confidence = segmentation.confidence
     fields: RecordFields = {
         "width": width,
         "height": height,
-        "quality": {figure: round(float(value), 4) for figure, value in quality.items()},
+        "quality": {figure: round(float(value), 4) for figure, value in quality.as_dict().items()},
+        "outside_recommended": list(quality.outside_recommended()),
+        "clipped_fraction": round(clipped, 4),
+        "warnings": capture_warnings(quality, clipped, confidence.trust if confidence is not None else None),
         "mask": output_file("mask", name),
         "iris_mask": output_file("iris_mask", name),
     }

@@ -6,7 +6,6 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from irisstn.config import Strict
-from irisstn.errors import OutputError
+from irisstn.extras import require_extra
 from irisstn.images import write_bytes_atomic
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import require_same_settings
@@ -100,10 +99,11 @@ def train_segmenter(
     Raises
     ------
     OutputError
-        Where `out` holds a run with other settings, or the package onnx is missing.
+        Where `out` holds a run with other settings.
+    MissingExtraError
+        Where the package onnx is missing.
     """
-    if find_spec("onnx") is None:
-        raise OutputError("the weights are written as ONNX, which needs a package: pip install 'irisstn[onnx]'")
+    require_extra("export", "the segmenter's training, which writes ONNX,")
     settings = config.model_dump(mode="json")
     _claim(out, settings)
     torch.set_num_threads(config.threads)

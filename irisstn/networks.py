@@ -1,0 +1,168 @@
+"""The networks by the program that runs them, PyTorch or ONNX Runtime: which file belongs to which, and loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irisstn.errors import MissingExtraError, WeightsError
+from irisstn.extras import is_installed, require_extra
+from irisstn.results import Strip
+from irisstn.weights import ONNX_RECOGNIZER, ONNX_RECTIFIER, RECOGNIZER, RECTIFIER, SHIPPED
+
+if TYPE_CHECKING:
+    from irisstn.rectification.rectifier_methods import RectifierMethods
+
+Runtime = Literal["torch", "onnx"]
+_RECTIFIERS: dict[Runtime, str] = {"torch": RECTIFIER, "onnx": ONNX_RECTIFIER}
+_RECOGNIZERS: dict[Runtime, str] = {"torch": RECOGNIZER, "onnx": ONNX_RECOGNIZER}
+
+
+class Recognizer(Protocol):
+    """What `StripNet` and `OnnxRecognizer` have in common."""
+
+    @overload
+    def embed(self, strips: Strip) -> NDArray[np.float32]: ...
+    @overload
+    def embed(self, strips: Sequence[Strip]) -> NDArray[np.float32]: ...
+    def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
+        """Embeddings (D,) or (N, D) of strips."""
+
+
+def require_runtime(runtime: Runtime, what: str) -> None:
+    """Check that the program that runs the networks is installed.
+
+    Parameters
+    ----------
+    runtime : {"torch", "onnx"}
+        Which one.
+    what : str
+        What needs it, for the message.
+
+    Raises
+    ------
+    MissingExtraError
+        Where it is not; the message names the other one if that is installed.
+    """
+    try:
+        require_extra(runtime, what)
+    except MissingExtraError as error:
+        other: Runtime = "onnx" if runtime == "torch" else "torch"
+        hint = f"; or choose the runtime {other}, which is installed" if is_installed(other) else ""
+        raise MissingExtraError(error.reason + hint) from None
+
+
+def rectifier_file(model: str | Path | None, runtime: Runtime) -> Path:
+    """The file of a rectifier.
+
+    Parameters
+    ----------
+    model : str or Path, optional
+        A file, or the folder of a training run; None for the rectifier that irisstn ships.
+    runtime : {"torch", "onnx"}
+        What runs it.
+
+    Returns
+    -------
+    Path
+        The file, which may not exist.
+
+    Raises
+    ------
+    WeightsError
+        Where the file is one for the other runtime.
+    """
+    return _in_folder(SHIPPED if model is None else Path(model), _RECTIFIERS[runtime], runtime)
+
+
+def recognizer_files(model: str | Path | None, runtime: Runtime) -> tuple[Path, Path | None]:
+    """The files of a recognition network, and of the rectifier before it.
+
+    Parameters
+    ----------
+    model : str or Path, optional
+        A file is a recognition network, used with the shipped rectifier. The folder of a training run is used with the
+        networks that it holds: both; the recognition network alone, without a rectifier; or the rectifier, with the
+        shipped recognition network. None for the networks that irisstn ships.
+    runtime : {"torch", "onnx"}
+        What runs them.
+
+    Returns
+    -------
+    recognizer : Path
+        The file, which may not exist.
+    rectifier : Path or None
+        That of the rectifier.
+
+    Raises
+    ------
+    WeightsError
+        Where the file is one for the other runtime.
+    """
+    run = SHIPPED if model is None else Path(model)
+    recognizer = _in_folder(run, _RECOGNIZERS[runtime], runtime)
+    rectifier = (run if run.is_dir() else SHIPPED) / _RECTIFIERS[runtime]
+    if run.is_dir() and not recognizer.exists() and rectifier.exists():
+        recognizer = SHIPPED / _RECOGNIZERS[runtime]
+    return recognizer, rectifier if rectifier.exists() else None
+
+
+def load_rectifier(path: Path | None, runtime: Runtime, *, threads: int | None = None) -> RectifierMethods[Any]:
+    """Load a rectifier.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file or folder; None for the one that irisstn ships.
+    runtime : {"torch", "onnx"}
+        What runs it.
+    threads : int, optional
+        Threads of ONNX Runtime; those of torch are set for the whole process.
+
+    Returns
+    -------
+    Rectifier or OnnxRectifier
+        The rectifier.
+
+    Raises
+    ------
+    WeightsError
+        Where the file cannot be used.
+    MissingExtraError
+        Where the runtime is not installed.
+    """
+    require_runtime(runtime, "the rectifier")
+    if runtime == "onnx":
+        from irisstn.rectification.onnx_rectifier import OnnxRectifier  # noqa: PLC0415
+
+        return OnnxRectifier.load(path, threads=threads)
+    from irisstn.rectification.rectifier import Rectifier  # noqa: PLC0415  (imports torch, which is slow)
+
+    return Rectifier.load(path)
+
+
+def load_recognizer(path: Path | None, runtime: Runtime, *, threads: int | None = None) -> Recognizer:
+    """Load a recognition network; see `load_rectifier` for the arguments."""
+    require_runtime(runtime, "the recognition network")
+    if runtime == "onnx":
+        from irisstn.recognition.onnx_recognizer import OnnxRecognizer  # noqa: PLC0415
+
+        return OnnxRecognizer.load(path, threads=threads)
+    from irisstn.recognition.network import StripNet  # noqa: PLC0415  (imports torch, which is slow)
+
+    return StripNet.load(path)
+
+
+def _in_folder(model: Path, name: str, runtime: Runtime) -> Path:
+    """`model`, or the file `name` in it."""
+    if model.is_dir():
+        return model / name
+    if runtime == "onnx" and model.suffix == ".safetensors":
+        raise WeightsError(f"{model} is for torch: irisstn export --model {model} writes the file for ONNX Runtime")
+    if runtime == "torch" and model.suffix == ".onnx":
+        raise WeightsError(f"{model} is for ONNX Runtime: choose the runtime onnx")
+    return model

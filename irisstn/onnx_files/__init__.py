@@ -1,0 +1,10 @@
+"""ONNX files of the project's networks, as programs without torch run them.
+
+session    open a file in ONNX Runtime, after it is checked; needs the extra `onnx`
+export     trace a network, and write the file; needs the extra `export`
+graph      changes to a graph that torch's exporter cannot make
+"""
+
+from irisstn.onnx_files.session import OnnxNetwork
+
+__all__ = ["OnnxNetwork"]

@@ -1,0 +1,259 @@
+"""The rectifier in ONNX Runtime, for programs without torch.
+
+    rectifier = irisstn.OnnxRectifier.load()
+    rectified = rectifier.rectify_eye(image, segmentation)
+
+The file that `irisstn export` writes estimates the transform; strips are sampled by numpy and OpenCV.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from irisstn.errors import WeightsError
+from irisstn.geometry import Bool, Float, Gray, ring_to_grid, strip_angles, strip_radii
+from irisstn.geometry.ring_transform import (
+    NAMES,
+    NEAR_ONE,
+    amplitudes,
+    compose_rings,
+    move_in_ring,
+    ring_identity,
+    ring_limits,
+)
+from irisstn.normalization import sample_ring
+from irisstn.onnx_files import OnnxNetwork
+from irisstn.rectification.alignment import NEAR_BOUND, best_roll
+from irisstn.rectification.rectified import Rectified
+from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
+from irisstn.rectification.rectifier_methods import RectifierMethods
+from irisstn.rectification.ring_context import Context, pupil_share
+from irisstn.rectification.roll_setting import RollMode, RollSetting, corrected_roll
+from irisstn.rectification.variants import RING_JITTER, variant_noise
+from irisstn.results import Segmentation, Strip
+from irisstn.weights import ONNX_RECTIFIER
+
+_OUTPUTS = ("parameters", "roll_read_rad", "roll_sd_rad")
+
+
+class RingEstimate(NamedTuple):
+    """What was estimated for one strip.
+
+    Attributes
+    ----------
+    parameters : ndarray, shape (1, 13)
+        Parameters of the ring, in the order of `irisstn.geometry.ring_transform.NAMES`.
+    details : dict of str to float
+        Further figures that `Rectified.parameters` holds besides the transform's own.
+    """
+
+    parameters: Float
+    details: dict[str, float]
+
+
+class OnnxRectifier(RectifierMethods[RingEstimate]):
+    """A rectifier without torch, with the methods of `irisstn.Rectifier` for strips and photographs.
+
+    Needs `pip install "irisstn[onnx]"`. Several threads may use it at once. Its strips differ from those of
+    `irisstn.Rectifier` with the same weights by at most a gray level on 99.9 % of the pixels.
+
+    Parameters
+    ----------
+    network : OnnxNetwork
+        The file; `OnnxRectifier.load` opens one.
+
+    Attributes
+    ----------
+    config : RectifierConfig
+        Shape and bounds.
+    roll : RollSetting
+        How much of the roll is corrected; at first as it was exported.
+
+    Raises
+    ------
+    WeightsError
+        Where the file's configuration is damaged, its transform is not a ring, or it was trained with `antialias`.
+    """
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self.network = network
+        about = network.about
+        try:
+            self.config = RectifierConfig.model_validate_json(about.get("config", ""))
+            self.roll = self._exported_roll = RollSetting(
+                about.get("roll", "auto"),  # type: ignore[arg-type]  # checked by RollSetting
+                float(about.get("roll_prior_deg", "nan")),
+            )
+            self._between_rad = float(about["roll_between_rad"]) if "roll_between_rad" in about else None
+        except (ValidationError, ValueError) as error:
+            raise WeightsError(f"{network.path} is damaged: {' '.join(str(error).split())[:200]}") from None
+        if self.config.transform != "ring" or self.config.antialias:
+            raise WeightsError(f"{network.path} cannot be run without torch: only a ring without antialias can")
+        if "eyelids" in network.shapes and self._between_rad is None:
+            raise WeightsError(f"{network.path} was written by an earlier version: write it again with irisstn export")
+        self._limits = np.array(
+            ring_limits(
+                max_roll_rad=float(np.deg2rad(self.config.max_roll_deg)),
+                max_dilation=self.config.max_dilation,
+                max_shift=self.config.max_shift,
+                max_oval=self.config.max_oval,
+            )
+        )
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, threads: int | None = None) -> Self:
+        """Load a rectifier that `irisstn export` has written. Safe on files of unknown origin.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file, or a folder with a rectifier.onnx; None for the one that irisstn ships.
+        threads : int, optional
+            Threads of one run; None for one on each core.
+
+        Returns
+        -------
+        OnnxRectifier
+            The rectifier.
+
+        Raises
+        ------
+        MissingExtraError
+            Where ONNX Runtime is not installed.
+        WeightsError
+            Where the file is missing, damaged or of another kind.
+        """
+        return cls(OnnxNetwork.load(path, ONNX_RECTIFIER, RECTIFIER_KIND, threads=threads))
+
+    @property
+    def weights_sha256(self) -> str:
+        """`Rectifier.weights_sha256` of the rectifier that was exported."""
+        return self.network.about.get("weights_sha256", "")
+
+    def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
+        """Change how the roll is corrected; see `Rectifier.with_roll`."""
+        other = copy(self)
+        other.roll = RollSetting(mode, self.roll.prior_deg if prior_deg is None else prior_deg)
+        return other
+
+    def _estimate(self, context: Context, segmentation: Segmentation | None) -> RingEstimate:
+        shapes = self.network.shapes
+        # The transform depends on the context alone; the strip of the file's other output is not used.
+        inputs: dict[str, NDArray[np.generic]] = {
+            name: np.zeros((1, *shapes[name]), np.float32) for name in ("strip", "usable")
+        }
+        inputs["context"] = context.planes()[None]
+        known = bool(context.eyelids.any()) and "eyelids" in shapes
+        if known:
+            inputs["eyelids"] = context.eyelids[None]
+        if segmentation is not None:
+            inputs["pupil_share"] = np.array([pupil_share(segmentation)])
+        parameters, read, sd = (np.asarray(found, np.float64) for found in self.network.run(_OUTPUTS, inputs))
+        if not np.isfinite(parameters).all():
+            raise WeightsError(f"{self.network.path} estimates a transform that is not finite")
+        if not known:
+            return RingEstimate(parameters, {})
+        if self.roll != self._exported_roll:
+            parameters[:, 0] = self._with_other_roll(parameters[:, 0], read, sd)
+        return RingEstimate(parameters, {"roll_read_rad": float(read[0]), "roll_sd_rad": float(sd[0])})
+
+    def _with_other_roll(self, roll: Float, read: Float, sd: Float) -> Float:
+        """The roll (1,) with the correction of this setting in place of the exported one; see `Ring.turned`."""
+        limit = self._limits[0]
+        corrections = [
+            corrected_roll(np, read, sd, np.array([self._between_rad]), setting)
+            for setting in (self._exported_roll, self.roll)
+        ]
+        old, new, whole = (np.arctanh(np.clip(angle / limit, -NEAR_ONE, NEAR_ONE)) for angle in (*corrections, roll))
+        return np.asarray(limit * np.tanh(whole - old + new))
+
+    def _limited(self, parameters: Float) -> Float:
+        """Parameters (B, 13) within their bounds."""
+        offset = parameters - ring_identity()
+        amplitude = amplitudes(np, offset) / self._limits
+        limited = ring_identity() + offset * (np.minimum(amplitude, NEAR_ONE) / amplitude)
+        if self.config.full_circle:
+            limited[:, 0] = parameters[:, 0]
+        return np.asarray(limited)
+
+    def _varied(self, estimate: RingEstimate, k: int, seed: int) -> list[RingEstimate]:
+        spread = RING_JITTER * self._limits
+        spread[NAMES.index("pupil_share")] = 0  # it is known, not estimated
+        moved = estimate.parameters + variant_noise(k, len(NAMES), seed) * spread
+        return [estimate._replace(parameters=one[None]) for one in self._limited(moved)]
+
+    def _aligned(self, estimate: RingEstimate, rectified: Strip, reference: Strip) -> RingEstimate:
+        added, at_limit = best_roll(rectified, reference, max_roll_deg=self.config.max_roll_deg)
+        step = np.array([ring_identity()])
+        step[0, 0] = added
+        parameters = self._limited(compose_rings(np, estimate.parameters, self._limited(step)))
+        if not self.config.full_circle:
+            at_limit |= bool(abs(parameters[0, 0]) >= NEAR_BOUND * self._limits[0])
+        return RingEstimate(parameters, estimate.details | {"roll_at_limit": float(at_limit)})
+
+    def _sampled_from_strip(self, strip: Strip, estimate: RingEstimate, size: tuple[int, int]) -> Rectified:
+        radius, angle = _ring(estimate.parameters, size)
+        x, y = ring_to_grid(radius, angle)
+        gray, usable = _sample_strip(strip, x, y)
+        outside = float((np.abs(y) > 1).mean())
+        return Rectified(Strip(gray, usable), _named(estimate), outside, np.stack([x, y], axis=-1))
+
+    def _sampled_from_eye(
+        self, image: Gray, segmentation: Segmentation, estimate: RingEstimate, size: tuple[int, int]
+    ) -> Rectified:
+        radius, angle = _ring(estimate.parameters, size)
+        strip = sample_ring(image, segmentation, (radius, angle))
+        outside = float(((radius < 0) | (radius > 1)).mean())
+        return Rectified(strip, _named(estimate), outside, np.stack(ring_to_grid(radius, angle), axis=-1))
+
+
+def _ring(parameters: Float, size: tuple[int, int]) -> tuple[Float, Float]:
+    """Ring coordinates (R, T) of the input for the cells of a strip of `size`."""
+    rows, columns = size
+    if rows < 1 or columns < 1:
+        raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
+    radius, angle = strip_radii(rows)[None, :, None], strip_angles(columns)[None, None, :]
+    moved_radius, moved_angle = move_in_ring(np, parameters, radius, angle)
+    return moved_radius[0], moved_angle[0]
+
+
+def _named(estimate: RingEstimate) -> dict[str, float]:
+    """The parameters by name, and the details."""
+    named = dict(zip(NAMES, map(float, estimate.parameters[0]), strict=True))
+    named["roll_rad"] = float(np.remainder(named["roll_rad"] + np.pi, 2 * np.pi) - np.pi)
+    return named | estimate.details
+
+
+def _sample_strip(strip: Strip, x: Float, y: Float) -> tuple[Gray, Bool]:
+    """Gray levels and mask of a strip at grid positions; bilinear, wrapped around the columns.
+
+    Beyond the first and the last row, gray levels are continued and cells are not usable.
+    """
+    rows, columns = strip.size
+    across, down = np.remainder(x + 1, 2) / 2 * columns - 0.5, ((y + 1) * rows - 1) / 2
+    kept = np.clip(down, 0, rows - 1)
+    image, usable = strip.image.astype(np.float64), strip.usable.astype(np.float64)
+    gray = sum(weight * image[row.clip(0, rows - 1), column] for weight, row, column in _corners(across, kept, columns))
+    mask = sum(
+        weight * ((row >= 0) & (row < rows)) * usable[row.clip(0, rows - 1), column]
+        for weight, row, column in _corners(across, down, columns)
+    )
+    return np.rint(gray).clip(0, 255).astype(np.uint8), np.asarray(mask > 0.5)
+
+
+def _corners(across: Float, down: Float, columns: int) -> list[tuple[Float, NDArray[np.intp], NDArray[np.intp]]]:
+    """Weight, row and column of the four cells around each position."""
+    left, top = np.floor(across), np.floor(down)
+    right_part, lower_part = across - left, down - top
+    column, row = left.astype(np.intp), np.clip(top, -2, 2**30).astype(np.intp)
+    return [
+        (weight_down * weight_across, row + lower, (column + right) % columns)
+        for lower, weight_down in ((0, 1 - lower_part), (1, lower_part))
+        for right, weight_across in ((0, 1 - right_part), (1, right_part))
+    ]

@@ -1,0 +1,174 @@
+"""The networks in ONNX Runtime compute what PyTorch's do, and need no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import rendered_eye
+from click.testing import CliRunner
+
+import irisstn
+from irisstn import OnnxRecognizer, OnnxRectifier, Rectified, Rectifier, Strip, WeightsError
+from irisstn.cli import cli
+from irisstn.geometry.ring_transform import compose_rings, move_in_ring
+from irisstn.normalization import normalize
+from irisstn.recognition import StripNet
+from irisstn.recognition.local_texture import resized
+from irisstn.recognition.onnx_recognizer import resized_strip
+from irisstn.rectification.rectifier_methods import RectifierMethods
+from irisstn.results import Segmentation
+from irisstn.stn import Ring
+from irisstn.weights import SHIPPED
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = sorted((ROOT / "data" / "sample").rglob("*.png"))
+WITHOUT_TORCH = (
+    "import sys\nsys.modules |= dict.fromkeys(['torch', 'safetensors', 'lightning', 'onnx', 'onnxscript'])\n"
+)
+
+
+@pytest.fixture(scope="module")
+def sample() -> list[tuple[np.ndarray, Segmentation]]:
+    images = [irisstn.read_gray(path) for path in SAMPLE[::3]]
+    return [(image, irisstn.segment(image)) for image in images]
+
+
+@pytest.fixture(scope="module")
+def ours() -> OnnxRectifier:
+    return OnnxRectifier.load()
+
+
+@pytest.fixture(scope="module")
+def torchs() -> Rectifier:
+    return Rectifier.load()
+
+
+def assert_alike(found: list[Rectified], expected: list[Rectified]) -> None:
+    assert len(found) == len(expected) > 0
+    pixels = np.concatenate([one.strip.image.ravel() for one in found]).astype(int)
+    apart = np.abs(pixels - np.concatenate([one.strip.image.ravel() for one in expected]))
+    assert (apart <= 1).mean() >= 0.999
+    masks = [np.concatenate([one.strip.usable.ravel() for one in side]) for side in (found, expected)]
+    assert (masks[0] == masks[1]).mean() >= 0.999
+    for one, other in zip(found, expected, strict=True):
+        assert one.parameters == pytest.approx(other.parameters, abs=1e-4)
+        assert one.outside == pytest.approx(other.outside, abs=1e-3)
+        assert np.abs(one.grid - other.grid).max() < 1e-4
+
+
+def of_eyes(
+    rectifier: RectifierMethods[Any], sample: list[tuple[np.ndarray, Segmentation]], **size: Any
+) -> list[Rectified]:
+    return [rectifier.rectify_eye(image, segmentation, **size) for image, segmentation in sample]
+
+
+def test_the_shipped_files_are_those_of_the_shipped_weights() -> None:
+    assert OnnxRectifier.load().weights_sha256 == Rectifier.load().weights_sha256, "python pipelines/onnx_weights.py"
+    assert OnnxRecognizer.load().weights_sha256 == StripNet.load().weights_sha256, "python pipelines/onnx_weights.py"
+    for path in SHIPPED.glob("*.onnx"):
+        assert b".py" not in path.read_bytes() and b"/home" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("roll", ["auto", "full", "none"])
+def test_strips_of_photographs_are_those_of_torch(ours, torchs, sample, roll) -> None:
+    found, expected = (of_eyes(one.with_roll(roll, 2.0), sample) for one in (ours, torchs))
+    assert_alike(found, expected)
+    assert any(abs(one.parameters["roll_rad"]) > 1e-6 for one in found) == (roll != "none")
+    assert not np.array_equal(found[0].strip.image, normalize(*sample[0]).image)
+
+
+def test_strips_of_strips_are_those_of_torch(ours, torchs, sample) -> None:
+    strips = [normalize(image, segmentation, (32, 256)) for image, segmentation in sample]
+    assert_alike(ours.rectify(strips), torchs.rectify(strips))
+    assert_alike(ours.rectify(strips, size=(20, 100)), torchs.rectify(strips, size=(20, 100)))
+    arrays = np.stack([strip.image for strip in strips])
+    assert_alike(ours.rectify(arrays), torchs.rectify(arrays))
+    pairs = list(zip(strips, [segmentation for _, segmentation in sample], strict=True))
+    found, expected = ([one.rectify_strip(*pair) for pair in pairs] for one in (ours, torchs))
+    assert_alike(found, expected)
+    assert "roll_read_rad" in found[0].parameters
+
+
+def test_variants_and_alignment_are_those_of_torch(ours, torchs, sample) -> None:
+    image, segmentation = sample[0]
+    found, expected = (one.variants_of_eye(image, segmentation, 3, 5) for one in (ours, torchs))
+    assert_alike(found, expected)
+    assert not np.array_equal(found[0].strip.image, found[1].strip.image)
+    reference = torchs.rectify_eye(image, segmentation).strip
+    turned = Strip(np.roll(reference.image, 9, axis=1), np.roll(reference.usable, 9, axis=1))
+    aligned = [one.align_eye(image, segmentation, turned) for one in (ours, torchs)]
+    assert_alike(aligned[:1], aligned[1:])
+    assert aligned[0].parameters["alignment_distance"] < 0.1
+    assert_alike([ours.align(reference, turned)], [torchs.align(reference, turned)])
+
+
+def test_embeddings_are_those_of_torch(sample) -> None:
+    network, recognizer = StripNet.load(), OnnxRecognizer.load()
+    assert recognizer.embedding_size == network.embedding_size
+    for size in ((64, 512), (32, 256), (50, 300), (128, 1024)):
+        strips = [normalize(image, segmentation, size) for image, segmentation in sample[:2]]
+        found, expected = recognizer.embed(strips), network.embed(strips)
+        assert found.shape == expected.shape == (2, network.embedding_size)
+        assert np.abs(found - expected).max() < 1e-4
+    assert recognizer.embed([]).shape == (0, network.embedding_size)
+
+
+def test_the_ring_moves_and_composes_alike_in_numpy_and_torch() -> None:
+    ring = Ring()
+    rng = np.random.default_rng(3)
+    theta = torch.from_numpy(rng.uniform(-0.04, 0.04, (2, 4, 13))) + ring.identity()
+    outer, inner = (ring.physical(one).numpy() for one in theta)
+    radius, angle = ring.ring(theta[0], (8, 33))
+    cells = (np.arange(8) + 0.5)[None, :, None] / 8, 2 * np.pi * (np.arange(33) + 0.5)[None, None, :] / 33
+    for found, expected in zip(move_in_ring(np, outer, *cells), (radius, angle), strict=True):
+        assert np.abs(found - expected.numpy()).max() < 1e-12
+    composed = ring.physical(ring.compose(*theta)).numpy()
+    assert np.abs(compose_rings(np, outer, inner) - composed).max() < 1e-9
+
+
+@pytest.mark.parametrize("size", [(64, 512), (20, 100), (33, 257)])
+def test_strips_are_resized_as_in_torch(size) -> None:
+    strip = normalize(rendered_eye(1, 1).image, rendered_eye(1, 1).truth, size)
+    planes = [torch.from_numpy(part.astype(np.float32))[None, None] for part in (strip.image / 255, strip.usable)]
+    expected = resized(planes[0], planes[1], (32, 256))
+    for found, tensor in zip(resized_strip(strip, (32, 256)), expected, strict=True):
+        assert np.abs(found - tensor[0, 0].numpy()).max() < 1e-5
+
+
+def test_a_folder_is_rectified_and_embedded_without_torch(tmp_path: Path) -> None:
+    eyes = "data/sample/001/L"
+    for command, made in (("rectify", "strips"), ("embed", "embeddings")):
+        words = [command, eyes, "-o", str(tmp_path / command), "--runtime", "onnx", "--workers", "1"]
+        code = f"{WITHOUT_TORCH}from irisstn.cli import main\nsys.argv[1:] = {words}\nmain()"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len([path for path in (tmp_path / command / made).rglob("*.*") if path.is_file()]) == 2
+    path = next((tmp_path / "rectify" / "strips").rglob("*.png"))
+    image = irisstn.read_gray(ROOT / eyes / path.stem)
+    expected = Rectifier.load().rectify_eye(image, irisstn.segment(image)).strip.image
+    apart = np.abs(irisstn.read_gray(path).astype(int) - expected)
+    assert (apart <= 1).mean() >= 0.999
+
+
+def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "damaged.onnx").write_bytes(b"not a network")
+    for given, words in (
+        (tmp_path / "missing.onnx", "does not exist"),
+        (tmp_path, "irisstn export --model"),
+        (tmp_path / "damaged.onnx", "no ONNX file, or damaged"),
+        (SHIPPED / "recognizer.onnx", "holds 'recognizer-3', not 'rectifier-3'"),
+        (SHIPPED / "segmenter.onnx", "holds None"),
+    ):
+        with pytest.raises(WeightsError, match=words) as caught:
+            OnnxRectifier.load(given)
+        assert "\n" not in str(caught.value)
+    for runtime, file in (("onnx", "rectifier.safetensors"), ("torch", "rectifier.onnx")):
+        words_given = ["rectify", str(SAMPLE[0]), "-o", str(tmp_path / "out"), "--runtime", runtime]
+        done = CliRunner().invoke(cli, [*words_given, "--model", str(SHIPPED / file)])
+        assert done.exit_code == 2 and done.output.count("\n") == 1
+        assert " is for " in done.output
+        assert not (tmp_path / "out").exists()

@@ -1,0 +1,88 @@
+"""`irisstn.Pipeline`: one object for every kind of picture, equal to the stages, from several threads at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import irisstn
+from irisstn import IrisError, Pipeline
+from irisstn.recognition import StripNet
+
+SAMPLE = sorted((Path(__file__).parents[1] / "data" / "sample").rglob("*.png"))[:3]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline()
+
+
+def test_every_kind_of_picture_gives_the_result_of_the_stages(pipeline: Pipeline) -> None:
+    path = SAMPLE[0]
+    image = irisstn.read_gray(path)
+    segmentation = irisstn.segment(image)
+    rectifier = irisstn.Rectifier.load()
+    strip = rectifier.rectify_eye(image, segmentation).strip
+    colour = np.repeat(image[..., None], 3, axis=2)
+    pictures: list[Any] = [path, str(path), image, colour, Image.open(path), Image.fromarray(colour)]
+    for found in pipeline.rectify(pictures):
+        assert np.array_equal(found.strip.image, strip.image)
+        assert np.array_equal(found.strip.usable, strip.usable)
+    assert np.array_equal(pipeline.segment(Image.open(path)).usable, segmentation.usable)
+    upright = rectifier.with_roll("full").rectify_eye(image, segmentation).strip
+    assert np.array_equal(pipeline.embed(path), StripNet.load().embed(upright))
+
+
+def test_a_colour_image_of_pillow_and_of_opencv_have_the_same_red(pipeline: Pipeline) -> None:
+    image = irisstn.read_gray(SAMPLE[0])
+    rgb = np.stack([image, image // 2, image // 4], axis=2)
+    found = pipeline.segment([Image.fromarray(rgb), rgb[..., ::-1]])
+    assert np.array_equal(found[0].usable, found[1].usable)
+    assert np.array_equal(found[0].usable, pipeline.segment(image).usable)
+
+
+def test_lists_keep_their_order_and_may_be_empty(pipeline: Pipeline) -> None:
+    several = pipeline.embed(SAMPLE)
+    assert several.shape == (3, StripNet.load().embedding_size)
+    assert np.array_equal(several[2], pipeline.embed(SAMPLE[2]))
+    assert pipeline.embed([]).shape == (0, several.shape[1])
+    assert pipeline.rectify([]) == []
+    assert pipeline.segment([]) == []
+
+
+def test_several_threads_get_what_one_gets() -> None:
+    fresh = Pipeline(runtime="onnx")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fresh.embed, SAMPLE * 2))
+    expected = Pipeline(runtime="onnx").embed(SAMPLE)
+    assert np.allclose(found[:3], expected, atol=1e-6)
+    assert np.allclose(found[3:], expected, atol=1e-6)
+    assert np.abs(expected - Pipeline().embed(SAMPLE)).max() < 1e-3
+
+
+def test_the_picture_that_fails_is_named(pipeline: Pipeline) -> None:
+    with pytest.raises(IrisError, match=r"segment: picture 2 of 2 \(an array or image\): ") as caught:
+        pipeline.segment([SAMPLE[0], np.zeros((64, 64), np.uint8)])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(IrisError, match=r"picture 1 of 1 \(no such file.png\)"):
+        pipeline.rectify(["no such file.png"])
+    with pytest.raises(ValueError, match="a path, an array or a Pillow image, got int"):
+        pipeline.segment(3)  # type: ignore[call-overload]
+
+
+def test_weights_may_be_given_as_text_or_path_and_must_fit(tmp_path: Path) -> None:
+    irisstn.Rectifier(irisstn.RectifierConfig(width=8)).save(tmp_path / "rectifier.safetensors")
+    untrained = irisstn.segment(image := irisstn.read_gray(SAMPLE[0]))
+    plain = irisstn.normalize(image, untrained).image
+    for given in ({"model": str(tmp_path)}, {"rectifier": tmp_path / "rectifier.safetensors"}):
+        found = Pipeline(**given, roll="none").rectify(image)
+        assert np.abs(found.strip.image.astype(int) - plain).mean() < 2  # an untrained one is the identity
+    with pytest.raises(ValueError, match="must be the folder of a run"):
+        Pipeline(tmp_path / "rectifier.safetensors")
+    with pytest.raises(ValueError, match="torch or onnx"):
+        Pipeline(runtime="tensorflow")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one row"):
+        Pipeline(size=(0, 512))
