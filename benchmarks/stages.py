@@ -54,7 +54,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "rest of the segmentation": (f"{_JOBS}.segment:segment_as", f"{_JOBS}.input_kind:segment_as"),
     "quality": (f"{_JOBS}.segment:measure_quality",),
     "context of the ring": (
-        "irisstn.rectification.rectifier:context_of_eye",
+        "irisstn.rectification.rectifier_methods:context_of_eye",
         "irisstn.rectification.ring_context:Context.planes",
     ),
     "localization network and roll": ("irisstn.rectification.rectifier:Rectifier._estimate",),
