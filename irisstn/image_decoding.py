@@ -153,13 +153,3 @@ def on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
         rows = slice(top, top + _ROWS_AT_ONCE)
         blended[rows] = np.rint(gray[rows] * np.clip(np.asarray(alpha[rows], np.float32) / opaque, 0, 1))
     return blended
-
-
-def _on_black(gray: Gray, alpha: NDArray[np.generic]) -> Gray:
-    """`gray` (H, W) multiplied by `alpha` (H, W) of any depth."""
-    opaque = float(np.iinfo(str(alpha.dtype)).max) if np.issubdtype(alpha.dtype, np.integer) else 1.0
-    blended = np.empty_like(gray)
-    for top in range(0, len(gray), _ROWS_AT_ONCE):
-        rows = slice(top, top + _ROWS_AT_ONCE)
-        blended[rows] = np.rint(gray[rows] * np.clip(np.asarray(alpha[rows], np.float32) / opaque, 0, 1))
-    return blended

@@ -34,7 +34,7 @@ _MIN_OUTSIDE_FRACTION = 0.97  # of the pixels beyond the limbus that are backgro
 _MIN_EDGE_FRACTION = 0.4  # of the directions in which the background begins at the limbus: eyelids hide the others
 _INNER, _OUTER = 0.97, 1.1  # limbus radii between which the background begins; JPEG blurs its edge
 _DIRECTIONS = 128
-_AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much of the picture up to there may be background
+_AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much up to there may be background on both sides
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
 _SATURATED = 250  # gray level from which on a background may come from overexposure
@@ -203,7 +203,11 @@ def segment_framed_eye(
         confidence=found.confidence,
     )
     around = whole.limbus.scaled(_AROUND).mask(image.shape) & ~whole.limbus.scaled(_OUTER).mask(image.shape)
-    if around.any() and background.outside[around].mean() > _MAX_AROUND_FRACTION:
+    y, x = np.nonzero(around)
+    right, down = x - whole.limbus.x, y - whole.limbus.y
+    # Burnt-out skin covers an eye above and below; the sclera is beside it, unless the iris was cut out.
+    sides = [background.outside[y[side], x[side]] for side in (right > np.abs(down), right < -np.abs(down))]
+    if all(side.size and side.mean() > _MAX_AROUND_FRACTION for side in sides):
         raise SegmentationError("the iris is cut out, but its outline is no ring")
     return whole
 
