@@ -25,7 +25,7 @@ from irisstn import Rectifier, Strip, segment
 from irisstn.errors import IrisError
 from irisstn.recognition import CODE_SHIFTS, IRIS_CODE, Calibration, StripNet, distances, encode
 from irisstn.synthetic import CAMERAS, Camera, Capture, Identity, render, sample_capture
-from irisstn.training.data.degradation import DegradationConfig, degrade
+from irisstn.training import DegradationConfig, degrade
 from irisstn.weights import CALIBRATION, CODE_CALIBRATION
 
 _SEED = 0xCA11B  # of the groups

@@ -82,6 +82,18 @@ def test_a_round_field_of_view_and_burnt_out_skin_are_photographs(samples: list[
             assert_same_ring(got, true, tolerance=0.12)
 
 
+def test_burnt_out_skin_close_to_the_iris_above_and_below_is_no_cut_out(samples: list[Sample]):
+    for image, true in samples:
+        y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+        right, down = np.abs(x - true.limbus.x), np.abs(y - true.limbus.y)
+        skin = ~true.limbus.scaled(1.14).mask(image.shape) & (
+            (down > 0.4 * right) | (right > 1.5 * true.limbus.mean_radius)
+        )
+        got, kind = segment_as("auto", np.where(skin, np.uint8(255), image))
+        assert kind == "eye"
+        assert_same_ring(got, true, tolerance=0.12)
+
+
 @pytest.mark.parametrize("case", ["uniform", "noise disc", "square"])
 def test_flat_pictures_without_an_iris_are_refused(case: str):
     picture = np.zeros((200, 200), np.uint8)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
     from irisstn.training.config import LossWeights, TrainConfig
     from irisstn.training.data.batches import Batch, Eyes
+    from irisstn.training.data.degradation import DegradationConfig, degrade
     from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
     from irisstn.training.losses import rectifier_loss
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "DegradationConfig",
     "EyelidSamples",
     "Eyes",
     "LossWeights",
@@ -36,6 +38,7 @@ __all__ = [
     "calibrate",
     "calibration",
     "choose_precision",
+    "degrade",
     "fit_roll_reader",
     "fit_whitening",
     "perturbed_batch",
@@ -46,6 +49,8 @@ __all__ = [
 
 _MODULES = {
     "Batch": "irisstn.training.data.batches",
+    "DegradationConfig": "irisstn.training.data.degradation",
+    "degrade": "irisstn.training.data.degradation",
     "LossWeights": "irisstn.training.config",
     "perturbed_batch": "irisstn.training.data.perturbed_batch",
     "rectifier_loss": "irisstn.training.losses",
