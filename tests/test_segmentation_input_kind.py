@@ -87,7 +87,7 @@ def test_burnt_out_skin_close_to_the_iris_above_and_below_is_no_cut_out(samples:
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
         right, down = np.abs(x - true.limbus.x), np.abs(y - true.limbus.y)
         skin = ~true.limbus.scaled(1.14).mask(image.shape) & (
-            (down > 0.4 * right) | (right > 1.5 * true.limbus.mean_radius)
+            (down > 0.6 * right) | (right > 1.5 * true.limbus.mean_radius)
         )
         got, kind = segment_as("auto", np.where(skin, np.uint8(255), image))
         assert kind == "eye"
