@@ -31,7 +31,9 @@ _MAX_ROUGH_RATIO, _MAX_PUPIL_RATIO = 0.9, 0.85  # of the pupil's radius to the i
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
 _STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
-_WEAKEST_PUPIL = 0.15  # strength of the pupil's edge over that of the limbus, below which what is found is all pupil
+# What is found is all pupil where the edge of its centre is weaker than this part of the edge around it, and the centre
+# is darker by fewer gray levels.
+_WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
@@ -239,8 +241,8 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
 
 
 def _require_visible(pupil: Boundary, edges: RingEdges) -> Boundary:
-    """`pupil`. Raises SegmentationError where its edge is so weak that the whole dark disc may be a wide pupil."""
-    if edges.pupil < _WEAKEST_PUPIL * edges.limbus:
+    """`pupil`. Raises SegmentationError where it is so faint that the whole dark disc may be a wide pupil."""
+    if edges.pupil < _WEAKEST_PUPIL * edges.limbus and edges.darker < _DARKER_PUPIL:
         raise SegmentationError("no pupil is visible in the iris: the whole dark disc may be a widely dilated one")
     return pupil
 
