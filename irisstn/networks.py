@@ -25,6 +25,10 @@ _RECOGNIZERS: dict[Runtime, str] = {"torch": RECOGNIZER, "onnx": ONNX_RECOGNIZER
 class Recognizer(Protocol):
     """What `StripNet` and `OnnxRecognizer` have in common."""
 
+    @property
+    def weights_sha256(self) -> str:
+        """To which network a calibration belongs."""
+
     @overload
     def embed(self, strips: Strip) -> NDArray[np.float32]: ...
     @overload

@@ -3,6 +3,7 @@
 pipeline = irisstn.Pipeline()                       # or Pipeline(runtime="onnx"), without torch
 strip = pipeline.rectify("eye.png").strip
 embeddings = pipeline.embed(["a.png", "b.png"])     # (2, 512)
+pipeline.compare("a.png", "b.png").decision         # "match", "no match" or "undecided"
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from irisstn.networks import (
     require_runtime,
 )
 from irisstn.normalization import DEFAULT_SIZE, normalize
+from irisstn.quality import measure_quality
+from irisstn.recognition.calibration import Calibration
+from irisstn.recognition.comparison import Comparison, compare, quality_doubts
 from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.results import Segmentation
@@ -167,17 +171,41 @@ class Pipeline:
         IrisError
             As in `rectify`.
         """
-        recognizer: Recognizer
-        rectifier: RectifierMethods[Any] | None
-        recognizer, rectifier = self._once("networks of embed", self._load_networks)
+        networks = self._networks()
+        found = _each(pictures, lambda image: _embedded(image, self._segmented(image), networks))
+        return found if isinstance(found, np.ndarray) else np.stack(found) if found else networks.recognizer.embed([])
 
-        def embedded(image: Gray) -> NDArray[np.float32]:
+    def compare(self, a: Picture, b: Picture) -> Comparison:
+        """Compare the irises of two pictures by their embeddings, as `irisstn match A B` does.
+
+        Parameters
+        ----------
+        a, b : str, Path, ndarray or PIL.Image.Image
+            The pictures.
+
+        Returns
+        -------
+        Comparison
+            Similarity, false match rate, likelihood ratio and decision; undecided where a picture is of low quality.
+
+        Raises
+        ------
+        IrisError
+            As in `embed`, and where the networks have no calibration.
+        """
+        networks = self._networks()
+        embeddings, doubts = [], []
+        for name, picture in (("first", a), ("second", b)):
+            image = _gray(picture)
             found = self._segmented(image)
-            strip = normalize(image, found) if rectifier is None else rectifier.rectify_eye(image, found).strip
-            return recognizer.embed(strip)
+            embeddings.append(_embedded(image, found, networks))
+            concerns = quality_doubts(measure_quality(image, found), found.confidence)
+            doubts += [f"{name} picture: {doubt}" for doubt in concerns]
+        calibration = self._once("calibration", lambda: self._load_calibration(networks.recognizer))
+        return compare(*embeddings, calibration=calibration, doubts=doubts)
 
-        found = _each(pictures, embedded)
-        return found if isinstance(found, np.ndarray) else np.stack(found) if found else recognizer.embed([])
+    def _networks(self) -> _Networks:
+        return self._once("networks of embed", self._load_networks)
 
     def _segmented(self, image: Gray) -> Segmentation:
         return segment_as("auto", image, self.segmentation)[0]
@@ -194,14 +222,36 @@ class Pipeline:
         require_runtime(self.runtime, "Pipeline.rectify")
         return load_rectifier(rectifier_file(self._rectifier_path or self._model, self.runtime), self.runtime)
 
-    def _load_networks(self) -> tuple[Recognizer, RectifierMethods[Any] | None]:
-        """The recognition network, and the rectifier before it."""
+    def _load_networks(self) -> _Networks:
         require_runtime(self.runtime, "Pipeline.embed")
         recognizer, rectifier = recognizer_files(self._recognizer_path or self._model, self.runtime)
         if self._rectifier_path is not None or (self._recognizer_path is not None and self._model is not None):
             rectifier = rectifier_file(self._rectifier_path or self._model, self.runtime)
         network = load_recognizer(recognizer, self.runtime)
-        return network, load_rectifier(rectifier, self.runtime).with_roll("full") if rectifier is not None else None
+        if rectifier is None:
+            return _Networks(network, None)
+        return _Networks(network, load_rectifier(rectifier, self.runtime).with_roll("full"))
+
+    def _load_calibration(self, recognizer: Recognizer) -> Calibration:
+        """That of the shipped recognition network where it is used, else the one beside the file or in the run."""
+        shipped = self._recognizer_path is None and self._model is None
+        source = None if shipped else Path(self._recognizer_path or self._model or ".")
+        folder = source if source is None or source.is_dir() else source.parent
+        return Calibration.load(folder, recognizer_sha256=recognizer.weights_sha256)
+
+
+class _Networks(NamedTuple):
+    """The recognition network, and the rectifier before it."""
+
+    recognizer: Recognizer
+    rectifier: RectifierMethods[Any] | None
+
+
+def _embedded(image: Gray, found: Segmentation, networks: _Networks) -> NDArray[np.float32]:
+    """The embedding (D,) of one iris."""
+    rectifier = networks.rectifier
+    strip = normalize(image, found) if rectifier is None else rectifier.rectify_eye(image, found).strip
+    return networks.recognizer.embed(strip)
 
 
 def _each(pictures: Picture | Sequence[Picture], compute: Callable[[Gray], Result]) -> Result | list[Result]:

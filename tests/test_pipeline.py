@@ -4,15 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 import irisstn
 from irisstn import IrisError, Pipeline
+from irisstn.batch.compare_pictures import compare_pictures
 from irisstn.recognition import StripNet
 
-SAMPLE = sorted((Path(__file__).parents[1] / "data" / "sample").rglob("*.png"))[:3]
+EYES = Path(__file__).parents[1] / "data" / "sample"
+SAMPLE = sorted(EYES.rglob("*.png"))[:3]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,18 @@ def test_a_colour_image_of_pillow_and_of_opencv_have_the_same_red(pipeline: Pipe
     found = pipeline.segment([Image.fromarray(rgb), rgb[..., ::-1]])
     assert np.array_equal(found[0].usable, found[1].usable)
     assert np.array_equal(found[0].usable, pipeline.segment(image).usable)
+
+
+def test_pictures_are_compared_as_the_command_compares_them(pipeline: Pipeline) -> None:
+    first, second, other = EYES / "003/R/003R01.png", EYES / "003/R/003R02.png", EYES / "001/R/001R01.png"
+    same, different = pipeline.compare(first, str(second)), pipeline.compare(first, other)
+    embeddings = pipeline.embed([first, second])
+    assert same.similarity == pytest.approx(float(embeddings[0] @ embeddings[1]), abs=1e-5)
+    assert same.similarity > same.threshold > different.similarity
+    assert (same.decision, different.decision) == ("match", "no match")
+    assert same == compare_pictures(first, second)
+    small = cv2.resize(irisstn.read_gray(second), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    assert any(doubt.startswith("second picture: iris radius") for doubt in pipeline.compare(first, small).doubts)
 
 
 def test_lists_keep_their_order_and_may_be_empty(pipeline: Pipeline) -> None:
