@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": (*_TORCH, "lightning", "pytorch_metric_learning", "albumentations"),
     "export": (*_TORCH, "onnx", "onnxscript", "onnxruntime"),
     "report": ("matplotlib",),
+    "formats": ("pillow_heif", "pydicom"),
     "search": ("faiss",),
     "ray": ("ray",),
 }

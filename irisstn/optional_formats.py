@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import ImageError
+from irisstn.extras import install_command
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray
 from irisstn.image_decoding import on_black
@@ -18,8 +19,8 @@ from irisstn.image_headers.unsupported import unsupported_format
 
 _PACKAGES = {  # module that reads the format, how to install it, suffixes
     "AVIF": ("PIL._avif", "pip install 'pillow>=11.3'", {".avif"}),
-    "HEIC": ("pillow_heif", "pip install pillow-heif", {".heic", ".heif"}),
-    "DICOM": ("pydicom", "pip install pydicom", {".dcm"}),
+    "HEIC": ("pillow_heif", install_command("formats"), {".heic", ".heif"}),
+    "DICOM": ("pydicom", install_command("formats"), {".dcm"}),
 }
 _DEFLATED = b"1.2.840.10008.1.2.1.99"  # all but the head of such a DICOM file is compressed, of an unknown size
 

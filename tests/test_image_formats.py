@@ -182,8 +182,8 @@ def test_formats_that_are_not_read_are_named(data: bytes, name: str):
 @pytest.mark.parametrize(
     ("data", "name", "package"),
     [
-        (bytes(128) + b"DICM\2\0\0\0UL", "DICOM", "pydicom"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
+        (bytes(128) + b"DICM\2\0\0\0UL", "DICOM", "irisstn[formats]"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "irisstn[formats]"),
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF", "pillow"),
     ],
 )
