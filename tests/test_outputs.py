@@ -15,7 +15,8 @@ from irisstn.evaluation import evaluate_folder, read_templates
 from irisstn.geometry import Boundary, Ellipse, Eyelid
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding, read_picture, read_segmentation, read_strip
-from irisstn.outputs.records import pupil_ratio, read_segmentation_fields, segmentation_fields
+from irisstn.outputs.records import pupil_ratio
+from irisstn.outputs.segmentation_fields import read_segmentation_fields, segmentation_fields
 from irisstn.outputs.settings import read_settings, require_same_settings, with_digest
 from irisstn.results import Segmentation
 

@@ -8,7 +8,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, Gray
 from irisstn.images import to_gray
 from irisstn.normalization import normalize
-from irisstn.outputs.records import segmentation_fields
+from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
 from irisstn.segmentation.ring_check import measure_ring_edges

@@ -13,15 +13,16 @@
 
 REL is the input's path below its source, suffix included. Eyelashes, reflections and shadows are not usable, but iris.
 
-records            one line of the manifest, as a type
-record_lines       what is read from a line without parsing it
-record_files       the files that a record names, and their sizes
-manifest           the file manifest.jsonl
-group_commit       records are appended after their files are on the disk
-settings           the settings in run.json, and the refusal of other ones
-folder             the output folder of one run, with its lock
-reader             reads strips, masks, segmentations and embeddings back
-remote_manifest    the manifest of an output folder at a URL
+records              one line of the manifest, as a type
+segmentation_fields  its boundaries and eyelids, written and read back
+record_lines         what is read from a line without parsing it
+record_files         the files that a record names, and their sizes
+manifest             the file manifest.jsonl
+group_commit         records are appended after their files are on the disk
+settings             the settings in run.json, and the refusal of other ones
+folder               the output folder of one run, with its lock
+reader               reads strips, masks, segmentations and embeddings back
+remote_manifest      the manifest of an output folder at a URL
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest

@@ -18,7 +18,8 @@ from irisstn.geometry import Bool, Gray
 from irisstn.images import read_file, read_gray
 from irisstn.outputs.folder import EMBEDDINGS
 from irisstn.outputs.manifest import MANIFEST, manifest_digest
-from irisstn.outputs.records import FileField, RecordFields, read_segmentation_fields
+from irisstn.outputs.records import FileField, RecordFields
+from irisstn.outputs.segmentation_fields import read_segmentation_fields
 from irisstn.results import Segmentation, Strip
 from irisstn.storage.file_names import safe_name
 

@@ -1,4 +1,4 @@
-"""The record of one input: a line of the manifest, as a type, with the only code that writes and reads its parts.
+"""The record of one input: a line of the manifest, as a type. `segmentation_fields` writes and reads its boundaries.
 
 A record is a plain dictionary, so that `json` writes it as it is. `Record` names its fields; which of them are there
 depends on the command and on the status:
@@ -20,15 +20,8 @@ from __future__ import annotations
 
 import json
 import math
-from functools import cache
 from typing import Literal, NotRequired, TypedDict, TypeGuard, cast
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
-
-from irisstn.errors import DatasetError
-from irisstn.geometry import Bool, Boundary, Eyelid
-from irisstn.results import Segmentation
 from irisstn.storage.file_names import safe_name
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -57,9 +50,6 @@ FILES: dict[FileField, str] = {
     "embedding": "embeddings",
 }
 _SUFFIXES: dict[FileField, str] = {"overlay": ".jpg", "side_by_side": ".jpg", "embedding": ".npy"}
-DECIMALS = 4  # of pixels and radians in a record
-# The last coefficient is in 1/pixels: with four decimals it would be off by a pixel at a distance of 150 pixels.
-_COEFFICIENT_DECIMALS = 8
 
 
 class CurveFields(TypedDict):
@@ -197,100 +187,6 @@ def format_record(record: Record) -> bytes:
     return json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
-def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DECIMALS) -> SegmentationFields:
-    """The fields of a record that describe a segmentation; `read_segmentation_fields` is the way back.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        Pupil, limbus and eyelids, in pixels and radians.
-    decimals : int or None
-        Decimals to round to (8 for the coefficients of an eyelid); None writes the exact numbers.
-
-    Returns
-    -------
-    SegmentationFields
-        `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`; where `segmentation.confidence` is known
-        also `trust`, `texture`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries.
-    """
-    fields: SegmentationFields = {
-        "pupil": _boundary_fields(segmentation.pupil, decimals),
-        "iris": _boundary_fields(segmentation.limbus, decimals),
-        "eyelids": {
-            "upper": _eyelid_fields(segmentation.upper_lid, decimals),
-            "lower": _eyelid_fields(segmentation.lower_lid, decimals),
-        },
-    }
-    if (confidence := segmentation.confidence) is not None:
-        fields["pupil"]["sd_px"] = _rounded(confidence.pupil_sd_px, decimals)
-        fields["iris"]["sd_px"] = _rounded(confidence.limbus_sd_px, decimals)
-        fields["trust"] = _rounded(confidence.trust, decimals)
-        if confidence.texture is not None:
-            fields["texture"] = _rounded(confidence.texture, decimals)
-        fields["eyes_seen"] = confidence.eyes_seen
-        fields["camera_turned_deg"] = round(math.degrees(segmentation.turned_rad))
-    return fields
-
-
-def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: Bool) -> Segmentation:
-    """The segmentation that a record describes.
-
-    Parameters
-    ----------
-    record : RecordFields
-        A record of a segmented picture.
-    iris_mask, usable : ndarray of bool, shape (H, W)
-        The masks from its files.
-
-    Raises
-    ------
-    DatasetError
-        The record holds no iris ring, or a damaged one.
-    """
-    try:
-        eyelids = record["eyelids"]
-        return Segmentation(
-            pupil=_boundary().validate_python(record["pupil"]["curve"]),
-            limbus=_boundary().validate_python(record["iris"]["curve"]),
-            upper_lid=_eyelid().validate_python(eyelids["upper"]),
-            lower_lid=_eyelid().validate_python(eyelids["lower"]),
-            iris_mask=iris_mask,
-            usable=usable,
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or first["type"]
-        reason = f"{where}: {first['msg']}"
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    raise DatasetError(f"the record of {record.get('path')} holds no iris ring ({reason})")
-
-
-@cache  # made when a record is first read: a run that only writes starts sooner
-def _boundary() -> TypeAdapter[Boundary]:
-    return TypeAdapter(Boundary)
-
-
-@cache
-def _eyelid() -> TypeAdapter[Eyelid | None]:
-    return TypeAdapter(Eyelid | None)
-
-
-def read_ring(line: str) -> Segmentation:
-    """The boundaries and eyelids of the record in `line`, JSON, without its masks: those are (1, 1), usable nowhere.
-
-    Raises
-    ------
-    DatasetError
-        The record holds no iris ring, or a damaged one.
-    """
-    record = parse_record(line.encode())
-    if record is None:
-        raise DatasetError("no record of an iris ring")
-    nowhere = np.zeros((1, 1), np.bool_)
-    return read_segmentation_fields(record, iris_mask=nowhere, usable=nowhere)
-
-
 def is_number(value: object) -> TypeGuard[float]:
     """Whether `value`, from a record that others may have changed, is a finite number that a float can hold."""
     if type(value) is float:  # nearly always
@@ -348,37 +244,3 @@ def output_files(record: Record) -> list[str]:
         for variant in variants:
             names += [output_file("strip", safe_name(variant)), output_file("strip_mask", safe_name(variant))]
     return [safe_name(name) for name in names]
-
-
-def _boundary_fields(boundary: Boundary, decimals: int | None) -> BoundaryFields:
-    ellipse = boundary.ellipse()
-    return {
-        "x": _rounded(ellipse.x, decimals),
-        "y": _rounded(ellipse.y, decimals),
-        "a": _rounded(ellipse.a, decimals),
-        "b": _rounded(ellipse.b, decimals),
-        "angle_rad": _rounded(ellipse.angle_rad, decimals),
-        "curve": {
-            "x": _rounded(boundary.x, decimals),
-            "y": _rounded(boundary.y, decimals),
-            "cosines": [_rounded(value, decimals) for value in boundary.cosines],
-            "sines": [_rounded(value, decimals) for value in boundary.sines],
-        },
-    }
-
-
-def _eyelid_fields(eyelid: Eyelid | None, decimals: int | None) -> EyelidFields | None:
-    if eyelid is None:
-        return None
-    exact = [float(value) for value in eyelid.coefficients]
-    return {
-        "x": _rounded(eyelid.x, decimals),
-        "y": _rounded(eyelid.y, decimals),
-        "angle_rad": _rounded(eyelid.angle_rad, decimals),
-        "coefficients": exact if decimals is None else [round(value, _COEFFICIENT_DECIMALS) for value in exact],
-    }
-
-
-def _rounded(value: float, decimals: int | None) -> float:
-    """`value` rounded, without a negative zero; the exact number where `decimals` is None."""
-    return float(value) if decimals is None else round(float(value), decimals) + 0.0

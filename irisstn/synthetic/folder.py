@@ -26,7 +26,7 @@ import numpy as np
 from irisstn.errors import OutputError
 from irisstn.files import write_bytes_atomic
 from irisstn.images import encode_png, write_png
-from irisstn.outputs.records import segmentation_fields
+from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.processes import end_with_parent
 from irisstn.storage.lock import locked, make_folder
 from irisstn.synthetic.camera import CAMERAS

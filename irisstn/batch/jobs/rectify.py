@@ -18,7 +18,8 @@ from irisstn.config import Size, Strict
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.networks import Runtime, load_rectifier, rectifier_file, require_runtime
 from irisstn.normalization import DEFAULT_SIZE
-from irisstn.outputs.records import Json, Record, RecordFields, output_file, read_ring
+from irisstn.outputs.records import Json, Record, RecordFields, output_file
+from irisstn.outputs.segmentation_fields import read_ring
 from irisstn.rectification.roll_setting import ROLL_PRIOR_DEG, RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash

@@ -14,7 +14,8 @@ from irisstn.config import Size, Strict
 from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
 from irisstn.normalization import DEFAULT_SIZE, normalize
-from irisstn.outputs.records import Json, RecordFields, output_file, segmentation_fields
+from irisstn.outputs.records import Json, RecordFields, output_file
+from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.quality import measure_quality
 from irisstn.results import Segmentation, Strip
 from irisstn.segmentation import SegmentationConfig, segment_as, weights_hash
