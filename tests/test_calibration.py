@@ -109,7 +109,7 @@ def eyes(captures, noise, seed=0, count=150, size=64):
 
 
 def test_several_captures_in_the_gallery_err_less():
-    captures = eyes(captures=4, noise=2.0)
+    captures = eyes(captures=4, noise=1.6)
     rates = []
     for k in (1, 2, 3):
         gallery = np.stack([fuse(eye[:k]) for eye in captures])

@@ -77,7 +77,7 @@ def test_the_summary_and_run_json_hold_the_counts(tmp_path: Path):
     eye = render(Identity.from_seed(1), sample_capture(np.random.default_rng(1), CAMERAS["close-320x240"])).image
     (tmp_path / "in/a.png").write_bytes(encode_png(to_gray(eye)))
     result = run("segment", tmp_path / "in", "-o", tmp_path / "out")
-    assert "6 files passed over (no suffix 2, .avif 1, .dcm 1, .heic 1, .tga 1), 2 hidden" in result.output
+    assert "6 files passed over (no suffix 2, .mp4 1, .psd 1, .raw 1, .tga 1), 2 hidden" in result.output
     assert json.loads((tmp_path / "out/run.json").read_text())["counts"]["passed_over"] == COUNTS
     result = run("segment", tmp_path / "in", "-o", tmp_path / "out", "--json")
     assert json.loads(result.output)["passed_over"] == COUNTS

@@ -50,7 +50,7 @@ def identification_rates(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> IdentificationRates:
-    """Compute FNIR at levels of FPIR, by the definitions of NIST's IREX [1]_.
+    """Compute FNIR at levels of FPIR, by the definitions of NIST's IREX (Grother et al. 2012).
 
     Parameters
     ----------
