@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_settings import TOY, toy
 
 from irisstn.errors import WeightsError
 from irisstn.evaluation import evaluate_embeddings
 from irisstn.recognition import IRIS_CODE, Calibration, StripNet, distance, encode, fuse, fuse_strips
 from irisstn.results import Strip
-from irisstn.training import train
 from irisstn.weights import CODE_CALIBRATION, SHIPPED
 
 
@@ -73,16 +71,6 @@ def test_a_calibration_comes_back_from_its_file_and_knows_its_network(similariti
 def test_the_shipped_calibration_is_the_shipped_networks():
     calibration = Calibration.load(recognizer_sha256=StripNet.load().weights_sha256)
     assert 0 < calibration.quantile < calibration.threshold(1e-3) < calibration.threshold(1e-6) < 0.8
-
-
-def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path, rendered_cache):
-    rendered = {"identities": 4, "first_epoch_identities": 4, "validation_identities": 8, "captures": 9}
-    small = TOY.rendered.model_copy(update=rendered | {"segmented_fraction": 0.0})
-    run = train(None, tmp_path / "run", TOY.model_copy(update={"epochs": 1, "rectifier": None, "rendered": small}))
-    calibration = Calibration.load(run, recognizer_sha256=StripNet.load(run).weights_sha256)
-    assert 0 < calibration.tail < 0.02 and calibration.slope > 0
-    few = toy(rendered_cache, epochs=1, rectifier=None)
-    assert not (train(None, tmp_path / "few", few) / "recognizer.json").exists()
 
 
 def test_the_iris_code_has_a_calibration_of_its_own():

@@ -198,3 +198,13 @@ def test_the_recipe_joins_whitens_and_calibrates(tmp_path):
     assert network.config.trunks == 2 * StripNet.load().config.trunks and network.embedding_size == 9
     assert Calibration.load(out, recognizer_sha256=network.weights_sha256).tail < 0.02
     assert len(list((out / "eyes").glob("*.npz"))) >= 2
+
+
+def test_a_run_calibrates_its_network_where_it_has_eyes_enough(tmp_path, rendered_cache):
+    rendered = {"identities": 4, "first_epoch_identities": 4, "validation_identities": 8, "captures": 9}
+    small = TOY.rendered.model_copy(update=rendered | {"segmented_fraction": 0.0})
+    run = train(None, tmp_path / "run", TOY.model_copy(update={"epochs": 1, "rectifier": None, "rendered": small}))
+    calibration = Calibration.load(run, recognizer_sha256=StripNet.load(run).weights_sha256)
+    assert 0 < calibration.tail < 0.02 and calibration.slope > 0
+    few = toy(rendered_cache, epochs=1, rectifier=None)
+    assert not (train(None, tmp_path / "few", few) / "recognizer.json").exists()
