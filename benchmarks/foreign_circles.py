@@ -22,6 +22,7 @@ import click
 import cv2
 import numpy as np
 import torch
+from labelled_eyes import labelled_images
 from rectification import results_table, table
 from results_file import results_option, slug, write_results
 
@@ -35,7 +36,6 @@ from irisstn import (
     segment,
     segmentation_from_circles,
 )
-from irisstn.datasets import find_images, label_of
 from irisstn.evaluation import evaluate_codes
 from irisstn.geometry import Gray
 
@@ -60,13 +60,9 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
         `ErrorRates.as_dict` by "circles/method/comparison", such as "circles/stn/±0".
     """
     rectifier = Rectifier.load()
-    samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
-    kept = sorted({label.subject for _, label in samples})[:subjects]
     strips: dict[str, list[Strip]] = defaultdict(list)
     names, people, failed = [], [], []
-    for sample, label in samples:
-        if label.subject not in kept:
-            continue
+    for sample, label in labelled_images(eyes, subjects):
         image, eye = read_gray(sample.path), f"{label.subject}/{label.eye}"
         seed = int.from_bytes(hashlib.sha256(sample.name.encode()).digest()[:8])
         try:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import click
 import cv2
+from labelled_eyes import labelled_images
 from results_file import Cell, Figure, Table, rates_figure, results_option, write_results
 
 from irisstn import IrisError, Strip, normalize, read_gray, segment
-from irisstn.datasets import find_images, label_of
 from irisstn.evaluation import evaluate_codes
 
 METHODS = ("iris", "usable")
@@ -40,13 +40,9 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
     dict of str to dict of str to float
         `ErrorRates.as_dict` by method.
     """
-    samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
-    kept = sorted({label.subject for _, label in samples})[:subjects]
     strips: dict[str, list[Strip]] = {method: [] for method in METHODS}
     names, people, failed = [], [], []
-    for sample, label in samples:
-        if label.subject not in kept:
-            continue
+    for sample, label in labelled_images(eyes, subjects):
         eye = f"{label.subject}/{label.eye}"
         image = read_gray(sample.path)
         try:

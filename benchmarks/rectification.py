@@ -32,10 +32,11 @@ import click
 import cv2
 import numpy as np
 import torch
+from labelled_eyes import labelled_images
 from results_file import Table, rates_figure, results_option, slug, write_results
 
 from irisstn import IrisError, Rectifier, Segmentation, Strip, normalize, read_gray, segment
-from irisstn.datasets import Label, Sample, find_images, label_of
+from irisstn.datasets import Label, Sample
 from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates, evaluate_codes, evaluate_embeddings
 from irisstn.geometry import Gray
 from irisstn.normalization import ring_grid, sample_ring
@@ -88,12 +89,9 @@ def main(
         `ErrorRates.as_dict` by "condition/method/comparison", such as "unchanged/rectified/±0".
     """
     rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
-    samples = [(sample, label) for sample in find_images([eyes]) if (label := label_of(sample.name)) is not None]
-    kept = sorted({label.subject for _, label in samples})[:subjects]
     sets = {(condition, method): _Set() for condition in CONDITIONS for method in METHODS}
-    for sample, label in samples:
-        if label.subject in kept:
-            _add(sets, sample, label, rectifier, kept=align > 0)
+    for sample, label in labelled_images(eyes, subjects):
+        _add(sets, sample, label, rectifier, kept=align > 0)
     rates = {
         f"{condition}/{method}/{compared}": _rates(part, compared, network).as_dict()
         for (condition, method), part in sets.items()

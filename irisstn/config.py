@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from irisstn.errors import ConfigError
+from irisstn.errors import ConfigError, one_line
 from irisstn.files import read_regular_file
 
 MAX_BYTES = 1 << 20
@@ -114,7 +114,7 @@ def _load(text: str, where: str) -> object:
         # The loader is derived from SafeLoader, which creates plain values only.
         values: object = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{where}: {one_line(error)}") from None
     return values
 
 

@@ -87,3 +87,8 @@ class MissingExtraError(IrisError, ModuleNotFoundError):
     """A package that belongs to an extra of irisstn is not installed; the reason has the command that installs it."""
 
     default_stage = "install"
+
+
+def one_line(error: object, most: int | None = None) -> str:
+    """The text of another library's error for a message of this one: on one line, at most `most` characters."""
+    return " ".join(str(error).split())[:most]

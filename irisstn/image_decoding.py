@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import ImageError
+from irisstn.errors import ImageError, one_line
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray, white_is_zero_to_gray
 from irisstn.image_headers import Header
@@ -71,7 +71,7 @@ def _with_opencv(data: bytes, header: Header, flags: int) -> NDArray[np.generic]
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
-        raise ImageError(f"the {header.format} file cannot be decoded: {' '.join(str(error).split())}") from None
+        raise ImageError(f"the {header.format} file cannot be decoded: {one_line(error)}") from None
     if picture is None:
         raise ImageError(f"the {header.format} file is damaged or cut short")
     return picture
@@ -91,7 +91,7 @@ def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:
     except ImageError:
         raise
     except Exception as error:  # each of Pillow's decoders raises its own kinds of errors
-        raise ImageError(f"the {header.format} file cannot be decoded: {' '.join(str(error).split())}") from None
+        raise ImageError(f"the {header.format} file cannot be decoded: {one_line(error)}") from None
 
 
 def pillow_to_gray(image: PillowImage) -> Gray:

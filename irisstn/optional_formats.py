@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import ImageError
+from irisstn.errors import ImageError, one_line
 from irisstn.extras import install_command
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray
@@ -82,7 +82,7 @@ def decode_optional(data: bytes, name: str, *, max_pixels: int, max_side: int) -
     except ImageError:
         raise
     except Exception as error:  # the packages raise errors of their own kinds
-        raise ImageError(f"the {name} file cannot be decoded: {' '.join(str(error).split())[:300]}") from None
+        raise ImageError(f"the {name} file cannot be decoded: {one_line(error, 300)}") from None
 
 
 def _with_pillow(data: bytes, name: str, check: Callable[[int, int], None]) -> Gray:

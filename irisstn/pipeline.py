@@ -201,7 +201,8 @@ class Pipeline:
             embeddings.append(_embedded(image, found, networks))
             concerns = quality_doubts(measure_quality(image, found), found.confidence)
             doubts += [f"{name} picture: {doubt}" for doubt in concerns]
-        calibration = self._once("calibration", lambda: self._load_calibration(networks.recognizer))
+        given, digest = self._recognizer_path or self._model, networks.recognizer.weights_sha256
+        calibration = self._once("calibration", lambda: Calibration.load_beside(given, recognizer_sha256=digest))
         return compare(*embeddings, calibration=calibration, doubts=doubts)
 
     def _networks(self) -> _Networks:
@@ -231,13 +232,6 @@ class Pipeline:
         if rectifier is None:
             return _Networks(network, None)
         return _Networks(network, load_rectifier(rectifier, self.runtime).with_roll("full"))
-
-    def _load_calibration(self, recognizer: Recognizer) -> Calibration:
-        """That of the shipped recognition network where it is used, else the one beside the file or in the run."""
-        shipped = self._recognizer_path is None and self._model is None
-        source = None if shipped else Path(self._recognizer_path or self._model or ".")
-        folder = source if source is None or source.is_dir() else source.parent
-        return Calibration.load(folder, recognizer_sha256=recognizer.weights_sha256)
 
 
 class _Networks(NamedTuple):

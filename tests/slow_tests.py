@@ -13,6 +13,7 @@ SLOW: dict[str, set[str]] = {
     },
     "test_batch_disks.py": set(),
     "test_batch_ended.py": set(),
+    "test_batch_ray.py": set(),
     "test_batch_remote.py": set(),
     "test_batch_jobs.py": {
         "test_segment_gives_the_same_bytes_with_more_workers",

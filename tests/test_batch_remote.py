@@ -1,5 +1,5 @@
 # mypy: disable-error-code="arg-type, misc, override, return-value, union-attr"
-"""The runner with inputs and outputs at URLs, and on Ray: the same bytes as on one machine."""
+"""The runner with inputs and outputs at URLs: the same bytes as on one machine, and no error is taken for absence."""
 
 import json
 import os
@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
-from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
 from output_files import contents
@@ -20,13 +19,9 @@ from text_job import TextJob, inputs
 
 import irisstn.outputs.remote_manifest
 from irisstn.batch import SegmentConfig, SegmentJob, find_inputs, out_folder, run_batch
-from irisstn.batch.jobs.job import identity
-from irisstn.batch.ray_engine import RayWorker
-from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.errors import DatasetError, ImageError, OutputError
 from irisstn.outputs.manifest import read_manifest
-from irisstn.storage.local import LocalStorage
 from irisstn.storage.remote import RemoteStorage
 
 MEMORY = fsspec.filesystem("memory")
@@ -215,76 +210,6 @@ def test_a_large_or_missing_file_at_a_url(url: str, monkeypatch: pytest.MonkeyPa
         read_url(f"{url}/a.png", max_bytes=99)
     with pytest.raises(ImageError, match="FileNotFound"):
         read_url(f"{url}/b.png")
-
-
-# --- Ray
-
-
-def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def test_ray_gives_the_bytes_and_the_records_of_one_machine(tmp_path: Path):
-    pytest.importorskip("ray")
-    samples = inputs(tmp_path / "in", 30, a="bad", b="bug", c="crash")
-    run_batch(TextJob(), samples[:12], tmp_path / "ray")  # which the run on Ray resumes
-    code = (
-        "import sys; from pathlib import Path; from irisstn.batch import Cluster, run_batch\n"
-        "from text_job import TextJob, find_images\n"
-        "samples = find_images([sys.argv[1]])\n"
-        "summary = run_batch(TextJob(), samples, Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
-        "assert (summary.done, summary.skipped, summary.failed) == (18, 12, 3), summary\n"
-    )
-    done = run_python("-c", code, str(tmp_path / "in"), str(tmp_path / "ray"))
-    assert done.returncode == 0, done.stderr
-    run_batch(TextJob(), samples, tmp_path / "local", workers=2)
-    got = contents(tmp_path / "ray")
-    assert got == contents(tmp_path / "local")
-    assert len(got) == 30 + 2
-    assert b"ended the worker process (exit code -9)" in got["manifest.jsonl"]
-
-
-def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):
-    pytest.importorskip("ray")
-    out = tmp_path / "ray"
-    arguments = ["rectify", f"local://{eyes}", "-o", f"local://{out}", "--augment", "1", "--json"]
-    done = run_python("-m", "irisstn", *arguments, "--engine", "ray", "--workers", "2")
-    assert done.returncode in (0, 3), done.stderr
-    summary = json.loads(done.stdout)
-    assert summary["done"] >= 9
-    assert summary["report"] is None
-    command = ["rectify", str(eyes), "-o", str(tmp_path / "local"), "--augment", "1", "--workers", "1"]
-    assert CliRunner().invoke(cli, command).exit_code == done.returncode
-    local = contents(tmp_path / "local")
-    assert local.pop("report.html")
-    assert contents(out) == local
-    assert len(local) > 6 * summary["done"]
-
-
-def test_a_node_with_another_program_ends_the_run(tmp_path: Path):
-    (tmp_path / "in.png").write_text("text")
-    storage = LocalStorage(tmp_path / "out", tmp_path)
-    rows = {"task": [json.dumps({"name": "in.png", "path": str(tmp_path / "in.png")}).encode()]}
-    same = RayWorker(TextJob(), storage, 60.0, identity(TextJob()))
-    (row,) = same(rows)
-    assert json.loads(row["outcome"][0])["records"][0]["status"] == "ok"
-    other = RayWorker(TextJob(), storage, 60.0, identity(TextJob()) | {"version": "0.0", "segmenter_sha256": "0"})
-    (row,) = other(rows)
-    assert json.loads(row["outcome"][0])["fatal"].endswith("has another segmenter_sha256, version")
-
-
-def test_a_cluster_that_is_not_there(tmp_path: Path):
-    pytest.importorskip("ray")
-    (tmp_path / "a.png").touch()
-    arguments = ["segment", str(tmp_path), "-o", str(tmp_path / "out"), "--ray-address", "127.0.0.1:1"]
-    without_engine = CliRunner().invoke(cli, arguments)
-    assert without_engine.exit_code == 2 and "needs --engine ray" in without_engine.output
-    done = run_python("-m", "irisstn", *arguments, "--engine", "ray")
-    assert done.returncode == 2
-    assert "no Ray cluster at 127.0.0.1:1" in done.stderr
 
 
 class Unsure(MemoryFileSystem):

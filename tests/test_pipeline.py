@@ -84,8 +84,9 @@ def test_the_picture_that_fails_is_named(pipeline: Pipeline) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(IrisError, match=r"picture 1 of 1 \(no such file.png\)"):
         pipeline.rectify(["no such file.png"])
+    no_picture: Any = 3
     with pytest.raises(ValueError, match="a path, an array or a Pillow image, got int"):
-        pipeline.segment(3)  # type: ignore[call-overload]
+        pipeline.segment(no_picture)
 
 
 def test_weights_may_be_given_as_text_or_path_and_must_fit(tmp_path: Path) -> None:
@@ -97,7 +98,8 @@ def test_weights_may_be_given_as_text_or_path_and_must_fit(tmp_path: Path) -> No
         assert np.abs(found.strip.image.astype(int) - plain).mean() < 2  # an untrained one is the identity
     with pytest.raises(ValueError, match="must be the folder of a run"):
         Pipeline(tmp_path / "rectifier.safetensors")
+    unknown: Any = "tensorflow"
     with pytest.raises(ValueError, match="torch or onnx"):
-        Pipeline(runtime="tensorflow")  # type: ignore[arg-type]
+        Pipeline(runtime=unknown)
     with pytest.raises(ValueError, match="at least one row"):
         Pipeline(size=(0, 512))

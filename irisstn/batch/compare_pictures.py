@@ -69,8 +69,7 @@ def compare_pictures(
     """
     job = EmbedJob.of(config, model)
     digest = IRIS_CODE if by == "code" else job.weights_sha256
-    source = None if by == "code" or model is None else model if model.is_dir() else model.parent
-    calibration = Calibration.load(source, recognizer_sha256=digest)
+    calibration = Calibration.load_beside(None if by == "code" else model, recognizer_sha256=digest)
     with job.start() as process:
         first, second = (_eye_of(path, process, config) for path in (a, b))
     doubts = [

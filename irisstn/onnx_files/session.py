@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.errors import WeightsError
+from irisstn.errors import WeightsError, one_line
 from irisstn.extras import extra_named
 from irisstn.files import read_regular_file
 from irisstn.weights import MAX_BYTES, SHIPPED
@@ -82,7 +82,7 @@ class OnnxNetwork:
             session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             about = dict(session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # its errors have no class of their own
-            raise WeightsError(f"{whole} is no ONNX file, or damaged: {' '.join(str(error).split())[:200]}") from None
+            raise WeightsError(f"{whole} is no ONNX file, or damaged: {one_line(error, 200)}") from None
         if about.get("kind") != kind:
             raise WeightsError(f"{whole} holds {about.get('kind')!r}, not {kind!r}: write it with irisstn export")
         inputs = [*session.get_inputs(), *session.get_overridable_initializers()]

@@ -247,6 +247,31 @@ class Calibration:
             raise WeightsError(f"{file} belongs to another network")
         return calibration
 
+    @classmethod
+    def load_beside(cls, model: str | Path | None, *, recognizer_sha256: str) -> Self:
+        """Load the calibration of a network that was given as its file or as the folder of a run.
+
+        Parameters
+        ----------
+        model : str or Path, optional
+            The file, beside which the calibration lies, or the folder; None for the network that irisstn ships.
+        recognizer_sha256 : str
+            As in `load`.
+
+        Returns
+        -------
+        Calibration
+            The calibration.
+
+        Raises
+        ------
+        WeightsError
+            As in `load`.
+        """
+        given = None if model is None else Path(model)
+        folder = given if given is None or given.is_dir() else given.parent
+        return cls.load(folder, recognizer_sha256=recognizer_sha256)
+
 
 def _logistic(mated: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
     """Offset and slope of a logistic regression in which both kinds have the same total weight (Newton's method)."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from irisstn.errors import WeightsError
+from irisstn.errors import WeightsError, one_line
 from irisstn.geometry import Float
 from irisstn.onnx_files import OnnxNetwork
 from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
@@ -48,7 +48,7 @@ class OnnxRecognizer:
         try:
             self.config = StripNetConfig.model_validate_json(network.about.get("config", ""))
         except ValidationError as error:
-            raise WeightsError(f"{network.path} is damaged: {' '.join(str(error).split())[:200]}") from None
+            raise WeightsError(f"{network.path} is damaged: {one_line(error, 200)}") from None
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, threads: int | None = None) -> Self:

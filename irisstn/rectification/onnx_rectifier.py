@@ -8,15 +8,14 @@ The file that `irisstn export` writes estimates the transform; strips are sample
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from irisstn.errors import WeightsError
+from irisstn.errors import WeightsError, one_line
 from irisstn.geometry import Bool, Float, Gray, ring_to_grid, strip_angles, strip_radii
 from irisstn.geometry.ring_transform import (
     NAMES,
@@ -34,7 +33,7 @@ from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
 from irisstn.rectification.rectifier_methods import RectifierMethods
 from irisstn.rectification.ring_context import Context, pupil_share
-from irisstn.rectification.roll_setting import RollMode, RollSetting, corrected_roll
+from irisstn.rectification.roll_setting import RollSetting, corrected_roll
 from irisstn.rectification.variants import RING_JITTER, variant_noise
 from irisstn.results import Segmentation, Strip
 from irisstn.weights import ONNX_RECTIFIER
@@ -86,13 +85,11 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
         about = network.about
         try:
             self.config = RectifierConfig.model_validate_json(about.get("config", ""))
-            self.roll = self._exported_roll = RollSetting(
-                about.get("roll", "auto"),  # type: ignore[arg-type]  # checked by RollSetting
-                float(about.get("roll_prior_deg", "nan")),
-            )
+            roll = {"mode": about.get("roll", "auto"), "prior_deg": about.get("roll_prior_deg", "nan")}
+            self.roll = self._exported_roll = TypeAdapter(RollSetting).validate_python(roll)
             self._between_rad = float(about["roll_between_rad"]) if "roll_between_rad" in about else None
         except (ValidationError, ValueError) as error:
-            raise WeightsError(f"{network.path} is damaged: {' '.join(str(error).split())[:200]}") from None
+            raise WeightsError(f"{network.path} is damaged: {one_line(error, 200)}") from None
         if self.config.transform != "ring" or self.config.antialias:
             raise WeightsError(f"{network.path} cannot be run without torch: only a ring without antialias can")
         if "eyelids" in network.shapes and self._between_rad is None:
@@ -135,12 +132,6 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
     def weights_sha256(self) -> str:
         """`Rectifier.weights_sha256` of the rectifier that was exported."""
         return self.network.about.get("weights_sha256", "")
-
-    def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
-        """Change how the roll is corrected; see `Rectifier.with_roll`."""
-        other = copy(self)
-        other.roll = RollSetting(mode, self.roll.prior_deg if prior_deg is None else prior_deg)
-        return other
 
     def _estimate(self, context: Context, segmentation: Segmentation | None) -> RingEstimate:
         shapes = self.network.shapes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
 
@@ -19,7 +20,7 @@ from irisstn.normalization import DEFAULT_SIZE
 from irisstn.rectification.alignment import alignment_distance
 from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, context_of_eye, context_of_strip, eyelid_parabolas
-from irisstn.rectification.roll_setting import RollMode
+from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
 from irisstn.results import Segmentation, Strip
 
@@ -31,6 +32,8 @@ Estimated = TypeVar("Estimated")
 
 class RectifierMethods(ABC, Generic[Estimated]):
     """Base of `irisstn.Rectifier` and `irisstn.OnnxRectifier`: from strips and photographs to rectified strips."""
+
+    roll: RollSetting
 
     @overload
     def rectify(self, strips: Strip, *, size: tuple[int, int] | None = None) -> Rectified: ...
@@ -227,14 +230,13 @@ class RectifierMethods(ABC, Generic[Estimated]):
         estimate = self._aligned(estimate, rectified.strip, reference)
         return _with_distance(self._sampled_from_eye(image, segmentation, estimate, size), reference)
 
-    @abstractmethod
     def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
         """Change how the roll is corrected.
 
         Parameters
         ----------
         mode : {"auto", "full", "none"}
-            See `RollSetting`.
+            See `RollSetting`. It is not stored with the weights: weights of PyTorch are always loaded with `auto`.
         prior_deg : float, optional
             Standard deviation of the prior in degrees, 0..45; None keeps that of this rectifier.
 
@@ -248,6 +250,9 @@ class RectifierMethods(ABC, Generic[Estimated]):
         ValueError
             For another mode or an impossible prior.
         """
+        other = copy(self)
+        other.roll = RollSetting(mode, self.roll.prior_deg if prior_deg is None else prior_deg)
+        return other
 
     def _estimate_of_strip(self, strip: Strip, segmentation: Segmentation | None = None) -> Estimated:
         eyelids = NO_EYELIDS

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Self
-
 import torch
 from torch import Tensor
 
@@ -14,7 +11,7 @@ from irisstn.rectification.localization import CircularLocalization
 from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
 from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
 from irisstn.rectification.roll import RollReader, RollReading
-from irisstn.rectification.roll_setting import RollMode, RollSetting
+from irisstn.rectification.roll_setting import RollSetting
 from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, compose_iterations, require_finite
 from irisstn.weights import RECTIFIER
 from irisstn.weights_file import StoredModule
@@ -51,30 +48,6 @@ class RectifierNetwork(StoredModule):
         self.stn = SpatialTransformer(localization, transform, wrap=True, padding="border", antialias=config.antialias)
         self.roll_reader = RollReader() if by_eyelids else None
         self.roll = RollSetting()
-
-    def with_roll(self, mode: RollMode, prior_deg: float | None = None) -> Self:
-        """Change how the roll is corrected.
-
-        Parameters
-        ----------
-        mode : {"auto", "full", "none"}
-            See `RollSetting`. It is not stored with the weights: a file is always loaded with `auto`.
-        prior_deg : float, optional
-            Standard deviation of the prior in degrees, 0..45; None keeps that of this network.
-
-        Returns
-        -------
-        Self
-            A shallow copy that shares the weights.
-
-        Raises
-        ------
-        ValueError
-            For another mode or an impossible prior.
-        """
-        other = copy(self)
-        other.roll = RollSetting(mode, self.roll.prior_deg if prior_deg is None else prior_deg)
-        return other
 
     @property
     def transform(self) -> Transform:

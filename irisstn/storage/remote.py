@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from irisstn.datasets import NOT_SOURCES, kind_of_file, passed_over_text
-from irisstn.errors import DatasetError, ImageError
+from irisstn.errors import DatasetError, ImageError, one_line
 from irisstn.images import MAX_BYTES, SUFFIXES
 from irisstn.storage.file_names import safe_name
 
@@ -296,4 +296,4 @@ def _os_errors() -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     """`error` in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"
