@@ -30,14 +30,19 @@ _RINGING, _RINGING_REACH = 24, 9  # gray levels and pixels of the echoes that JP
 _MIN_LOSSY_FRACTION = 0.25
 _MIN_FRAME_FRACTION = 0.7  # of the outermost pixels that are background
 _MIN_PICTURE_FRACTION = 0.2  # of the picture that is background
-_MIN_OUTSIDE_FRACTION = 0.97  # of the pixels beyond the limbus that are background
+# Of the pixels beyond the limbus, the part that is background; an overexposed photograph shows lashes there.
+_MIN_OUTSIDE_FRACTION, _MIN_SATURATED_OUTSIDE = 0.97, 0.998
 _MIN_EDGE_FRACTION = 0.4  # of the directions in which the background begins at the limbus: eyelids hide the others
 _INNER, _OUTER = 0.97, 1.1  # limbus radii between which the background begins; JPEG blurs its edge
 _DIRECTIONS = 128
 _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much up to there may be background on both sides
+_SURROUNDINGS, _MIN_SURROUNDINGS = 1.35, 0.02  # limbus radii, and the part of the picture beyond that is not flat
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
 _SATURATED = 250  # gray level from which on a background may come from overexposure
+# A white pupil is a specular reflection where its radius is less than this part of the limbus's, or where the median
+# gray level beside it is less than this part of that of the outer iris: then it lies in a dark pupil.
+_MIN_WHITE_PUPIL, _MIN_BESIDE_PUPIL = 0.2, 0.42
 _MAX_FADE = 0.28  # of the way from the iris to white that the pixels beside the background may have gone
 _MAX_DEVIATION = 0.15  # of the limbus as painted and as the network sees it, in its radii
 _MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
@@ -143,7 +148,9 @@ def segment_masked_image(
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
         by_edges = Segmentation(*edges, None, None, mask, mask)
-        if not background.is_saturated or _fade(image, background, mask) < _MAX_FADE:
+        if background.is_saturated and _is_reflection(image, edges[0], edges[1], mask):
+            by_edges = None
+        elif not background.is_saturated or _fade(image, background, mask) < _MAX_FADE:
             return by_edges
     filled = _filled(image, background)
     found = segment_eye(filled, config)
@@ -208,8 +215,16 @@ def segment_framed_eye(
     # Burnt-out skin covers an eye above and below; the sclera is beside it, unless the iris was cut out.
     sides = [background.outside[y[side], x[side]] for side in (right > np.abs(down), right < -np.abs(down))]
     if all(side.size and side.mean() > _MAX_AROUND_FRACTION for side in sides):
-        raise SegmentationError("the iris is cut out, but its outline is no ring")
+        if not (background.is_saturated and _has_surroundings(background, whole.limbus)):
+            raise SegmentationError("the iris is cut out, but its outline is no ring")
     return whole
+
+
+def _has_surroundings(background: Background, limbus: Boundary) -> bool:
+    """Whether there is more in the picture than an iris, such as the lashes in an overexposed photograph."""
+    flat = background.outside | background.holes
+    beyond = ~limbus.scaled(_SURROUNDINGS).mask(flat.shape)
+    return bool(beyond.any() and 1 - flat[beyond].mean() > _MIN_SURROUNDINGS)
 
 
 def boundaries_of_region(content: Bool) -> tuple[Boundary, Boundary] | None:
@@ -263,6 +278,17 @@ def _fade(image: Gray, background: Background, iris: Bool) -> float:
     return (float(np.median(image[beside])) - level) / max(255 - level, 1.0)
 
 
+def _is_reflection(image: Gray, pupil: Boundary, limbus: Boundary, iris: Bool) -> bool:
+    """Whether a white pupil is a specular reflection, on the real pupil or in what overexposure has left of it."""
+    if pupil.mean_radius < _MIN_WHITE_PUPIL * limbus.mean_radius:
+        return True
+    beside = iris & pupil.scaled(1.7).mask(image.shape) & ~pupil.scaled(1.2).mask(image.shape)
+    outer = iris & ~limbus.scaled(0.65).mask(image.shape)
+    if not beside.any() or not outer.any():
+        return False
+    return bool(np.median(image[beside]) < _MIN_BESIDE_PUPIL * np.median(image[outer]))
+
+
 def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:
     """Whether the pupil is painted over: a reflection of the background's level would not fill it."""
     inside = pupil.mask(flat.shape)
@@ -272,7 +298,8 @@ def _is_flat_inside(flat: Bool, pupil: Boundary) -> bool:
 def _is_cut_out(background: Background, limbus: Boundary) -> bool:
     """Whether the picture is flat beyond `limbus`, and its content reaches up to `limbus` where no eyelid hides it."""
     beyond = ~limbus.scaled(_OUTER).mask(background.outside.shape)
-    if not beyond.any() or background.outside[beyond].mean() < _MIN_OUTSIDE_FRACTION:
+    least = _MIN_SATURATED_OUTSIDE if background.is_saturated else _MIN_OUTSIDE_FRACTION
+    if not beyond.any() or background.outside[beyond].mean() < least:
         return False
     angle = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
     inner, outer = (limbus.scaled(factor).points(angle) for factor in (_INNER, _OUTER))

@@ -31,6 +31,7 @@ _MAX_ROUGH_RATIO, _MAX_PUPIL_RATIO = 0.9, 0.85  # of the pupil's radius to the i
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
 _STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
+_CLIPPED, _MAX_CLIPPED = 250, 0.7  # gray level from which on a pixel is clipped, and the part of an iris that may be
 # What is found is all pupil where the edge of its centre is weaker than this part of the edge around it, and the centre
 # is darker by fewer gray levels.
 _WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
@@ -95,6 +96,8 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
+    if (image[iris] >= _CLIPPED).mean() > _MAX_CLIPPED:
+        raise SegmentationError("the iris is overexposed: most of it is white")
     texture = texture_contrast(image, pupil, limbus, usable)
     if texture is not None and texture < config.min_texture:
         raise SegmentationError(
@@ -211,13 +214,20 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
+    _require_iris_around(pupil, outer, _MAX_ROUGH_RATIO)
     limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
     checked = _checked_pupil(crop.image, reflections, pupil, limbus)
     if checked is not pupil:
+        _require_iris_around(checked, outer, _MAX_ROUGH_RATIO)
         pupil, limbus = checked, refine_limbus(crop.image, reflections, checked, outer, eyelids=(upper, lower))
-    if pupil.mean_radius > _MAX_PUPIL_RATIO * limbus.mean_radius:
-        raise SegmentationError("the pupil is too wide for the iris: one of their boundaries must be wrong")
+    _require_iris_around(pupil, limbus, _MAX_PUPIL_RATIO)
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
+
+
+def _require_iris_around(pupil: Boundary, limbus: Boundary, most: float) -> None:
+    """Raise SegmentationError where the pupil's radius is more than the part `most` of that of the limbus."""
+    if pupil.mean_radius > most * limbus.mean_radius:
+        raise SegmentationError("the pupil is too wide for the iris: one of their boundaries must be wrong")
 
 
 def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary) -> Boundary:
