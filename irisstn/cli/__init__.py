@@ -25,6 +25,7 @@ from irisstn.cli.doctor import doctor
 from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
+from irisstn.cli.messages import Commands
 from irisstn.cli.search import search
 from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
@@ -33,7 +34,7 @@ from irisstn.cli.training import train
 __all__ = ["cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="irisstn", message="irisstn %(version)s")
 def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
@@ -44,7 +45,7 @@ for command in (segment, rectify, embed, match, search, evaluate, synth, train, 
 
 
 def main() -> None:
-    """Run the `irisstn` command: the entry point of the package."""
+    """Run the `irisstn` command."""
     # The records name the pictures that cannot be read; OpenCV's own warnings do not.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     cli(prog_name="irisstn")

@@ -173,6 +173,8 @@ def _run(job: Job, run: Run, *, masks: str | None = None, layout: StripConventio
 
     if run.ray_address is not None and run.engine != "ray":
         raise Misuse("--ray-address needs --engine ray")
+    if run.out == "":
+        raise Misuse("--out is an empty text, as of a variable that is not set")
     out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
     passed_over: Counter[str] = Counter()
     samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out, passed_over=passed_over)
