@@ -5,6 +5,7 @@ Each command imports what it needs when it is called, so that `irisstn --help` i
 folders       segment, rectify, embed: process a folder of pictures
 evaluation    match, evaluate: compare irises and measure recognition
 two_pictures  what match prints for two pictures
+identities    identities: whose eyes pictures are read as
 search        search: find eyes in a gallery
 training      train
 export        export: the rectifier as ONNX
@@ -25,6 +26,7 @@ from irisstn.cli.doctor import doctor
 from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
+from irisstn.cli.identities import identities
 from irisstn.cli.search import search
 from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
@@ -39,7 +41,7 @@ def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
 
 
-for command in (segment, rectify, embed, match, search, evaluate, synth, train, export, settings, doctor):
+for command in (segment, rectify, embed, identities, match, search, evaluate, synth, train, export, settings, doctor):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ from irisstn.evaluation.error_rates import FMR_LEVELS, RESAMPLES, ErrorRates, Es
 from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
 from irisstn.evaluation.folder import evaluate_folder, scores_of_folder
 from irisstn.evaluation.identification import FPIR_LEVELS, IdentificationRates, identification_rates
+from irisstn.evaluation.output_identities import identities_of_outputs
 from irisstn.evaluation.score_files import read_scores, write_scores
 from irisstn.evaluation.scores import Scores, scores_of
 from irisstn.evaluation.search_folders import SearchSummary, search_folders
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate_embeddings",
     "evaluate_folder",
     "identification_rates",
+    "identities_of_outputs",
     "read_scores",
     "read_templates",
     "score_blocks",
