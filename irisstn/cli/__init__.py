@@ -4,6 +4,7 @@ Each command imports what it needs when it is called, so that `irisstn --help` i
 
 folders       segment, rectify, embed: process a folder of pictures
 evaluation    match, evaluate: compare irises and measure recognition
+align         align: the angle between two pictures of an eye
 two_pictures  what match prints for two pictures
 identities    identities: whose eyes pictures are read as
 search        search: find eyes in a gallery
@@ -22,6 +23,7 @@ import os
 
 import click
 
+from irisstn.cli.align import align
 from irisstn.cli.doctor import doctor
 from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
@@ -41,7 +43,21 @@ def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
 
 
-for command in (segment, rectify, embed, identities, match, search, evaluate, synth, train, export, settings, doctor):
+for command in (
+    segment,
+    rectify,
+    embed,
+    identities,
+    align,
+    match,
+    search,
+    evaluate,
+    synth,
+    train,
+    export,
+    settings,
+    doctor,
+):
     cli.add_command(command)
 
 
