@@ -19,12 +19,14 @@ from irisstn.cli.options import (
     name_of,
     quiet_option,
     resamples,
+    runtime_option,
 )
 from irisstn.cli.two_pictures import match_pictures
 
 if TYPE_CHECKING:
     from irisstn.datasets import Identities
     from irisstn.datasets.identities import Use
+    from irisstn.networks import Runtime
 
 MAX_SHIFT = 128  # columns: half a turn
 
@@ -43,6 +45,7 @@ MAX_SHIFT = 128  # columns: half a turn
 @click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
 @identity_options
 @model_option
+@runtime_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @quiet_option
 def match(
@@ -56,6 +59,7 @@ def match(
     labels: Path | None,
     layout: str | None,
     model: Path | None,
+    runtime: Runtime | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -74,6 +78,7 @@ def match(
     \b
     Examples:
       irisstn match a.png b.png
+      irisstn match a.png b.png --runtime onnx
       irisstn match eyes-embedded
       irisstn match eyes-rectified --shifts 16 --pairs
       irisstn match probes gallery -o scores
@@ -86,10 +91,11 @@ def match(
             raise Misuse("to compare pictures, give two picture files; to compare folders, two output folders")
         if out is not None or pairs or labels is not None or layout is not None:
             raise Misuse("--out, --pairs, --labels and --layout are for output folders, not for two pictures")
-        match_pictures(rows, columns, by=by, shifts=shifts, model=model, as_json=as_json)
+        match_pictures(rows, columns, by=by, shifts=shifts, model=model, runtime=runtime, as_json=as_json)
         return
-    if model is not None:
-        raise Misuse("--model is for two pictures: the embeddings of output folders are made already")
+    if model is not None or runtime is not None:
+        given = "--model" if model is not None else "--runtime"
+        raise Misuse(f"{given} is for two pictures: the embeddings of output folders are made already")
     with report_errors():
         sources = [rows] if columns is None else [rows, columns]
         identities = _identities(sources, labels, layout, "matching")
@@ -183,7 +189,9 @@ def evaluate(
       irisstn evaluate eyes-segmented eyes-rectified --shifts 0,16
       irisstn evaluate eyes-embedded -o evaluation --labels identities.csv
     """
-    from irisstn.report.evaluation import EvaluatedRun, rates_table, read_runs, write_evaluation
+    from irisstn.report.evaluated_runs import EvaluatedRun, read_runs
+    from irisstn.report.evaluation import write_evaluation
+    from irisstn.report.rates_table import rates_table
 
     try:
         searched = [int(part) for part in shifts.split(",")]
