@@ -4,6 +4,7 @@ Each command imports what it needs when it is called, so that `irisstn --help` i
 
 folders       segment, rectify, embed: process a folder of pictures
 evaluation    match, evaluate: compare irises and measure recognition
+measure       measure, quality: figures of pictures
 align         align: the angle between two pictures of an eye
 two_pictures  what match prints for two pictures
 identities    identities: whose eyes pictures are read as
@@ -29,6 +30,7 @@ from irisstn.cli.evaluation import evaluate, match
 from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
 from irisstn.cli.identities import identities
+from irisstn.cli.measure import measure, quality
 from irisstn.cli.search import search
 from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
@@ -47,6 +49,8 @@ for command in (
     segment,
     rectify,
     embed,
+    measure,
+    quality,
     identities,
     align,
     match,

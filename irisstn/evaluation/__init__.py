@@ -2,6 +2,7 @@
 
 from irisstn.evaluation.comparisons import Comparisons, compare_all
 from irisstn.evaluation.counted import CountedComparisons
+from irisstn.evaluation.discard import DiscardCurve, discard_curve, read_quality_scores
 from irisstn.evaluation.error_rates import FMR_LEVELS, RESAMPLES, ErrorRates, Estimate, error_rates
 from irisstn.evaluation.evaluate import evaluate_codes, evaluate_embeddings
 from irisstn.evaluation.folder import evaluate_folder, scores_of_folder
@@ -18,6 +19,7 @@ __all__ = [
     "RESAMPLES",
     "Comparisons",
     "CountedComparisons",
+    "DiscardCurve",
     "ErrorRates",
     "Estimate",
     "IdentificationRates",
@@ -25,12 +27,14 @@ __all__ = [
     "SearchSummary",
     "Templates",
     "compare_all",
+    "discard_curve",
     "error_rates",
     "evaluate_codes",
     "evaluate_embeddings",
     "evaluate_folder",
     "identification_rates",
     "identities_of_outputs",
+    "read_quality_scores",
     "read_scores",
     "read_templates",
     "score_blocks",
