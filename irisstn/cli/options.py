@@ -108,7 +108,7 @@ _labels_option = click.option(
     "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye, or an XML file."
 )
 _layout_option = click.option(
-    "--layout", metavar="NAME|PATTERN", help="How names tell identities, like iitd or '{subject}/{eye}/*'."
+    "--layout", metavar="NAME|PATTERN", help="How names tell identities, like iitd or '{subject}/{eye}/{number}'."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print errors only.")
 
