@@ -5,6 +5,7 @@ about one second of CPU time on.
 """
 
 SLOW: dict[str, set[str]] = {
+    "test_align.py": set(),
     "test_batch.py": {
         "test_a_job_that_cannot_start_ends_the_run",
         "test_a_second_run_skips_what_is_valid_and_repeats_what_changed",

@@ -104,10 +104,18 @@ _LAYOUT_OPTIONS = (
         help="Masks of the strips, found by their names; or a pattern like 'masks/{}_mask.png'.",
     ),
 )
-labels_option = click.option(
-    "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye."
+_labels_option = click.option(
+    "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye, or an XML file."
+)
+_layout_option = click.option(
+    "--layout", metavar="NAME|PATTERN", help="How names tell identities, like iitd or '{subject}/{eye}/{number}'."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print errors only.")
+
+
+def identity_options(command: Command) -> Command:
+    """Add the options that say how identities are read: `--labels` and `--layout`."""
+    return _labels_option(_layout_option(command))
 
 
 def by_option(holder: str) -> Callable[[Command], Command]:

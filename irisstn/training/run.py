@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning
@@ -50,6 +51,7 @@ def train(
     config: TrainConfig = TrainConfig(),
     *,
     labels: Path | None = None,
+    layout: str | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Path:
     """Train the STN and the recognition CNN behind it, end to end.
@@ -68,13 +70,15 @@ def train(
     Parameters
     ----------
     data : Path or None
-        A folder of eye images, or an output of `irisstn segment`. None: eyes are rendered while training runs.
+        A folder or list of eye images, or an output of `irisstn segment`. None: eyes are rendered while training runs.
     out : Path
         Folder of the run.
     config : TrainConfig
         Settings of the run.
     labels : Path or None
-        CSV of identities. None: the naming rules of `irisstn.datasets`.
+        CSV or XML file of identities.
+    layout : str, optional
+        How names tell identities, see `irisstn.datasets.layout_of`; with neither, `irisstn.datasets` finds out.
     progress : ProgressCallback
         Called with (stage, done, total).
 
@@ -121,7 +125,8 @@ def train(
             write_bytes_atomic(out / "config.yaml", text.encode(), durable=True)
         if config.threads:
             torch.set_num_threads(config.threads)
-        with _open_data(data, labels, out, config, progress, first=first) as training_data:
+        source = None if data is None else partial(read_eyes, data, labels=labels, layout=layout, progress=progress)
+        with _open_data(source, out, config, progress, first=first) as training_data:
             _fit(trainer, run_folder, training_data, config)
             if first and config.recognizer is not None:
                 progress("whitening", 0, 1)
@@ -144,16 +149,15 @@ class _TrainingData:
 
 @contextmanager
 def _open_data(
-    data: Path | None, labels: Path | None, out: Path, config: TrainConfig, progress: ProgressCallback, *, first: bool
+    read: Callable[..., tuple[Eyes, Eyes]] | None,
+    out: Path,
+    config: TrainConfig,
+    progress: ProgressCallback,
+    *,
+    first: bool,
 ) -> Iterator[_TrainingData]:
-    if data is not None:
-        training, validation = read_eyes(
-            data,
-            labels=labels,
-            validation_fraction=config.validation_fraction,
-            seed=config.seed,
-            progress=progress,
-        )
+    if read is not None:
+        training, validation = read(validation_fraction=config.validation_fraction, seed=config.seed)
         yield _TrainingData(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
 

@@ -17,6 +17,7 @@ from irisstn.normalization import DEFAULT_SIZE, normalize
 from irisstn.outputs.records import Json, RecordFields, output_file
 from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.quality import measure_quality
+from irisstn.quality_score import figures_with_score
 from irisstn.results import Segmentation, Strip
 from irisstn.segmentation import SegmentationConfig, segment_as, weights_hash
 from irisstn.visualization.overlay import draw_overlay
@@ -89,7 +90,7 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
     fields: RecordFields = {
         "width": width,
         "height": height,
-        "quality": {figure: round(float(value), 4) for figure, value in quality.as_dict().items()},
+        "quality": figures_with_score(quality, segmentation.confidence),
         "outside_recommended": list(quality.outside_recommended()),
         "clipped_fraction": round(clipped, 4),
         "warnings": capture_warnings(segmentation, clipped),
