@@ -79,6 +79,7 @@ SLOW: dict[str, set[str]] = {
         "test_a_round_field_of_view_and_burnt_out_skin_are_photographs",
         "test_flat_bars_around_a_photograph_change_nothing",
     },
+    "test_sklearn.py": set(),
     "test_stages.py": {
         "test_a_rectified_picture_passes_each_network_once",
         "test_every_stage_of_every_command_is_measured",

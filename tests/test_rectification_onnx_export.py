@@ -79,7 +79,8 @@ def test_with_eyelids_and_context_it_corrects_what_rectify_eye_does(written: Pat
     assert abs(plain - rolls[0]) > 1e-4  # and the prior is that of the export
 
 
-def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path) -> None:
+def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxscript.optimizer.optimize_ir", lambda *_, **__: None)  # half of the time
     path, size = tmp_path / "pipeline.onnx", (32, 256)
     torch.manual_seed(0)
     rectifier = perturbed(Rectifier(RectifierConfig(width=8, transform="affine")), 0.05)  # quicker to trace than a ring
