@@ -29,7 +29,8 @@ from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding, read_strip
 from irisstn.recognition import StripNet, StripNetConfig, distances
 from irisstn.report.comparison import changes, pair_changes
-from irisstn.report.evaluation import read_runs, write_evaluation
+from irisstn.report.evaluated_runs import read_runs
+from irisstn.report.evaluation import write_evaluation
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from irisstn.evaluation import Templates, read_scores, read_templates, write_sco
 from irisstn.outputs import read_embeddings
 from irisstn.outputs.folder import EMBEDDINGS, REPORT, open_output_folder
 from irisstn.outputs.manifest import manifest_digest
-from irisstn.report.evaluation import read_runs, write_evaluation
+from irisstn.report.evaluated_runs import read_runs
+from irisstn.report.evaluation import write_evaluation
 from irisstn.storage import locked
 from irisstn.synthetic import read_truth, write_eyes
 

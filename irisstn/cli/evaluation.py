@@ -164,7 +164,9 @@ def evaluate(
       irisstn evaluate eyes-embedded -o evaluation --labels identities.csv
     """
     from irisstn.datasets import read_labels
-    from irisstn.report.evaluation import EvaluatedRun, rates_table, read_runs, write_evaluation
+    from irisstn.report.evaluated_runs import EvaluatedRun, read_runs
+    from irisstn.report.evaluation import write_evaluation
+    from irisstn.report.rates_table import rates_table
 
     try:
         searched = [int(part) for part in shifts.split(",")]

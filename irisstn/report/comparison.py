@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.evaluation import Scores
+from irisstn.report.evaluated_runs import EvaluatedRun
 
 _Safety = dict[tuple[str, ...], float]
 
@@ -67,6 +69,50 @@ def pair_changes(before: Scores, after: Scores) -> list[Change]:
         One for each mated pair whose pictures are in both runs; the largest gain first.
     """
     return _sorted_changes(_pair_safety(before), _pair_safety(after))
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """What changed from the run `first` to the run `second`: by mated pairs, and by pictures."""
+
+    first: EvaluatedRun
+    second: EvaluatedRun
+    pairs: list[Change]
+    pictures: list[Change]
+
+
+def baseline_of(runs: Sequence[EvaluatedRun], run: EvaluatedRun) -> EvaluatedRun:
+    """The run that `run` is compared with."""
+    earlier = runs[: runs.index(run)]
+    return next((one for one in earlier if run.shift is not None and one.shift == run.shift), runs[0])
+
+
+def compared(first: EvaluatedRun, second: EvaluatedRun) -> RunComparison:
+    """What changed from the run `first` to the run `second`."""
+    pairs, pictures = pair_changes(first.scores, second.scores), changes(first.scores, second.scores)
+    return RunComparison(first, second, pairs, pictures)
+
+
+def counts_of(found: RunComparison | None) -> dict[str, int | str | None]:
+    """The run that was compared with; the number of pictures and of mated pairs, and of those that gained and lost."""
+    pictures, pairs = (found.pictures, found.pairs) if found is not None else ([], [])
+    return {
+        "compared_with": found.first.name if found is not None else None,
+        "images": len(pictures),
+        "gained": _gains(pictures),
+        "lost": _losses(pictures),
+        "pairs": len(pairs),
+        "pairs_gained": _gains(pairs),
+        "pairs_lost": _losses(pairs),
+    }
+
+
+def _gains(found: Sequence[Change]) -> int:
+    return sum(change.gain > 0 for change in found)
+
+
+def _losses(found: Sequence[Change]) -> int:
+    return sum(change.gain < 0 for change in found)
 
 
 def _sorted_changes(first: _Safety, second: _Safety) -> list[Change]:

@@ -1,0 +1,60 @@
+"""evaluation.html: the table of error rates, the curves, and the pairs that gained or lost between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from irisstn.evaluation import ErrorRates
+from irisstn.outputs.manifest import find_record
+from irisstn.outputs.reader import read_picture
+from irisstn.report.cards import embedded
+from irisstn.report.comparison import Change, RunComparison, counts_of, ends
+from irisstn.report.evaluated_runs import EvaluatedRun
+from irisstn.report.rates_table import rates_row
+from irisstn.report.templates import write_page
+
+DET, HISTOGRAMS = "det.png", "histograms.png"  # the plots beside the page
+_SHOWN = 8  # pairs and pictures that gained most, and that lost most
+
+
+def write_evaluation_page(
+    path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, RunComparison]
+) -> None:
+    """Write evaluation.html."""
+    sections = []
+    for run in runs[1:]:
+        one = found[run.name]
+        both = [(side.name, side.folder) for side in (one.first, run)]
+        groups = []
+        for kind, changed in (("pairs", one.pairs), ("pictures", one.pictures)):
+            for title, part in zip(("Largest gains", "Largest losses"), ends(changed, _SHOWN), strict=True):
+                groups.append({"title": f"{title}, {kind}", "cards": [_card(change, both) for change in part]})
+        sections.append({"name": run.name, "first": one.first.name, "counts": counts_of(one), "groups": groups})
+    write_page(
+        path,
+        "evaluation.html",
+        title="Recognition, side by side",
+        rows=[rates_row(name, one) for name, one in rates.items()],
+        sections=sections,
+        det=DET,
+        histograms=HISTOGRAMS,
+        smallest=f"{100 * max(one.smallest_fmr for one in rates.values()):.2g}",
+    )
+
+
+def _card(change: Change, both: Sequence[tuple[str, Path]]) -> dict[str, object]:
+    """What the page shows of a change: its names, both numbers and, of either run, the strips of its pictures."""
+    pictures = [
+        {"source": embedded(read_picture(folder, file)), "run": run, "name": name}
+        for run, folder in both
+        for name in change.names
+        if (file := _strip_file(folder, name)) is not None
+    ]
+    return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
+
+
+def _strip_file(folder: Path, name: str) -> str | None:
+    """The file below `folder` of the strip of the input `name`; None where the folder has none."""
+    record = find_record(folder, name)
+    return None if record is None else record.get("strip")
