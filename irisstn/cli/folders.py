@@ -55,6 +55,7 @@ def segment(
       irisstn segment ./eyes
       irisstn segment ./eyes -o out --overlays --size 32x256
       irisstn segment 'scans/*/L/*.png' --workers 2 --json
+      irisstn segment ./eyes --iso vga,masked --iso-format jp2
       irisstn segment s3://bucket/eyes -o s3://bucket/strips --engine ray --ray-address head:6379
     """
     from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
