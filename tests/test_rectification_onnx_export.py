@@ -4,6 +4,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -82,7 +83,7 @@ def test_with_eyelids_and_context_it_corrects_what_rectify_eye_does(written: Pat
 
 def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph that is traced; tracing it takes a minute, and each export compares the file with it."""
-    traced: dict[str, object] = {}
+    traced: dict[str, Any] = {}
 
     def noted(model: object, path: Path, about: dict[str, str], difference: Callable[..., float]) -> float:
         traced["about"] = about
