@@ -50,6 +50,10 @@ SLOW: dict[str, set[str]] = {
     "test_images.py": {
         "test_damaged_files_are_read_or_refused",
     },
+    "test_iso_images.py": {
+        "test_segment_writes_them_with_their_places_and_overwrite_removes_them",
+        "test_rectify_adds_the_roll_in_degrees",
+    },
     "test_layers.py": {
         "test_no_process_is_forked",
     },
@@ -101,6 +105,10 @@ SLOW: dict[str, set[str]] = {
     "test_training_segmenter.py": set(),
     "test_training_starting_weights.py": set(),
     "test_training_strips.py": set(),
+    "test_videos.py": {
+        "test_each_frame_is_a_sample_with_its_trust_and_another_run_resumes",
+        "test_a_video_that_breaks_off_leaves_the_frames_before",
+    },
     "test_visualization_side_by_side.py": {
         "test_one_picture_for_each_input_the_same_from_every_run",
         "test_pictures_are_a_setting_of_the_output",

@@ -128,6 +128,7 @@ class Run:
 
     sources: tuple[str, ...]
     out: str | None
+    every: int
     workers: int | None
     limit: float
     engine: str
@@ -173,6 +174,14 @@ def folder_command(command: Command) -> Command:
             "--out",
             metavar="OUT",
             help="Output folder or URL.  [default: SRC-segmented, -rectified or -embedded]",
+        ),
+        click.option(
+            "--every",
+            metavar="N",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Of a video, take every N-th frame.",
         ),
         click.option("--workers", type=click.IntRange(1), show_default="number of CPUs", help="Number of processes."),
         click.option(
