@@ -61,6 +61,7 @@ SLOW: dict[str, set[str]] = {
     "test_misuse.py": {"test_workers_that_end_at_once_end_the_run"},
     "test_extras.py": {"test_photographs_become_strips_without_any_extra"},
     "test_onnx_runtime.py": set(),
+    "test_open_iris_adapter.py": {"test_records_of_rectify_become_its_types"},
     "test_osiris_benchmark.py": set(),
     "test_pipeline.py": {"test_several_threads_get_what_one_gets"},
     "test_pipelines.py": {"test_rendered_eyes_from_end_to_end"},
