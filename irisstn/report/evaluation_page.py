@@ -8,9 +8,9 @@ from pathlib import Path
 from irisstn.evaluation import ErrorRates
 from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
-from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, RunComparison, counts_of, ends
 from irisstn.report.evaluated_runs import EvaluatedRun
+from irisstn.report.pictures import embedded
 from irisstn.report.rates_table import rates_row
 from irisstn.report.templates import write_page
 
