@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from irisstn.pipeline import Pipeline
     from irisstn.quality import Quality, measure_quality
     from irisstn.recognition.onnx_recognizer import OnnxRecognizer
-    from irisstn.rectification.eye_batch import EyeBatch, batch_of_eyes
+    from irisstn.rectification.collate import collate
+    from irisstn.rectification.eye_batch import EyeBatch, StripBatch, batch_of_eyes, batch_of_strips, normalize_batch
     from irisstn.rectification.onnx_rectifier import OnnxRectifier
     from irisstn.rectification.rectified import Rectified
     from irisstn.rectification.rectifier import Rectifier
@@ -77,10 +78,14 @@ __all__ = [
     "SegmentationConfig",
     "SegmentationError",
     "Strip",
+    "StripBatch",
     "WeightsError",
     "batch_of_eyes",
+    "batch_of_strips",
+    "collate",
     "measure_quality",
     "normalize",
+    "normalize_batch",
     "read_gray",
     "segment",
     "segmentation_from_circles",
@@ -97,7 +102,8 @@ _HOMES = {
     "irisstn.normalization": "normalize",
     "irisstn.pipeline": "Pipeline",
     "irisstn.quality": "Quality measure_quality",
-    "irisstn.rectification.eye_batch": "EyeBatch batch_of_eyes",
+    "irisstn.rectification.collate": "collate",
+    "irisstn.rectification.eye_batch": "EyeBatch StripBatch batch_of_eyes batch_of_strips normalize_batch",
     "irisstn.recognition.onnx_recognizer": "OnnxRecognizer",
     "irisstn.rectification.onnx_rectifier": "OnnxRectifier",
     "irisstn.rectification.rectified": "Rectified",

@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "report": ("matplotlib",),
     "formats": ("pillow_heif", "pydicom"),
     "search": ("faiss",),
+    "sklearn": ("sklearn",),
     "ray": ("ray",),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import Float, Gray, ring_places, strip_angles, strip_radii
+from irisstn.geometry import Bool, Float, Float32, Gray, ring_places, strip_angles, strip_radii
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation, Strip
 
@@ -90,10 +90,32 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
     require_gray(image)
     if image.shape != segmentation.image_size:
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
-    radius, angle = ring[0], ring[1] + segmentation.turned_rad
-    places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
-    x, y = (position.astype(np.float32) for position in places)
+    x, y = ring_positions(segmentation, ring)
     strip = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = segmentation.usable.view(np.uint8)
-    usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return Strip(strip.astype(np.uint8, copy=False), usable.astype(np.bool_))
+    return Strip(strip.astype(np.uint8, copy=False), mask_at(segmentation.usable, x, y))
+
+
+def ring_positions(segmentation: Segmentation, ring: tuple[Float, Float]) -> tuple[Float32, Float32]:
+    """Where ring coordinates lie in the picture, as `cv2.remap` takes them.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The segmentation; angles begin at its `turned_rad`.
+    ring : tuple of ndarray
+        (radius, angle_rad), of shapes that broadcast to (R, T).
+
+    Returns
+    -------
+    x, y : ndarray of float32, shape (R, T)
+        Coordinates in pixels.
+    """
+    radius, angle = ring[0], ring[1] + segmentation.turned_rad
+    x, y = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def mask_at(mask: Bool, x: Float32, y: Float32) -> Bool:
+    """A mask (H, W) at the pixels nearest to the positions (x, y), each (R, T); False outside the picture."""
+    found = cv2.remap(mask.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(found.astype(np.bool_))

@@ -121,7 +121,8 @@ def test_match_of_what_is_no_pair_of_pictures_is_refused(pictures, tmp_path):
         (["match", a, b, "--pairs"], "for output folders"),
         (["match", a, b, "--shifts", "3"], "--by code"),
         (["match", a, b, "--by", "code", "--shifts", "20"], "0 to 16"),
-        (["match", str(tmp_path), "--model", a], "for two pictures"),
+        (["match", str(tmp_path), "--model", a], "--model is for two pictures"),
+        (["match", str(tmp_path), "--runtime", "onnx"], "--runtime is for two pictures"),
     ):
         found = CliRunner().invoke(cli, given)
         assert found.exit_code == 2 and reason in found.output and len(found.output.splitlines()) == 1, found.output

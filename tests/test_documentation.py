@@ -110,7 +110,7 @@ def test_the_version_is_one() -> None:
 
 def test_the_examples_of_getting_started_run() -> None:
     code = re.findall(r"```python\n(.*?)```", (DOCS / "getting_started.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(code) == 7
+    assert len(code) == 8
     script = "".join(code) + "assert corrected.shape == strips.shape\n"
     command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

@@ -21,7 +21,7 @@ LAYERS = [
     {"evaluation", "networks", "synthetic", "visualization"},
     {"report"},
     {"batch", "pipeline", "training"},
-    {"doctor"},
+    {"doctor", "sklearn"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,5 +1,6 @@
 """The networks in ONNX Runtime compute what PyTorch's do, and need no torch."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,26 @@ def test_a_folder_is_rectified_and_embedded_without_torch(tmp_path: Path) -> Non
     expected = Rectifier.load().rectify_eye(image, irisstn.segment(image)).strip.image
     apart = np.abs(irisstn.read_gray(path).astype(int) - expected)
     assert (apart <= 1).mean() >= 0.999
+
+
+def test_pictures_are_matched_and_embeddings_searched_without_torch(tmp_path: Path) -> None:
+    """A calibration belongs to the weights, whatever runs them: one made with PyTorch serves ONNX Runtime."""
+    a, b = (str(ROOT / f"data/sample/003/R/003R0{number}.png") for number in (1, 2))
+    out = str(tmp_path / "embedded")
+    for words, code in (
+        (["match", a, b, "--runtime", "onnx", "--json"], 0),
+        (["embed", a, b, "-o", out, "--runtime", "onnx", "--workers", "1"], 0),
+        (["search", out, "--gallery", out, "-o", str(tmp_path / "found.jsonl")], 0),
+    ):
+        script = f"{WITHOUT_TORCH}from irisstn.cli import main\nsys.argv[1:] = {words}\nmain()"
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        if words[0] == "match":
+            expected = irisstn.Pipeline().compare(a, b)
+            assert json.loads(done.stdout)["similarity"] == pytest.approx(expected.similarity, abs=1e-3)
+    lines = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert [line["candidates"][0]["similarity"] for line in lines] == pytest.approx([1.0, 1.0])
+    assert all(line["candidates"][0]["false_match_rate"] < 1e-6 for line in lines)
 
 
 def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:

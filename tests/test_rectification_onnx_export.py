@@ -9,12 +9,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from builders import rendered_eye
+from builders import perturbed, rendered_eye
 from click.testing import CliRunner
 
-from irisstn import MissingExtraError, Rectifier, RectifierConfig, batch_of_eyes, extras
+from irisstn import MissingExtraError, OnnxRectifier, Rectifier, RectifierConfig, WeightsError, batch_of_eyes, extras
 from irisstn.cli import cli
 from irisstn.normalization import normalize
+from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.rectification import onnx_export as export
 
 PRIOR_DEG = 2.0  # another one than the default
@@ -78,6 +79,42 @@ def test_with_eyelids_and_context_it_corrects_what_rectify_eye_does(written: Pat
     assert abs(plain - rolls[0]) > 1e-4  # and the prior is that of the export
 
 
+def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path) -> None:
+    path, size = tmp_path / "pipeline.onnx", (32, 256)
+    torch.manual_seed(0)
+    rectifier = perturbed(Rectifier(RectifierConfig(width=8, transform="affine")), 0.05)  # quicker to trace than a ring
+    network = perturbed(StripNet(StripNetConfig(widths=(8, 8, 8, 8), channels=4, sectors=8)), 0.05)
+    rectifier.save(tmp_path / Rectifier.FILE)
+    network.save(tmp_path / StripNet.FILE)
+    words = ["export", "--what", "pipeline", "--model", str(tmp_path), "-o", str(path), "--size", "32x256"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert f"{path}: strips of 32x256" in done.output
+    eyes = [rendered_eye(k, k) for k in (1, 2)]
+    batch = batch_of_eyes([eye.image for eye in eyes], [eye.truth for eye in eyes], size=size)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs = {
+        name: getattr(batch, f"{name}s" if name == "strip" else name).numpy() for name in ("strip", "usable", "context")
+    }
+    (embedding,) = session.run(["embedding"], inputs)
+    with torch.no_grad():
+        warped = rectifier.warp(batch.strips, batch.usable, batch.context)
+        expected = network(warped.image, (warped.usable > 0.5).float()).numpy()
+        plain = network(batch.strips, batch.usable).numpy()
+    assert np.abs(embedding - expected).max() < 1e-4
+    assert np.linalg.norm(embedding, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.abs(embedding - plain).max() > 1e-2  # it was rectified before
+    none = {"strip": np.zeros((0, 1, *size), np.float32), "usable": np.zeros((0, 1, *size), np.float32)}
+    assert session.run(["embedding"], none)[0].shape == (0, network.embedding_size)
+    about = session.get_modelmeta().custom_metadata_map
+    assert (about["kind"], about["roll"]) == ("pipeline-1", "full")
+    assert about["recognizer_sha256"] == network.weights_sha256
+    assert about["weights_sha256"] == rectifier.weights_sha256
+    assert b".py" not in path.read_bytes()
+    with pytest.raises(WeightsError, match="holds 'pipeline-1'"):
+        OnnxRectifier.load(path)
+
+
 def test_an_optional_input_may_be_left_out_or_given_once_for_the_batch(written: Path) -> None:
     eye = rendered_eye(1, 1)
     batch = batch_of_eyes([eye.image] * 2, [eye.truth] * 2, size=SIZE)
@@ -135,7 +172,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_several_sizes_give_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, tuple[int, int]]] = []
 
-    def noted(rectifier: Rectifier, path: Path, *, size: tuple[int, int]) -> float:
+    def noted(rectifier: Rectifier, path: Path, *, size: tuple[int, int], recognizer: object) -> float:
         asked.append((path.name, size))
         return 0.0
 

@@ -68,7 +68,7 @@ def compare_pictures(
         Where weights or calibration cannot be read.
     """
     job = EmbedJob.of(config, model)
-    digest = IRIS_CODE if by == "code" else job.weights_sha256
+    digest = IRIS_CODE if by == "code" else job.network_sha256
     calibration = Calibration.load_beside(None if by == "code" else model, recognizer_sha256=digest)
     with job.start() as process:
         first, second = (_eye_of(path, process, config) for path in (a, b))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,8 +18,12 @@ from irisstn.cli.options import (
     name_of,
     quiet_option,
     resamples,
+    runtime_option,
 )
 from irisstn.cli.two_pictures import match_pictures
+
+if TYPE_CHECKING:
+    from irisstn.networks import Runtime
 
 MAX_SHIFT = 128  # columns: half a turn
 
@@ -38,6 +42,7 @@ MAX_SHIFT = 128  # columns: half a turn
 @click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
 @labels_option
 @model_option
+@runtime_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @quiet_option
 def match(
@@ -50,6 +55,7 @@ def match(
     pairs: bool,
     labels: Path | None,
     model: Path | None,
+    runtime: Runtime | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -68,6 +74,7 @@ def match(
     \b
     Examples:
       irisstn match a.png b.png
+      irisstn match a.png b.png --runtime onnx
       irisstn match eyes-embedded
       irisstn match eyes-rectified --shifts 16 --pairs
       irisstn match probes gallery -o scores
@@ -81,10 +88,11 @@ def match(
             raise Misuse("to compare pictures, give two picture files; to compare folders, two output folders")
         if out is not None or pairs or labels is not None:
             raise Misuse("--out, --pairs and --labels are for output folders, not for two pictures")
-        match_pictures(rows, columns, by=by, shifts=shifts, model=model, as_json=as_json)
+        match_pictures(rows, columns, by=by, shifts=shifts, model=model, runtime=runtime, as_json=as_json)
         return
-    if model is not None:
-        raise Misuse("--model is for two pictures: the embeddings of output folders are made already")
+    if model is not None or runtime is not None:
+        given = "--model" if model is not None else "--runtime"
+        raise Misuse(f"{given} is for two pictures: the embeddings of output folders are made already")
     with report_errors():
         known = read_labels(labels) if labels is not None else None
         left = read_templates(rows, by, known)

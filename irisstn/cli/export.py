@@ -11,16 +11,17 @@ from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import model_option, quiet_option, roll_option, roll_prior_option
 
 if TYPE_CHECKING:
+    from irisstn.recognition import StripNet
     from irisstn.rectification.roll_setting import RollMode
 
 
 @click.command()
 @click.option(
     "--what",
-    type=click.Choice(["rectifier", "recognizer"]),
+    type=click.Choice(["rectifier", "recognizer", "pipeline"]),
     default="rectifier",
     show_default=True,
-    help="Which network.",
+    help="Which network; pipeline is the rectifier and then the recognizer, in one file.",
 )
 @model_option
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.  [default: WHAT.onnx]")
@@ -40,7 +41,7 @@ def export(
     roll_prior: float | None,
     quiet: bool,
 ) -> None:
-    """Write a network as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
+    """Write networks as ONNX, for pipelines without torch or without Python, and check it in ONNX Runtime.
 
     The files are those that `irisstn rectify` and `irisstn embed` take as --model with --runtime onnx; the shipped
     networks need no export. Without --model a network that irisstn ships is written. Needs
@@ -50,7 +51,8 @@ def export(
     each ring, the eyelids and the size of the pupil; the roll is corrected where eyelids are given. Its outputs are
     rectified strips, their masks, the sampling grids, the parameters of the transform and how sure the roll is. Several
     sizes give several files, OUT-64x512.onnx and so on. The recognizer's inputs are rectified strips of its own size
-    and their masks, its output is their embeddings.
+    and their masks, its output is their embeddings. The pipeline has the inputs of the rectifier, and its outputs and
+    the embeddings; it corrects the roll in full, as `irisstn embed` does, unless --roll says otherwise.
 
     \b
     Examples:
@@ -58,6 +60,7 @@ def export(
       irisstn export --model runs/mine -o runs/mine/rectifier.onnx --size 32x256
       irisstn export --size 64x512 --size 32x256 --roll-prior 2
       irisstn export --what recognizer --model runs/mine -o runs/mine/recognizer.onnx
+      irisstn export --what pipeline --size 32x256
     """
     from irisstn.extras import require_extra
 
@@ -69,7 +72,8 @@ def export(
                 raise Misuse("--size, --roll and --roll-prior are for the rectifier")
             lines = [_recognizer(model, file)]
         else:
-            lines = _rectifier(model, file, sizes, roll or "auto", roll_prior)
+            both = what == "pipeline"
+            lines = _rectifier(model, file, sizes, roll or ("full" if both else "auto"), roll_prior, embed=both)
     if not quiet:
         for line in lines:
             click.echo(line)
@@ -87,9 +91,9 @@ def _recognizer(model: Path | None, file: Path) -> str:
 
 
 def _rectifier(
-    model: Path | None, out: Path, sizes: tuple[str, ...], roll: RollMode, roll_prior: float | None
+    model: Path | None, out: Path, sizes: tuple[str, ...], roll: RollMode, roll_prior: float | None, *, embed: bool
 ) -> list[str]:
-    """Write the rectifier for each size; returns a line about each file."""
+    """Write the rectifier, with `embed` and the recognizer, for each size; returns a line about each file."""
     from pydantic import TypeAdapter, ValidationError
 
     from irisstn.config import Size
@@ -102,6 +106,9 @@ def _rectifier(
     from irisstn.rectification.onnx_export import export_rectifier
     from irisstn.rectification.rectifier import Rectifier
 
+    recognizer = None
+    if embed:
+        recognizer, model = _recognizer_of(model)
     try:
         rectifier = Rectifier.load(model).with_roll(roll, roll_prior)
     except ValueError as error:
@@ -109,9 +116,20 @@ def _rectifier(
     lines = []
     for rows, columns in wanted:
         file = out if len(wanted) == 1 else out.with_name(f"{out.stem}-{rows}x{columns}{out.suffix}")
-        difference = export_rectifier(rectifier, file, size=(rows, columns))
+        difference = export_rectifier(rectifier, file, size=(rows, columns), recognizer=recognizer)
         lines.append(f"{file}: strips of {rows}x{columns}; {_comparison(difference)}")
     return lines
+
+
+def _recognizer_of(model: Path | None) -> tuple[StripNet, Path]:
+    """The recognition network of `irisstn embed --model`, and the file of the rectifier before it."""
+    from irisstn.networks import recognizer_files
+    from irisstn.recognition import StripNet
+
+    recognizer, rectifier = recognizer_files(model, "torch")
+    if rectifier is None:
+        raise Misuse(f"{model} holds no rectifier: irisstn export --what recognizer writes its recognition network")
+    return StripNet.load(recognizer), rectifier
 
 
 def _comparison(difference: float) -> str:

@@ -12,13 +12,21 @@ import click
 from irisstn.cli.messages import Misuse, report_errors
 
 if TYPE_CHECKING:
+    from irisstn.networks import Runtime
     from irisstn.recognition import Comparison
 
 EXIT_CODES = {"match": 0, "no match": 4, "undecided": 5}
 
 
 def match_pictures(
-    a: Path, b: Path, *, by: Literal["code", "embedding"] | None, shifts: int | None, model: Path | None, as_json: bool
+    a: Path,
+    b: Path,
+    *,
+    by: Literal["code", "embedding"] | None,
+    shifts: int | None,
+    model: Path | None,
+    runtime: Runtime | None,
+    as_json: bool,
 ) -> None:
     """Compare two pictures, print the result and exit with its code in `EXIT_CODES`; parameters as on the command line.
 
@@ -28,6 +36,7 @@ def match_pictures(
         A picture cannot be read or shows no iris, or an option does not fit.
     """
     from irisstn.batch.compare_pictures import compare_pictures
+    from irisstn.batch.jobs.embed import EmbedConfig
     from irisstn.recognition import CODE_SHIFTS
 
     if shifts is not None and by != "code":
@@ -36,7 +45,12 @@ def match_pictures(
         raise Misuse(f"for two pictures, codes are calibrated for --shifts 0 to {CODE_SHIFTS}; got {shifts}")
     with report_errors():
         result = compare_pictures(
-            a, b, by=by or "embedding", max_shift=CODE_SHIFTS if shifts is None else shifts, model=model
+            a,
+            b,
+            by=by or "embedding",
+            max_shift=CODE_SHIFTS if shifts is None else shifts,
+            config=EmbedConfig() if runtime is None else EmbedConfig(runtime=runtime),
+            model=model,
         )
     click.echo(json.dumps(result.as_dict()) if as_json else comparison_text(result))
     sys.exit(EXIT_CODES[result.decision])

@@ -17,7 +17,7 @@ from irisstn.outputs.settings import read_settings
 from irisstn.recognition.calibration import Calibration
 from irisstn.recognition.gallery_search import MOST, Candidate, HnswIndex, search, similarity_threshold_rate
 
-_DIGEST = "weights_sha256"
+_DIGEST, _EXPORTED = "weights_sha256", "exported_sha256"  # of the file; of the weights that an ONNX file is made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,8 @@ def _vectors(templates: Templates) -> NDArray[np.float32]:
 
 def _network(out: Path) -> str:
     """The SHA-256 of the network that embedded `out`. Raises DatasetError where that is not known."""
-    held = read_settings(out / "run.json", remedy="give an output folder of irisstn embed").get(_DIGEST)
+    settings = read_settings(out / "run.json", remedy="give an output folder of irisstn embed")
+    held = settings.get(_EXPORTED, settings.get(_DIGEST))
     if not isinstance(held, str):
         raise DatasetError(f"{out} does not say which network embedded it: give an output folder of irisstn embed")
     return held

@@ -1,14 +1,16 @@
-"""The rectifier as an ONNX file, for biometrics pipelines without torch or Python.
+"""The rectifier as an ONNX file, alone or with the recognition network, for pipelines without torch or Python.
 
     from irisstn.rectification.onnx_export import export_rectifier
     export_rectifier(irisstn.Rectifier.load(), Path("rectifier.onnx"))
 
-The file computes `Rectifier.warp`. Its outputs in ONNX Runtime are compared with PyTorch before it is written.
+The file computes `Rectifier.warp`, and with a recognition network the embedding of its result. Its outputs in ONNX
+Runtime are compared with PyTorch before it is written.
 """
 
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ from irisstn.rectification.context_tensors import context_planes
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.rectification.ring_context import CONTEXT_SIZE, LID_REACH, NO_EYELIDS, PLANES
 from irisstn.stn import Ring
+from irisstn.weights_file import StoredModule
 
 if TYPE_CHECKING:
     import onnx
@@ -37,9 +40,17 @@ OPTIONAL = {
     "pupil_share": (),
 }  # without the batch
 OUTPUTS = ("rectified", "rectified_usable", "grid", "parameters", "roll_read_rad", "roll_sd_rad")
+EMBEDDING = "embedding"
+PIPELINE_KIND = "pipeline-1"
 
 
-def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] = DEFAULT_SIZE) -> float:
+def export_rectifier(
+    rectifier: Rectifier,
+    path: Path,
+    *,
+    size: tuple[int, int] = DEFAULT_SIZE,
+    recognizer: StoredModule | None = None,
+) -> float:
     """Write a rectifier to an ONNX file, atomically.
 
     Where the photograph is available, it can be sampled once, as in `Rectifier.rectify_eye`: the point (x, y) of `grid`
@@ -54,6 +65,9 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
         The file.
     size : tuple of int
         (R, T) of the strips.
+    recognizer : StoredModule, optional
+        A `irisstn.recognition.StripNet`, which is not changed: then the file also computes the embeddings of the
+        rectified strips. It reduces strips to its own size.
 
     Returns
     -------
@@ -95,6 +109,10 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
         Output. The transform's parameters, whose names are in the file's metadata.
     roll_read_rad, roll_sd_rad : shape (B,)
         Outputs. The roll that was read off the eyelids and its standard deviation; NaN where no eyelid is known.
+    embedding : shape (B, D)
+        Output, with `recognizer` only. Embeddings of length 1, which are compared by their cosine. `irisstn embed`
+        samples photographs once, this file samples the strip a second time, so that their embeddings are similar but
+        not equal.
     """
     require_extra("export", "irisstn export")
     if min(size) < 1:
@@ -102,10 +120,11 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     whole = Rectifier(rectifier.config)  # a copy: the given one keeps its device and mode
     whole.load_state_dict({name: tensor.detach().cpu().float() for name, tensor in rectifier.state_dict().items()})
     whole.roll = rectifier.roll
-    graph = _Graph(whole).eval()
+    network = None if recognizer is None else deepcopy(recognizer).cpu().float().eval()
+    graph = _Graph(whole, network).eval()
     model = _traced(graph, size)
     about = {
-        "kind": Rectifier.KIND,
+        "kind": Rectifier.KIND if network is None else PIPELINE_KIND,
         "weights_sha256": whole.weights_sha256,
         "parameters": json.dumps(whole.transform.names),
         "config": whole.config.model_dump_json(),
@@ -114,15 +133,19 @@ def export_rectifier(rectifier: Rectifier, path: Path, *, size: tuple[int, int] 
     }
     if whole.roll_reader is not None:
         about["roll_between_rad"] = str(float(whole.roll_reader.between))
+    if network is not None:
+        about["recognizer_sha256"] = network.weights_sha256
+        about["recognizer_config"] = network.config.model_dump_json()
     return write_checked(model, path, about, lambda run: _apart(run, graph, size))
 
 
 class _Graph(nn.Module):
-    """`Rectifier.warp` with the inputs and outputs of the file."""
+    """`Rectifier.warp`, and the embedding of its result, with the inputs and outputs of the file."""
 
-    def __init__(self, rectifier: Rectifier) -> None:
+    def __init__(self, rectifier: Rectifier, recognizer: StoredModule | None) -> None:
         super().__init__()
-        self.rectifier = rectifier
+        self.rectifier, self.recognizer = rectifier, recognizer
+        self.outputs = OUTPUTS if recognizer is None else (*OUTPUTS, EMBEDDING)
         reads = {"eyelids": rectifier.roll_reader is not None, "pupil_share": isinstance(rectifier.transform, Ring)}
         self.optional = tuple(name for name in OPTIONAL if reads.get(name, True))
 
@@ -146,12 +169,15 @@ class _Graph(nn.Module):
                 torch.where(reading.known[:, 0], value[:, 0], unknown) for value in (reading.angle_rad, reading.sd_rad)
             )
         mask = torch.ones_like(warped.image) if warped.usable is None else warped.usable
-        return warped.image, mask, warped.grid, parameters, roll, sd
+        found = warped.image, mask, warped.grid, parameters, roll, sd
+        if self.recognizer is None:
+            return found
+        return *found, self.recognizer(warped.image, (mask > 0.5).to(mask))
 
 
 def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
     """`graph` for strips of `size` as an ONNX model."""
-    model = traced_model(graph, _examples(graph, size, 2), OUTPUTS)
+    model = traced_model(graph, _examples(graph, size, 2), graph.outputs)
     for name in graph.optional:
         make_optional(model, name, OPTIONAL[name], batch_of=REQUIRED[0])
     allow_empty_batches(model)
@@ -168,7 +194,7 @@ def _apart(run: Run, graph: _Graph, size: tuple[int, int]) -> float:
     for count in (0, 1, 3):
         given = _examples(graph, size, count)
         for names in ((*REQUIRED, *graph.optional), REQUIRED):
-            found = run(OUTPUTS, {name: given[name].numpy() for name in names})
+            found = run(graph.outputs, {name: given[name].numpy() for name in names})
             with torch.no_grad():
                 expected = graph(*(given[name] if name in names else torch.zeros_like(given[name]) for name in given))
                 context, eyelids, share = (given.get(name) if name in names else None for name in OPTIONAL)

@@ -23,7 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, ring_places, strip_angles
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, strip_angles
+from irisstn.normalization import mask_at, ring_positions
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -170,17 +171,14 @@ def context_of_eye(
     if image.shape != segmentation.image_size or image.dtype != np.uint8:
         raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
     rows, columns = size
-    radius, angle = context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad + segmentation.turned_rad
-    places = ring_places(segmentation.pupil, segmentation.limbus, radius, angle)
-    x, y = (place.astype(np.float32) for place in places)
+    x, y = ring_positions(segmentation, (context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad))
     height, width = image.shape
     present = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
     # The photograph is several times finer than the context: smooth it to the context's own scale first.
     scale = (segmentation.limbus.mean_radius - segmentation.pupil.mean_radius) / (rows * RING / 8)
     smooth = cv2.GaussianBlur(image, (0, 0), 0.5 * scale) if scale > 1.2 else image
     gray = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
-    mask = segmentation.usable.view(np.uint8)
-    usable = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0).astype(np.bool_)
+    usable = mask_at(segmentation.usable, x, y)
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius

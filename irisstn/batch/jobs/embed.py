@@ -65,6 +65,8 @@ class EmbedJob:
         The SHA-256 of `recognizer`.
     rectifier_sha256 : str or None
         The SHA-256 of `rectifier`.
+    exported_sha256 : str or None
+        For ONNX, the SHA-256 of the weights that `recognizer` was exported from, to which a calibration belongs.
     command : str
         The name of the command.
     """
@@ -74,7 +76,13 @@ class EmbedJob:
     rectifier: Path | None
     weights_sha256: str
     rectifier_sha256: str | None
+    exported_sha256: str | None = None
     command: str = "embed"
+
+    @property
+    def network_sha256(self) -> str:
+        """The network to which a `Calibration` belongs, whatever runs it."""
+        return self.exported_sha256 or self.weights_sha256
 
     @classmethod
     def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
@@ -104,15 +112,18 @@ class EmbedJob:
             used.absolute() if used is not None else None,
             weights_digest(recognizer),
             weights_digest(used) if used is not None else None,
+            load_recognizer(recognizer, "onnx", threads=1).weights_sha256 if config.runtime == "onnx" else None,
         )
 
     def settings(self) -> dict[str, Json]:
         """Everything that the bytes of the outputs depend on, besides the inputs and the version."""
+        exported = {} if self.exported_sha256 is None else {"exported_sha256": self.exported_sha256}
         return {
             "config": self.config.model_dump(mode="json"),
             "weights_sha256": self.weights_sha256,
             "rectifier_sha256": self.rectifier_sha256,
             "segmenter_sha256": weights_hash(),
+            **exported,
         }
 
     @contextmanager
