@@ -3,7 +3,7 @@
 folder        folder.html, the page of an output folder; with rows.py (its data), figures.py (a table of numbers) and
               pictures.py (pictures that a page carries)
 evaluation    the files of `irisstn evaluate`; with evaluated_runs.py, rates_table.py, comparison.py (changes picture by
-              picture), plots.py, and evaluation_page.py, which fills evaluation.html
+              picture), false_matches.py, plots.py, and evaluation_page.py, which fills evaluation.html
 training      training.html, the curves and sample pictures of a training run
 templates     fills a template
 
