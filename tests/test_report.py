@@ -12,7 +12,7 @@ import pytest
 from report_data import data_of_page
 
 from irisstn.report import write_report
-from irisstn.report.training import write_training_page
+from irisstn.report.training import TrainingAbout, write_training_page
 
 
 def written(tmp_path: Path, records: list[dict[str, object]]) -> str:
@@ -136,3 +136,18 @@ def test_the_page_of_a_training_run_draws_the_columns_that_there_are(tmp_path: P
     assert page.count("<polyline") == 2
     assert re.findall(r'<img src="([^"]+)"', page) == [samples[number] for number in (5, 4, 3, 0)]
     assert "://" not in page
+    assert "Settings" not in page and "at most" not in page
+
+
+def test_the_page_of_a_training_run_tells_of_its_eyes_settings_and_time(tmp_path: Path) -> None:
+    about = TrainingAbout(70, 20, 81, 40, {"seed": 3, "rectifier": {"transform": "<ring>"}})
+    rows = [{"epoch": 2.0, "train_shape": 0.5, "large_errors_shape": 0.7, "large_errors_roll_after_deg": 1.5}]
+    samples = ["samples/epoch_001.png", "samples/epoch_002.png"]
+    write_training_page(tmp_path, rows, samples, about, seconds_left=9000)
+    page = (tmp_path / "index.html").read_text()
+    assert "1 of 40 epochs; at most 2.5 hours left" in page
+    assert "Trained on 70 eyes" in page and "are 20 eyes of other subjects" in page and "81 captures" in page
+    assert '<th>rectifier.transform</th><td class="words">&lt;ring&gt;</td>' in page
+    assert "Boundary errors" in page and page.count("<svg") == 2
+    begin = page.index('id="samples">') + len('id="samples">')
+    assert [one["source"] for one in json.loads(page[begin : page.index("</script>", begin)])] == samples
