@@ -166,6 +166,28 @@ def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
     assert len(list((out / "overlays").rglob("*.jpg"))) == 4
 
 
+def test_drawings_are_added_to_a_finished_run(few: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    assert run("segment", few, "-o", out, "--size", "16x64").exit_code == 0
+    kept = {path: path.read_bytes() for path in (out / "strips").rglob("*.png")}
+    assert len(kept) == 4
+    away = min(few.rglob("*.png"))
+    hidden = away.rename(tmp_path / "away.png")
+    away.mkdir()  # a picture that cannot be read now keeps what it has
+    added = run("segment", few, "-o", out, "--size", "16x64", "--overlays")
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 3, added.output
+    away.rmdir()
+    hidden.rename(away)
+    added = run("segment", few, "-o", out, "--size", "16x64", "--overlays")
+    assert added.exit_code == 0 and "1 done, 0 failed, 3 already done" in added.output
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 4
+    assert {path: path.read_bytes() for path in (out / "strips").rglob("*.png")} == kept
+    refused = run("segment", few, "-o", out, "--size", "16x64")
+    assert refused.exit_code == 2 and "overlays true (now false)" in refused.output
+    refused = run("segment", few, "-o", out, "--size", "32x64", "--overlays")
+    assert refused.exit_code == 2 and "size" in refused.output
+
+
 def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
     result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--captures", 1, "--seed", 3, "--workers", 1)
     assert "2 pictures" in result.output
