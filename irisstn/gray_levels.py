@@ -45,7 +45,7 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         picture = picture[..., 2 if picture.shape[2] > 1 else 0]
     if picture.ndim != 2 or picture.size == 0:
         raise ValueError(
-            f"to_gray takes (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; irisstn.read_gray reads files"
+            f"to_gray takes a picture (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; read_gray reads files"
         )
     if picture.dtype == np.uint8:
         return np.ascontiguousarray(picture, np.uint8)
