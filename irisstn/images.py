@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -65,7 +66,11 @@ def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
     ------
     ImageError
         Where the file cannot be read or decoded, or exceeds a limit.
+    ValueError
+        Where `path` is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"read_gray takes the path of a file, got {type(path).__name__}: irisstn.to_gray takes arrays")
     return decode_gray(read_file(path), max_pixels=max_pixels)
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class Task:
         The JSON of a strip's boundaries and eyelids, see `irisstn.datasets.Sample`.
     settings : str
         The digest of the run's settings, as in its records.
+    undrawn : sequence of str
+        Digests of the same settings with fewer drawings: such results are kept where the input cannot be read now.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Task:
     refused: str | None = None
     ring: str | None = None
     settings: str = ""
+    undrawn: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,11 @@ def _is_valid(earlier: Record, record: Record, storage: Storage) -> bool:
 def has_results(task: Task, storage: Storage | None = None) -> bool:
     """Whether an earlier run has succeeded with the input; with `storage`, whether its outputs are whole, too."""
     earlier = task.earlier
-    if earlier is None or earlier.get("status") != "ok" or earlier.get("settings") != task.settings:
+    if (
+        earlier is None
+        or earlier.get("status") != "ok"
+        or earlier.get("settings") not in (task.settings, *task.undrawn)
+    ):
         return False
     try:
         return storage is None or has_its_files(earlier, storage.size)

@@ -248,13 +248,13 @@ def _run_with(
 
 
 def _written_page(out: Path, samples: Samples, job: Job) -> Path:
-    """Write the file about all outputs on disk: the embeddings in one file, or a page for a browser."""
+    """Write the files about all outputs on disk: the embeddings in one file, and a page for a browser."""
     from irisstn.batch.jobs.embed import EmbedJob, gather_embeddings
     from irisstn.datasets import Sample
     from irisstn.report import write_report
 
     if isinstance(job, EmbedJob):
-        return gather_embeddings(out)
+        gather_embeddings(out)
     return write_report(out, [sample for sample in samples if isinstance(sample, Sample)])
 
 

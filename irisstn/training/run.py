@@ -25,6 +25,7 @@ from irisstn.outputs.settings import read_settings, record_digest, require_same_
 from irisstn.progress import ProgressCallback, no_progress
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
+from irisstn.report.training import TrainingAbout
 from irisstn.storage.lock import LOCK, locked, make_folder
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
@@ -209,6 +210,10 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     if config.start is not None:
         start_from(module, config.start, upright=data.validation.upright)
     batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
+    held_out = data.validation.labels
+    run_folder.about = TrainingAbout(
+        data.identities, len(np.unique(held_out)), len(held_out), config.epochs, config.model_dump(mode="json")
+    )
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
     )
