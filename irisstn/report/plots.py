@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.evaluation import Comparisons, CountedComparisons
+from irisstn.evaluation import Comparisons, CountedComparisons, DiscardCurve
+from irisstn.evaluation.discard import FMR_LEVEL, FRACTIONS, INITIAL_FNMR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AnyComparisons = Comparisons | CountedComparisons
-_COLOURS = ("#1f6f8b", "#b3542d", "#5a7d2a", "#7a4b9a", "#a8871d", "#555555", "#c2185b", "#00796b")
+# Okabe and Ito's colours, which differ for colour-blind readers too; their yellow is too light on white.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_DASHES = ("-", "--", "-.", ":")  # of further runs, whose colours begin anew
 _LEAST = 5e-5  # where rates of 0 are drawn, because a logarithmic axis has no 0
 
 
@@ -34,16 +37,17 @@ def det_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (an extra; its import takes half a second)
 
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    figure = Figure(figsize=(5.8, 5.8), layout="constrained")
     axes = figure.add_subplot(
         xscale="log", yscale="log", xlabel="FMR", ylabel="FNMR", title="Detection error trade-off"
     )
     for number, (name, comparisons) in enumerate(runs.items()):
         fmr, fnmr = det_curve(comparisons)
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.step(fmr.clip(_LEAST), fnmr.clip(_LEAST), where="post", label=name, color=colour)
+        dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+        axes.step(fmr.clip(_LEAST), fnmr.clip(_LEAST), where="post", label=name, color=colour, linestyle=dash)
     axes.plot([_LEAST, 1], [_LEAST, 1], color="0.8", linewidth=0.8, zorder=0)
-    axes.set(xlim=(_LEAST, 1), ylim=(_LEAST, 1))
+    axes.set(xlim=(_LEAST, 1), ylim=(_LEAST, 1), aspect="equal")
     axes.grid(which="major", color="0.9")
     axes.legend(loc="upper right", fontsize="small")
     return _png(figure)
@@ -75,6 +79,37 @@ def det_curve(comparisons: AnyComparisons, points: int = 400) -> tuple[NDArray[n
     return fmr, fnmr
 
 
+def discard_plot(curves: Mapping[str, DiscardCurve]) -> bytes:
+    """Plot the FNMR of each run over the fraction of comparisons that were discarded for their low quality.
+
+    Parameters
+    ----------
+    curves : mapping of str to DiscardCurve
+        The curves by the name of the run.
+
+    Returns
+    -------
+    bytes
+        A PNG file: full lines at the threshold of an FMR, dashed ones at that of an initial FNMR.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="comparisons of lowest quality that are discarded, %", ylabel="FNMR, %", title="Error versus discard"
+    )
+    share = [100 * fraction for fraction in FRACTIONS]
+    for number, (name, curve) in enumerate(curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(share, [100 * rate for rate in curve.fnmr], label=f"{name}, FMR {FMR_LEVEL:g}", color=colour)
+        initial = [100 * rate for rate in curve.fnmr_of_initial]
+        axes.plot(share, initial, "--", label=f"{name}, {100 * INITIAL_FNMR:g} % at first", color=colour)
+    axes.set(xlim=(0, share[-1]), ylim=(0, None))
+    axes.grid(which="major", color="0.9")
+    axes.legend(loc="upper right", fontsize="small")
+    return _png(figure)
+
+
 def histogram_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
     """Plot the distribution of mated and of non-mated distances for each run; the bars of each kind have area 1.
 
@@ -98,8 +133,8 @@ def histogram_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
         last = values[np.searchsorted(np.cumsum(counts), 0.9999 * counts.sum())]
         least, most = (pick(np.append(mated, end)) for pick, end in ((np.min, values[0]), (np.max, last)))
         bins = np.linspace(float(least), float(most), 80).tolist()
-        axes.hist(mated, bins=bins, density=True, alpha=0.7, color="#2a9d4a", label="mated")
-        axes.hist(values, bins=bins, weights=counts, density=True, alpha=0.6, color="#8a8f98", label="non-mated")
+        axes.hist(mated, bins=bins, density=True, alpha=0.7, color=_COLOURS[0], label="mated")
+        axes.hist(values, bins=bins, weights=counts, density=True, alpha=0.6, color=_COLOURS[1], label="non-mated")
         axes.legend(loc="upper center", fontsize="small")
     axes.set_xlabel("distance")
     return _png(figure)
