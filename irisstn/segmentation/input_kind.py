@@ -16,7 +16,8 @@ from irisstn.geometry import Gray
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.masked_image import find_backgrounds, segment_framed_eye, segment_masked_image
+from irisstn.segmentation.flat_background import find_backgrounds
+from irisstn.segmentation.masked_image import segment_framed_eye, segment_masked_image
 from irisstn.segmentation.segment import segment_eye
 
 PictureKind = Literal["eye", "ring", "strip"]

@@ -9,28 +9,20 @@ burnt-out skin, with black bars or with a round field of view has a flat frame, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Float, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.circle_fit import fit_circle, region_edge
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.flat_background import Background
 from irisstn.segmentation.segment import segment_eye
 from irisstn.segmentation.texture import require_texture
 
-Level = TypeVar("Level", bound=np.generic)
-
-_JPEG_TOLERANCE = 6  # gray levels by which JPEG moves a flat background
-_RINGING, _RINGING_REACH = 24, 9  # gray levels and pixels of the echoes that JPEG leaves beside an edge
-_MIN_LOSSY_FRACTION = 0.25
-_MIN_FRAME_FRACTION = 0.7  # of the outermost pixels that are background
-_MIN_PICTURE_FRACTION = 0.2  # of the picture that is background
 # Of the pixels beyond the limbus, the part that is background; an overexposed photograph shows lashes there.
 _MIN_OUTSIDE_FRACTION, _MIN_SATURATED_OUTSIDE = 0.97, 0.998
 _MIN_EDGE_FRACTION = 0.4  # of the directions in which the background begins at the limbus: eyelids hide the others
@@ -40,84 +32,13 @@ _AROUND, _MAX_AROUND_FRACTION = 1.25, 0.5  # limbus radii, and how much up to th
 _SURROUNDINGS, _MIN_SURROUNDINGS = 1.35, 0.02  # limbus radii, and the part of the picture beyond that is not flat
 _MIN_PAINTED_PUPIL = 0.85  # of the pupil's disc that is flat where the pupil is painted over
 _MIN_PUPIL_CONTRAST = 8  # gray levels by which a pupil is darker than the iris
-_SATURATED = 250  # gray level from which on a background may come from overexposure
 # A white pupil is a specular reflection where its radius is less than this part of the limbus's, or where the median
 # gray level beside it is less than this part of that of the outer iris: then it lies in a dark pupil.
 _MIN_WHITE_PUPIL, _MIN_BESIDE_PUPIL = 0.2, 0.42
 _MAX_FADE = 0.28  # of the way from the iris to white that the pixels beside the background may have gone
 _MAX_DEVIATION = 0.15  # of the limbus as painted and as the network sees it, in its radii
-_MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 _MIN_AREA, _MAX_SPECK = 200, 12  # pixels of an iris, and of a hole in it that is none
 _MIN_PUPIL_FRACTION = 0.005  # of the iris's area: smaller flat patches inside it are no pupil
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Background:
-    """The flat part of a picture with a cut-out iris.
-
-    Attributes
-    ----------
-    outside : ndarray of bool, shape (H, W)
-        The part that is connected to the frame of the picture.
-    holes : ndarray of bool, shape (H, W)
-        The parts that are not.
-    is_saturated : bool
-        Whether its gray level is nearly white, as in an overexposed photograph.
-    """
-
-    outside: Bool
-    holes: Bool
-    is_saturated: bool
-
-
-def find_backgrounds(image: Gray) -> list[Background]:
-    """The flat background of a picture, in the order in which its readings are likely.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (H, W)
-        The picture.
-
-    Returns
-    -------
-    list of Background
-        Empty where the frame is not flat, as in nearly every photograph. Else the pixels within 1 gray level of the one
-        that fills the frame; and, before that, those that JPEG has moved away from it, where it seems so.
-    """
-    if min(image.shape) < _MIN_SIDE:
-        return []
-    frame = _frame(image)
-    level = int(np.bincount(frame, minlength=256).argmax())
-    if np.count_nonzero(np.abs(frame.astype(np.int16) - level) <= _JPEG_TOLERANCE) < _MIN_FRAME_FRACTION * frame.size:
-        return []
-    distance = np.abs(image.astype(np.int16) - level)
-    exact, near = distance <= 1, distance <= _JPEG_TOLERANCE
-    # A dark corner of a photograph never has one level throughout.
-    if near.mean() < _MIN_PICTURE_FRACTION or exact.mean() < 0.8 * near.mean():
-        return []
-    readings = [near | _ringing(near, distance), exact] if _is_lossy(exact, near) else [exact]
-    return [_background(flat, is_saturated=level >= _SATURATED) for flat in readings]
-
-
-def _background(flat: Bool, *, is_saturated: bool) -> Background:
-    count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
-    on_frame = np.zeros(count, np.bool_)
-    on_frame[_frame(np.asarray(labels, np.int32))] = True
-    on_frame[0] = False  # label 0 is all that is not flat
-    outside = np.asarray(on_frame[labels], np.bool_)
-    return Background(outside, flat & ~outside, is_saturated)
-
-
-def _is_lossy(exact: Bool, near: Bool) -> bool:
-    """Whether pixels next to flat ones are nearly flat as often as JPEG makes them; of a painted edge few are."""
-    beside = (cv2.dilate(exact.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~exact
-    return bool(beside.any() and near[beside].mean() > _MIN_LOSSY_FRACTION)
-
-
-def _ringing(near: Bool, distance: NDArray[np.int16]) -> Bool:
-    """Pixels beside the flat ones of `near` whose level JPEG has moved further, as it does beside an edge."""
-    beside = cv2.dilate(near.view(np.uint8), np.ones((_RINGING_REACH, _RINGING_REACH), np.uint8))
-    return np.asarray((beside > 0) & (distance <= _RINGING), np.bool_)
 
 
 def segment_masked_image(
@@ -217,9 +138,9 @@ def segment_framed_eye(
     right, down = x - whole.limbus.x, y - whole.limbus.y
     # Burnt-out skin covers an eye above and below; the sclera is beside it, unless the iris was cut out.
     sides = [background.outside[y[side], x[side]] for side in (right > np.abs(down), right < -np.abs(down))]
-    if all(side.size and side.mean() > _MAX_AROUND_FRACTION for side in sides):
-        if not (background.is_saturated and _has_surroundings(background, whole.limbus)):
-            raise SegmentationError("the iris is cut out, but its outline is no ring")
+    around_is_flat = all(side.size and side.mean() > _MAX_AROUND_FRACTION for side in sides)
+    if around_is_flat and not (background.is_saturated and _has_surroundings(background, whole.limbus)):
+        raise SegmentationError("the iris is cut out, but its outline is no ring")
     return whole
 
 
@@ -333,8 +254,3 @@ def _filled(image: Gray, background: Background) -> Gray:
         if areas.max() > _MIN_PUPIL_FRACTION * np.count_nonzero(content):
             filled[labels == largest] = round(0.25 * level)
     return filled
-
-
-def _frame(picture: NDArray[Level]) -> NDArray[Level]:
-    """The pixels of the outermost two rows and columns."""
-    return np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(), picture[:, -2:].ravel()])
