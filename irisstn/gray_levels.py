@@ -40,11 +40,13 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         On another shape, or no numbers.
     """
     if not isinstance(picture, np.ndarray):
-        raise ValueError(f"a picture must be an array, got {type(picture).__name__}: read files with irisstn.read_gray")
+        raise ValueError(f"to_gray takes an array, got {type(picture).__name__}: read files with irisstn.read_gray")
     if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
         picture = picture[..., 2 if picture.shape[2] > 1 else 0]
     if picture.ndim != 2 or picture.size == 0:
-        raise ValueError(f"a picture is (H, W) or (H, W, 1, 3 or 4) and not empty, got {picture.shape}")
+        raise ValueError(
+            f"to_gray takes a picture (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; read_gray reads files"
+        )
     if picture.dtype == np.uint8:
         return np.ascontiguousarray(picture, np.uint8)
     if picture.dtype == np.bool_:
@@ -53,7 +55,7 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         return _from_integers(picture.astype(picture.dtype.newbyteorder("="), copy=False))
     if np.issubdtype(picture.dtype, np.floating):
         return _from_floats(picture)
-    raise ValueError(f"a picture holds numbers, got {picture.dtype}")
+    raise ValueError(f"to_gray takes numbers, got {picture.dtype}; read files with irisstn.read_gray")
 
 
 def require_gray(image: object) -> None:
@@ -70,13 +72,14 @@ def require_gray(image: object) -> None:
         Where it is no array (H, W) of uint8; the message says how to make one.
     """
     if not isinstance(image, np.ndarray):
-        hint = "irisstn.read_gray reads a file"
+        hint = "irisstn.read_gray reads a file, irisstn.to_gray takes other arrays"
         if image is None:
             hint = f"cv2.imread gives None where it cannot read a file; {hint}"
         raise ValueError(f"the picture must be an array (H, W) of uint8, got {type(image).__name__}: {hint}")
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(
-            f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}: irisstn.to_gray makes it so"
+            f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}: "
+            "irisstn.to_gray makes it so, irisstn.read_gray reads a file so"
         )
 
 

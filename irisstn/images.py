@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -65,7 +66,11 @@ def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
     ------
     ImageError
         Where the file cannot be read or decoded, or exceeds a limit.
+    ValueError
+        Where `path` is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"read_gray takes the path of a file, got {type(path).__name__}: irisstn.to_gray takes arrays")
     return decode_gray(read_file(path), max_pixels=max_pixels)
 
 
@@ -191,6 +196,22 @@ def encode_jpeg(picture: Gray, *, quality: int = 90) -> bytes:
         The content of the file.
     """
     return _encode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
+
+
+def encode_jpeg2000(picture: Gray) -> bytes:
+    """Encode a picture as JPEG 2000 without loss, where OpenCV was built with it.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W)
+        Gray.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+    """
+    return _encode(".jp2", np.ascontiguousarray(picture), (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000))
 
 
 def _encode(suffix: str, picture: Gray, options: tuple[int, ...]) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, even_directions, median, ring_places
+from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 
 RECOMMENDED: dict[str, tuple[float, float]] = {
@@ -125,8 +126,9 @@ def measure_quality(image: Gray, segmentation: Segmentation) -> Quality:
     ValueError
         Where picture and segmentation differ in size, or the picture is not 8-bit gray.
     """
-    if image.shape != segmentation.image_size or image.dtype != np.uint8:
-        raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
+    require_gray(image)
+    if image.shape != segmentation.image_size:
+        raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.shape}")
     pupil, limbus = segmentation.pupil, segmentation.limbus
     inner, outer = pupil.mean_radius, limbus.mean_radius
     iris_gray, pupil_gray, sclera_gray = _grays(image, segmentation)

@@ -22,6 +22,7 @@ SLOW: dict[str, set[str]] = {
         "test_strips_of_segment_are_rotated_by_its_eyelids_like_their_photographs",
         "test_rectify_of_eyes_at_the_identity_is_the_rubber_sheet",
     },
+    "test_report.py": {"test_a_browser_filters_sorts_and_enlarges"},
     "test_benchmarks.py": {
         "test_no_record_is_lost_or_doubled_by_kills",
         "test_damaged_files_each_get_a_record",
@@ -51,6 +52,10 @@ SLOW: dict[str, set[str]] = {
     "test_images.py": {
         "test_damaged_files_are_read_or_refused",
     },
+    "test_iso_images.py": {
+        "test_segment_writes_them_with_their_places_and_overwrite_removes_them",
+        "test_rectify_adds_the_roll_in_degrees",
+    },
     "test_layers.py": {
         "test_no_process_is_forked",
     },
@@ -68,6 +73,7 @@ SLOW: dict[str, set[str]] = {
     "test_misuse.py": {"test_workers_that_end_at_once_end_the_run"},
     "test_extras.py": {"test_photographs_become_strips_without_any_extra"},
     "test_onnx_runtime.py": set(),
+    "test_open_iris_adapter.py": {"test_records_of_rectify_become_its_types"},
     "test_osiris_benchmark.py": set(),
     "test_pipeline.py": {"test_several_threads_get_what_one_gets"},
     "test_pipelines.py": {"test_rendered_eyes_from_end_to_end"},
@@ -90,6 +96,7 @@ SLOW: dict[str, set[str]] = {
         "test_a_round_field_of_view_and_burnt_out_skin_are_photographs",
         "test_flat_bars_around_a_photograph_change_nothing",
     },
+    "test_sklearn.py": set(),
     "test_stages.py": {
         "test_a_rectified_picture_passes_each_network_once",
         "test_every_stage_of_every_command_is_measured",
@@ -111,6 +118,10 @@ SLOW: dict[str, set[str]] = {
     "test_training_segmenter.py": set(),
     "test_training_starting_weights.py": set(),
     "test_training_strips.py": set(),
+    "test_videos.py": {
+        "test_each_frame_is_a_sample_with_its_trust_and_another_run_resumes",
+        "test_a_video_that_breaks_off_leaves_the_frames_before",
+    },
     "test_visualization_side_by_side.py": {
         "test_one_picture_for_each_input_the_same_from_every_run",
         "test_pictures_are_a_setting_of_the_output",

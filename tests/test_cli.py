@@ -13,6 +13,7 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
+from report_data import data_of_page
 
 import irisstn
 from irisstn.batch.runner import LIMIT_S
@@ -165,6 +166,28 @@ def test_settings_from_a_file_and_from_flags(few: Path, tmp_path: Path):
     assert len(list((out / "overlays").rglob("*.jpg"))) == 4
 
 
+def test_drawings_are_added_to_a_finished_run(few: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    assert run("segment", few, "-o", out, "--size", "16x64").exit_code == 0
+    kept = {path: path.read_bytes() for path in (out / "strips").rglob("*.png")}
+    assert len(kept) == 4
+    away = min(few.rglob("*.png"))
+    hidden = away.rename(tmp_path / "away.png")
+    away.mkdir()  # a picture that cannot be read now keeps what it has
+    added = run("segment", few, "-o", out, "--size", "16x64", "--overlays")
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 3, added.output
+    away.rmdir()
+    hidden.rename(away)
+    added = run("segment", few, "-o", out, "--size", "16x64", "--overlays")
+    assert added.exit_code == 0 and "1 done, 0 failed, 3 already done" in added.output
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 4
+    assert {path: path.read_bytes() for path in (out / "strips").rglob("*.png")} == kept
+    refused = run("segment", few, "-o", out, "--size", "16x64")
+    assert refused.exit_code == 2 and "overlays true (now false)" in refused.output
+    refused = run("segment", few, "-o", out, "--size", "32x64", "--overlays")
+    assert refused.exit_code == 2 and "size" in refused.output
+
+
 def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
     result = run("synth", "-o", tmp_path / "eyes", "--subjects", 1, "--captures", 1, "--seed", 3, "--workers", 1)
     assert "2 pictures" in result.output
@@ -178,8 +201,9 @@ def test_synth_then_rectify_with_own_weights_and_variants(tmp_path: Path):
     assert result.exit_code == 0, result.output
     assert len([record for record in read_manifest(out) if record["status"] == "ok"]) == 4
     page = (out / "report.html").read_text()
-    assert page.count("<article") == 2
-    assert page.count("<figcaption>rubber sheet<") == 2
+    rows = data_of_page(out)["rows"]
+    assert len(rows) == 2 and all(row["given"].startswith("data:image/jpeg;base64,") for row in rows)
+    assert "irisstn rectify" in page
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_lists_failures(few: Path, tmp_path: Path):
@@ -188,13 +212,16 @@ def test_the_page_loads_nothing_from_elsewhere_and_lists_failures(few: Path, tmp
     run("segment", few, "-o", out)
     page = (out / "report.html").read_text()
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
-    assert "<script" not in page
-    assert "&lt;b&gt;&amp;.png" in page
-    assert page.count("<article") == 4
-    sources = re.findall(r'src="([^"]+)"', page)
-    assert len(sources) >= 4
-    for source in sources:
-        assert source.startswith("data:image/jpeg;base64,") or (out / source).is_file()
+    assert "default-src 'none'" in page
+    assert "<b>&" not in page
+    rows = {row["name"]: row for row in data_of_page(out)["rows"]}
+    failure = rows.pop("<b>&.png")
+    assert "no picture" in data_of_page(out)["reasons"][failure["failed"]] or failure["failed"] == 0
+    assert len(rows) == 4
+    for name, row in rows.items():
+        assert row["files"]["strip"] == 1 and (out / f"strips/{name}.png").is_file()
+        assert row["input"] == 1 and (out / data_of_page(out)["inputs"] / name).is_file()
+        assert row["eye"][0].startswith("data:image/jpeg;base64,")
     before = (out / "report.html").read_bytes()
     run("segment", few, "-o", out)
     assert (out / "report.html").read_bytes() == before
@@ -233,3 +260,27 @@ def test_doctor_describes_and_tests_the_installation():
     assert ".png .jpg" in result.output
     shipped = list((Path(irisstn.__file__).parent / "weights").glob("*.safetensors"))
     assert (result.exit_code, "passed" in result.output) == ((0, True) if shipped else (1, False)), result.output
+
+
+def test_an_interrupt_ends_a_command_with_one_line(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("irisstn.doctor.describe", interrupted)
+    result = CliRunner().invoke(cli, ["doctor"])
+    assert (result.exit_code, result.output) == (130, "Interrupted\n")
+
+
+def test_an_interrupt_while_the_command_line_is_imported_ends_it_with_one_line():
+    code = (
+        "import runpy, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'irisstn.cli.evaluation':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['irisstn', '--help']\n"
+        "runpy.run_module('irisstn', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted\n")

@@ -15,7 +15,7 @@ LAYERS = [
     {"optional_formats"},
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
-    {"normalization", "quality", "strip_conventions"},
+    {"iso_images", "normalization", "quality", "strip_conventions"},
     {"iris_code", "storage", "capture_warnings", "quality_score"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "networks", "synthetic", "visualization"},

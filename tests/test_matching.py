@@ -31,6 +31,7 @@ from irisstn.recognition import StripNet, StripNetConfig, distances
 from irisstn.report.comparison import changes, pair_changes
 from irisstn.report.evaluated_runs import read_runs
 from irisstn.report.evaluation import write_evaluation
+from irisstn.report.false_matches import false_matches
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +239,7 @@ def test_evaluate_puts_runs_side_by_side(rectified: Path, embedded: Path, tmp_pa
     page = (tmp_path / "e" / "evaluation.html").read_text()
     assert "Largest gains" in page and page.count("data:image/jpeg") >= 4
     assert all(name in page for name in figures)
+    assert page.count("<h2>False matches of ") == 4
     # Nothing is loaded from elsewhere.
     assert "http://" not in page and "https://" not in page
 
@@ -272,6 +274,22 @@ def test_pairs_are_compared_one_by_one_between_two_runs():
     assert gained.before == pytest.approx(0.1 / spread, rel=1e-4)
 
 
+def test_false_matches_are_the_closest_pairs_of_different_eyes():
+    labels = tuple(Label(str(number // 2), "L") for number in range(40))
+    names = tuple(f"{number:02d}" for number in range(40))
+    rng = np.random.default_rng(0)
+    distances = rng.uniform(0.4, 0.6, (40, 40)).astype(np.float32)
+    distances = np.minimum(distances, distances.T)
+    distances[np.arange(40), np.arange(40) ^ 1] = 0.1  # mated
+    for i, j, value in ((3, 30, 0.05), (7, 11, 0.2)):
+        distances[i, j] = distances[j, i] = value
+    found = false_matches(Scores(names, labels, distances, ()), 3)
+    assert [pair.names for pair in found[:2]] == [("03", "30"), ("07", "11")]
+    assert [pair.fmr for pair in found] == [pytest.approx(rank / 760) for rank in (1, 2, 3)]
+    assert [pair.rejected for pair in found] == [1.0, 0.0, 0.0]
+    assert found[2].distance >= 0.4
+
+
 def test_the_page_shows_both_strips_of_a_pair_before_and_after(
     rectified: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -292,6 +310,7 @@ def test_the_page_shows_both_strips_of_a_pair_before_and_after(
         assert changed["compared_with"] == f"rectified ±{shift}", "runs of one shift are compared"
         assert changed["pairs_lost"] > 0
     page = (tmp_path / "e" / "evaluation.html").read_text()
+    assert not re.search(r"<td>[0-9.]+ \[", page), "no interval was computed"
     section = page.partition("spoilt ±0 compared with rectified ±0</h2>")[2].partition("<h2>")[0]
     card = section.partition("Largest losses, pairs")[2].partition("</article>")[0]
     assert " and ".join(best.names) in card

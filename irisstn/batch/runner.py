@@ -21,7 +21,7 @@ from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Json, texts_of
-from irisstn.outputs.settings import record_digest
+from irisstn.outputs.settings import record_digest, with_fewer_drawings
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
 
@@ -251,10 +251,13 @@ def _outcomes(
 def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterator[Task]:
     """A task for each of `samples`; those whose files would overwrite others fail with that reason."""
     refused, settings = _collisions(samples, output), record_digest(output.settings)
+    undrawn = [record_digest(fewer) for fewer in with_fewer_drawings(output.settings)]
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
         reason = sample.failed or refused.get(sample.name)
-        yield Task(sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings)
+        yield Task(
+            sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings, undrawn
+        )
 
 
 def _collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from irisstn.batch.jobs.job import JobInput, Process
 from irisstn.errors import DatasetError, ImageError, IrisError
 from irisstn.images import read_file
 from irisstn.outputs.record_files import has_its_files, sizes_of, written_files
-from irisstn.outputs.records import FILES, Record, format_record, output_file
+from irisstn.outputs.records import FILES, Record, format_record, possible_files
 from irisstn.storage.local import Storage
 from irisstn.storage.remote import is_url, read_url
 
@@ -41,6 +42,8 @@ class Task:
         The JSON of a strip's boundaries and eyelids, see `irisstn.datasets.Sample`.
     settings : str
         The digest of the run's settings, as in its records.
+    undrawn : sequence of str
+        Digests of the same settings with fewer drawings: such results are kept where the input cannot be read now.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Task:
     refused: str | None = None
     ring: str | None = None
     settings: str = ""
+    undrawn: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,11 @@ def _is_valid(earlier: Record, record: Record, storage: Storage) -> bool:
 def has_results(task: Task, storage: Storage | None = None) -> bool:
     """Whether an earlier run has succeeded with the input; with `storage`, whether its outputs are whole, too."""
     earlier = task.earlier
-    if earlier is None or earlier.get("status") != "ok" or earlier.get("settings") != task.settings:
+    if (
+        earlier is None
+        or earlier.get("status") != "ok"
+        or earlier.get("settings") not in (task.settings, *task.undrawn)
+    ):
         return False
     try:
         return storage is None or has_its_files(earlier, storage.size)
@@ -189,7 +197,7 @@ def has_results(task: Task, storage: Storage | None = None) -> bool:
 
 def remove_outputs(task: Task, storage: Storage) -> None:
     """Remove the outputs of a failed input: those of an earlier success, and an incomplete set of this run."""
-    names = {output_file(field, task.name) for field in FILES}
+    names = {file for field in FILES for file in possible_files(field, task.name)}
     with suppress(DatasetError):
         names.update(written_files(task.earlier) if task.earlier is not None else [])
     for name in names:

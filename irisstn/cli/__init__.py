@@ -31,6 +31,7 @@ from irisstn.cli.export import export
 from irisstn.cli.folders import embed, rectify, segment
 from irisstn.cli.identities import identities
 from irisstn.cli.measure import measure, quality
+from irisstn.cli.messages import Commands
 from irisstn.cli.search import search
 from irisstn.cli.settings import settings
 from irisstn.cli.synthetic import synth
@@ -39,7 +40,7 @@ from irisstn.cli.training import train
 __all__ = ["cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="irisstn", message="irisstn %(version)s")
 def cli() -> None:
     """Turn eye photographs into rectified iris strips, for iris recognition."""
@@ -66,7 +67,7 @@ for command in (
 
 
 def main() -> None:
-    """Run the `irisstn` command: the entry point of the package."""
+    """Run the `irisstn` command."""
     # The records name the pictures that cannot be read; OpenCV's own warnings do not.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     cli(prog_name="irisstn")

@@ -12,7 +12,13 @@ from irisstn.cli.options import cpus, quiet_option
 
 
 @click.command()
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Output folder.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Output folder: pictures in OUT/eyes, ground truth in OUT/truth.",
+)
 @click.option(
     "--subjects", default=10, show_default=True, type=click.IntRange(1), help="Number of people, with two eyes each."
 )
@@ -46,7 +52,7 @@ def synth(
 
     \b
     Examples:
-      irisstn synth -o eyes --subjects 10 --captures 5
+      irisstn synth -o rendered --subjects 10 --captures 5    # then: irisstn segment rendered/eyes
       irisstn synth -o tilted --camera tilted-640x480 --seed 3
     """
     from irisstn.progress import ProgressBar

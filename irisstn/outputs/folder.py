@@ -16,7 +16,14 @@ from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.record_files import written_files
 from irisstn.outputs.records import Json
 from irisstn.outputs.remote_manifest import mirrored_manifest
-from irisstn.outputs.settings import DIGEST, read_settings, record_digest, require_same_settings, with_digest
+from irisstn.outputs.settings import (
+    DIGEST,
+    read_settings,
+    record_digest,
+    require_same_settings,
+    with_digest,
+    with_fewer_drawings,
+)
 from irisstn.storage import lock
 from irisstn.storage.local import LocalStorage, Storage
 from irisstn.storage.remote import RemoteStorage
@@ -91,7 +98,7 @@ def open_output_folder(
         A folder on disk, or a URL as text.
     settings : dict
         Everything that the bytes of the outputs depend on, besides the inputs. A folder that was made with other
-        settings is refused, because outputs of different settings must not be mixed.
+        settings is refused, because outputs of different settings must not be mixed; drawings may be added.
     overwrite : bool
         Remove the outputs of earlier runs first.
     durable : bool
@@ -158,7 +165,8 @@ def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) ->
         with suppress(OutputError):
             held = read_settings(path, name=f"{out}/{RUN}", remedy=_REMEDY)
     if held is not None and DIGEST in held:
-        require_same_settings(held, settings, where=out, remedy=_REMEDY)
+        fewer = [one for one in with_fewer_drawings(settings) if with_digest(one)[DIGEST] == held[DIGEST]]
+        require_same_settings(held, fewer[0] if fewer else settings, where=out, remedy=_REMEDY)
         return None
     digest = record_digest(settings)
     if any(record.get("settings") != digest for record in read_manifest(folder)):

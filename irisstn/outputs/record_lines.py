@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import cast
 
 from irisstn.outputs.records import RecordFields, parse_record
@@ -13,6 +14,8 @@ _FIELDS = {
     "rectification": (b',"rectification":{', b"}"),
     "warnings": (b',"warnings":[', b"]"),
 }
+_NUMBERS = ("trust", "texture", "clipped_fraction")
+_NUMBER = re.compile(rb"[-+.0-9e]+")
 _decode = json.JSONDecoder().decode
 _BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
 
@@ -32,7 +35,7 @@ def path_of_line(line: bytes) -> str | None:
 
 
 def figures_of_line(line: bytes) -> RecordFields | None:
-    """Quality figures, parameters and warnings in a line that `format_record` wrote of an input that was processed.
+    """Quality figures, parameters, trust and warnings in a line that `format_record` wrote of a processed input.
 
     Returns
     -------
@@ -47,6 +50,11 @@ def figures_of_line(line: bytes) -> RecordFields | None:
             at = line.find(begin)
             if at >= 0:
                 fields[name] = _decode(line[at + len(begin) - 1 : line.index(end, at) + 1].decode("ascii"))
+        for name in _NUMBERS:
+            begin = b',"%b":' % name.encode()
+            at = line.find(begin)
+            if at >= 0 and (number := _NUMBER.match(line, at + len(begin))) is not None:
+                fields[name] = _decode(number[0].decode("ascii"))
     except (ValueError, RecursionError):
         return None
     return cast("RecordFields", fields)

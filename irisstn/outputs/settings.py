@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 from irisstn.errors import OutputError
@@ -13,6 +14,7 @@ from irisstn.outputs.records import Json
 
 _MAX_BYTES = 1 << 22
 DIGEST = "settings_sha256"
+DRAWINGS = ("overlays", "side_by_side")  # settings below `config`: whether pictures are drawn, too
 
 
 def record_digest(settings: Mapping[str, Json]) -> str:
@@ -82,6 +84,24 @@ def require_same_settings(
     changes = _changes({name: held.get(name) for name in settings}, dict(settings))
     if changes or held.get(DIGEST, _digest(settings)) != _digest(settings):
         raise OutputError(f"{where} was made with {'; '.join(changes) or 'other settings'}: {remedy}")
+
+
+def with_fewer_drawings(settings: Mapping[str, Json]) -> list[dict[str, Json]]:
+    """The same settings with any of their drawings left out: an output of these can be completed with the drawings.
+
+    Drawings are files of their own, so that all other files are the same with them and without.
+
+    Examples
+    --------
+    >>> with_fewer_drawings({"config": {"size": 64, "overlays": True}})
+    [{'config': {'size': 64, 'overlays': False}}]
+    """
+    config = settings.get("config")
+    if not isinstance(config, dict):
+        return []
+    drawn = [name for name in DRAWINGS if config.get(name) is True]
+    left_out = [some for count in range(1, len(drawn) + 1) for some in combinations(drawn, count)]
+    return [{**settings, "config": {**config, **dict.fromkeys(some, False)}} for some in left_out]
 
 
 def _changes(before: Json, now: Json, name: str = "") -> list[str]:

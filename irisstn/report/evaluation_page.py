@@ -8,9 +8,10 @@ from pathlib import Path
 from irisstn.evaluation import DiscardCurve, ErrorRates
 from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
-from irisstn.report.cards import embedded
 from irisstn.report.comparison import Change, RunComparison, counts_of, ends
 from irisstn.report.evaluated_runs import EvaluatedRun
+from irisstn.report.false_matches import false_matches
+from irisstn.report.pictures import embedded
 from irisstn.report.rates_table import rates_row
 from irisstn.report.templates import write_page
 
@@ -41,6 +42,7 @@ def write_evaluation_page(
         title="Recognition, side by side",
         rows=[rates_row(name, one) for name, one in rates.items()],
         sections=sections,
+        false_matches=[{"name": run.name, "cards": _false_match_cards(run)} for run in runs],
         det=DET,
         histograms=HISTOGRAMS,
         discard=DISCARD if discards else None,
@@ -50,13 +52,26 @@ def write_evaluation_page(
 
 def _card(change: Change, both: Sequence[tuple[str, Path]]) -> dict[str, object]:
     """What the page shows of a change: its names, both numbers and, of either run, the strips of its pictures."""
-    pictures = [
+    pictures = _strips(change.names, both)
+    return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
+
+
+def _false_match_cards(run: EvaluatedRun) -> list[dict[str, object]]:
+    """What the page shows of the non-mated pairs of `run` that are most alike."""
+    return [
+        {"names": pair.names, "pair": pair, "pictures": _strips(pair.names, [(run.name, run.folder)])}
+        for pair in false_matches(run.scores, _SHOWN)
+    ]
+
+
+def _strips(names: Sequence[str], runs: Sequence[tuple[str, Path]]) -> list[dict[str, str]]:
+    """The strips of the pictures `names`, of each of `runs` (name, folder) that has them."""
+    return [
         {"source": embedded(read_picture(folder, file)), "run": run, "name": name}
-        for run, folder in both
-        for name in change.names
+        for run, folder in runs
+        for name in names
         if (file := _strip_file(folder, name)) is not None
     ]
-    return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
 
 
 def _strip_file(folder: Path, name: str) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,29 @@ from irisstn.quality import RECOMMENDED
 
 HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
 _BINS = 24
+
+
+_ALONE: tuple[Literal["trust", "texture", "clipped_fraction"], ...] = ("trust", "texture", "clipped_fraction")
+
+
+def figures_of(record: RecordFields) -> Iterator[tuple[str, float]]:
+    """Name and value of each figure of a record: trust, texture, quality, parameters of the transform.
+
+    Angles are in degrees: `roll_rad` becomes roll_deg.
+    """
+    for field in _ALONE:
+        value = record.get(field)
+        if is_number(value):
+            yield field, value
+    for values in (record.get("quality"), record.get("rectification")):
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if is_number(value):
+                if name.endswith("_rad"):
+                    degrees = math.degrees(value)
+                    if math.isfinite(degrees):
+                        yield f"{name.removesuffix('_rad')}_deg", degrees
+                else:
+                    yield name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +56,8 @@ class FigureRow:
 
     Attributes
     ----------
-    name : str
-        The figure.
+    key, name : str
+        The figure, as `figures_of` names it, and with spaces.
     quantiles : tuple of float
         5 %, median and 95 %.
     outside : int or None
@@ -40,6 +66,7 @@ class FigureRow:
         The histogram, of `HISTOGRAM_SIZE`; empty bins are left out.
     """
 
+    key: str
     name: str
     quantiles: tuple[float, ...]
     outside: int | None
@@ -53,15 +80,12 @@ class Figures:
         self._values: dict[str, array[float]] = {}
 
     def add(self, record: RecordFields) -> None:
-        """Add the quality figures and the parameters of one record."""
-        for values in (record.get("quality"), record.get("rectification")):
-            if isinstance(values, dict):
-                for name, value in values.items():
-                    if is_number(value):
-                        held = self._values.get(name)
-                        if held is None:
-                            held = self._values[name] = array("d")
-                        held.append(value)
+        """Add the figures of one record."""
+        for name, value in figures_of(record):
+            held = self._values.get(name)
+            if held is None:
+                held = self._values[name] = array("d")
+            held.append(value)
 
     def rows(self) -> list[FigureRow]:
         """A row for each figure, in the order of their first appearance."""
@@ -79,7 +103,7 @@ def _row(name: str, values: NDArray[np.float64]) -> FigureRow:
     step = width / _BINS
     heights = height * counts / counts.max()
     bars = tuple(Bar(index * step, step - 1, float(tall)) for index, tall in enumerate(heights) if tall > 0)
-    return FigureRow(name.replace("_", " "), quantiles, _outside(name, values), bars)
+    return FigureRow(name, name.replace("_", " "), quantiles, _outside(name, values), bars)
 
 
 def _outside(name: str, values: NDArray[np.float64]) -> int | None:

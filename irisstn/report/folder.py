@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from irisstn.datasets import Sample
 from irisstn.errors import OutputError
@@ -14,96 +16,107 @@ from irisstn.outputs.manifest import read_lines
 from irisstn.outputs.record_lines import figures_of_line
 from irisstn.outputs.records import parse_record, texts_of
 from irisstn.outputs.settings import read_settings
-from irisstn.report.cards import card
 from irisstn.report.figures import HISTOGRAM_SIZE, Figures
+from irisstn.report.pictures import embedded_pictures
+from irisstn.report.rows import Row, Rows
 from irisstn.report.templates import write_page
 
-SHOWN, FAILURES_SHOWN, REASONS_SHOWN = 60, 200, 10
+ROWS = 20_000  # of the page, at most: a browser takes some seconds to open them
+FAILURES = 10_000  # of these, at most
+EMBEDDED, WARNINGS_SHOWN = 60, 10
 
 
 def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
     """Write the page of an output folder.
 
-    The page shows some 60 of the inputs that were processed, evenly spread. Pictures that are not in the output folder
-    are embedded, so that it loads nothing from elsewhere. The same outputs give the same page.
+    The page lists up to 20,000 inputs, evenly spread where there are more. It holds pictures of some 60 of them; those
+    of the others are shown from the output folder and from where the inputs are. It loads nothing from a network. The
+    same outputs give the same page.
 
     Parameters
     ----------
     out : Path
         The output folder.
     samples : sequence of Sample
-        Where the pictures of the inputs are; without them the page shows the strips alone.
+        Where the pictures of the inputs are; without them the page shows the outputs alone.
 
     Returns
     -------
     Path
         OUT/report.html.
     """
-    figures, reasons, warnings = Figures(), Counter[str](), Counter[str]()
-    failures: list[dict[str, str]] = []
-    spread = _EvenlySpread(SHOWN)
+    figures, warnings, rows = Figures(), Counter[str](), Rows(out)
+    done, failed = _EvenlySpread[Row](ROWS), _EvenlySpread[Row](FAILURES)
+    carried = _EvenlySpread[bytes](EMBEDDED)
     for line in read_lines(out):
         if b'"variant_of":' in line:
             continue
         found = figures_of_line(line)
-        if found is not None:
-            figures.add(found)
-            warnings.update(texts_of(found, "warnings"))
-            spread.add(line)
+        record = parse_record(line) if found is None else None
+        if record is not None and record.get("status") != "ok":
+            failed.add(partial(rows.row, record))
             continue
+        found = found if found is not None else record
+        if found is None:
+            continue
+        figures.add(found)
+        warnings.update(texts_of(found, "warnings"))
+        done.add(partial(_row_of_line, rows, line))
+        carried.add(partial(bytes, line))
+    shown_failures = failed.chosen()
+    shown = done.chosen(ROWS - len(shown_failures))
+    names = {str(row["name"]) for row in (*shown_failures, *shown)}
+    inputs = {sample.name: sample.path for sample in samples if sample.name in names}
+    pictures = {}
+    for line in carried.chosen():
         record = parse_record(line)
-        if record is None:
-            continue
-        if record.get("status") == "ok":
-            figures.add(record)
-            warnings.update(texts_of(record, "warnings"))
-            spread.add(line)
-            continue
-        stage, reason = str(record.get("stage")), str(record.get("reason"))
-        reasons[f"{stage}: {reason}"] += 1
-        if len(failures) < FAILURES_SHOWN:
-            failures.append({"path": record["path"], "stage": stage, "reason": reason})
-    shown = [record for line in spread.chosen() if (record := parse_record(line)) is not None]
-    names = {record["path"] for record in shown}
-    paths = {sample.name: sample.path for sample in samples if sample.name in names}
+        if record is not None and record["path"] in inputs:
+            pictures[record["path"]] = embedded_pictures(out, record, inputs[record["path"]])
     width, height = HISTOGRAM_SIZE
     write_page(
         out / PAGE,
         "folder.html",
         title=f"irisstn {_command(out)}",
-        done=spread.total,
-        failed=reasons.total(),
-        shown=len(shown),
-        cards=[card(out, record, paths.get(record["path"])) for record in shown],
-        failures=failures,
-        reasons=reasons.most_common(REASONS_SHOWN),
-        warnings=warnings.most_common(REASONS_SHOWN),
+        done=done.total,
+        failed=failed.total,
+        shown=len(names),
+        shown_failures=len(shown_failures),
+        warnings=warnings.most_common(WARNINGS_SHOWN),
         rows=figures.rows(),
+        data=rows.data([*shown_failures, *shown], inputs, pictures),
         width=width,
         height=height,
     )
     return out / PAGE
 
 
-class _EvenlySpread:
-    """About `count` of many lines, evenly spread, chosen while they pass by: no more than twice as many are held."""
+def _row_of_line(rows: Rows, line: bytes) -> Row:
+    record = parse_record(line)
+    return rows.row(record) if record is not None else {"name": ""}
+
+
+_T = TypeVar("_T")
+
+
+class _EvenlySpread(Generic[_T]):
+    """About `count` of many things, evenly spread, chosen while they pass by: no more than twice as many are held."""
 
     def __init__(self, count: int) -> None:
         self.total = 0
         self._count, self._step = count, 1
-        self._held: list[bytes] = []
+        self._held: list[_T] = []
 
-    def add(self, line: bytes) -> None:
-        """Take the next line."""
+    def add(self, make: Callable[[], _T]) -> None:
+        """Take the next one, which is made where it is held."""
         if self.total % self._step == 0:
-            self._held.append(line)
+            self._held.append(make())
         self.total += 1
         if len(self._held) >= 2 * self._count:
             self._held, self._step = self._held[::2], 2 * self._step
 
-    def chosen(self) -> list[bytes]:
-        """The lines."""
-        count = min(len(self._held), self._count)
+    def chosen(self, most: int | None = None) -> list[_T]:
+        """About `count` of them, or `most` where it is less."""
+        count = min(len(self._held), self._count if most is None else most)
         return [self._held[index * len(self._held) // count] for index in range(count)]
 
 

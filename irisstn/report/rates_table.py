@@ -42,5 +42,7 @@ def rates_row(name: str, rates: ErrorRates) -> RatesRow:
 
 
 def _percent(estimate: Estimate) -> str:
-    """`estimate` in % with its interval."""
+    """`estimate` in % with its interval, where one was computed."""
+    if estimate.low == estimate.high:
+        return f"{100 * estimate.value:.2f}"
     return f"{100 * estimate.value:.2f} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"

@@ -49,6 +49,18 @@ _CHARTS: tuple[tuple[str, float, dict[str, str]], ...] = (
         },
     ),
 )
+_TERMS = (
+    (
+        "Boundary errors: Huber loss of the shape, of small and of large errors",
+        1.0,
+        {"train_shape": "training", "small_errors_shape": "small", "large_errors_shape": "large"},
+    ),
+    (
+        "Roll error of single strips, median, degrees (large errors)",
+        1.0,
+        {"large_errors_roll_before_deg": "before", "large_errors_roll_after_deg": "rectified"},
+    ),
+)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 420, 200, 48, 4, 22  # of a chart and its margins, in pixels
 _LATEST_SHOWN = 3  # sample pictures, beside the first one
 
@@ -73,7 +85,37 @@ class _Chart:
     lines: list[_Line]
 
 
-def write_training_page(run: Path, rows: Sequence[Row], samples: Sequence[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class TrainingAbout:
+    """What a run trains on, and with which settings.
+
+    Attributes
+    ----------
+    identities : int
+        Number of eyes that are trained on in an epoch.
+    held_out_identities, held_out_captures : int
+        Number of eyes that are kept for validation, of other subjects, and of their captures.
+    epochs : int
+        The epochs of the whole run.
+    settings : mapping
+        The settings by name, nested.
+    """
+
+    identities: int
+    held_out_identities: int
+    held_out_captures: int
+    epochs: int
+    settings: Mapping[str, object]
+
+
+def write_training_page(
+    run: Path,
+    rows: Sequence[Row],
+    samples: Sequence[str],
+    about: TrainingAbout | None = None,
+    *,
+    seconds_left: float | None = None,
+) -> None:
     """Write the page of a training run, RUN/index.html.
 
     Parameters
@@ -83,9 +125,14 @@ def write_training_page(run: Path, rows: Sequence[Row], samples: Sequence[str]) 
     rows : sequence of mapping
         The rows of metrics.csv: numbers by column.
     samples : sequence of str
-        The paths of sample pictures below RUN, oldest first; the first and the latest ones are shown.
+        The paths of sample pictures below RUN, oldest first: the first and the latest ones are shown, a slider shows
+        each.
+    about : TrainingAbout, optional
+        What the run trains on.
+    seconds_left : float, optional
+        How long the remaining epochs take, at most, where the run goes on.
     """
-    charts = [_chart(title, factor, names, rows) for title, factor, names in _CHARTS]
+    charts = [_chart(title, factor, names, rows) for title, factor, names in (*_CHARTS, *_TERMS)]
     shown = reversed([*samples[:1], *samples[1:][-_LATEST_SHOWN:]])
     write_page(
         run / PAGE,
@@ -94,11 +141,37 @@ def write_training_page(run: Path, rows: Sequence[Row], samples: Sequence[str]) 
         epochs=sum(row["epoch"] > 0 for row in rows),
         charts=[chart for chart in charts if chart is not None],
         samples=[{"title": Path(name).stem.replace("_", " "), "source": name} for name in shown],
+        every=[{"title": Path(name).stem.replace("_", " "), "source": name} for name in samples],
+        about=about,
+        settings=_flat(about.settings) if about is not None else [],
+        left_text=_duration(seconds_left) if seconds_left else None,
         width=_WIDTH,
         height=_HEIGHT,
         left=_LEFT,
         bottom=_BOTTOM,
     )
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as dotted names with their values, as an override on the command line gives them."""
+    found = []
+    for name, value in settings.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, str(value))]
+    return found
+
+
+def _duration(seconds: float) -> str:
+    """`seconds` in words.
+
+    Examples
+    --------
+    >>> _duration(40), _duration(3000), _duration(9000)
+    ('1 minute', '50 minutes', '2.5 hours')
+    """
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 100:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{minutes / 60:.1f} hours"
 
 
 def _chart(title: str, factor: float, names: Mapping[str, str], rows: Sequence[Row]) -> _Chart | None:

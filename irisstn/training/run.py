@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from irisstn.outputs.settings import read_settings, record_digest, require_same_
 from irisstn.progress import ProgressCallback, no_progress
 from irisstn.recognition.network import StripNet
 from irisstn.rectification.rectifier import Rectifier
+from irisstn.report.training import TrainingAbout
 from irisstn.storage.lock import LOCK, locked, make_folder
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.config import TrainConfig
@@ -34,6 +33,7 @@ from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
+from irisstn.training.fitting import fit, quietly
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.precision import choose_precision
 from irisstn.training.precision_config import Precision
@@ -101,7 +101,7 @@ def train(
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     begun_with = _precision_of(out)
     precision = begun_with or choose_precision(config.precision, on_gpu=_on_gpu(config))
-    with _quiet():
+    with quietly():
         run_folder = RunFolderCallback(out, progress, record_digest(settings))
         trainer = _trainer(config, precision, run_folder)
     first = trainer.is_global_zero
@@ -210,16 +210,20 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     if config.start is not None:
         start_from(module, config.start, upright=data.validation.upright)
     batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
+    held_out = data.validation.labels
+    run_folder.about = TrainingAbout(
+        data.identities, len(np.unique(held_out)), len(held_out), config.epochs, config.model_dump(mode="json")
+    )
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
     )
-    with _quiet():
-        trainer.fit(
-            module,
-            DataLoader(batches, batch_size=None, sampler=steps),
-            [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
-            ckpt_path=str(run_folder.checkpoint) if run_folder.checkpoint.exists() else None,
-        )
+    fit(
+        trainer,
+        module,
+        DataLoader(batches, batch_size=None, sampler=steps),
+        [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
+        checkpoint=run_folder.checkpoint if run_folder.checkpoint.exists() else None,
+    )
 
 
 def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
@@ -277,22 +281,3 @@ def _precision_of(out: Path) -> Precision | None:
 def _write_state(out: Path, settings: Settings, precision: Precision, *, finished: bool) -> None:
     text = json.dumps({"settings": settings, "precision": precision, "finished": finished}, indent=1)
     write_bytes_atomic(out / "run.json", text.encode(), durable=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's remarks on hardware, and its advice that does not apply here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # Sampling the strips takes a tenth of a step: worker processes would cost more than they save.
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # A frozen recognizer is in that mode on purpose.
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
-            # Lightning calls a torch function by its old name.
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from irisstn.errors import OutputError, WeightsError
 from irisstn.files import set_aside, write_bytes_atomic
 from irisstn.outputs.settings import read_settings
 from irisstn.progress import ProgressCallback
-from irisstn.report.training import write_training_page
+from irisstn.report.training import TrainingAbout, write_training_page
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
@@ -47,6 +48,8 @@ class RunFolderCallback(Callback):
         File of the last checkpoint.
     best_loss : float
         The lowest validation loss so far.
+    about : TrainingAbout or None
+        What the run trains on, for its page.
     check_settings : bool
         Whether a checkpoint of other settings is refused: where run.json, which is compared otherwise, was damaged.
     """
@@ -56,6 +59,8 @@ class RunFolderCallback(Callback):
         self.check_settings = False
         self.checkpoint = run / "checkpoints" / "last.safetensors"
         self.best_loss = float("inf")
+        self.about: TrainingAbout | None = None
+        self._began: tuple[int, float] | None = None  # the first epoch of this process, and when it began
 
     def state_dict(self) -> dict[str, float | str]:
         """Return the state for a checkpoint: the lowest validation loss so far, and the digest of the settings."""
@@ -110,7 +115,19 @@ class RunFolderCallback(Callback):
                 pl_module.rectifier.save(self.run / RECTIFIER)
         self._write_sample_picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
-        write_training_page(self.run, rows, samples)
+        write_training_page(self.run, rows, samples, self.about, seconds_left=self._seconds_left(trainer, epoch))
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Note when this process began to train, from which the time that is left follows."""
+        if self._began is None:
+            self._began = (trainer.current_epoch, time.monotonic())
+
+    def _seconds_left(self, trainer: lightning.Trainer, done: int) -> float | None:
+        """How long the epochs after number `done` take if all go on; None where that is not known, or none is left."""
+        if self._began is None or trainer.max_epochs is None:
+            return None
+        first, began = self._began
+        return (time.monotonic() - began) / max(done - first, 1) * (trainer.max_epochs - done) or None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write the checkpoint: in all processes, and after validation, so that early stopping's state is in it."""

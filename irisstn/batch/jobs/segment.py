@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import Field
 
+from irisstn.batch.jobs.iso import IsoConfig, with_iso_images
 from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.capture_warnings import capture_warnings, clipped_fraction
 from irisstn.config import Size, Strict
@@ -28,6 +29,7 @@ class SegmentConfig(Strict):
 
     size: Size = Field(default=DEFAULT_SIZE, description="rows x columns of the strips, like 64x512")
     overlays: bool = Field(default=False, description="also draw the boundaries on the pictures")
+    iso: IsoConfig = IsoConfig()
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -63,7 +65,8 @@ class SegmentJob:
         strip = normalize(image, segmentation, config.size)
         result = segmentation_result(source.name, image, segmentation, overlay=config.overlays)
         result.fields["input"] = kind
-        return with_strip(result, source.name, strip)
+        result = with_strip(result, source.name, strip)
+        return with_iso_images(result, source.name, image, segmentation, config.iso)
 
 
 def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> JobResult:
