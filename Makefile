@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo quick test coverage check format docs figures lowest environments clean
+.PHONY: demo quick test coverage check format docs figures lowest environments open-iris clean
 
 demo: .venv/ready  ## photographs in, straight strips out: data/sample -> out/report.html
 	$(BIN)/irisstn rectify data/sample -o out
@@ -41,6 +41,9 @@ lowest: .venv/ready-dev  ## the fast tests with the lowest versions that pyproje
 
 environments: .venv/ready-dev  ## the wheel in four empty environments: core, onnx, torch, train
 	$(BIN)/python .ci/environments.py
+
+open-iris: .venv/ready-dev  ## the adapter to open-iris with the real package, in an environment of its own
+	$(BIN)/python .ci/open_iris.py
 
 .venv/ready: pyproject.toml setup.py constraints.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torch]'

@@ -52,7 +52,7 @@ def kill_and_resume(eyes: Path, scratch: Path, *, kills: int, workers: int, seed
         if rng.random() < 1 / 8:
             time.sleep(float(rng.uniform(0, 1)))
         else:
-            _wait_for_lines(out, process, _lines(out) + int(rng.integers(0, 2 * total // kills)))
+            _wait_for_lines(out, process, _lines(out) + int(rng.integers(0, max(1, 2 * total // kills))))
             time.sleep(float(rng.uniform(0, 0.05)))
         if process.poll() is None:
             process.kill()

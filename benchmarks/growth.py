@@ -162,19 +162,21 @@ def _resume(*, eyes: Path, sizes: tuple[int, ...], results: bool) -> None:
 @results_option
 def _comparisons(*, sizes: tuple[int, ...], most_scores: int, seed: int, results: bool) -> None:
     evaluated, matched = [], []
-    for size in sizes:
+    for number, size in enumerate(sizes, 1):
         with tempfile.TemporaryDirectory() as scratch:
             costs = comparison_costs(Path(scratch), size, most_scores=most_scores, seed=seed)
         evaluated.append(_row(f"{size:,}", costs[0]))
         matched.append(_row(f"{size:,} x {matched_with(size, most_scores):,}", costs[1]))
-    tables = [
-        Table("`irisstn evaluate` of embeddings, all pairs, 1000 bootstrap samples; single runs", _COLUMNS, evaluated),
-        Table("`irisstn match` of embeddings; single runs", _COLUMNS, matched),
-    ]
-    options = "".join(f" --sizes {size}" for size in sizes) + f" --most-scores {most_scores} --seed {seed}"
-    _report(
-        "growth-comparisons", f"python benchmarks/growth.py comparisons{options}", tables, seed=seed, results=results
-    )
+        tables = [
+            Table(
+                "`irisstn evaluate` of embeddings, all pairs, 1000 bootstrap samples; single runs", _COLUMNS, evaluated
+            ),
+            Table("`irisstn match` of embeddings; single runs", _COLUMNS, matched),
+        ]
+        options = "".join(f" --sizes {one}" for one in sizes[:number]) + f" --most-scores {most_scores} --seed {seed}"
+        command = f"python benchmarks/growth.py comparisons{options}"
+        # After each size: the last ones take hours on a busy machine.
+        _report("growth-comparisons", command, tables, seed=seed, results=results)
 
 
 if __name__ == "__main__":

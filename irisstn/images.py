@@ -198,6 +198,22 @@ def encode_jpeg(picture: Gray, *, quality: int = 90) -> bytes:
     return _encode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
 
 
+def encode_jpeg2000(picture: Gray) -> bytes:
+    """Encode a picture as JPEG 2000 without loss, where OpenCV was built with it.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W)
+        Gray.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+    """
+    return _encode(".jp2", np.ascontiguousarray(picture), (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000))
+
+
 def _encode(suffix: str, picture: Gray, options: tuple[int, ...]) -> bytes:
     succeeded, data = cv2.imencode(suffix, picture, options)
     if not succeeded:

@@ -178,8 +178,9 @@ class IrisRectifier(_PictureTransformer):
     def _new_pipeline(self) -> Pipeline:
         if self.unusable not in ("nan", "mean"):
             raise ValueError(f"unusable must be nan or mean, got {self.unusable!r}")
+        rows, columns = self.size
         return Pipeline(
-            self.model, rectifier=self.rectifier, runtime=self.runtime, size=tuple(self.size), roll=self.roll
+            self.model, rectifier=self.rectifier, runtime=self.runtime, size=(rows, columns), roll=self.roll
         )
 
     def _row(self, pipeline: Pipeline, picture: Any) -> NDArray[np.float32]:
@@ -246,6 +247,8 @@ def _pictures(pictures: Any) -> list[Any]:
     """The pictures of `X`, one by one. Raises ValueError where it is no sequence of pictures."""
     if isinstance(pictures, str | Path) or not isinstance(pictures, Iterable):
         raise ValueError("X must be a list of pictures, got one: [picture] is a list of one")
+    if hasattr(pictures, "tocsr"):
+        raise ValueError("X must be pictures: sparse input is not supported")
     if isinstance(pictures, np.ndarray) and pictures.dtype.kind in _NO_FILES and pictures.ndim not in (3, 4):
         raise ValueError(f"X must be pictures, (N, H, W) or (N, H, W, 3), or paths, got an array {pictures.shape}")
     if hasattr(pictures, "to_numpy"):  # a table, or its column

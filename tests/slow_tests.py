@@ -5,6 +5,7 @@ about one second of CPU time on.
 """
 
 SLOW: dict[str, set[str]] = {
+    "test_align.py": set(),
     "test_batch.py": {
         "test_a_job_that_cannot_start_ends_the_run",
         "test_a_second_run_skips_what_is_valid_and_repeats_what_changed",
@@ -51,6 +52,10 @@ SLOW: dict[str, set[str]] = {
     "test_images.py": {
         "test_damaged_files_are_read_or_refused",
     },
+    "test_iso_images.py": {
+        "test_segment_writes_them_with_their_places_and_overwrite_removes_them",
+        "test_rectify_adds_the_roll_in_degrees",
+    },
     "test_layers.py": {
         "test_no_process_is_forked",
     },
@@ -58,6 +63,7 @@ SLOW: dict[str, set[str]] = {
     "test_misuse.py": {"test_workers_that_end_at_once_end_the_run"},
     "test_extras.py": {"test_photographs_become_strips_without_any_extra"},
     "test_onnx_runtime.py": set(),
+    "test_open_iris_adapter.py": {"test_records_of_rectify_become_its_types"},
     "test_osiris_benchmark.py": set(),
     "test_pipeline.py": {"test_several_threads_get_what_one_gets"},
     "test_pipelines.py": {"test_rendered_eyes_from_end_to_end"},
@@ -80,6 +86,7 @@ SLOW: dict[str, set[str]] = {
         "test_a_round_field_of_view_and_burnt_out_skin_are_photographs",
         "test_flat_bars_around_a_photograph_change_nothing",
     },
+    "test_sklearn.py": set(),
     "test_stages.py": {
         "test_a_rectified_picture_passes_each_network_once",
         "test_every_stage_of_every_command_is_measured",
@@ -101,6 +108,10 @@ SLOW: dict[str, set[str]] = {
     "test_training_segmenter.py": set(),
     "test_training_starting_weights.py": set(),
     "test_training_strips.py": set(),
+    "test_videos.py": {
+        "test_each_frame_is_a_sample_with_its_trust_and_another_run_resumes",
+        "test_a_video_that_breaks_off_leaves_the_frames_before",
+    },
     "test_visualization_side_by_side.py": {
         "test_one_picture_for_each_input_the_same_from_every_run",
         "test_pictures_are_a_setting_of_the_output",

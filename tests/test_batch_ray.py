@@ -84,3 +84,19 @@ def test_a_cluster_that_is_not_there(tmp_path: Path):
     done = run_python("-m", "irisstn", *arguments, "--engine", "ray")
     assert done.returncode == 2
     assert "no Ray cluster at 127.0.0.1:1" in done.stderr
+
+
+def test_a_ray_that_does_not_start_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ray = pytest.importorskip("ray")
+
+    def fail(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup.\nThe raylet failed.")
+
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    (tmp_path / "a.png").touch()
+    arguments = ["segment", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--engine", "ray", "--workers", "1"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert "Error: process: Ray does not start on this machine: The current node timed out" in done.output
+    assert "raylet failed.\n" in done.output and "Traceback" not in done.output

@@ -260,3 +260,27 @@ def test_doctor_describes_and_tests_the_installation():
     assert ".png .jpg" in result.output
     shipped = list((Path(irisstn.__file__).parent / "weights").glob("*.safetensors"))
     assert (result.exit_code, "passed" in result.output) == ((0, True) if shipped else (1, False)), result.output
+
+
+def test_an_interrupt_ends_a_command_with_one_line(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("irisstn.doctor.describe", interrupted)
+    result = CliRunner().invoke(cli, ["doctor"])
+    assert (result.exit_code, result.output) == (130, "Interrupted\n")
+
+
+def test_an_interrupt_while_the_command_line_is_imported_ends_it_with_one_line():
+    code = (
+        "import runpy, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'irisstn.cli.evaluation':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['irisstn', '--help']\n"
+        "runpy.run_module('irisstn', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted\n")

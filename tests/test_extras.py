@@ -25,6 +25,9 @@ MODULES = sorted({name for modules in EXTRAS.values() for name in modules})
 WITHOUT_EXTRAS = f"import sys\nsys.modules |= dict.fromkeys({MODULES})\n"
 
 
+PACKAGES = {"faiss": "faiss-cpu", "sklearn": "scikit-learn"}  # where a module has another name
+
+
 def requirements(extra: str) -> set[str]:
     """The names of the packages of an extra, also of those that it includes."""
     names = set()
@@ -48,7 +51,7 @@ def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_modules_of_an_extra_are_those_of_its_packages() -> None:
     assert len(EXTRAS) > 4
     for extra, modules in EXTRAS.items():
-        packages = {"faiss-cpu" if name == "faiss" else name.replace("_", "-") for name in modules}
+        packages = {PACKAGES.get(name, name.replace("_", "-")) for name in modules}
         assert packages == requirements(extra), extra
     assert not {"torch", "lightning", "onnxruntime"} & {re.split("[<>=]", text)[0] for text in PROJECT["dependencies"]}
 

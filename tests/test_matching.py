@@ -334,7 +334,7 @@ def test_unknown_identities_are_reported_and_a_csv_gives_them(embedded: Path, re
     labels = tmp_path / "identities.csv"
     labels.write_text("path,subject\n" + "".join(f"{name},{i // 3}\n" for i, name in enumerate(names[:-1])))
     done = command("evaluate", rectified, "--labels", labels, "-o", tmp_path / "e")
-    assert done.exit_code == 2 and f"whose eye is {names[-1]}" in done.output
+    assert done.exit_code == 2 and f"identity of {names[-1]} is not known" in done.output
     labels.write_text("path,subject\n" + "".join(f"{name},{i // 3}\n" for i, name in enumerate(names)))
     done = command("evaluate", rectified, "--labels", labels, "-o", tmp_path / "e", "--resamples", "0", "--json")
     assert done.exit_code == 0, done.output

@@ -31,6 +31,8 @@ from irisstn.training.data.rendered_eyes import RenderedConfig
         (["segment", "EYES", "-o", "OUT", "--set", f"max_pixels=0x{'f' * 5000}"], "a number of 5002 characters"),
         (["segment", "EYES", "-o", "OUT", "--set", f"size=0x{'f' * 5000}"], "a number of 5002 characters"),
         (["segment", "EYES", "-o", "/dev/null"], "cannot be made"),
+        (["segment", "EYES", "-o", ""], "--out is an empty text"),
+        (["segment", "", "-o", "OUT"], "a source is an empty text"),
         (["synth", "-o", "/dev/null/x", "--subjects", "1"], "cannot be made"),
         (["synth", "-o", "OUT", "--camera", "nope"], "cameras must be among"),
         (["evaluate", "OUT", "--shifts=-3"], "from 0 to 128"),

@@ -1,14 +1,13 @@
 """After a power cut each record that is left has its files, and damaged files are made anew."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from output_files import contents
+from simulated_disk import Disk, records_without_files, restore, watch_syncs
 from text_job import TextJob, inputs
 
 from irisstn.batch import run_batch
@@ -19,75 +18,12 @@ from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.records import output_files
 
 
-@dataclass
-class Disk:
-    """What a folder surely holds after a power cut: names that were synced with their folder, content that was synced.
-
-    A cut may come at any moment. It leaves of the manifest anything up to what was written, of other files no more than
-    what was synced; files that have a name and no synced content are empty.
-    """
-
-    root: Path
-    content: dict[int, bytes] = field(default_factory=dict)  # by inode
-    names: dict[int, dict[str, int]] = field(default_factory=dict)  # of each folder, by inode
-    folders: set[int] = field(default_factory=set)  # by inode, whether synced or not
-    cuts: list[dict[str, bytes]] = field(default_factory=list)  # what was left at each write to the manifest
-
-    def synced(self, descriptor: int) -> None:
-        """Take note of `os.fsync`."""
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        inode = os.fstat(descriptor).st_ino
-        if path.is_dir():
-            self.names[inode] = {one.name: one.lstat().st_ino for one in path.iterdir()}
-            self.folders |= {one.lstat().st_ino for one in path.iterdir() if one.is_dir()}
-        else:
-            self.content[inode] = path.read_bytes()
-
-    def cut(self) -> None:
-        """Take note of what a power cut would leave, with the whole manifest."""
-        left: dict[str, bytes] = {"manifest.jsonl": (self.root / "manifest.jsonl").read_bytes()}
-        self._collect(self.root.stat().st_ino, "", left)
-        self.cuts.append(left)
-
-    def _collect(self, folder: int, prefix: str, left: dict[str, bytes]) -> None:
-        for name, inode in self.names.get(folder, {}).items():
-            if inode in self.names:
-                self._collect(inode, f"{prefix}{name}/", left)
-            elif inode not in self.folders:
-                left.setdefault(prefix + name, self.content.get(inode, b""))
-
-
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+def disk(tmp_path: Path) -> Iterator[Disk]:
     if not Path("/proc/self/fd").exists():
         pytest.skip("names of open files are looked up in /proc")
-    disk = Disk(tmp_path / "out")
-    sync, write = os.fsync, os.write
-
-    def fsync(descriptor: int) -> None:
-        sync(descriptor)
-        disk.synced(descriptor)
-
-    def write_and_cut(descriptor: int, data: bytes) -> int:
-        written = write(descriptor, data)
-        if Path(f"/proc/self/fd/{descriptor}").readlink() == disk.root / "manifest.jsonl":
-            disk.cut()
-        return written
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "write", write_and_cut)
-    return disk
-
-
-def records_without_files(left: dict[str, bytes]) -> int:
-    """Of how many records some file is not there, or has not the size that the record tells."""
-    records = [json.loads(line) for line in left["manifest.jsonl"].splitlines()]
-    assert records
-    return sum(
-        [len(left.get(name, b"")) for name in output_files(record)] != record["file_sizes"]
-        for record in records
-        if record["status"] == "ok"
-    )
+    with watch_syncs(tmp_path / "out") as disk:
+        yield disk
 
 
 def test_whenever_the_power_goes_each_record_that_is_left_has_its_files(
@@ -101,15 +37,14 @@ def test_whenever_the_power_goes_each_record_that_is_left_has_its_files(
     samples = inputs(source, 6)
     assert run_batch(TextJob(), samples, tmp_path / "out").done == 24
     assert len(disk.cuts) >= 6
+    assert all(left["manifest.jsonl"] for left in disk.cuts)
     assert [records_without_files(left) for left in disk.cuts] == [0] * len(disk.cuts)
     assert all(json.loads(left["run.json"])["program"] == "irisstn" for left in disk.cuts)
     # A run over what a cut has left ends with what a run without a cut leaves.
     for left in disk.cuts[::3]:
         cut = tmp_path / "cut"
         shutil.rmtree(cut, ignore_errors=True)
-        for name, data in left.items():
-            (cut / name).parent.mkdir(parents=True, exist_ok=True)
-            (cut / name).write_bytes(data)
+        restore(left, cut)
         run_batch(TextJob(), samples, cut)
         assert contents(cut) == contents(tmp_path / "out")
 

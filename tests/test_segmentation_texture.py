@@ -1,15 +1,16 @@
-"""An iris without texture is refused, with or without noise over it; texture is measured in gray levels."""
+"""What lacks the texture of an iris is refused: painted flat, rings, spokes, flat between sharp edges."""
 
 import cv2
 import numpy as np
 import pytest
 from builders import drawn_eye, rendered_eye
+from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, Gray
 from irisstn.images import decode_gray, encode_jpeg
-from irisstn.segmentation import SegmentationConfig, segment
-from irisstn.segmentation.texture import texture_contrast
+from irisstn.segmentation import SegmentationConfig, segment, segment_as
+from irisstn.segmentation.texture import measure_texture
 
 SIZE = (240, 320)
 
@@ -36,13 +37,63 @@ def test_an_iris_painted_flat_is_refused(noise: float, jpeg: int, radius: int):
 @pytest.mark.parametrize(("camera", "identity"), [("ring-320x280", 3), ("small-320x240", 4), ("close-320x240", 5)])
 def test_the_texture_of_an_eye_is_measured_without_the_noise(camera: str, identity: int):
     eye = rendered_eye(identity, 2, camera)
-    contrast = texture_contrast(eye.image, eye.truth.pupil, eye.truth.limbus, eye.truth.usable)
-    assert contrast is not None and contrast > 1.5
+    texture = measure_texture(eye.image, eye.truth.pupil, eye.truth.limbus, eye.truth.usable)
+    assert texture is not None and texture.contrast > 1.5
+    assert texture.regularity < 0.5 and texture.evenness > 0.25
     noisy = np.clip(eye.image + np.random.default_rng(0).normal(0, 4, eye.image.shape), 0, 255).astype(np.uint8)
-    again = texture_contrast(noisy, eye.truth.pupil, eye.truth.limbus, eye.truth.usable)
-    assert again == pytest.approx(contrast, rel=0.15)
+    again = measure_texture(noisy, eye.truth.pupil, eye.truth.limbus, eye.truth.usable)
+    assert again is not None and again.contrast == pytest.approx(texture.contrast, rel=0.15)
 
 
 def test_nothing_is_measured_where_hardly_anything_is_usable():
     ring = Boundary.circle(100, 100, 10), Boundary.circle(100, 100, 40)
-    assert texture_contrast(np.zeros((200, 200), np.uint8), *ring, np.zeros((200, 200), bool)) is None
+    assert measure_texture(np.zeros((200, 200), np.uint8), *ring, np.zeros((200, 200), bool)) is None
+
+
+def ring_of(levels: NDArray[np.float64]) -> Gray:
+    """A drawn eye whose iris has `levels` of angle and radius, with a little blur and noise."""
+    drawn = drawn_eye(PUPIL, LIMBUS, SIZE, (20, 110, 200)).astype(np.float32)
+    iris = LIMBUS.mask(SIZE) & ~PUPIL.mask(SIZE)
+    drawn[iris] = levels[iris]
+    blurred = cv2.GaussianBlur(drawn, (0, 0), 1.2) + np.random.default_rng(2).normal(0, 1, SIZE)
+    return np.clip(blurred, 0, 255).astype(np.uint8)
+
+
+PUPIL, LIMBUS = Boundary.circle(165, 118, 30), Boundary.circle(165, 118, 80)
+Y, X = np.mgrid[: SIZE[0], : SIZE[1]]
+RADIUS, ANGLE = np.hypot(X - 165, Y - 118), np.arctan2(Y - 118, X - 165)
+RINGS, SPOKES = 110 + 30 * np.sign(np.sin(RADIUS / 2)), 110 + 30 * np.sign(np.sin(20 * ANGLE))
+CHECKERED = 110 + 30 * np.sign(np.sin(RADIUS / 3)) * np.sign(np.sin(12 * ANGLE))
+PLACES = np.array([-2.9, -2.2, -1.9, -1.1, 0.1, 0.3, 0.9, 1.7, 2.5])
+LETTERS = np.where((np.abs(RADIUS - 57) < 5) & (np.abs(ANGLE[..., None] - PLACES).min(axis=-1) < 0.06), 60, 120)
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [(RINGS, "rings or spokes"), (SPOKES, "rings or spokes"), (CHECKERED, "rings or spokes"), (LETTERS, "sharp edges")],
+    ids=["rings", "spokes", "checkered", "letters"],
+)
+def test_a_figure_that_is_no_iris_is_refused(levels: NDArray[np.float64], reason: str):
+    image = ring_of(levels)
+    with pytest.raises(SegmentationError, match=reason):
+        segment(image)
+    allowed = segment(image, SegmentationConfig(max_regularity=1, min_evenness=0))
+    assert allowed.pupil.deviation(PUPIL) < 3
+
+
+def test_a_cut_out_figure_is_refused_as_well():
+    """On a black background the boundaries are those of the flat regions, and the network is not asked."""
+    outside = ~LIMBUS.mask(SIZE) | PUPIL.mask(SIZE)
+    for image, reason in ((ring_of(RINGS), "rings or spokes"), (flat_eye(2), "no texture")):
+        image[outside] = 0
+        with pytest.raises(SegmentationError, match=reason):
+            segment_as("ring", image)
+
+
+@pytest.mark.parametrize("quality", [15, 40])
+def test_an_iris_that_was_compressed_or_blurred_is_no_figure(quality: int):
+    eye = rendered_eye(3, 2, "ring-320x280")
+    true = eye.truth
+    for image in (decode_gray(encode_jpeg(eye.image, quality=quality)), cv2.GaussianBlur(eye.image, (0, 0), 2)):
+        texture = measure_texture(np.asarray(image, np.uint8), true.pupil, true.limbus, true.usable)
+        assert texture is not None and texture.regularity < 0.6 and texture.evenness > 0.2

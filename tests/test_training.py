@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import signal
 
 import cv2
 import numpy as np
@@ -97,19 +98,17 @@ def test_rendered_eyes_are_restored_from_disk_and_grow_by_epoch(tmp_path):
     )
 
 
-class Killed(Exception):
-    pass
-
-
-def test_a_killed_run_continues_to_the_same_weights(tmp_path, rendered_cache):
+def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cache):
     complete, cached = train(None, tmp_path / "complete", TOY), toy(rendered_cache)
 
     def kill(stage, done, total):
         if stage.startswith("epoch 3"):
-            raise Killed
+            raise KeyboardInterrupt
 
-    with pytest.raises(Killed):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # and not SystemExit, which Lightning makes of it
         train(None, tmp_path / "killed", cached, progress=kill)
+    assert signal.getsignal(signal.SIGINT) is handler
     assert [row["epoch"] for row in read_metrics(tmp_path / "killed")] == [1, 2]
     with pytest.raises(OutputError, match=r"seed 0 \(now 1\)"):
         train(None, tmp_path / "killed", cached.model_copy(update={"seed": 1}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,8 @@ from irisstn.quality import Quality
 from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
 from irisstn.results import Confidence, Strip
+
+STRIP_DOUBT = "a strip, of unknown quality"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,17 @@ def compare_pictures(
     calibration = Calibration.load_beside(None if by == "code" else model, recognizer_sha256=digest)
     with job.start() as process:
         first, second = (_eye_of(path, process, config) for path in (a, b))
-    doubts = [
-        f"{path.name}: {doubt}" if a.name != b.name else f"{path}: {doubt}"
-        for path, eye in ((a, first), (b, second))
-        for doubt in eye.doubts
-    ]
+    doubts = named_doubts((a, first.doubts), (b, second.doubts))
     if by == "code":
         codes = encode(first.strip), encode(second.strip)
         return compare_codes(*codes, max_shift=max_shift, calibration=calibration, doubts=doubts)
     return compare(first.embedding, second.embedding, calibration=calibration, doubts=doubts)
+
+
+def named_doubts(*pictures: tuple[Path, Sequence[str]]) -> list[str]:
+    """The doubts about pictures, each with the name of its file, or its path where names are the same."""
+    plain = len({path.name for path, _ in pictures}) == len(pictures)
+    return [f"{path.name if plain else path}: {doubt}" for path, doubts in pictures for doubt in doubts]
 
 
 def _eye_of(path: Path, process: Process, config: EmbedConfig) -> _Eye:
@@ -92,14 +97,14 @@ def _eye_of(path: Path, process: Process, config: EmbedConfig) -> _Eye:
         embedding = np.load(io.BytesIO(result.files[record["embedding"]]), allow_pickle=False)
         if "strip" not in record:
             image = decode_gray(data, max_pixels=config.max_pixels)
-            return _Eye(embedding, Strip(image, np.ones(image.shape, bool)), ("a strip, of unknown quality",))
+            return _Eye(embedding, Strip(image, np.ones(image.shape, bool)), (STRIP_DOUBT,))
     except IrisError as error:
         raise IrisError(f"{path}: {error.reason}", stage=error.stage) from None
     image, mask = (decode_gray(result.files[record[name]]) for name in ("strip", "strip_mask"))
-    return _Eye(embedding, Strip(image, mask > 0), _doubts(record))
+    return _Eye(embedding, Strip(image, mask > 0), record_doubts(record))
 
 
-def _doubts(record: RecordFields) -> tuple[str, ...]:
+def record_doubts(record: RecordFields) -> tuple[str, ...]:
     """What speaks against trusting a picture that was segmented."""
     quality = Quality(**{field.name: float(record["quality"][field.name]) for field in fields(Quality)})
     trust = record.get("trust")

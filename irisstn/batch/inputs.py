@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from irisstn.datasets import Sample, find_images
+from irisstn.datasets.videos import is_video, video_frames
 from irisstn.errors import DatasetError
-from irisstn.images import SUFFIXES
+from irisstn.images import MAX_PIXELS, SUFFIXES
 from irisstn.outputs.manifest import MANIFEST, read_manifest
 from irisstn.outputs.records import Record, output_file
 from irisstn.storage.file_names import safe_name
@@ -26,6 +27,9 @@ def find_inputs(
     strips: bool,
     exclude: Path | str | None = None,
     passed_over: Counter[str] | None = None,
+    every: int = 1,
+    scratch: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Samples:
     """The inputs of a folder command.
 
@@ -41,6 +45,13 @@ def find_inputs(
         The output folder of this run, which is not searched.
     passed_over : Counter of str, optional
         To it is added what `irisstn.datasets.find_images` passes over.
+    every : int
+        Of a source that is a video, every how many frames one is taken, see `irisstn.datasets.videos`.
+    scratch : Path, optional
+        A folder for the frames of videos, which has to stay until the inputs are processed. Without it videos are
+        refused.
+    max_pixels : int
+        Limit of the pixels of a video's frame.
 
     Returns
     -------
@@ -60,6 +71,14 @@ def find_inputs(
         return _remote(urls[0].rstrip("/"), strips=strips, exclude=folder, passed_over=passed_over)
     wanted = [without_file_scheme(str(source)) for source in sources]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
+    videos = [Path(source) for source in wanted if is_video(source)]
+    if videos:
+        if scratch is None:
+            raise DatasetError(f"{videos[0]} is a video: only segment, rectify and embed take its frames")
+        frames = video_frames(videos, scratch, every=every, max_pixels=max_pixels)
+        others = [source for source in wanted if not is_video(source)]
+        pictures = find_inputs(others, strips=strips, exclude=exclude, passed_over=passed_over) if others else []
+        return _joined(frames, [sample for sample in pictures if isinstance(sample, Sample)])
     if not outputs:
         return find_images(wanted, exclude=exclude if isinstance(exclude, Path) else None, passed_over=passed_over)
     out = outputs[0]
@@ -71,6 +90,14 @@ def find_inputs(
     return [
         Sample(one.name, out / one.strip, out / one.mask if one.mask else None, one.failed, one.ring) for one in found
     ]
+
+
+def _joined(frames: Sequence[Sample], pictures: Sequence[Sample]) -> list[Sample]:
+    """The frames of videos and other inputs, sorted by name. Raises DatasetError where two have one name."""
+    samples = {sample.name: sample for sample in (*frames, *pictures)}
+    if len(samples) < len(frames) + len(pictures):
+        raise DatasetError("a folder of pictures has the name of a video: process them into two output folders")
+    return [samples[name] for name in sorted(samples)]
 
 
 def out_folder(out: str) -> Path | str:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from irisstn.batch.jobs.job import Job, identity
 from irisstn.batch.process_pool import Stop, WorkerPool
 from irisstn.batch.task import Outcome, Task
-from irisstn.errors import DatasetError, IrisError
+from irisstn.errors import DatasetError, IrisError, one_line
 from irisstn.outputs.records import Json
 from irisstn.storage.local import Storage
 
@@ -92,10 +92,21 @@ def run_on_ray(
     with _connected(cluster) as cpus:
         workers = cluster.workers or cpus
         while chunk := list(islice(tasks, _CHUNK * workers)):
-            for row in _dataset(chunk, (job, storage, limit_s, identity(job)), workers).iter_rows():
-                yield _outcome(row["outcome"])
+            for outcome in _outcomes(_dataset(chunk, (job, storage, limit_s, identity(job)), workers)):
+                yield outcome
                 if stop.wanted:
                     return
+
+
+def _outcomes(dataset: ray.data.Dataset) -> Iterator[Outcome]:
+    """The outcomes in `dataset` as they are ready. Raises IrisError where Ray's own processes end."""
+    from ray.exceptions import RayError  # noqa: PLC0415
+
+    try:
+        for row in dataset.iter_rows():
+            yield _outcome(row["outcome"])
+    except RayError as error:
+        raise IrisError(f"Ray ended the run: {one_line(error, 300)}; the next run resumes", stage="process") from None
 
 
 def _dataset(chunk: list[Task], setup: tuple[Job, Storage, float, Settings], workers: int) -> ray.data.Dataset:
@@ -179,11 +190,14 @@ def _connected(cluster: Cluster) -> Iterator[int]:
             object_store_memory=_STORE_BYTES if here else None,
             include_dashboard=False if here else None,
             log_to_driver=False,
-            logging_level=logging.ERROR,
+            logging_level=logging.CRITICAL,  # what is wrong stands in the error
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises Exception itself where one of its own processes does not start
+        reason = one_line(error, 300)
+        if here:
+            raise IrisError(f"Ray does not start on this machine: {reason}", stage="process") from None
         raise DatasetError(
-            f"no Ray cluster at {cluster.address}: {error} (a cluster that asks for a token needs RAY_AUTH_MODE=token)"
+            f"no Ray cluster at {cluster.address}: {reason} (a cluster that asks for a token needs RAY_AUTH_MODE=token)"
         ) from None
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False

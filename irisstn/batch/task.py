@@ -15,7 +15,7 @@ from irisstn.batch.jobs.job import JobInput, Process
 from irisstn.errors import DatasetError, ImageError, IrisError
 from irisstn.images import read_file
 from irisstn.outputs.record_files import has_its_files, sizes_of, written_files
-from irisstn.outputs.records import FILES, Record, format_record, output_file
+from irisstn.outputs.records import FILES, Record, format_record, possible_files
 from irisstn.storage.local import Storage
 from irisstn.storage.remote import is_url, read_url
 
@@ -197,7 +197,7 @@ def has_results(task: Task, storage: Storage | None = None) -> bool:
 
 def remove_outputs(task: Task, storage: Storage) -> None:
     """Remove the outputs of a failed input: those of an earlier success, and an incomplete set of this run."""
-    names = {output_file(field, task.name) for field in FILES}
+    names = {file for field in FILES for file in possible_files(field, task.name)}
     with suppress(DatasetError):
         names.update(written_files(task.earlier) if task.earlier is not None else [])
     for name in names:

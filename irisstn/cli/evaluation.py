@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from irisstn.cli.messages import Misuse, report_errors
 from irisstn.cli.options import (
     OptionWithDefaultInCode,
     by_option,
-    labels_option,
+    identity_options,
     model_option,
     name_of,
     quiet_option,
@@ -23,6 +24,8 @@ from irisstn.cli.options import (
 from irisstn.cli.two_pictures import match_pictures
 
 if TYPE_CHECKING:
+    from irisstn.datasets import Identities
+    from irisstn.datasets.identities import Use
     from irisstn.networks import Runtime
 
 MAX_SHIFT = 128  # columns: half a turn
@@ -40,7 +43,7 @@ MAX_SHIFT = 128  # columns: half a turn
     help="Shift codes by up to N columns.  [default: 0; 16 for two pictures]",
 )
 @click.option("--pairs", is_flag=True, help="Also write pairs.csv, with a line for each pair.")
-@labels_option
+@identity_options
 @model_option
 @runtime_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -54,6 +57,7 @@ def match(
     shifts: int | None,
     pairs: bool,
     labels: Path | None,
+    layout: str | None,
     model: Path | None,
     runtime: Runtime | None,
     as_json: bool,
@@ -79,22 +83,23 @@ def match(
       irisstn match eyes-rectified --shifts 16 --pairs
       irisstn match probes gallery -o scores
     """
-    from irisstn.datasets import read_labels
     from irisstn.evaluation import read_templates, write_scores
     from irisstn.progress import ProgressBar
 
     if rows.is_file() or (columns is not None and columns.is_file()):
         if columns is None or not (rows.is_file() and columns.is_file()):
             raise Misuse("to compare pictures, give two picture files; to compare folders, two output folders")
-        if out is not None or pairs or labels is not None:
-            raise Misuse("--out, --pairs and --labels are for output folders, not for two pictures")
+        if out is not None or pairs or labels is not None or layout is not None:
+            raise Misuse("--out, --pairs, --labels and --layout are for output folders, not for two pictures")
         match_pictures(rows, columns, by=by, shifts=shifts, model=model, runtime=runtime, as_json=as_json)
         return
     if model is not None or runtime is not None:
         given = "--model" if model is not None else "--runtime"
         raise Misuse(f"{given} is for two pictures: the embeddings of output folders are made already")
     with report_errors():
-        known = read_labels(labels) if labels is not None else None
+        sources = [rows] if columns is None else [rows, columns]
+        identities = _identities(sources, labels, layout, "matching")
+        known = identities.labels if identities is not None else None
         left = read_templates(rows, by, known)
         right = read_templates(columns, by, known) if columns is not None else None
         if right is not None and right.kind != left.kind:
@@ -102,6 +107,7 @@ def match(
         if shifts and left.kind == "embedding":
             raise Misuse("--shifts is for codes, not for embeddings: give --by code")
         folder = out or Path(f"{name_of(str(rows))}-matched")
+        _print_identities(identities, quiet=quiet or as_json)
         # Whoever reads the scores looks at what they were made from, from the folder of the scores.
         about = {"a": _seen_from(folder, rows), "b": _seen_from(folder, columns) if columns is not None else None}
         total = len(left.names) * len((right or left).names)
@@ -111,6 +117,25 @@ def match(
         click.echo(json.dumps({"scores": total, "kind": left.kind, "out": str(folder)}))
     elif not quiet:
         click.echo(f"{total:,} scores of {left.kind}s in {folder}")
+
+
+def _identities(outs: Sequence[Path], labels: Path | None, layout: str | None, use: Use) -> Identities | None:
+    """The identities of the inputs of `outs`; None where no folder lists any.
+
+    Raises DatasetError where they are surely wrong.
+    """
+    from irisstn.evaluation import identities_of_outputs
+
+    identities = identities_of_outputs(outs, labels=labels, layout=layout)
+    if identities is not None:
+        identities.require_sound(use)
+    return identities
+
+
+def _print_identities(identities: Identities | None, *, quiet: bool) -> None:
+    """Print what was read, and alarms, on stderr."""
+    if identities is not None and not quiet:
+        click.echo("\n".join(identities.lines()), err=True)
 
 
 def _seen_from(folder: Path, source: Path) -> str:
@@ -139,7 +164,7 @@ def _seen_from(folder: Path, source: Path) -> str:
     type=click.IntRange(0),
     help="Bootstrap resamples for the intervals.",
 )
-@labels_option
+@identity_options
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @quiet_option
 def evaluate(
@@ -150,6 +175,7 @@ def evaluate(
     shifts: str,
     resamples: int,
     labels: Path | None,
+    layout: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -163,7 +189,6 @@ def evaluate(
       irisstn evaluate eyes-segmented eyes-rectified --shifts 0,16
       irisstn evaluate eyes-embedded -o evaluation --labels identities.csv
     """
-    from irisstn.datasets import read_labels
     from irisstn.report.evaluated_runs import EvaluatedRun, read_runs
     from irisstn.report.evaluation import write_evaluation
     from irisstn.report.rates_table import rates_table
@@ -175,7 +200,10 @@ def evaluate(
     if not all(0 <= shift <= MAX_SHIFT for shift in searched):
         raise Misuse(f"--shifts takes numbers from 0 to {MAX_SHIFT}; got {shifts}")
     with report_errors():
-        runs: list[EvaluatedRun] = read_runs(outs, by, searched, read_labels(labels) if labels is not None else None)
+        identities = _identities(outs, labels, layout, "evaluation")
+        known = identities.labels if identities is not None else None
+        runs: list[EvaluatedRun] = read_runs(outs, by, searched, known)
+        _print_identities(identities, quiet=quiet or as_json)
         rates = write_evaluation(runs, out, resamples=resamples)
     if as_json:
         click.echo(json.dumps({name: one.as_dict() for name, one in rates.items()}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -29,8 +30,13 @@ from irisstn.cli.options import (
 if TYPE_CHECKING:
     from irisstn.batch import Summary
     from irisstn.batch.inputs import Samples
+    from irisstn.batch.jobs.embed import EmbedJob
     from irisstn.batch.jobs.job import Job
+    from irisstn.batch.jobs.rectify import RectifyJob
+    from irisstn.batch.jobs.segment import SegmentJob
     from irisstn.strip_conventions import StripConvention
+
+    FolderJob = SegmentJob | RectifyJob | EmbedJob
 
 OUTPUT_NAMES = {"segment": "segmented", "rectify": "rectified", "embed": "embedded"}  # after the source's name
 
@@ -47,14 +53,16 @@ def segment(
 ) -> None:
     """Find pupil, iris, eyelids, eyelashes and specular reflections; write masks and strips.
 
-    SRC: folders, pictures, globs, lists of pictures (.txt, .csv), or one URL. A run that was interrupted resumes:
-    pictures that are done are skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists of pictures (.txt, .csv), videos, or one URL. A run that was interrupted
+    resumes: pictures that are done are skipped. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
       irisstn segment ./eyes
       irisstn segment ./eyes -o out --overlays --size 32x256
       irisstn segment 'scans/*/L/*.png' --workers 2 --json
+      irisstn segment clip.avi --every 10
+      irisstn segment ./eyes --iso vga,masked --iso-format jp2
       irisstn segment s3://bucket/eyes -o s3://bucket/strips --engine ray --ray-address head:6379
     """
     from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
@@ -98,9 +106,9 @@ def rectify(
 ) -> None:
     """Rectify irises: from photographs, masked iris rings or strips to rectified strips.
 
-    SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment`. A whole
-    eye is always segmented first. The head's roll is read off the eyelids; where they are not known, the roll is not
-    corrected. A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists of pictures (.txt, .csv) or videos; or the output folder of `irisstn segment`.
+    A whole eye is always segmented first. The head's roll is read off the eyelids; where they are not known, the roll
+    is not corrected. A run that was interrupted resumes. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -147,9 +155,9 @@ def embed(
 ) -> None:
     """Compute an embedding of each iris: some hundred numbers, similar for pictures of the same eye.
 
-    SRC: folders, pictures, globs, or lists of pictures (.txt, .csv); or the output folder of `irisstn segment` or
-    `irisstn rectify`, whose strips are used as they are. Photographs are segmented and rectified first. At the end all
-    embeddings are also written to OUT/embeddings.npz. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists of pictures (.txt, .csv) or videos; or the output folder of `irisstn segment`
+    or `irisstn rectify`, whose strips are used as they are. Photographs are segmented and rectified first. At the end
+    all embeddings are also written to OUT/embeddings.npz. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -166,16 +174,40 @@ def embed(
         _run(job, run)
 
 
-def _run(job: Job, run: Run, *, masks: str | None = None, layout: StripConvention | None = None) -> None:
+def _run(job: FolderJob, run: Run, *, masks: str | None = None, layout: StripConvention | None = None) -> None:
     """Run `job`, print its summary and exit. Strips that another program made have a `layout`, and perhaps `masks`."""
+    from irisstn.datasets.videos import is_video
+
+    if not any(is_video(source) for source in run.sources):
+        _run_with(job, run, None, masks=masks, layout=layout)
+    if run.ray_address is not None:
+        raise Misuse("a video is decoded on this machine: leave --ray-address out")
+    with tempfile.TemporaryDirectory(prefix="irisstn-") as scratch:
+        _run_with(job, run, Path(scratch), masks=masks, layout=layout)
+
+
+def _run_with(
+    job: FolderJob, run: Run, scratch: Path | None, *, masks: str | None, layout: StripConvention | None
+) -> NoReturn:
+    """As `_run`, with a folder for the frames of videos."""
     from irisstn.batch import Cluster, find_inputs, out_folder, run_batch
     from irisstn.batch.strip_masks import with_masks
 
     if run.ray_address is not None and run.engine != "ray":
         raise Misuse("--ray-address needs --engine ray")
+    if run.out == "":
+        raise Misuse("--out is an empty text, as of a variable that is not set")
     out = out_folder(run.out or f"{name_of(run.sources[0])}-{OUTPUT_NAMES[job.command]}")
     passed_over: Counter[str] = Counter()
-    samples = find_inputs(run.sources, strips=job.command != "segment", exclude=out, passed_over=passed_over)
+    samples = find_inputs(
+        run.sources,
+        strips=job.command != "segment",
+        exclude=out,
+        passed_over=passed_over,
+        every=run.every,
+        scratch=scratch,
+        max_pixels=job.config.max_pixels,
+    )
     if layout is not None and not layout.is_own and any(sample.mask is not None for sample in samples):
         raise Misuse("the strips of an output of irisstn are in its own convention: leave --convention out")
     if masks is not None and layout is not None:

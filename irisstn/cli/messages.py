@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import click
 
 from irisstn.errors import IrisError
 from irisstn.extras import missing_package
 
-CRASH, MISUSE, SOME_FAILED = 1, 2, 3
+CRASH, MISUSE, SOME_FAILED, INTERRUPTED = 1, 2, 3, 130
 
 
 class Misuse(click.ClickException):
@@ -23,6 +24,30 @@ class Crash(click.ClickException):
     """An error during the run, such as a full disk."""
 
     exit_code = CRASH
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("Interrupted")
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the message, which is no error."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+class Commands(click.Group):
+    """A group of commands that Ctrl-C ends with one line and exit code 130, where click alone would exit with 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that `ctx` names. Raises Interrupted on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
 
 @contextmanager

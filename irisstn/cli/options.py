@@ -104,10 +104,18 @@ _LAYOUT_OPTIONS = (
         help="Masks of the strips, found by their names; or a pattern like 'masks/{}_mask.png'.",
     ),
 )
-labels_option = click.option(
-    "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye."
+_labels_option = click.option(
+    "--labels", type=click.Path(path_type=Path), help="CSV file with the columns path, subject and eye, or an XML file."
+)
+_layout_option = click.option(
+    "--layout", metavar="NAME|PATTERN", help="How names tell identities, like iitd or '{subject}/{eye}/{number}'."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print errors only.")
+
+
+def identity_options(command: Command) -> Command:
+    """Add the options that say how identities are read: `--labels` and `--layout`."""
+    return _labels_option(_layout_option(command))
 
 
 def by_option(holder: str) -> Callable[[Command], Command]:
@@ -128,6 +136,7 @@ class Run:
 
     sources: tuple[str, ...]
     out: str | None
+    every: int
     workers: int | None
     limit: float
     engine: str
@@ -173,6 +182,14 @@ def folder_command(command: Command) -> Command:
             "--out",
             metavar="OUT",
             help="Output folder or URL.  [default: SRC-segmented, -rectified or -embedded]",
+        ),
+        click.option(
+            "--every",
+            metavar="N",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Of a video, take every N-th frame.",
         ),
         click.option("--workers", type=click.IntRange(1), show_default="number of CPUs", help="Number of processes."),
         click.option(
@@ -225,7 +242,19 @@ def strip_command(command: Command) -> Command:
     """Add the options that folder commands that write strips have, and those of `folder_command`."""
     size = click.option("--size", metavar="RxC", help="Rows x columns of the strips, like 64x512.")
     overlays = click.option("--overlays", is_flag=True, help="Also draw the boundaries on the pictures.")
-    return folder_command(size(overlays(command)))
+    kinds = click.option(
+        "--iso", metavar="KIND,...", help="Also write images of ISO/IEC 19794-6: uncropped, vga, cropped, masked."
+    )
+    form = click.option("--iso-format", type=click.Choice(["png", "jp2"]), help="Format of --iso.  [default: png]")
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        names, suffix = given.pop("iso"), given.pop("iso_format")
+        chosen = [] if names is None else [f"iso.kinds={json.dumps([name.strip() for name in names.split(',')])}"]
+        given["overrides"] = (*given["overrides"], *chosen, *overrides_of(**{"iso.format": suffix}))
+        command(**given)
+
+    return folder_command(size(overlays(kinds(form(gathered)))))
 
 
 def overrides_of(**flags: str | float | bool | None) -> list[str]:

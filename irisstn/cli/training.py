@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from irisstn.cli.messages import report_errors
-from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_option
+from irisstn.cli.options import identity_options, overrides_of, quiet_option, set_option
 
 
 @click.command()
@@ -26,7 +26,7 @@ from irisstn.cli.options import labels_option, overrides_of, quiet_option, set_o
     help="YAML file of settings, or the name of one that irisstn ships, such as `shipped`.",
 )
 @set_option
-@labels_option
+@identity_options
 @click.option(
     "--from", "start", metavar="RUN", help="Start from a run, a weights file, or `shipped`, and take its shapes."
 )
@@ -47,6 +47,7 @@ def train(
     config: Path | None,
     overrides: tuple[str, ...],
     labels: Path | None,
+    layout: str | None,
     start: str | None,
     freeze: str | None,
     devices: int | None,
@@ -55,14 +56,15 @@ def train(
 ) -> None:
     """Train the rectifier and the recognition network end to end, or the one of them that the config names.
 
-    DATA is a folder of eye pictures, or the output folder of `irisstn segment`. The identities come from the names of
-    files and folders, or from --labels. Without DATA, the training renders eyes. A run that was interrupted resumes
-    from its last epoch.
+    DATA is a folder or list of eye pictures, or the output folder of `irisstn segment`. The identities come from the
+    names of files and folders, or from --labels; `irisstn identities DATA` shows them first. Without DATA, the training
+    renders eyes. A run that was interrupted resumes from its last epoch.
 
     \b
     Examples:
       irisstn train ./eyes -o runs/mine --set epochs=20
       irisstn train ./eyes --labels identities.csv
+      irisstn train ./eyes --layout '{session}/{subject}_{eye}_*'
       irisstn train ./eyes -o runs/tuned --from shipped --set learning_rate=2e-4
       irisstn train ./eyes -o runs/tuned --from shipped --freeze recognizer
       irisstn train --config shipped
@@ -82,6 +84,6 @@ def train(
         run = out or Path("runs") / (config.stem if config is not None else "default")
         terminal = sys.stderr.isatty()
         with StageProgress(bar=terminal and not quiet, lines=not quiet) as stages:
-            train_run(data, run, settings, labels=labels, progress=stages.update)
+            train_run(data, run, settings, labels=labels, layout=layout, progress=stages.update)
     if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":  # print from one process of each machine
         click.echo(f"Weights and metrics in {run}; open {run / 'index.html'}")

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from irisstn.datasets.folders import MAX_LIST_BYTES
-from irisstn.datasets.naming import EYES, Label
+from irisstn.datasets.label_tables import table_rows
+from irisstn.datasets.layouts import EYES, Label
 from irisstn.errors import DatasetError
-from irisstn.files import read_regular_file
+
+_HEADS = 32  # folders before the paths of samples that are tried
 
 
 def read_labels(path: Path) -> dict[str, Label]:
-    """Read labels from a CSV file.
+    """Read labels from a CSV or XML file.
 
     Parameters
     ----------
     path : Path
-        A file with the columns `path`, `subject` and, optionally, `eye` (L, R, left, right, OS, OD or empty).
+        A CSV file with the columns `path`, `subject` and, optionally, `eye` (L, R, left, right, OS, OD or empty), or a
+        file of a data set that says the same: `irisstn.datasets.label_tables` lists the names of columns that are
+        known.
 
     Returns
     -------
     dict of str to Label
-        Labels by the name of the sample.
+        Labels by the name of the sample, as the file has it.
 
     Raises
     ------
@@ -33,23 +35,73 @@ def read_labels(path: Path) -> dict[str, Label]:
         Where the file cannot be read, lacks a column, or gives two labels to a picture.
     """
     labels: dict[str, Label] = {}
-    try:
-        text = read_regular_file(path, max_bytes=MAX_LIST_BYTES).decode("utf-8-sig")
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        missing = {"path", "subject"} - set(rows.fieldnames or [])
-        if missing:
-            raise DatasetError(f"{path} has no column {' and no column '.join(sorted(missing))}")
-        for row in rows:
-            eye = (row.get("eye") or "").strip().upper()
-            if not row["path"] or not row["subject"] or (eye and eye not in EYES):
-                raise DatasetError(f"{path}, line {rows.line_num}: path, subject and eye (L, R or empty) are needed")
-            name = str(PurePosixPath(row["path"].replace("\\", "/")))
-            label = Label(row["subject"].strip(), EYES[eye] if eye else "")
-            if labels.setdefault(name, label) != label:
-                raise DatasetError(f"{path}, line {rows.line_num}: {name} has two labels")
-    except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read as labels: {error}") from None
+    for where, row in table_rows(path):
+        eye = row["eye"].strip().upper()
+        if not row["path"] or not row["subject"].strip() or (eye and eye not in EYES):
+            raise DatasetError(f"{path}, {where}: path, subject and eye (L, R or empty) are needed")
+        name = str(PurePosixPath(row["path"].replace("\\", "/")))
+        label = Label(row["subject"].strip(), EYES[eye] if eye else "")
+        if labels.setdefault(name, label) != label:
+            raise DatasetError(f"{path}, {where}: {name} has two labels")
     return labels
+
+
+def match_labels(names: Sequence[str], known: Mapping[str, Label]) -> dict[str, Label | None]:
+    """The labels of samples whose paths in a file of labels may begin elsewhere.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths of the samples below their source.
+    known : mapping of str to Label
+        From `read_labels`.
+
+    Returns
+    -------
+    dict of str to (Label or None)
+        By name. A name is looked up as it is; else all names with the folders before them, or without some of their
+        first folders, the same for all; else, where the file lists no folders, by file name, with or without suffix,
+        where only one sample has it. None where the file does not list a sample.
+    """
+    exact = {name: known.get(name) for name in names}
+    if all(exact.values()) or not names:
+        return exact
+    best, again = exact, False
+    for before in _folders_before(names, known):
+        found = {name: known.get(before(name)) for name in names}
+        more = sum(map(bool, found.values())) - sum(map(bool, best.values()))
+        if more >= 0 and any(found.values()):
+            again = more == 0 and found != best
+            best = found
+    if again:
+        return exact  # two ways to read the file fit as well
+    if any(best.values()) or any("/" in path for path in known):
+        return best
+    once = Counter(PurePosixPath(name).name for name in names) + Counter(PurePosixPath(name).stem for name in names)
+    return {
+        name: next(
+            (
+                known[key]
+                for key in (PurePosixPath(name).name, PurePosixPath(name).stem)
+                if key in known and once[key] == 1
+            ),
+            None,
+        )
+        for name in names
+    }
+
+
+def _folders_before(names: Sequence[str], known: Mapping[str, Label]) -> list[Callable[[str], str]]:
+    """Ways from the path of a sample to one in a file of labels, from those of one sample."""
+    first = next((name for name in names if "/" in name), names[0])
+    parts = PurePosixPath(first).parts
+    ways: list[Callable[[str], str]] = []
+    for cut in range(1, len(parts)):  # the file of labels begins further down
+        head = "/".join(parts[:cut]) + "/"
+        if first.removeprefix(head) in known and "/" in first.removeprefix(head):
+            ways.append(lambda name, head=head: name[len(head) :] if name.startswith(head) else "")  # type: ignore[misc]
+    heads = sorted({path[: -len(first)] for path in known if path.endswith(f"/{first}")})
+    return ways + [lambda name, head=head: head + name for head in heads[:_HEADS]]
 
 
 def split_by_subject(labels: Sequence[Label], fraction: float, seed: int = 0) -> tuple[list[int], list[int]]:

@@ -7,33 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# File names (without suffix) that only one data set has: the folders do not matter.
-_UNMISTAKABLE = (
-    re.compile(r"S(?P<subject>\d{4})(?P<eye>[LR])\d{2,}"),  # CASIA-Iris V3 and V4: S1001L01
-    re.compile(r"S(?P<subject>\d{4})D\d{2,}"),  # CASIA-Iris-Distance, both eyes: S4001D01
-    re.compile(r"C(?P<eye_class>\d+)_S\d+_I\d+"),  # UBIRIS.v2: two classes, one per eye, are one subject
-    re.compile(r"Operator[A-Z]_(?P<subject>\d{3,})-(?P<eye>[AB])_\d+"),  # IIT Delhi with hand-made masks
-)
-# File names with a number of the subject, which the folders must not contradict.
-_NUMBERED = (
-    re.compile(r"(?P<subject>\d{3,})_\d_\d"),  # CASIA-Iris V1: 001_1_2
-    re.compile(r"(?P<subject>\d{3,})_\d{2}_(?P<eye>[LR])"),  # IIT Delhi in one folder: 001_01_L
-    re.compile(r"(?P<subject>\d{3,})[-_]?(?P<eye>[LR])[-_]?\d+", re.IGNORECASE),  # 001L01, as `irisstn synth` writes
-    re.compile(r"(?P<subject>\d{3,})_(?P<eye>[LR])_\d+_\d+"),  # Warsaw-BioBase: 0001_L_1_2
-    re.compile(r"(?P<subject>\d{3,})-(?P<eye>[AB])_\d+"),  # IIT Delhi with hand-made masks: 001-A_01
-    re.compile(r"(?P<subject>\d{2,3})(?P<eye>0[12])0[1-5]"),  # MMU2: 010203 is the right eye of 01
-    re.compile(r"Img_(?P<subject>\d+)_[12]_\d+"),  # UBIRIS.v1, right eyes only: Img_1_2_5
-    re.compile(r"IMG_(?P<subject>\d{3})_(?P<eye>[LR])_\d+", re.IGNORECASE),  # UTIRIS: IMG_002_L_1
-)
-_CASIA_V2 = re.compile(r"(?P<subject>\d{4})_\d{3}")  # within device1 or device2
-_ND = re.compile(r"\d{5}d\d+")  # ND-IRIS-0405 and similar sets: the eye is only in their table
+from irisstn.datasets.layouts import EYE_WORDS, EYES, LAYOUTS, ND, ND_REASON, ONLY_ON_REQUEST, Label, Layout
 
-EYES = {"L": "L", "R": "R", "LEFT": "L", "RIGHT": "R", "OS": "L", "OD": "R"}
-_EYES_IN_NAMES = EYES | {"A": "L", "B": "R", "01": "L", "02": "R"}
-_EYE = r"l|r|left|right|os|od"  # oculus sinister and dexter
-_EYE_FOLDER = re.compile(rf"({_EYE})(?:[-_ ]?(?:eyes?|iris(?:es)?|images?|imgs?|pictures?|photos?))?", re.IGNORECASE)
-_SUBJECT_AND_EYE = re.compile(rf"(?:(.+)[-_ ]({_EYE})|(\d+)([lr]))(?:[-_ ]?eye)?", re.IGNORECASE)  # 001_L, 1L
-_EYE_IN_FILE = re.compile(rf"\d*({_EYE})\d*", re.IGNORECASE)
+_EYE_FOLDER = re.compile(
+    rf"({EYE_WORDS})(?:[-_ ]?(?:eyes?|iris(?:es)?|images?|imgs?|pictures?|photos?))?", re.IGNORECASE
+)
+_SUBJECT_AND_EYE = re.compile(rf"(?:(.+)[-_ ]({EYE_WORDS})|(\d+)([lr]))(?:[-_ ]?eye)?", re.IGNORECASE)  # 001_L, 1L
+_EYE_IN_FILE = re.compile(rf"(\d*)({EYE_WORDS})\d*", re.IGNORECASE)
 
 # Folders that name neither subject nor eye.
 _SESSION = re.compile(
@@ -49,37 +29,71 @@ _COLLECTION = re.compile(
     r"|nir|vis|rgb|png|bmp|jpe?g|tiff?",
     re.IGNORECASE,
 )
+# Folders of the classes of another task, such as the detection of attacks or of diseases.
+_CLASS = re.compile(
+    r"live|real|bona[-_ ]?fide|genuine|fake|spoof(?:ed)?|attack|print(?:ed|out)?|replay|normal|healthy|diseased?"
+    r"|cataract|glaucoma|diabetic|male|female|textured?|soft|clear|no[-_ ]?lens|(?:with|without)[-_ ]?(?:lens|glasses)",
+    re.IGNORECASE,
+)
 _VARIANT = re.compile(r"\.v\d+$")
 
+# Parts of the name of a file.
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d(?:[-_ T][0-2]\d[-_.]?[0-5]\d[-_.]?[0-5]\d)?(?!\d)")
+_PERSON = re.compile(r"(?:p|pid|id|sub|subj|subject|person|patient|participant|user|volunteer)\d+", re.IGNORECASE)
+_CAPTURE = re.compile(
+    r"(?:s|sess|session|v|visit|t|trial|n|no|nr|c|cap|capture|f|frame|i|img|image|pic|shot|scan|cam|camera)?\d*",
+    re.IGNORECASE,
+)
+_NO_SUBJECT = re.compile(
+    r"(?:img|image|eye|iris|pic|picture|photo|capture|frame|shot|scan|strip|crop)\d*", re.IGNORECASE
+)
 
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
-    """The identity of a sample.
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a name tells.
 
     Attributes
     ----------
-    subject : str
-        The subject.
-    eye : str
-        "L", "R", or "" where it is not known.
+    label : Label or None
+        Subject and eye; None where no rule applies or names contradict each other.
+    rule : str
+        The rule that was used, or why there is no label.
+    aside : tuple of str
+        Folders that were taken to name neither subject nor eye.
+    note : str
+        What a user has to know about the rule; "" for nothing.
     """
 
-    subject: str
-    eye: str = ""
+    label: Label | None
+    rule: str
+    aside: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Folders of a path that may be the subject's, the eyes that folders name, and the other folders."""
+
+    subjects: list[str]
+    eyes: set[str]
+    aside: list[str]
 
 
 def label_of(name: str) -> Label | None:
     """Derive subject and eye from the name of a sample.
 
-    Three rules are tried in turn:
+    Four rules are tried in turn:
 
     1. File names that only one data set has (CASIA-Iris V3, V4 and Distance, UBIRIS.v2): in any folder.
-    2. File names with a number of the subject (CASIA-Iris V1 and V2, IIT Delhi, MMU2, UBIRIS.v1, UTIRIS,
+    2. File names with a number of the subject (CASIA-Iris V1 and V2, IIT Delhi, MMU, UBIRIS.v1, UTIRIS,
        Warsaw-BioBase, `irisstn synth`): where no folder may be that of another subject.
     3. One folder that is the subject's, and an eye in a folder above or below it (L, left, OS or R, right, OD), in the
        folder's name (001_L) or in that of the file (01_L.bmp).
+    4. Without such a folder, a file name that begins with the subject and has an eye: p01_left_s1_02.
 
     Folders of sessions (session1, day2, 2024-05-31) and of collections (images, train, MMU2) are neither.
+    `irisstn.datasets.read_identities` reads the names of a whole set and says what is doubtful.
 
     Parameters
     ----------
@@ -101,41 +115,74 @@ def label_of(name: str) -> Label | None:
     >>> label_of("anna/2/1.png") is None
     True
     """
+    return read_name(name).label
+
+
+def read_name(name: str) -> Reading:
+    """Read the name of a sample as `label_of` does, and say how.
+
+    Parameters
+    ----------
+    name : str
+        As in `label_of`.
+
+    Returns
+    -------
+    Reading
+        The label, if there is one, and the rule.
+    """
     path = PurePosixPath(_VARIANT.sub("", name))
-    for pattern in _UNMISTAKABLE:
-        found = pattern.fullmatch(path.stem)
-        if found:
-            return _label(found)
-    if _ND.fullmatch(path.stem):
-        return None
-    subjects, eyes = _folders(path.parts[:-1])
-    if len(eyes) > 1:
-        return None
-    patterns = (*_NUMBERED, _CASIA_V2) if _within_device(path) else _NUMBERED
-    for pattern in patterns:
-        found = pattern.fullmatch(path.stem)
-        if found:
-            label = _label(found)
-            known = not subjects or any(_same(subject, label.subject) for subject in subjects)
-            return _with_eye(label, eyes) if known else None
-    if len(subjects) != 1:
-        return None
-    return _with_eye(Label(subjects[0], _eye_in(path.stem)), eyes)
+    layouts = [layout for key, layout in LAYOUTS.items() if key not in ONLY_ON_REQUEST]
+    folders = _folders(path.parts[:-1])
+    for layout in layouts:
+        if layout.anywhere and (label := layout.label(path)) is not None:
+            return _reading(layout, label, folders)
+    if ND.fullmatch(path.stem):
+        return Reading(None, ND_REASON)
+    if len(folders.eyes) > 1:
+        return Reading(None, "two folders name two eyes")
+    if any(re.fullmatch(r"device[12]", part, re.IGNORECASE) for part in path.parts[:-1]):
+        layouts.append(LAYOUTS["casia-v2"])
+    for layout in layouts:
+        if (label := layout.label(path)) is not None:
+            if folders.subjects and not any(same_subject(folder, label.subject) for folder in folders.subjects):
+                return Reading(None, f"the number in the file name, as in {layout.title}, is not that of the folder")
+            return _reading(layout, _with_eye(label, folders.eyes), folders)
+    return _by_folders_or_file(path, folders)
 
 
-def _label(found: re.Match[str]) -> Label:
-    """The label that a file name states."""
-    known = found.groupdict()
-    if "eye_class" in known:
-        number = int(known["eye_class"])
-        return Label(str((number + 1) // 2), "L" if number % 2 else "R")
-    return Label(known["subject"], _EYES_IN_NAMES[known["eye"].upper()] if "eye" in known else "")
+def _reading(layout: Layout, label: Label | None, folders: _Folders) -> Reading:
+    if label is None:
+        return Reading(None, "folder and file name two eyes")
+    other = [folder for folder in folders.subjects if not same_subject(folder, label.subject)]
+    return Reading(label, layout.title, (*folders.aside, *other), layout.note)
 
 
-def _folders(names: Sequence[str]) -> tuple[list[str], set[str]]:
-    """The folders that may be a subject's, and the eyes that folders name."""
+def _by_folders_or_file(path: PurePosixPath, folders: _Folders) -> Reading:
+    """Rules 3 and 4 of `label_of`."""
+    if len(folders.subjects) > 1:
+        return Reading(None, "two folders could be the subject's")
+    in_file = _subject_in_file(path.stem)
+    if folders.subjects:
+        subject = folders.subjects[0]
+        if in_file and _PERSON.fullmatch(in_file.subject) and not same_subject(subject, in_file.subject):
+            return Reading(None, "folder and file name could each name the subject")
+        label = _with_eye(Label(subject, _eye_in(path.stem)), folders.eyes)
+        where = "folder SUBJECT, eye in a name" if label and label.eye else "folder SUBJECT, no eye"
+    elif in_file:
+        label, where = _with_eye(in_file, folders.eyes), "file name SUBJECT_EYE_..."
+    else:
+        return Reading(None, "no folder is a subject's, and the file name follows no known rule")
+    if label is None:
+        return Reading(None, "folder and file name two eyes")
+    return Reading(label, where, tuple(folders.aside))
+
+
+def _folders(names: Sequence[str]) -> _Folders:
+    """What the folders of a path may name."""
     subjects: list[str] = []
     eyes: set[str] = set()
+    aside: list[str] = []
     for folder in names:
         name = folder
         both = _SUBJECT_AND_EYE.fullmatch(name)
@@ -146,16 +193,19 @@ def _folders(names: Sequence[str]) -> tuple[list[str], set[str]]:
             eyes.add(EYES[(both[2] or both[4]).upper()])
             name = both[1] or both[3]
         if _DATA_SET.fullmatch(name):
+            aside += [*subjects, folder]
             subjects.clear()  # a data set is not inside the folder of a subject
-        elif not (eye or _SESSION.fullmatch(name) or _COLLECTION.fullmatch(name)):
+        elif _SESSION.fullmatch(name) or _COLLECTION.fullmatch(name) or _CLASS.fullmatch(name):
+            aside.append(folder)
+        elif not eye:
             subjects.append(name)
-    return subjects, eyes
+    return _Folders(subjects, eyes, aside)
 
 
-def _same(folder: str, subject: str) -> bool:
-    """Whether the folder of a subject has its number as name: 7, 007 or subject_007."""
-    number = re.fullmatch(r"(?:[a-z]+[-_ ]?)?0*(\d+)", folder, re.IGNORECASE)
-    return number is not None and number[1] == (subject.lstrip("0") or "0")
+def same_subject(folder: str, subject: str) -> bool:
+    """Whether the folder of a subject has its number as name: 7, 007, P7 or subject_007."""
+    numbers = [re.fullmatch(r"(?:[a-z]+[-_ ]?)?0*(\d+)", text, re.IGNORECASE) for text in (folder, subject)]
+    return folder == subject or (all(numbers) and len({number[1] for number in numbers if number}) == 1)
 
 
 def _with_eye(label: Label, eyes: set[str]) -> Label | None:
@@ -167,10 +217,26 @@ def _with_eye(label: Label, eyes: set[str]) -> Label | None:
 def _eye_in(stem: str) -> str:
     """The eye that a part of a file name states, "" where none or both are."""
     found = [_EYE_IN_FILE.fullmatch(part) for part in re.split(r"[-_. ]", stem)]
-    eyes = {EYES[eye[1].upper()] for eye in found if eye}
+    eyes = {EYES[eye[2].upper()] for eye in found if eye}
     return eyes.pop() if len(eyes) == 1 else ""
 
 
-def _within_device(path: PurePosixPath) -> bool:
-    """Whether the file lies in a folder of CASIA-Iris V2."""
-    return any(re.fullmatch(r"device[12]", part, re.IGNORECASE) for part in path.parts[:-1])
+def _subject_in_file(stem: str) -> Label | None:
+    """Subject and eye of a file name that begins with the subject and names an eye, like p01_left_s1_02; else None.
+
+    Dates are left out. Every other part must be a number or that of a session or capture.
+    """
+    parts = [part for part in re.split(r"[-_. ]+", _DATE.sub("_", stem)) if part]
+    if len(parts) > 1 and re.fullmatch(
+        r"(?:p|pid|id|sub|subj|subject|person|patient|participant|user)", parts[0], re.I
+    ):
+        parts[:2] = ["".join(parts[:2])]  # subject_01 as subject01
+    eyes = [(place, eye) for place, part in enumerate(parts) if (eye := _EYE_IN_FILE.fullmatch(part))]
+    if len(eyes) != 1:
+        return None
+    place, eye = eyes[0]
+    subject = parts[0] if place else eye[1]
+    others = parts[1:place] + parts[place + 1 :]
+    if not subject or _NO_SUBJECT.fullmatch(subject) or not all(_CAPTURE.fullmatch(part) for part in others):
+        return None
+    return Label(subject, EYES[eye[2].upper()])

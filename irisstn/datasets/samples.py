@@ -84,13 +84,15 @@ def find_images(
     Raises
     ------
     DatasetError
-        Where a source does not exist, a folder or list cannot be read, or there are no pictures.
+        Where a source is empty or does not exist, a folder or list cannot be read, or there are no pictures.
     """
     passed_over = Counter() if passed_over is None else passed_over
     groups: dict[Path, list[Path]] = {}
     single: list[Path] = []
     names = [str(source) for source in sources]
     for source in names:
+        if not source:  # which would be the current folder
+            raise DatasetError("a source is an empty text, as of a variable that is not set")
         path = _absolute(source)
         mode = _mode(path)
         if mode is not None and stat.S_ISDIR(mode):

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.datasets import Label, label_of
+from irisstn.datasets import Label, read_identities
 from irisstn.errors import DatasetError
 from irisstn.iris_code import IrisCode, distances, encode
 from irisstn.outputs.manifest import manifest_digest, read_manifest
@@ -68,7 +68,7 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
     kind : "code", "embedding" or None
         Kind of the templates. None: embeddings where there are any, else codes of the strips.
     labels : mapping of str to Label, or None
-        Identity of each path. None: the naming rules of `irisstn.datasets.label_of`.
+        Identity of each path. None: `irisstn.datasets.read_identities` reads the names.
 
     Returns
     -------
@@ -81,19 +81,15 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         Where there is no template.
     """
     digest = manifest_digest(out)  # before the files are read: if they change, the scores are of an earlier state
-
-    def label_for(name: str) -> Label | None:
-        return label_of(name) if labels is None else labels.get(name)
-
     names: list[str] = []
-    failed: dict[str, Label | None] = {}
+    failed: list[str] = []
     codes: list[IrisCode] = []
     embeddings: list[NDArray[np.float32]] = []
     for record in read_manifest(out):
         if "variant_of" in record:
             continue
         if record.get("status") != "ok":
-            failed[record["path"]] = label_for(record["path"])
+            failed.append(record["path"])
             continue
         kind = kind or ("embedding" if "embedding" in record else "code")
         names.append(record["path"])
@@ -103,10 +99,11 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
             embeddings.append(read_embedding(out, record))
     if not names:
         raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
+    known = read_identities([*names, *failed]).labels if labels is None else labels
     return Templates(
         names=tuple(names),
-        labels=tuple(label_for(name) for name in names),
-        failed=failed,
+        labels=tuple(known.get(name) for name in names),
+        failed={name: known.get(name) for name in failed},
         codes=tuple(codes),
         embeddings=_unit(out, embeddings) if kind == "embedding" else None,
         source_sha256=digest,

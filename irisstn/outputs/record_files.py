@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from irisstn.errors import DatasetError
-from irisstn.outputs.records import FILES, Record, output_file, output_files
+from irisstn.outputs.records import FILES, Record, output_file, output_files, possible_files
 from irisstn.storage.file_names import safe_name
 
 
@@ -15,7 +15,7 @@ def written_files(record: Record) -> list[str]:
     A manifest that others have changed may name any other file, which must not be removed.
     """
     name = record["path"]
-    names = [output_file(field, name) for field in FILES if record.get(field) == output_file(field, name)]
+    names = [str(record[field]) for field in FILES if record.get(field) in possible_files(field, name)]
     variants = record.get("variants")
     for variant in variants if isinstance(variants, list) else []:
         if isinstance(variant, str) and variant.startswith(f"{name}.v"):

@@ -9,6 +9,7 @@ depends on the command and on the status:
     failed          stage, reason
     segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
                     iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
+    with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
     unrolled        strip, strip_mask
     rectify, embed  input, the kind of picture
     rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
@@ -35,6 +36,10 @@ FileField = Literal[
     "iris_mask",
     "overlay",
     "side_by_side",
+    "iso_uncropped",
+    "iso_vga",
+    "iso_cropped",
+    "iso_masked",
     "embedding",
 ]
 # The fields of a record that name files, and the folders below OUT that hold these files.
@@ -47,9 +52,14 @@ FILES: dict[FileField, str] = {
     "iris_mask": "iris_masks",
     "overlay": "overlays",
     "side_by_side": "side_by_side",
+    "iso_uncropped": "iso_uncropped",
+    "iso_vga": "iso_vga",
+    "iso_cropped": "iso_cropped",
+    "iso_masked": "iso_masked",
     "embedding": "embeddings",
 }
 _SUFFIXES: dict[FileField, str] = {"overlay": ".jpg", "side_by_side": ".jpg", "embedding": ".npy"}
+_JPEG2000 = ".jp2"  # the other suffix that an ISO image may have
 
 
 class CurveFields(TypedDict):
@@ -140,6 +150,11 @@ class RecordFields(TypedDict, total=False):
     outside: float
     input: Literal["eye", "ring", "strip"]
     side_by_side: str
+    iso: dict[str, dict[str, float]]
+    iso_uncropped: str
+    iso_vga: str
+    iso_cropped: str
+    iso_masked: str
     embedding: str
     variants: list[str]
     seconds: float
@@ -225,15 +240,21 @@ def pupil_ratio(record: RecordFields) -> float | None:
     return radii[0] / radii[1]
 
 
-def output_file(field: FileField, name: str) -> str:
-    """The path below OUT of the file that `field` of a record names, for the input `name`.
+def output_file(field: FileField, name: str, *, jpeg2000: bool = False) -> str:
+    """The path below OUT of the file that `field` of a record names, for the input `name`; of an ISO image its format.
 
     Examples
     --------
     >>> output_file("strip", "a/b.jpg")
     'strips/a/b.jpg.png'
     """
-    return f"{FILES[field]}/{name}{_SUFFIXES.get(field, '.png')}"
+    return f"{FILES[field]}/{name}{_JPEG2000 if jpeg2000 else _SUFFIXES.get(field, '.png')}"
+
+
+def possible_files(field: FileField, name: str) -> tuple[str, ...]:
+    """All paths that `output_file` may give for a field and the input `name`."""
+    formats = (False, True) if field.startswith("iso_") else (False,)
+    return tuple(output_file(field, name, jpeg2000=jpeg2000) for jpeg2000 in formats)
 
 
 def output_files(record: Record) -> list[str]:

@@ -18,15 +18,13 @@ from numpy.typing import ArrayLike
 
 from irisstn.iris_code import INCOMPARABLE, IrisCode, distance
 from irisstn.quality import Quality
+from irisstn.quality_score import LEAST
 from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.results import Confidence
 
 Decision = Literal["match", "no match", "undecided"]
 FMR, STRICT_FMR = 1e-3, 1e-6  # of the threshold of a match, and of that which a picture of low quality must reach
 
-# Below them, or with a boundary less certain, one of ten mated comparisons of rendered eyes or more falls below the
-# threshold, in place of one of a hundred.
-_LEAST = {"usable_iris_area": 60.0, "iris_radius": 40.0, "sharpness": 7.0, "iris_pupil_contrast": 30.0}
 _UNITS = {"usable_iris_area": "%", "iris_radius": "px", "sharpness": "of 100", "iris_pupil_contrast": "of 100"}
 
 
@@ -174,7 +172,7 @@ def quality_doubts(quality: Quality, confidence: Confidence | None = None) -> tu
     """
     found = [
         f"{name.replace('_', ' ')} {value:.0f} {_UNITS[name]} ({least:.0f} needed)"
-        for name, least in _LEAST.items()
+        for name, least in LEAST.items()
         if (value := float(getattr(quality, name))) < least
     ]
     if confidence is not None and confidence.eyes_seen > 1:

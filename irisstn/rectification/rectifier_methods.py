@@ -19,6 +19,7 @@ from irisstn.geometry import Gray
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.rectification.alignment import alignment_distance
 from irisstn.rectification.rectified import Rectified
+from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, context_of_eye, context_of_strip, eyelid_parabolas
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
@@ -33,6 +34,7 @@ Estimated = TypeVar("Estimated")
 class RectifierMethods(ABC, Generic[Estimated]):
     """Base of `irisstn.Rectifier` and `irisstn.OnnxRectifier`: from strips and photographs to rectified strips."""
 
+    config: RectifierConfig
     roll: RollSetting
 
     @overload

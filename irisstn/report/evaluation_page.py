@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from irisstn.evaluation import ErrorRates
+from irisstn.evaluation import DiscardCurve, ErrorRates
 from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
 from irisstn.report.comparison import Change, RunComparison, counts_of, ends
@@ -15,12 +15,16 @@ from irisstn.report.pictures import embedded
 from irisstn.report.rates_table import rates_row
 from irisstn.report.templates import write_page
 
-DET, HISTOGRAMS = "det.png", "histograms.png"  # the plots beside the page
+DET, HISTOGRAMS, DISCARD = "det.png", "histograms.png", "discard.png"  # the plots beside the page
 _SHOWN = 8  # pairs and pictures that gained most, and that lost most
 
 
 def write_evaluation_page(
-    path: Path, runs: Sequence[EvaluatedRun], rates: Mapping[str, ErrorRates], found: Mapping[str, RunComparison]
+    path: Path,
+    runs: Sequence[EvaluatedRun],
+    rates: Mapping[str, ErrorRates],
+    found: Mapping[str, RunComparison],
+    discards: Mapping[str, DiscardCurve],
 ) -> None:
     """Write evaluation.html."""
     sections = []
@@ -41,6 +45,7 @@ def write_evaluation_page(
         false_matches=[{"name": run.name, "cards": _false_match_cards(run)} for run in runs],
         det=DET,
         histograms=HISTOGRAMS,
+        discard=DISCARD if discards else None,
         smallest=f"{100 * max(one.smallest_fmr for one in rates.values()):.2g}",
     )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.evaluation import Comparisons, CountedComparisons
+from irisstn.evaluation import Comparisons, CountedComparisons, DiscardCurve
+from irisstn.evaluation.discard import FMR_LEVEL, FRACTIONS, INITIAL_FNMR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,6 +77,37 @@ def det_curve(comparisons: AnyComparisons, points: int = 400) -> tuple[NDArray[n
     fmr = below[np.searchsorted(values, thresholds, "left")] / below[-1]
     fnmr = 1 - np.searchsorted(mated, thresholds, "left") / len(mated)
     return fmr, fnmr
+
+
+def discard_plot(curves: Mapping[str, DiscardCurve]) -> bytes:
+    """Plot the FNMR of each run over the fraction of comparisons that were discarded for their low quality.
+
+    Parameters
+    ----------
+    curves : mapping of str to DiscardCurve
+        The curves by the name of the run.
+
+    Returns
+    -------
+    bytes
+        A PNG file: full lines at the threshold of an FMR, dashed ones at that of an initial FNMR.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="comparisons of lowest quality that are discarded, %", ylabel="FNMR, %", title="Error versus discard"
+    )
+    share = [100 * fraction for fraction in FRACTIONS]
+    for number, (name, curve) in enumerate(curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(share, [100 * rate for rate in curve.fnmr], label=f"{name}, FMR {FMR_LEVEL:g}", color=colour)
+        initial = [100 * rate for rate in curve.fnmr_of_initial]
+        axes.plot(share, initial, "--", label=f"{name}, {100 * INITIAL_FNMR:g} % at first", color=colour)
+    axes.set(xlim=(0, share[-1]), ylim=(0, None))
+    axes.grid(which="major", color="0.9")
+    axes.legend(loc="upper right", fontsize="small")
+    return _png(figure)
 
 
 def histogram_plot(runs: Mapping[str, AnyComparisons]) -> bytes:

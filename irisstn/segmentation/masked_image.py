@@ -22,6 +22,7 @@ from irisstn.results import Segmentation
 from irisstn.segmentation.circle_fit import fit_circle, region_edge
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.segment import segment_eye
+from irisstn.segmentation.texture import require_texture
 
 Level = TypeVar("Level", bound=np.generic)
 
@@ -136,7 +137,7 @@ def segment_masked_image(
     Raises
     ------
     SegmentationError
-        Where no iris is found, or the picture is not flat all around the iris that was found.
+        Where no iris is found, it shows no texture, or the picture is not flat all around the iris that was found.
     """
     flat = background.outside | background.holes
     edges, by_edges = boundaries_of_region(~flat), None
@@ -144,11 +145,13 @@ def segment_masked_image(
         mask = edges[1].mask(flat.shape) & ~edges[0].mask(flat.shape) & ~flat
         by_edges = Segmentation(*edges, None, None, mask, mask)
         if not background.is_saturated or _fade(image, background, mask) < _MAX_FADE:
+            require_texture(image, *edges, mask, config)
             return by_edges
     filled = _filled(image, background)
     found = segment_eye(filled, config)
     # What an overexposed photograph leaves dark has a white frame as well: there the network has to see the same iris.
     if by_edges is not None and found.limbus.deviation(by_edges.limbus) < _MAX_DEVIATION * by_edges.limbus.mean_radius:
+        require_texture(image, by_edges.pupil, by_edges.limbus, by_edges.usable, config)
         return by_edges
     if not _is_cut_out(background, found.limbus):
         raise SegmentationError("no cut-out iris: the picture is not flat all around the iris that was found")

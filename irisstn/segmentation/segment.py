@@ -22,7 +22,7 @@ from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, Par
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges
-from irisstn.segmentation.texture import texture_contrast
+from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
 
 _MAX_CLOSER_CROPS = 2
@@ -60,7 +60,7 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     Raises
     ------
     SegmentationError
-        Where no eye is found, or it is closed, too blurred, too small or without texture.
+        Where no eye is found, or it is closed, too blurred, too small or without the texture of an iris.
     ValueError
         Where `image` is not an 8-bit gray picture.
     """
@@ -95,12 +95,8 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
-    texture = texture_contrast(image, pupil, limbus, usable)
-    if texture is not None and texture < config.min_texture:
-        raise SegmentationError(
-            f"the iris shows no texture (contrast {texture:.1f} gray levels): a drawing, or much too dark or blurred"
-        )
-    confidence = _confidence(rough, pupil, limbus, texture)
+    texture = require_texture(image, pupil, limbus, usable, config)
+    confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
     return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
 
 

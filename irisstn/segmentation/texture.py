@@ -1,13 +1,16 @@
-"""How much texture an iris shows: none where it is painted flat, as in a drawing, or where the picture has lost it."""
+"""Whether an iris shows the texture of one: not painted flat, no rings or spokes, not flat between sharp edges."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, ring_places
+from irisstn.segmentation.config import SegmentationConfig
 
 _COLUMNS, _MOST_ROWS = 256, 64
 _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no texture
@@ -16,14 +19,37 @@ _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no t
 _SHARED_NOISE = 0.27
 _SHADE_COLUMNS = 6.0  # standard deviation of the average along a row that is subtracted: shade and reflections
 _FEWEST_CELLS = 200
+_NOISE_CELLS = 0.8  # standard deviation of the filter that takes away noise before patterns are measured
+_TREND_ORDER = 2  # of the polynomial of radius that is no ring: an iris may be darker towards the pupil or the limbus
+_UNLIKE = 0.2  # correlation with the turned texture, below which a turn is beyond the size of a spot
+_LEAST_OVERLAP = 0.25  # of the usable cells that a turn must bring onto others
+_NEIGHBOURHOOD = 5  # cells, the side of the square in which local contrast is measured
 
 
-def texture_contrast(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> float | None:
-    """The standard deviation of the gray levels of the iris, without noise.
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """The texture of an iris.
 
-    Noise differs from pixel to pixel, texture does not: of the unrolled ring, less the average along each row, it is
-    the root of the covariance of cells one or two pixels apart along the radius, whichever is greater, less what noise
-    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other.
+    Attributes
+    ----------
+    contrast : float
+        Standard deviation of the gray levels without noise and shade.
+    regularity : float
+        How far the texture repeats around the circle, 0..1: the greater of the part of its variance that circles
+        around the pupil explain, and of its correlation with itself turned. 1 for rings and for spokes; of 1074 real
+        and rendered irises the greatest is 0.50.
+    evenness : float
+        Median of the local contrast over its ninth decile, 0..1: near 0 where all is flat but for a few edges, as on
+        coins, dials and letters; of 1074 real and rendered irises the least is 0.29.
+    """
+
+    contrast: float
+    regularity: float
+    evenness: float
+
+
+def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> Texture | None:
+    """Measure the texture of an iris.
 
     Parameters
     ----------
@@ -36,19 +62,113 @@ def texture_contrast(image: Gray, pupil: Boundary, limbus: Boundary, usable: Boo
 
     Returns
     -------
-    float or None
-        Gray levels; None where fewer than 200 pairs of cells are usable.
+    Texture or None
+        None where fewer than 200 pairs of cells of the unrolled ring are usable.
     """
     levels, clear = _unrolled(image, pupil, limbus, usable)
-    seen = clear.astype(np.float32)
-    texture = np.where(clear, levels - _along_rows(levels * seen) / np.maximum(_along_rows(seen), 1e-3), 0)
-    pairs = clear[1:] & clear[:-1]
-    if np.count_nonzero(pairs) < _FEWEST_CELLS:
+    if np.count_nonzero(clear[1:] & clear[:-1]) < _FEWEST_CELLS:
         return None
-    near = float((texture[1:] * texture[:-1])[pairs].mean())
+    smooth = np.asarray(cv2.GaussianBlur(levels, (3, 3), _NOISE_CELLS), np.float32)
+    return Texture(_contrast(levels, clear), _regularity(smooth, clear), _evenness(smooth, clear))
+
+
+def require_texture(
+    image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool, config: SegmentationConfig
+) -> Texture | None:
+    """Measure the texture of an iris, and refuse what shows that of none.
+
+    Parameters
+    ----------
+    image, pupil, limbus, usable
+        As in `measure_texture`.
+    config : SegmentationConfig
+        Its limits `min_texture`, `max_regularity` and `min_evenness`.
+
+    Returns
+    -------
+    Texture or None
+        As from `measure_texture`.
+
+    Raises
+    ------
+    SegmentationError
+        Where a limit is passed.
+    """
+    texture = measure_texture(image, pupil, limbus, usable)
+    if texture is None:
+        return None
+    if texture.contrast < config.min_texture:
+        raise SegmentationError(
+            f"the iris shows no texture (contrast {texture.contrast:.1f} gray levels): a drawing, or much too dark or "
+            "blurred"
+        )
+    if texture.regularity > config.max_regularity:
+        raise SegmentationError(
+            f"what would be the iris repeats around the circle (regularity {texture.regularity:.2f}): rings or spokes"
+        )
+    if texture.evenness < config.min_evenness:
+        raise SegmentationError(
+            f"what would be the iris is flat between sharp edges (evenness {texture.evenness:.2f}): drawn or printed, "
+            "or compressed until its texture is gone"
+        )
+    return texture
+
+
+def _contrast(levels: Float32, clear: Bool) -> float:
+    """The standard deviation of the gray levels without noise and shade.
+
+    Noise differs from pixel to pixel, texture does not: of the unrolled ring, less the average along each row, it is
+    the root of the covariance of cells one or two pixels apart along the radius, whichever is greater, less what noise
+    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other.
+    """
+    texture = _without_shade(levels, clear)
+    near = float((texture[1:] * texture[:-1])[clear[1:] & clear[:-1]].mean())
     further = float((texture[2:] * texture[:-2])[clear[2:] & clear[:-2]].mean()) if len(texture) > 4 else 0.0
     variance = float(np.square(texture[clear]).mean())
     return math.sqrt(max(0.0, near - _SHARED_NOISE * variance, further))
+
+
+def _regularity(levels: Float32, clear: Bool) -> float:
+    """See `Texture`; 0 where nothing varies."""
+    texture, seen = _without_shade(levels, clear), clear.astype(np.float32)
+    count = seen.sum(axis=1)
+    rows, weight = np.flatnonzero(count), count[count > 0]
+    profile = np.where(clear, levels, 0).sum(axis=1)[rows] / weight
+    rings = 0.0
+    if len(rows) > _TREND_ORDER + 1:
+        place = rows / max(len(levels) - 1, 1)
+        trend = np.polyval(np.polyfit(place, profile, _TREND_ORDER, w=np.sqrt(weight)), place)
+        rings = float((np.square(profile - trend) * weight).sum() / weight.sum())
+    around = float(np.square(texture[clear]).mean())
+    if rings + around <= 0:
+        return 0.0
+    means = texture.sum(axis=1, keepdims=True) / np.maximum(count, 1)[:, None]
+    return max(rings / (rings + around), _likeness_when_turned(np.where(clear, texture - means, 0), seen))
+
+
+def _likeness_when_turned(texture: Float32, seen: Float32) -> float:
+    """The greatest correlation of `texture` (R, T), 0 where it is not `seen`, with itself turned beyond its spots."""
+    spectra = [np.fft.rfft(cells, axis=1) for cells in (texture, seen, np.square(texture))]
+    turned, cells, squares = (np.conj(spectrum) for spectrum in spectra)
+    products = ((spectra[0], turned), (spectra[1], cells), (spectra[2], cells), (spectra[1], squares))
+    together, overlap, first, second = (np.fft.irfft((a * b).sum(axis=0), n=_COLUMNS) for a, b in products)
+    likeness = together / np.sqrt(np.maximum(first * second, 1e-9))
+    likeness[overlap < _LEAST_OVERLAP * overlap[0]] = 0
+    half = likeness[: _COLUMNS // 2 + 1]
+    unlike = np.flatnonzero(half < _UNLIKE)
+    return float(half[unlike[0] :].max()) if len(unlike) else 0.0
+
+
+def _evenness(levels: Float32, clear: Bool) -> float:
+    """See `Texture`; 1 where too few neighbourhoods are usable."""
+    size = (_NEIGHBOURHOOD, _NEIGHBOURHOOD)
+    mean = cv2.blur(levels, size)
+    deviation = np.sqrt(np.maximum(cv2.blur(levels * levels, size) - mean * mean, 0))
+    whole = cv2.erode(clear.view(np.uint8), np.ones(size, np.uint8)).view(np.bool_)
+    if np.count_nonzero(whole) < _FEWEST_CELLS:
+        return 1.0
+    middle, high = np.quantile(deviation[whole], (0.5, 0.9))
+    return float(middle / high) if high > 0 else 1.0
 
 
 def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> tuple[Float32, Bool]:
@@ -60,6 +180,12 @@ def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> t
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     clear = cv2.remap(usable.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return levels.astype(np.float32), clear.astype(np.bool_)
+
+
+def _without_shade(levels: Float32, clear: Bool) -> Float32:
+    """`levels` less the average along each row, 0 where they are not usable."""
+    seen = clear.astype(np.float32)
+    return np.where(clear, levels - _along_rows(levels * seen) / np.maximum(_along_rows(seen), 1e-3), 0)
 
 
 def _along_rows(cells: Float32) -> Float32:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning
@@ -34,6 +33,7 @@ from irisstn.training.data.batches import BatchDataset, Eyes, StepSampler
 from irisstn.training.data.image_folder import read_eyes
 from irisstn.training.data.rendered_eyes import RenderedEyes
 from irisstn.training.data.validation import validation_batches
+from irisstn.training.fitting import fit, quietly
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.precision import choose_precision
 from irisstn.training.precision_config import Precision
@@ -52,6 +52,7 @@ def train(
     config: TrainConfig = TrainConfig(),
     *,
     labels: Path | None = None,
+    layout: str | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Path:
     """Train the STN and the recognition CNN behind it, end to end.
@@ -70,13 +71,15 @@ def train(
     Parameters
     ----------
     data : Path or None
-        A folder of eye images, or an output of `irisstn segment`. None: eyes are rendered while training runs.
+        A folder or list of eye images, or an output of `irisstn segment`. None: eyes are rendered while training runs.
     out : Path
         Folder of the run.
     config : TrainConfig
         Settings of the run.
     labels : Path or None
-        CSV of identities. None: the naming rules of `irisstn.datasets`.
+        CSV or XML file of identities.
+    layout : str, optional
+        How names tell identities, see `irisstn.datasets.layout_of`; with neither, `irisstn.datasets` finds out.
     progress : ProgressCallback
         Called with (stage, done, total).
 
@@ -98,7 +101,7 @@ def train(
     settings: Settings = {"config": config.model_dump(mode="json"), "data": str(data) if data is not None else None}
     begun_with = _precision_of(out)
     precision = begun_with or choose_precision(config.precision, on_gpu=_on_gpu(config))
-    with _quiet():
+    with quietly():
         run_folder = RunFolderCallback(out, progress, record_digest(settings))
         trainer = _trainer(config, precision, run_folder)
     first = trainer.is_global_zero
@@ -123,7 +126,8 @@ def train(
             write_bytes_atomic(out / "config.yaml", text.encode(), durable=True)
         if config.threads:
             torch.set_num_threads(config.threads)
-        with _open_data(data, labels, out, config, progress, first=first) as training_data:
+        source = None if data is None else partial(read_eyes, data, labels=labels, layout=layout, progress=progress)
+        with _open_data(source, out, config, progress, first=first) as training_data:
             _fit(trainer, run_folder, training_data, config)
             if first and config.recognizer is not None:
                 progress("whitening", 0, 1)
@@ -146,16 +150,15 @@ class _TrainingData:
 
 @contextmanager
 def _open_data(
-    data: Path | None, labels: Path | None, out: Path, config: TrainConfig, progress: ProgressCallback, *, first: bool
+    read: Callable[..., tuple[Eyes, Eyes]] | None,
+    out: Path,
+    config: TrainConfig,
+    progress: ProgressCallback,
+    *,
+    first: bool,
 ) -> Iterator[_TrainingData]:
-    if data is not None:
-        training, validation = read_eyes(
-            data,
-            labels=labels,
-            validation_fraction=config.validation_fraction,
-            seed=config.seed,
-            progress=progress,
-        )
+    if read is not None:
+        training, validation = read(validation_fraction=config.validation_fraction, seed=config.seed)
         yield _TrainingData(lambda epoch: training, validation, len(np.unique(training.labels)))
         return
 
@@ -214,13 +217,13 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size
     )
-    with _quiet():
-        trainer.fit(
-            module,
-            DataLoader(batches, batch_size=None, sampler=steps),
-            [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
-            ckpt_path=str(run_folder.checkpoint) if run_folder.checkpoint.exists() else None,
-        )
+    fit(
+        trainer,
+        module,
+        DataLoader(batches, batch_size=None, sampler=steps),
+        [DataLoader(part, batch_size=None) for part in validation_batches(data.validation, config)],
+        checkpoint=run_folder.checkpoint if run_folder.checkpoint.exists() else None,
+    )
 
 
 def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
@@ -278,22 +281,3 @@ def _precision_of(out: Path) -> Precision | None:
 def _write_state(out: Path, settings: Settings, precision: Precision, *, finished: bool) -> None:
     text = json.dumps({"settings": settings, "precision": precision, "finished": finished}, indent=1)
     write_bytes_atomic(out / "run.json", text.encode(), durable=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's remarks on hardware, and its advice that does not apply here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # Sampling the strips takes a tenth of a step: worker processes would cost more than they save.
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # A frozen recognizer is in that mode on purpose.
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
-            # Lightning calls a torch function by its old name.
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)

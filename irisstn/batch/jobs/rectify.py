@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 
 from irisstn.batch.jobs.input_kind import StripsConfig, read_picture_as
+from irisstn.batch.jobs.iso import IsoConfig, with_iso_images
 from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_thread, weights_digest
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
@@ -55,6 +56,7 @@ class RectifyConfig(Strict):
     side_by_side: bool = Field(
         default=False, description="also draw each input, with the outline of the sampled area, beside its output"
     )
+    iso: IsoConfig = IsoConfig()
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     roll: RollMode = Field(
         default="auto",
@@ -165,6 +167,8 @@ def _rectify(source: JobInput, rectifier: RectifierMethods[Any], config: Rectify
         drawn = draw_eye_side_by_side(image, read, rectified) if config.side_by_side else None
     result = _with_rectified(result, source.name, rectified)
     result.fields["input"] = kind
+    if not isinstance(read, Strip):
+        result = with_iso_images(result, source.name, image, read, config.iso)
     if not layout.is_own:
         result = _with_strip_as_given(result, source.name, rectified.strip, layout)
     if drawn is not None:

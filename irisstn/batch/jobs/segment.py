@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import Field
 
+from irisstn.batch.jobs.iso import IsoConfig, with_iso_images
 from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.capture_warnings import capture_warnings, clipped_fraction
 from irisstn.config import Size, Strict
@@ -17,6 +18,7 @@ from irisstn.normalization import DEFAULT_SIZE, normalize
 from irisstn.outputs.records import Json, RecordFields, output_file
 from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.quality import measure_quality
+from irisstn.quality_score import figures_with_score
 from irisstn.results import Segmentation, Strip
 from irisstn.segmentation import SegmentationConfig, segment_as, weights_hash
 from irisstn.visualization.overlay import draw_overlay
@@ -27,6 +29,7 @@ class SegmentConfig(Strict):
 
     size: Size = Field(default=DEFAULT_SIZE, description="rows x columns of the strips, like 64x512")
     overlays: bool = Field(default=False, description="also draw the boundaries on the pictures")
+    iso: IsoConfig = IsoConfig()
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -62,7 +65,8 @@ class SegmentJob:
         strip = normalize(image, segmentation, config.size)
         result = segmentation_result(source.name, image, segmentation, overlay=config.overlays)
         result.fields["input"] = kind
-        return with_strip(result, source.name, strip)
+        result = with_strip(result, source.name, strip)
+        return with_iso_images(result, source.name, image, segmentation, config.iso)
 
 
 def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, overlay: bool) -> JobResult:
@@ -89,7 +93,7 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
     fields: RecordFields = {
         "width": width,
         "height": height,
-        "quality": {figure: round(float(value), 4) for figure, value in quality.as_dict().items()},
+        "quality": figures_with_score(quality, segmentation.confidence),
         "outside_recommended": list(quality.outside_recommended()),
         "clipped_fraction": round(clipped, 4),
         "warnings": capture_warnings(segmentation, clipped),

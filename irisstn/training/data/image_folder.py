@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irisstn.datasets import Label, find_images, label_of, read_labels, split_by_subject
+from irisstn.datasets import LISTS, Label, find_images, holds_identities, read_identities, split_by_subject
 from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
 from irisstn.outputs.manifest import MANIFEST, read_manifest
@@ -24,18 +24,27 @@ _DEFAULT_PUPIL_RATIO = 0.4  # of a strip whose record holds no boundaries
 
 
 def read_eyes(
-    data: Path, *, labels: Path | None, validation_fraction: float, seed: int, progress: ProgressCallback
+    data: Path,
+    *,
+    labels: Path | None,
+    layout: str | None = None,
+    validation_fraction: float,
+    seed: int,
+    progress: ProgressCallback,
 ) -> tuple[Eyes, Eyes]:
     """Read the eyes of a folder and split them by subject.
 
     Parameters
     ----------
     data : Path
-        A folder of eye images, which are segmented here, or an output of `irisstn segment`, whose strips are used.
-    labels : Path or None
-        CSV of identities. None: names and folders are read by `irisstn.datasets.label_of`.
+        A folder or a list of eye images, which are segmented here, or an output of `irisstn segment`, whose strips are
+        used. A CSV file with subjects is its own `labels`.
     validation_fraction : float
         Fraction of the subjects that is held out for validation, 0..1.
+    labels : Path or None
+        CSV or XML file of identities.
+    layout : str, optional
+        How names tell identities; with neither, `irisstn.datasets.read_identities` finds out.
     seed : int
         Seed of the split.
     progress : ProgressCallback
@@ -49,42 +58,34 @@ def read_eyes(
     Raises
     ------
     DatasetError
-        Where an identity is not known, or there are too few images to train and validate.
+        Where an identity is not known or surely wrong, or there are too few images to train and validate.
     """
-    if not data.is_dir():
-        raise DatasetError(f"{data} is no folder")
-    known = read_labels(labels) if labels is not None else None
+    if not data.is_dir() and not (data.is_file() and data.suffix.lower() in LISTS):
+        raise DatasetError(f"{data} is no folder and no list of pictures")
+    if labels is None and layout is None and holds_identities(data):
+        labels = data
     sources = _strips_of(data) if (data / MANIFEST).exists() else _images_of(data)
-    all_labels = _labels_of([name for name, _ in sources], known)
+    identities = read_identities([name for name, _ in sources], labels=labels, layout=layout)
+    identities.require_sound("training")
+    for line in identities.lines():
+        progress(line, 1, 1)
     eyes: list[StripSource] = []
     kept: list[Label] = []
     failed = 0
-    for done, ((_, read), label) in enumerate(zip(sources, all_labels, strict=True)):
+    for done, (name, read) in enumerate(sources):
         progress("reading eyes", done + 1, len(sources))
         try:
             eyes.append(read())
         except IrisError:
             failed += 1
         else:
-            kept.append(label)
+            kept.append(identities.labels[name])
     if failed:
         progress("eyes left out, as no iris was found", failed, len(sources))
     if not kept:
         raise DatasetError(f"no iris was found in any of {len(sources)} pictures in {data}")
     train, validation = split_by_subject(kept, validation_fraction, seed)
     return _eyes(eyes, kept, train, "training"), _eyes(eyes, kept, validation, "validation")
-
-
-def _labels_of(names: Sequence[str], known: dict[str, Label] | None) -> list[Label]:
-    """The label of each name. Raises DatasetError where one is not known."""
-    labels = [label_of(name) if known is None else known.get(name) for name in names]
-    unknown = [name for name, label in zip(names, labels, strict=True) if label is None]
-    if unknown:
-        reason = "its name and folder follow no known rule" if known is None else "the CSV does not list it"
-        raise DatasetError(
-            f"the identity of {unknown[0]} is not known: {reason} ({len(unknown)} of {len(names)} such pictures)"
-        )
-    return [label for label in labels if label is not None]
 
 
 def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], indices: Sequence[int], part: str) -> Eyes:

@@ -1,0 +1,105 @@
+"""What a folder holds after a power cut, simulated: what was synced, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from irisstn.outputs.records import output_files
+
+
+@dataclass
+class Disk:
+    """What a folder surely holds after a power cut: names that were synced with their folder, content that was synced.
+
+    A cut may come at any moment. It leaves of the manifest anything up to what was written, of other files no more than
+    what was synced; files that have a name and no synced content are empty.
+    """
+
+    root: Path
+    content: dict[int, bytes] = field(default_factory=dict)  # by inode
+    names: dict[int, dict[str, int]] = field(default_factory=dict)  # of each folder, by inode
+    folders: set[int] = field(default_factory=set)  # by inode, whether synced or not
+    cuts: list[dict[str, bytes]] = field(default_factory=list)  # what was left at each write to the manifest
+
+    def synced(self, descriptor: int) -> None:
+        """Take note of `os.fsync`."""
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        inode = os.fstat(descriptor).st_ino
+        if path.is_dir():
+            self.names[inode] = {one.name: one.lstat().st_ino for one in path.iterdir()}
+            self.folders |= {one.lstat().st_ino for one in path.iterdir() if one.is_dir()}
+        else:
+            self.content[inode] = path.read_bytes()
+
+    def cut(self) -> None:
+        """Take note of what a power cut would leave, with the whole manifest."""
+        left: dict[str, bytes] = {"manifest.jsonl": (self.root / "manifest.jsonl").read_bytes()}
+        self._collect(self.root.stat().st_ino, "", left)
+        self.cuts.append(left)
+
+    def _collect(self, folder: int, prefix: str, left: dict[str, bytes]) -> None:
+        for name, inode in self.names.get(folder, {}).items():
+            if inode in self.names:
+                self._collect(inode, f"{prefix}{name}/", left)
+            elif inode not in self.folders:
+                left.setdefault(prefix + name, self.content.get(inode, b""))
+
+
+@contextmanager
+def watch_syncs(root: Path, *, every_sync: bool = False) -> Iterator[Disk]:
+    """Let a `Disk` take note of what this process syncs below `root`, and of what a cut would leave.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; it need not exist.
+    every_sync : bool
+        Whether to take note of a cut after each sync; else after each write to the manifest.
+
+    Yields
+    ------
+    Disk
+        With its `cuts` so far.
+    """
+    disk = Disk(root)
+    sync, write = os.fsync, os.write
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        disk.synced(descriptor)
+        if every_sync and (root / "manifest.jsonl").exists():
+            disk.cut()
+
+    def write_and_cut(descriptor: int, data: bytes) -> int:
+        written = write(descriptor, data)
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == root / "manifest.jsonl":
+            disk.cut()
+        return written
+
+    os.fsync, os.write = fsync, write_and_cut
+    try:
+        yield disk
+    finally:
+        os.fsync, os.write = sync, write
+
+
+def records_without_files(left: dict[str, bytes]) -> int:
+    """Of how many records some file is not there, or has not the size that the record tells."""
+    records = [json.loads(line) for line in left["manifest.jsonl"].splitlines()]
+    return sum(
+        [len(left.get(name, b"")) for name in output_files(record)] != record["file_sizes"]
+        for record in records
+        if record["status"] == "ok"
+    )
+
+
+def restore(left: dict[str, bytes], folder: Path) -> None:
+    """Write what a cut has left into `folder`."""
+    for name, data in left.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)

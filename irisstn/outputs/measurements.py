@@ -1,0 +1,108 @@
+"""Records of segmented pictures as rows of a table: one for each picture, also for those that failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from irisstn.outputs.records import Record, is_number, texts_of
+from irisstn.quality import RECOMMENDED
+from irisstn.quality_score import SCORE
+
+# Names of BIQT's provider BIQTIris for what has the same definition here: figures of ISO/IEC 29794-6, and lengths.
+BIQT = {
+    "iso_usable_iris_area": "quality.usable_iris_area",
+    "iso_iris_sclera_contrast": "quality.iris_sclera_contrast",
+    "iso_iris_pupil_contrast": "quality.iris_pupil_contrast",
+    "iso_pupil_boundary_circularity": "quality.pupil_boundary_circularity",
+    "iso_greyscale_utilization": "quality.gray_scale_utilisation",
+    "iso_iris_pupil_ratio": "quality.pupil_iris_ratio",
+    "iso_iris_pupil_concentricity": "quality.iris_pupil_concentricity",
+    "iso_margin_adequacy": "quality.margin_adequacy",
+    "iso_sharpness": "quality.sharpness",
+    "image_width": "width",
+    "image_height": "height",
+    "iris_center_x": "iris_x",
+    "iris_center_y": "iris_y",
+    "iris_diameter": "iris_diameter",
+    "pupil_center_x": "pupil_x",
+    "pupil_center_y": "pupil_y",
+    "pupil_diameter": "pupil_diameter",
+}
+_PLAIN = ("trust", "texture", "clipped_fraction", "eyes_seen", "camera_turned_deg")
+COLUMNS = (
+    *("path", "status", "stage", "reason", "input", "width", "height"),
+    *("pupil_x", "pupil_y", "pupil_radius", "iris_x", "iris_y", "iris_radius", "pupil_iris_ratio"),
+    *("roll_deg", "roll_sd_deg", f"quality.{SCORE}", *(f"quality.{name}" for name in RECOMMENDED)),
+    *(*_PLAIN, "outside_recommended", "warnings"),
+    *BIQT,
+)
+
+
+def measurements_of(record: Record) -> dict[str, str]:
+    """The row of a record.
+
+    Parameters
+    ----------
+    record : Record
+        A record of a picture, of `segment`, `rectify` or `embed`.
+
+    Returns
+    -------
+    dict of str to str
+        A text for each of `COLUMNS`, "" where it is not known: centres, radii and diameters in pixels (radius of the
+        circle with the ellipse's area), `pupil_iris_ratio` of the radii (0..1), the roll of the head clockwise, as read
+        off the eyelids, and its standard deviation in degrees, the figures of `irisstn.Quality` and what else the
+        record says.
+    """
+    fields: Mapping[str, Any] = record
+    row: dict[str, object] = {name: fields.get(name) for name in ("path", "status", "stage", "reason", "input")}
+    row |= {name: fields.get(name) for name in ("width", "height", *_PLAIN)}
+    for part in ("pupil", "iris"):
+        row |= _circle(part, fields.get(part))
+    pupil, iris = row.get("pupil_diameter"), row.get("iris_diameter")
+    row["pupil_iris_ratio"] = pupil / iris if is_number(pupil) and is_number(iris) else None
+    rectification = fields.get("rectification")
+    if isinstance(rectification, dict):
+        for column, name in (("roll_deg", "roll_read_rad"), ("roll_sd_deg", "roll_sd_rad")):
+            angle = rectification.get(name)
+            row[column] = math.degrees(angle) if is_number(angle) else None
+    quality = fields.get("quality")
+    if isinstance(quality, dict):
+        row |= {f"quality.{name}": quality.get(name) for name in (SCORE, *RECOMMENDED)}
+    row["outside_recommended"] = " ".join(texts_of(record, "outside_recommended"))
+    row["warnings"] = "; ".join(texts_of(record, "warnings"))
+    row |= {theirs: row.get(ours) for theirs, ours in BIQT.items()}
+    return {name: _text(row.get(name)) for name in COLUMNS}
+
+
+def measurements_csv(records: Iterable[Record], progress: Callable[[int], None] = lambda done: None) -> str:
+    """The table of `records` as CSV, with a line of names; `progress` is called with the number of rows added."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    for record in records:
+        if "variant_of" not in record:
+            table.writerow(measurements_of(record))
+            progress(1)
+    return text.getvalue()
+
+
+def _circle(part: str, ellipse: object) -> dict[str, object]:
+    """Centre, radius and diameter of the ellipse of the `part` of an eye, where a record holds it."""
+    if not isinstance(ellipse, dict):
+        return {}
+    x, y, a, b = (ellipse.get(name) for name in ("x", "y", "a", "b"))
+    if not (is_number(x) and is_number(y) and is_number(a) and is_number(b) and a > 0 and b > 0):
+        return {}
+    radius = math.sqrt(a * b)
+    return {f"{part}_x": x, f"{part}_y": y, f"{part}_radius": radius, f"{part}_diameter": 2 * radius}
+
+
+def _text(value: object) -> str:
+    if is_number(value):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "" if value is None else str(value)
