@@ -60,6 +60,16 @@ SLOW: dict[str, set[str]] = {
         "test_no_process_is_forked",
     },
     "test_matching.py": set(),
+    "test_identities.py": {
+        "test_commands_refuse_wrong_identities_before_they_read_anything",
+        "test_training_refuses_them_as_well_and_takes_a_table_as_data",
+    },
+    "test_measurements.py": {
+        "test_an_output_folder_is_read_as_it_is",
+        "test_each_picture_has_a_row_with_its_figures_or_the_reason",
+        "test_quality_of_one_picture_is_a_table",
+        "test_the_page_of_evaluate_shows_the_curve_where_qualities_are_known",
+    },
     "test_misuse.py": {"test_workers_that_end_at_once_end_the_run"},
     "test_extras.py": {"test_photographs_become_strips_without_any_extra"},
     "test_onnx_runtime.py": set(),

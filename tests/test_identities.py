@@ -208,3 +208,47 @@ def test_the_command_prints_a_table_and_exits_with_2_where_it_cannot_be_used(tmp
     code, output = command(table, "--json")
     about = json.loads(output)
     assert code == 0 and about["rules"] == {"table.csv": 12} and about["persons"] == about["eyes"] == 3
+
+
+def test_commands_refuse_wrong_identities_before_they_read_anything(tmp_path: Path):
+    def command(*arguments: object) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, [*map(str, arguments)])
+        return done.exit_code, done.output
+
+    for kind, commands in (("some eyes told", ("match", "evaluate")), ("one folder of many persons", ("evaluate",))):
+        out = tmp_path / kind
+        out.mkdir()
+        records = [{"path": name, "status": "ok"} for name in DOUBTED[kind]]
+        (out / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        for name in commands:
+            code, output = command(name, out, "-o", tmp_path / "results")
+            assert code == 2 and "--labels or --layout" in output and len(output.strip().splitlines()) == 1
+        code, output = command("identities", out)
+        assert code == 2 and ("wrong" in output or "unusable" in output)
+    assert not (tmp_path / "results").exists()
+
+
+def test_training_refuses_them_as_well_and_takes_a_table_as_data(tmp_path: Path):
+    read_eyes = pytest.importorskip("irisstn.training.data.image_folder").read_eyes
+
+    def read(data: Path, **more: object) -> None:
+        read_eyes(
+            data, **{"labels": None, "validation_fraction": 0.5, "seed": 0, "progress": lambda *call: None} | more
+        )
+
+    for name in (*DOUBTED["some eyes told"], *READ["OD and OS"]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match="name the eye and others do not"):
+        read(tmp_path)
+    with pytest.raises(DatasetError, match="does not fit"):
+        read(tmp_path, layout="iitd")
+    table = tmp_path / "table.csv"
+    table.write_text("path,subject\n" + "".join(f"{name},x\n" for name in READ["OD and OS"]))
+    with pytest.raises(DatasetError, match="all 12 pictures are read as one eye, x"):
+        read(table)
+    table.write_text("path,subject\n" + "".join(f"{name},{name[0]}\n" for name in READ["OD and OS"]))
+    with pytest.raises(DatasetError, match="no iris was found in any of 12 pictures"):  # they are empty files
+        read(table)
+    with pytest.raises(DatasetError, match="no folder and no list"):
+        read(tmp_path / "none")

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -142,7 +143,7 @@ def _merged_eyes(names: Mapping[Label, list[str]]) -> Iterable[Alarm]:
             continue
         found: dict[str, str] = {}
         for name in held:
-            eyes = {EYES[part.upper()] for part in _EYE_PART.findall(str(PurePosixPath(name).with_suffix("")))}
+            eyes = {EYES[part.upper()] for part in _EYE_PART.findall(name.rpartition(".")[0] or name)}
             if len(eyes) == 1:
                 found.setdefault(eyes.pop(), name)
         if len(found) == 2:
@@ -176,15 +177,19 @@ def _in_folder_of(subject: str, name: str) -> bool:
     return any(same_subject(folder, subject) for folder in PurePosixPath(name).parts[:-1])
 
 
+@lru_cache(maxsize=1 << 14)
+def _unsure(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `folders` that are neither clearly sessions nor those of an eye."""
+    eye = re.compile(rf"(?:^|[-_ ])(?:{EYE_WORDS})(?:$|[-_ ])", re.IGNORECASE)
+    return tuple(folder for folder in folders if not _SURE_SESSION.fullmatch(folder) and not eye.search(folder))
+
+
 def _folders_aside(readings: Mapping[str, Reading], names: Mapping[Label, list[str]]) -> Iterable[Alarm]:
     """Persons with pictures in several folders that are neither the person's nor clearly those of sessions."""
     for label, held in names.items():
         found: dict[tuple[str, ...], str] = {}
         for name in held:
-            aside = tuple(folder for folder in readings[name].aside if not _SURE_SESSION.fullmatch(folder))
-            aside = tuple(
-                folder for folder in aside if not re.search(rf"(?:^|[-_ ])(?:{EYE_WORDS})(?:$|[-_ ])", folder, re.I)
-            )
+            aside = _unsure(readings[name].aside)
             found.setdefault(aside, name)
         if len(found) > 1:
             one, two = list(found.values())[:2]

@@ -43,17 +43,23 @@ class Layout:
         Whether only this data set has such names, so that other folders do not matter.
     note : str
         What a user has to know about its identities; "" for nothing.
+    depth : int
+        Number of folders and files that the pattern covers.
     """
 
     title: str
     pattern: re.Pattern[str]
     anywhere: bool = False
     note: str = ""
+    depth: int = 1
 
     def label(self, path: PurePosixPath) -> Label | None:
         """The label of the sample at `path`; None where the pattern does not fit."""
-        tail = "/".join(path.with_name(path.stem).parts[-1 - self.pattern.pattern.count("/") :])
-        found = self.pattern.fullmatch(tail)
+        return self.label_of_parts((*path.parts[:-1], path.stem))
+
+    def label_of_parts(self, parts: tuple[str, ...]) -> Label | None:
+        """The label of the sample with the folders and the stem `parts`; None where the pattern does not fit."""
+        found = self.pattern.fullmatch(parts[-1] if self.depth == 1 else "/".join(parts[-self.depth :]))
         if found is None:
             return None
         known = found.groupdict()
@@ -64,7 +70,7 @@ class Layout:
 
 
 def _layout(title: str, pattern: str, *, anywhere: bool = False, note: str = "") -> Layout:
-    return Layout(title, re.compile(pattern, re.IGNORECASE), anywhere, note)
+    return Layout(title, re.compile(pattern, re.IGNORECASE), anywhere, note, 1 + pattern.count("/"))
 
 
 _ONE_EYE = "each number counts as one eye of a person of its own, as the names do not tell left from right"
@@ -147,7 +153,7 @@ class _PatternLayout(Layout):
         return Label(found["subject"], dict(self.codes)[eye.upper()] if eye is not None else "")
 
 
-def _compiled(given: str) -> tuple[re.Pattern[str], bool, str, tuple[tuple[str, str], ...]]:
+def _compiled(given: str) -> tuple[re.Pattern[str], bool, str, int, tuple[tuple[str, str], ...]]:
     """The pattern, and the rest of what `_PatternLayout` holds after its title."""
     codes = EYES
     seen: set[str] = set()
@@ -173,7 +179,7 @@ def _compiled(given: str) -> tuple[re.Pattern[str], bool, str, tuple[tuple[str, 
                 parts.append("[^/]+?")
     if "subject" not in seen:
         raise DatasetError(f"--layout {given}: a pattern needs {{subject}}, as in {{subject}}/{{eye}}/*")
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL), True, "", tuple(codes.items())
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL), True, "", 1, tuple(codes.items())
 
 
 def _codes(given: str, values: str) -> dict[str, str]:

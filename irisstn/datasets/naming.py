@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from irisstn.datasets.layouts import EYE_WORDS, EYES, LAYOUTS, ND, ND_REASON, ONLY_ON_REQUEST, Label, Layout
@@ -35,6 +35,9 @@ _CLASS = re.compile(
     r"|cataract|glaucoma|diabetic|male|female|textured?|soft|clear|no[-_ ]?lens|(?:with|without)[-_ ]?(?:lens|glasses)",
     re.IGNORECASE,
 )
+_KNOWN = dict.fromkeys(layout for key, layout in LAYOUTS.items() if key not in ONLY_ON_REQUEST)
+_ANYWHERE = tuple(layout for layout in _KNOWN if layout.anywhere)
+_NUMBERED = tuple(layout for layout in _KNOWN if not layout.anywhere)
 _VARIANT = re.compile(r"\.v\d+$")
 
 # Parts of the name of a file.
@@ -73,11 +76,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Folders:
-    """Folders of a path that may be the subject's, the eyes that folders name, and the other folders."""
+    """Folders that may be the subject's, eyes that folders name, others, and whether one is of CASIA-Iris V2."""
 
-    subjects: list[str]
-    eyes: set[str]
-    aside: list[str]
+    subjects: tuple[str, ...]
+    eyes: frozenset[str]
+    aside: tuple[str, ...]
+    device: bool
 
 
 def label_of(name: str) -> Label | None:
@@ -132,19 +136,17 @@ def read_name(name: str) -> Reading:
         The label, if there is one, and the rule.
     """
     path = PurePosixPath(_VARIANT.sub("", name))
-    layouts = [layout for key, layout in LAYOUTS.items() if key not in ONLY_ON_REQUEST]
-    folders = _folders(path.parts[:-1])
-    for layout in layouts:
-        if layout.anywhere and (label := layout.label(path)) is not None:
+    parts = (*path.parts[:-1], path.stem)
+    folders = _folders(parts[:-1])
+    for layout in _ANYWHERE:
+        if (label := layout.label_of_parts(parts)) is not None:
             return _reading(layout, label, folders)
     if ND.fullmatch(path.stem):
         return Reading(None, ND_REASON)
     if len(folders.eyes) > 1:
         return Reading(None, "two folders name two eyes")
-    if any(re.fullmatch(r"device[12]", part, re.IGNORECASE) for part in path.parts[:-1]):
-        layouts.append(LAYOUTS["casia-v2"])
-    for layout in layouts:
-        if (label := layout.label(path)) is not None:
+    for layout in (*_NUMBERED, LAYOUTS["casia-v2"]) if folders.device else _NUMBERED:
+        if (label := layout.label_of_parts(parts)) is not None:
             if folders.subjects and not any(same_subject(folder, label.subject) for folder in folders.subjects):
                 return Reading(None, f"the number in the file name, as in {layout.title}, is not that of the folder")
             return _reading(layout, _with_eye(label, folders.eyes), folders)
@@ -175,10 +177,11 @@ def _by_folders_or_file(path: PurePosixPath, folders: _Folders) -> Reading:
         return Reading(None, "no folder is a subject's, and the file name follows no known rule")
     if label is None:
         return Reading(None, "folder and file name two eyes")
-    return Reading(label, where, tuple(folders.aside))
+    return Reading(label, where, folders.aside)
 
 
-def _folders(names: Sequence[str]) -> _Folders:
+@lru_cache(maxsize=1 << 14)
+def _folders(names: tuple[str, ...]) -> _Folders:
     """What the folders of a path may name."""
     subjects: list[str] = []
     eyes: set[str] = set()
@@ -199,16 +202,18 @@ def _folders(names: Sequence[str]) -> _Folders:
             aside.append(folder)
         elif not eye:
             subjects.append(name)
-    return _Folders(subjects, eyes, aside)
+    device = any(re.fullmatch(r"device[12]", name, re.IGNORECASE) for name in names)
+    return _Folders(tuple(subjects), frozenset(eyes), tuple(aside), device)
 
 
+@lru_cache(maxsize=1 << 14)
 def same_subject(folder: str, subject: str) -> bool:
     """Whether the folder of a subject has its number as name: 7, 007, P7 or subject_007."""
     numbers = [re.fullmatch(r"(?:[a-z]+[-_ ]?)?0*(\d+)", text, re.IGNORECASE) for text in (folder, subject)]
     return folder == subject or (all(numbers) and len({number[1] for number in numbers if number}) == 1)
 
 
-def _with_eye(label: Label, eyes: set[str]) -> Label | None:
+def _with_eye(label: Label, eyes: frozenset[str]) -> Label | None:
     """`label` with the eye that folders name; None where it names the other."""
     eye = next(iter(eyes), label.eye)
     return Label(label.subject, eye) if label.eye in ("", eye) else None

@@ -98,7 +98,7 @@ def compare_all(
     person = np.unique(np.asarray(people, dtype=str), return_inverse=True)[1]
     first, second = np.triu_indices(n, 1)
     same = eye[first] == eye[second]
-    values = np.asarray(distances, float)[first, second]
+    values = distances[first, second].astype(float)
     lost = subjects_of_failed(names, eye, person, failed)
     return Comparisons(
         mated=np.concatenate([values[same], np.full(len(lost), np.inf)]),

@@ -196,25 +196,30 @@ class _Table:
     @classmethod
     def of(cls, comparisons: Comparisons) -> Self:
         """The table of `comparisons`, their subjects numbered anew."""
-        both = np.concatenate([comparisons.mated_subjects, comparisons.non_mated_subjects.ravel()])
-        names, numbers = np.unique(both, return_inverse=True)
+        both = comparisons.mated_subjects, comparisons.non_mated_subjects
+        present = np.zeros(1 + max(int(part.max(initial=-1)) for part in both), bool)
+        for part in both:
+            present[part] = True
+        number_of = (np.cumsum(present) - 1).astype(np.int32)  # half the memory of the default, for millions of pairs
         mated, non_mated = np.asarray(comparisons.mated, float), np.asarray(comparisons.non_mated, float)
-        return cls(mated, non_mated, numbers[: len(mated)], numbers[len(mated) :].reshape(-1, 2), len(names))
+        return cls(mated, non_mated, number_of[both[0]], number_of[both[1]], int(present.sum()))
 
     def __init__(
         self,
         mated: Float,
         non_mated: Float,
-        mated_subjects: NDArray[np.intp],
-        non_mated_subjects: NDArray[np.intp],
+        mated_subjects: NDArray[np.int32],
+        non_mated_subjects: NDArray[np.int32],
         subjects: int,
     ) -> None:
         order = np.argsort(mated)
         self.mated, self.mated_subjects = mated[order], mated_subjects[order]
         order = np.argsort(non_mated)
         non_mated, non_mated_subjects = non_mated[order], non_mated_subjects[order]
-        self.pairs = np.zeros((subjects, subjects))  # non-mated comparisons between two subjects
-        np.add.at(self.pairs, (non_mated_subjects[:, 0], non_mated_subjects[:, 1]), 1.0)
+        # Non-mated comparisons between two subjects.
+        cells = non_mated_subjects[:, 0] * np.int64(subjects) + non_mated_subjects[:, 1]
+        self.pairs = np.bincount(cells, minlength=subjects**2).reshape(subjects, subjects).astype(float)
+        del cells
         self.one_person = np.diag(self.pairs).copy()  # of two eyes of one person: weight w, not w squared
         np.fill_diagonal(self.pairs, 0.0)
         # No figure is read where the FMR exceeds both twice the FNMR and a few percent.
@@ -222,7 +227,9 @@ class _Table:
         fmr = np.arange(1, len(non_mated) + 1) / len(non_mated)
         beyond = np.flatnonzero(fmr > np.maximum(2 * fnmr, 0.04) + 10 / len(non_mated))
         keep = int(beyond[0]) + 1 if len(beyond) else len(non_mated)
-        self.non_mated, self.non_mated_subjects = non_mated[:keep], non_mated_subjects[:keep]
+        del fnmr, fmr, beyond
+        # Copies, so that the memory of the others is free.
+        self.non_mated, self.non_mated_subjects = non_mated[:keep].copy(), non_mated_subjects[:keep].copy()
         # For each kept non-mated distance as the threshold (exclusive): the first equal one, and the mated ones below.
         self.first = np.searchsorted(self.non_mated, self.non_mated, "left")
         self.below = np.searchsorted(self.mated, self.non_mated, "left")

@@ -1,8 +1,8 @@
 """Batches for a DataLoader over eyes or strips.
 
 loader = torch.utils.data.DataLoader(dataset, batch_size=64, collate_fn=irisstn.collate)
-for eyes, labels in loader:  # the dataset gives (image, segmentation, label)
-    loss = own_loss(network(rectifier(eyes)), labels)
+eyes, labels = next(iter(loader))  # the dataset gives (image, segmentation, label)
+loss = own_loss(network(rectifier(eyes)), labels)
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ function drawDetail() {
     return [line];
   });
   document.getElementById("detail-figures").replaceChildren(...figures);
-  const files = Object.entries(FILE_NAMES).map(([field, text]) => [addressOf(row, field), text]);
+  const files = Object.keys(DATA.folders).map((field) => [addressOf(row, field), FILE_NAMES[field] || field.replaceAll("_", " ")]);
   const links = [[inputOf(row), "input"], ...files].filter(([address]) => address).map(([address, text]) => link(address, text));
   document.getElementById("files").replaceChildren(...links);
   showPressed();
