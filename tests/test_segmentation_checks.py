@@ -109,3 +109,10 @@ def test_the_confidence_grows_with_the_size_of_the_picture_in_pixels():
     assert 0.8 < large_fields["trust"] <= 1
     for part in ("pupil", "iris"):
         assert 0 < small_fields[part]["sd_px"] < large_fields[part]["sd_px"]
+
+
+def test_what_is_left_of_an_overexposed_eye_never_ends_in_an_error_of_opencv():
+    """A pupil was traced that is wider than the iris around it, and the limbus then sought in no pixels."""
+    eye = rendered_eye(9092, [77, 92], "far-640x480")
+    found = segment(np.clip(to_gray(eye.image) * np.float32(2.5), 0, 255).astype(np.uint8))
+    assert error(found, eye.truth) < 0.12

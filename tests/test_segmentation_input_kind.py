@@ -128,3 +128,33 @@ def test_arrays_that_are_no_picture_are_refused_with_the_remedy():
         segment(path)
     with pytest.raises(ValueError, match="to_gray"):
         segment(np.zeros((100, 100, 3), np.uint8))
+
+
+def overexposed(image: Gray, gain: float) -> Gray:
+    return np.clip(image * np.float32(gain), 0, 255).astype(np.uint8)
+
+
+def test_an_overexposed_photograph_with_texture_left_in_its_iris_is_an_eye(samples: list[Sample]):
+    for image, true in samples:
+        level = float(np.percentile(image[true.iris_mask], 90))
+        got, kind = segment_as("auto", overexposed(image, 245 / level))
+        assert kind == "eye"
+        assert_same_ring(got, true, tolerance=0.1)
+
+
+def test_a_burnt_out_iris_is_refused_and_its_pupil_is_not_taken_for_a_cut_out_iris(samples: list[Sample]):
+    for image, true in samples:
+        level = float(np.percentile(image[true.iris_mask], 5))
+        with pytest.raises(SegmentationError):
+            segment(overexposed(image, 300 / level))
+
+
+def test_a_reflection_on_a_pupil_that_was_left_in_is_no_painted_pupil(samples: list[Sample]):
+    for image, true in samples:
+        bright = image.copy()
+        x, y, radius = true.pupil.x, true.pupil.y, true.pupil.mean_radius
+        cv2.circle(bright, (round(x), round(y)), max(2, round(0.3 * radius)), 255, -1)
+        cut_out = np.where(true.limbus.mask(image.shape), bright, 255).astype(np.uint8)
+        got, kind = segment_as("auto", cut_out)
+        assert kind == "ring"
+        assert_same_ring(got, true, tolerance=0.12)
