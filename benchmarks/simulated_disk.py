@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from irisstn.outputs.records import output_files
 
@@ -81,11 +82,8 @@ def watch_syncs(root: Path, *, every_sync: bool = False) -> Iterator[Disk]:
             disk.cut()
         return written
 
-    os.fsync, os.write = fsync, write_and_cut
-    try:
+    with patch.object(os, "fsync", fsync), patch.object(os, "write", write_and_cut):
         yield disk
-    finally:
-        os.fsync, os.write = sync, write
 
 
 def records_without_files(left: dict[str, bytes]) -> int:

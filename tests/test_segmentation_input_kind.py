@@ -131,7 +131,7 @@ def test_arrays_that_are_no_picture_are_refused_with_the_remedy():
 
 
 def overexposed(image: Gray, gain: float) -> Gray:
-    return np.clip(image * np.float32(gain), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * np.float32(gain), 0, 255), np.uint8)
 
 
 def test_an_overexposed_photograph_with_texture_left_in_its_iris_is_an_eye(samples: list[Sample]):
