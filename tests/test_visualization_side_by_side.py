@@ -97,11 +97,11 @@ def test_pictures_are_a_setting_of_the_output(eyes: Path, tmp_path: Path) -> Non
     command = ["rectify", str(next(eyes.rglob("*.png"))), "--quiet", "-o", str(tmp_path / "out")]
     assert CliRunner().invoke(cli, command).exit_code == 0
     assert not (tmp_path / "out" / "side_by_side").exists()
-    refused = CliRunner().invoke(cli, [*command, "--side-by-side"])
-    assert refused.exit_code == 2
-    assert "side_by_side false (now true)" in refused.output
-    assert CliRunner().invoke(cli, [*command, "--side-by-side", "--overwrite"]).exit_code == 0
+    assert CliRunner().invoke(cli, [*command, "--side-by-side"]).exit_code == 0  # a finished run gets them
     assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["side_by_side"] is True
+    refused = CliRunner().invoke(cli, command)
+    assert refused.exit_code == 2
+    assert "side_by_side true (now false)" in refused.output
     picture = next((tmp_path / "out" / "side_by_side").rglob("*.jpg"))
     assert CliRunner().invoke(cli, [*command, "--overwrite"]).exit_code == 0
     assert not picture.exists()  # `--overwrite` takes away what an earlier run wrote
