@@ -35,7 +35,7 @@ from irisstn.quality import measure_quality
 from irisstn.recognition.calibration import Calibration
 from irisstn.recognition.comparison import Comparison, compare, quality_doubts
 from irisstn.rectification.rectified import Rectified
-from irisstn.rectification.roll_setting import RollMode, RollSetting
+from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG, RollMode, RollSetting
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment_as
 
@@ -67,7 +67,7 @@ class Pipeline:
     size : tuple of int
         (R, T) of the strips of `rectify`.
     roll : {"auto", "full", "none"}
-        How much of the head's roll `rectify` corrects; `embed` corrects it in full, as `irisstn embed` does.
+        How much of the head's roll `rectify` corrects; `embed` and `compare` correct as much as `irisstn embed`.
     roll_prior_deg : float, optional
         See `irisstn.Rectifier.with_roll`; None for the default.
     segmentation : SegmentationConfig
@@ -231,7 +231,8 @@ class Pipeline:
         network = load_recognizer(recognizer, self.runtime)
         if rectifier is None:
             return _Networks(network, None)
-        return _Networks(network, load_rectifier(rectifier, self.runtime).with_roll("full"))
+        rectifies = load_rectifier(rectifier, self.runtime)
+        return _Networks(network, rectifies.with_roll("auto", EMBEDDING_ROLL_PRIOR_DEG))
 
 
 class _Networks(NamedTuple):

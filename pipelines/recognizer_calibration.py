@@ -24,6 +24,7 @@ import torch
 from irisstn import Rectifier, Strip, segment
 from irisstn.errors import IrisError
 from irisstn.recognition import CODE_SHIFTS, IRIS_CODE, Calibration, StripNet, distances, encode
+from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG
 from irisstn.synthetic import CAMERAS, Camera, Capture, Identity, render, sample_capture
 from irisstn.training import DegradationConfig, degrade
 from irisstn.weights import CALIBRATION, CODE_CALIBRATION
@@ -103,7 +104,8 @@ def measured(number: int, eyes: int, rectifier: Rectifier, network: StripNet) ->
 def main(*, out: Path, model: Path | None, groups: int, eyes: int) -> None:
     """Render, embed, compare, fit."""
     torch.set_num_threads(1)
-    network, rectifier = StripNet.load(model), Rectifier.load().with_roll("full")
+    network = StripNet.load(model)
+    rectifier = Rectifier.load().with_roll("auto", EMBEDDING_ROLL_PRIOR_DEG)
     folder = out / "groups"
     folder.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []

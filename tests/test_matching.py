@@ -88,10 +88,12 @@ def test_strips_are_embedded_as_they_are_and_failures_stay_failures(rectified: P
     assert "has no strip of it (read:" in str(failed["reason"])
 
 
-def test_photographs_are_rectified_with_their_whole_roll_first_unless_plain(eyes: Path, model: Path, tmp_path: Path):
+def test_photographs_are_rectified_first_with_the_roll_prior_of_embeddings_unless_plain(
+    eyes: Path, model: Path, tmp_path: Path
+):
     sample = find_images([eyes])[0]
     image = read_gray(sample.path)
-    network, rectifier = StripNet.load(model), Rectifier.load().with_roll("full")
+    network, rectifier = StripNet.load(model), Rectifier.load().with_roll("auto", 2.0)
     for plain in (False, True):
         out = tmp_path / str(plain)
         run_batch(EmbedJob.of(EmbedConfig(rectify=not plain), model), [sample], out)

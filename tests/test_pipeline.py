@@ -35,7 +35,7 @@ def test_every_kind_of_picture_gives_the_result_of_the_stages(pipeline: Pipeline
         assert np.array_equal(found.strip.image, strip.image)
         assert np.array_equal(found.strip.usable, strip.usable)
     assert np.array_equal(pipeline.segment(Image.open(path)).usable, segmentation.usable)
-    upright = rectifier.with_roll("full").rectify_eye(image, segmentation).strip
+    upright = rectifier.with_roll("auto", 2.0).rectify_eye(image, segmentation).strip
     assert np.array_equal(pipeline.embed(path), StripNet.load().embed(upright))
 
 

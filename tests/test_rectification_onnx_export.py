@@ -110,7 +110,7 @@ def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path, mon
     assert done.exit_code == 0, done.output
     assert "pipeline.onnx: strips of 20x100; ONNX Runtime differs from PyTorch by at most 0" in done.output
     about, graph = traced["about"], traced["graph"]
-    assert (about["kind"], about["roll"]) == ("pipeline-1", "full")
+    assert (about["kind"], about["roll"], about["roll_prior_deg"]) == ("pipeline-1", "auto", "2.0")
     assert about["recognizer_sha256"] == network.weights_sha256
     assert about["weights_sha256"] == rectifier.weights_sha256
     assert graph.outputs[-1] == "embedding"
@@ -118,7 +118,7 @@ def test_one_file_embeds_as_the_networks_one_after_the_other(tmp_path: Path, mon
     batch = batch_of_eyes([eye.image for eye in eyes], [eye.truth for eye in eyes], size=SIZE)
     with torch.no_grad():
         found = graph(*batch)[-1]
-        warped = rectifier.with_roll("full").warp(batch)
+        warped = rectifier.with_roll("auto", 2.0).warp(batch)
         expected = network(warped.image, (warped.usable > 0.5).float())
         plain = network(batch.strips, batch.usable)
     assert torch.allclose(found, expected, atol=1e-5)

@@ -52,7 +52,7 @@ def export(
     rectified strips, their masks, the sampling grids, the parameters of the transform and how sure the roll is. Several
     sizes give several files, OUT-64x512.onnx and so on. The recognizer's inputs are rectified strips of its own size
     and their masks, its output is their embeddings. The pipeline has the inputs of the rectifier, and its outputs and
-    the embeddings; it corrects the roll in full, as `irisstn embed` does, unless --roll says otherwise.
+    the embeddings; it corrects the roll as far as `irisstn embed` does, unless --roll or --roll-prior say otherwise.
 
     \b
     Examples:
@@ -63,6 +63,7 @@ def export(
       irisstn export --what pipeline --size 32x256
     """
     from irisstn.extras import require_extra
+    from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG
 
     with report_errors():
         require_extra("export", "irisstn export")
@@ -73,7 +74,9 @@ def export(
             lines = [_recognizer(model, file)]
         else:
             both = what == "pipeline"
-            lines = _rectifier(model, file, sizes, roll or ("full" if both else "auto"), roll_prior, embed=both)
+            if both and roll_prior is None:
+                roll_prior = EMBEDDING_ROLL_PRIOR_DEG
+            lines = _rectifier(model, file, sizes, roll or "auto", roll_prior, embed=both)
     if not quiet:
         for line in lines:
             click.echo(line)

@@ -140,6 +140,7 @@ def rectify(
 @model_option
 @input_option
 @roll_option
+@roll_prior_option
 @runtime_option
 @click.option("--plain", is_flag=True, help="Do not rectify strips first.")
 def embed(
@@ -150,6 +151,7 @@ def embed(
     model: Path | None,
     kind: str | None,
     roll: str | None,
+    roll_prior: float | None,
     runtime: str | None,
     plain: bool,
 ) -> None:
@@ -169,7 +171,8 @@ def embed(
     from irisstn.config import load_config
 
     with report_errors():
-        flags = overrides_of(input=kind, roll=roll, runtime=runtime, rectify=False if plain else None)
+        turn = {"roll": roll, "roll_prior_deg": roll_prior}
+        flags = overrides_of(input=kind, **turn, runtime=runtime, rectify=False if plain else None)
         job = EmbedJob.of(load_config(EmbedConfig, config, [*overrides, *flags]), model)
         _run(job, run)
 

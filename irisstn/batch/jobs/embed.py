@@ -24,7 +24,7 @@ from irisstn.outputs.folder import EMBEDDINGS
 from irisstn.outputs.manifest import manifest_digest, read_manifest
 from irisstn.outputs.reader import read_embedding
 from irisstn.outputs.records import Json, RecordFields, output_file
-from irisstn.rectification.roll_setting import RollMode
+from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG, RollMode
 from irisstn.results import Strip
 from irisstn.segmentation import InputKind, SegmentationConfig, weights_hash
 
@@ -40,9 +40,14 @@ class EmbedConfig(Strict):
     )
     rectify: bool = Field(default=True, description="rectify the strips of eyes and rings before they are embedded")
     roll: RollMode = Field(
-        default="full",
-        description="how much of the head's roll is corrected, as for `rectify`; full, because the network tolerates "
-        "the errors of the reading, but not the roll of a tilted head",
+        default="auto", description="how much of the head's roll is corrected, as for `rectify`: auto, full or none"
+    )
+    roll_prior_deg: float = Field(
+        default=EMBEDDING_ROLL_PRIOR_DEG,
+        ge=0,
+        le=45,
+        description="for auto, as for `rectify`; larger here, because the network tolerates the errors of the reading, "
+        "but not the roll of a tilted head",
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
     runtime: Runtime = Field(default="torch", description="what runs the networks, torch or onnx, as for `rectify`")
@@ -135,7 +140,8 @@ class EmbedJob:
         network = load_recognizer(self.recognizer, self.config.runtime, threads=1)
         rectifier = None
         if self.rectifier is not None:
-            rectifier = load_rectifier(self.rectifier, self.config.runtime, threads=1).with_roll(self.config.roll)
+            rectifier = load_rectifier(self.rectifier, self.config.runtime, threads=1)
+            rectifier = rectifier.with_roll(self.config.roll, self.config.roll_prior_deg)
         with one_torch_thread() if self.config.runtime == "torch" else nullcontext():
             yield lambda source: _embed(source, network, rectifier, self.config)
 
