@@ -14,8 +14,8 @@ RollMode = Literal["auto", "full", "none"]
 # half gets worse.
 _TILTED_FRACTION, _TILTED_DEG = 0.001, 10.0
 ROLL_PRIOR_DEG = 0.7  # chosen on the development halves of two public sets: on neither is recognition worse with it
-# Before a recognition network, which tolerates the errors of the reading better than the roll of a tilted head. Of 10,562
-# mated comparisons of four sets 22 fail; with the whole reading 31, with none of it some 34.
+# Before a recognition network, which tolerates the errors of the reading better than the roll of a tilted head. Of
+# 10,562 mated comparisons of four sets 22 fail; with the whole reading 31, with none of it some 34.
 EMBEDDING_ROLL_PRIOR_DEG = 2.0
 
 
