@@ -2,7 +2,7 @@
 // The table: only the rows in view are in the document, between two empty rows as high as the others.
 const HEIGHT = 44; // of a row in pixels, as in folder.css
 const PRINTED = 500; // rows on paper, at most
-const COLUMNS = ["trust", "usable_iris_area", "sharpness", "iris_radius", "roll_deg"];
+const COLUMNS = ["score", "trust", "usable_iris_area", "sharpness", "iris_radius", "roll_deg"];
 const view = document.getElementById("view");
 const body = view.querySelector("tbody");
 let rows = [];
