@@ -6,10 +6,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from builders import rendered_eye
 
 from irisstn import Segmentation, SegmentationError, normalize, read_gray
 from irisstn.datasets import find_images
 from irisstn.geometry import Gray
+from irisstn.images import to_gray
 from irisstn.segmentation import is_strip, segment, segment_as
 
 Sample = tuple[Gray, Segmentation]
@@ -158,3 +160,16 @@ def test_a_reflection_on_a_pupil_that_was_left_in_is_no_painted_pupil(samples: l
         got, kind = segment_as("auto", cut_out)
         assert kind == "ring"
         assert_same_ring(got, true, tolerance=0.12)
+
+
+def test_the_frame_around_a_photograph_is_no_limbus():
+    """The edges of the frame were traced as one, since nothing but the frame lies beyond them."""
+    for number, camera in ((62, "mobile-visible-640x480"), (61, "ring-320x280")):
+        eye = rendered_eye(9000 + number, [77, number], camera)
+        image = to_gray(eye.image)
+        rows, columns = (side // 2 for side in image.shape)
+        framed = cv2.copyMakeBorder(image, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=0)
+        found, kind = segment_as("auto", np.asarray(framed, np.uint8))
+        assert kind == "eye"
+        assert found.limbus.mean_radius == pytest.approx(eye.truth.limbus.mean_radius, rel=0.05)
+        assert abs(found.limbus.x - columns - eye.truth.limbus.x) < 0.05 * eye.truth.limbus.mean_radius

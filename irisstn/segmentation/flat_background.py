@@ -19,6 +19,7 @@ _MIN_LOSSY_FRACTION = 0.25
 _MIN_FRAME_FRACTION = 0.7  # of the outermost pixels that are background
 _MIN_PICTURE_FRACTION = 0.2  # of the picture that is background
 _SATURATED = 250  # gray level from which on a background may come from overexposure
+_CORNER, _MIN_CORNER = 0.04, 0.6  # side of a corner, in shorter sides of the content, and the part of it that is filled
 _MIN_SIDE = 32  # pixels of a picture, below which it shows no iris
 
 
@@ -68,6 +69,21 @@ def find_backgrounds(image: Gray) -> list[Background]:
         return []
     readings = [near | _ringing(near, distance), exact] if _is_lossy(exact, near) else [exact]
     return [_background(flat, is_saturated=level >= _SATURATED) for flat in readings]
+
+
+def frames_rectangle(background: Background) -> bool:
+    """Whether what is not background has the four corners of a rectangle: a photograph with bars or a frame around it.
+
+    An iris has none, not even between eyelids that cut it off straight.
+    """
+    inside = ~background.outside
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return False
+    content = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    side = max(2, round(_CORNER * min(content.shape)))
+    corners = (content[y, x] for y in (slice(side), slice(-side, None)) for x in (slice(side), slice(-side, None)))
+    return all(corner.mean() > _MIN_CORNER for corner in corners)
 
 
 def _background(flat: Bool, *, is_saturated: bool) -> Background:

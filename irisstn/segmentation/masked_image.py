@@ -19,7 +19,7 @@ from irisstn.geometry import TAU, Bool, Boundary, CropTransform, Float, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.circle_fit import fit_circle, region_edge
 from irisstn.segmentation.config import SegmentationConfig
-from irisstn.segmentation.flat_background import Background
+from irisstn.segmentation.flat_background import Background, frames_rectangle
 from irisstn.segmentation.segment import segment_eye
 from irisstn.segmentation.texture import require_texture
 
@@ -65,6 +65,8 @@ def segment_masked_image(
     SegmentationError
         Where no iris is found, it shows no texture, or the picture is not flat all around the iris that was found.
     """
+    if frames_rectangle(background):
+        raise SegmentationError("no cut-out iris: a rectangle with a flat frame around it")
     flat = background.outside | background.holes
     edges, by_edges = boundaries_of_region(~flat), None
     if edges is not None and _is_cut_out(background, edges[1]) and _is_flat_inside(flat, edges[0]):
