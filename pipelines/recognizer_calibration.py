@@ -24,7 +24,7 @@ import torch
 from irisstn import Rectifier, Strip, segment
 from irisstn.errors import IrisError
 from irisstn.recognition import CODE_SHIFTS, IRIS_CODE, Calibration, StripNet, distances, encode
-from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG
+from irisstn.rectification import EMBEDDING_ROLL_PRIOR_DEG
 from irisstn.synthetic import CAMERAS, Camera, Capture, Identity, render, sample_capture
 from irisstn.training import DegradationConfig, degrade
 from irisstn.weights import CALIBRATION, CODE_CALIBRATION

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING
 
 from irisstn.extras import import_public
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip, eyelid_parabolas
+from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG
 
 if TYPE_CHECKING:
     from irisstn.rectification.onnx_export import export_rectifier
 
-__all__ = ["Context", "context_of_eye", "context_of_strip", "export_rectifier", "eyelid_parabolas"]
+__all__ = [
+    "EMBEDDING_ROLL_PRIOR_DEG",
+    "Context",
+    "context_of_eye",
+    "context_of_strip",
+    "export_rectifier",
+    "eyelid_parabolas",
+]
 
 
 def __getattr__(name: str) -> object:
