@@ -26,7 +26,9 @@ ENVIRONMENTS = ("core", "onnx", "torch", "train")
 PIPELINE = """
 import pathlib, sys, irisstn
 pictures = sorted(pathlib.Path(sys.argv[1]).rglob("*.png"))[:3]
-assert irisstn.Pipeline(runtime=sys.argv[2]).embed(pictures).shape == (3, 512)
+pipeline = irisstn.Pipeline(runtime=sys.argv[2])
+assert pipeline.embed(pictures).shape == (3, 512)
+assert pipeline.compare(pictures[0], pictures[0]).decision == "match"
 """
 TRAINING_STEP = """
 import torch, irisstn
@@ -130,6 +132,10 @@ def try_environment(environment: Environment) -> None:
     environment.run("irisstn", "settings")
     environment.timed("segment", eyes, "-o", "segmented")
     environment.timed("match", "segmented", "-o", "scores")
+    environment.run("irisstn", "identities", eyes)
+    environment.timed("measure", eyes, "--csv", "measured.csv")
+    page = (environment.folder / "segmented" / "report.html").read_text(encoding="utf-8")
+    require("001L01.png" in page and "<script" in page, "report.html has no rows or no script")
     environment.run("irisstn", "synth", "-o", "eyes", "--subjects", "1", "--captures", "1")
     runtime = {"core": None, "onnx": "onnx"}.get(has, "torch")
     if runtime is None:
