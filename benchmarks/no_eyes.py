@@ -40,7 +40,8 @@ def photographs(pictures: Sequence[Gray], rng: _RNG) -> Iterator[Gray]:
             left, top = rng.uniform(0, width - across), rng.uniform(0, height - down)
             crop = picture[int(top) : int(top + down) + 1, int(left) : int(left + across) + 1]
             size = (320, 240) if rng.random() < 0.5 else (640, 480)
-            yield cv2.resize(crop, size, interpolation=cv2.INTER_AREA if across > size[0] else cv2.INTER_CUBIC)  # type: ignore[misc]
+            method = cv2.INTER_AREA if across > size[0] else cv2.INTER_CUBIC
+            yield np.asarray(cv2.resize(crop, size, interpolation=method), np.uint8)
 
 
 def drawings(draw: Drawing, rng: _RNG) -> Iterator[Gray]:

@@ -9,6 +9,7 @@ Needs `pip install "irisstn[sklearn]"`, and torch or ONNX Runtime as `irisstn.Pi
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -34,7 +35,7 @@ OnError = Literal["raise", "nan"]
 _NO_FILES = "iuf"  # kinds of numpy's dtypes that hold pictures themselves
 
 
-class _PictureTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _PictureTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # no types
     """What both transformers have in common. There is nothing to fit: the networks are trained already."""
 
     model: str | Path | None
@@ -92,8 +93,9 @@ class _PictureTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             self._pipeline = self._new_pipeline()
         return self._pipeline
 
+    @abstractmethod
     def _new_pipeline(self) -> Pipeline:
-        raise NotImplementedError
+        """A new object that processes pictures, of these parameters."""
 
     def _rows(self, X: Any, compute: Callable[[Any], NDArray[np.float32]], width: int) -> NDArray[np.float32]:  # noqa: N803
         """The result (width,) of each picture as (N, width)."""

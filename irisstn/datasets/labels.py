@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import add
 from pathlib import Path, PurePosixPath
 
 from irisstn.datasets.label_tables import table_rows
@@ -99,9 +101,14 @@ def _folders_before(names: Sequence[str], known: Mapping[str, Label]) -> list[Ca
     for cut in range(1, len(parts)):  # the file of labels begins further down
         head = "/".join(parts[:cut]) + "/"
         if first.removeprefix(head) in known and "/" in first.removeprefix(head):
-            ways.append(lambda name, head=head: name[len(head) :] if name.startswith(head) else "")  # type: ignore[misc]
+            ways.append(partial(_without_head, head))
     heads = sorted({path[: -len(first)] for path in known if path.endswith(f"/{first}")})
-    return ways + [lambda name, head=head: head + name for head in heads[:_HEADS]]
+    return ways + [partial(add, head) for head in heads[:_HEADS]]
+
+
+def _without_head(head: str, name: str) -> str:
+    """`name` without the folders `head`; "" where it does not begin with them."""
+    return name.removeprefix(head) if name.startswith(head) else ""
 
 
 def split_by_subject(labels: Sequence[Label], fraction: float, seed: int = 0) -> tuple[list[int], list[int]]:

@@ -152,9 +152,10 @@ def _regularity(levels: Float32, clear: Bool) -> float:
 def _likeness_when_turned(texture: Float32, seen: Float32) -> float:
     """The greatest correlation of `texture` (R, T), 0 where it is not `seen`, with itself turned beyond its spots."""
     spectra = [np.fft.rfft(cells, axis=1) for cells in (texture, seen, np.square(texture))]
-    turned, cells, squares = (np.conj(spectrum) for spectrum in spectra)
-    products = ((spectra[0], turned), (spectra[1], cells), (spectra[2], cells), (spectra[1], squares))
-    together, overlap, first, second = (np.fft.irfft((a * b).sum(axis=0), n=_COLUMNS) for a, b in products)
+    turned, cells = np.conj(spectra[0]), np.conj(spectra[1])
+    products = ((spectra[0], turned), (spectra[1], cells), (spectra[2], cells))
+    together, overlap, first = (np.fft.irfft((a * b).sum(axis=0), n=_COLUMNS) for a, b in products)
+    second = np.roll(first[::-1], 1)  # of a turn by k columns the other one's squares, as of a turn by -k its own
     likeness = together / np.sqrt(np.maximum(first * second, 1e-9))
     likeness[overlap < _LEAST_OVERLAP * overlap[0]] = 0
     half = likeness[: _COLUMNS // 2 + 1]
