@@ -58,10 +58,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "irisstn.rectification.ring_context:Context.planes",
     ),
     "localization network and roll": ("irisstn.rectification.rectifier:Rectifier._estimate",),
-    "strip": (
-        f"{_JOBS}.segment:normalize",
-        "irisstn.rectification.strip_sampling:sample_ring",
-    ),
+    "strip": (f"{_JOBS}.segment:normalize", "irisstn.rectification.strip_sampling:sample_moved_ring"),
     "transform of the strip": ("irisstn.rectification.rectifier:sample_from_photograph",),
     "recognition network": ("irisstn.recognition:StripNet.embed",),
     "PNG": tuple(f"{_JOBS}.{job}:encode_png" for job in ("segment", "rectify")),

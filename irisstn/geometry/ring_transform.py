@@ -35,6 +35,17 @@ def ring_limits(*, max_roll_rad: float, max_dilation: float, max_shift: float, m
     return (max_roll_rad, max_dilation, *boundary, *boundary, PUPIL_SHARE[1])
 
 
+def boundaries_are_moved(parameters: Any) -> bool:
+    """Whether `parameters` (13,) move a boundary: otherwise all cells of a column keep one angle."""
+    return bool((parameters[2:12] != 0).any())
+
+
+def ring_parameters_by_name(parameters: Any) -> dict[str, float]:
+    """The parameters of an ndarray (13,) by name; the roll is between -pi and pi."""
+    named = dict(zip(NAMES, parameters.tolist(), strict=True))
+    return named | {"roll_rad": (named["roll_rad"] + math.pi) % (2 * math.pi) - math.pi}
+
+
 def move_in_ring(xp: ModuleType, parameters: Any, radius: Any, angle: Any) -> tuple[Any, Any]:
     """Ring coordinates in the input of those in the output.
 

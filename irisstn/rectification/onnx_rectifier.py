@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from irisstn.errors import WeightsError, one_line
-from irisstn.geometry import Bool, Float, Gray, ring_to_grid, strip_angles, strip_radii
+from irisstn.geometry import Bool, Float, Gray
 from irisstn.geometry.ring_transform import (
     NAMES,
     NEAR_ONE,
     amplitudes,
     compose_rings,
-    move_in_ring,
     ring_identity,
     ring_limits,
+    ring_parameters_by_name,
 )
-from irisstn.normalization import sample_ring
+from irisstn.normalization import sample_moved_ring
 from irisstn.onnx_files import OnnxNetwork
 from irisstn.rectification.alignment import NEAR_BOUND, best_roll
-from irisstn.rectification.rectified import Rectified
+from irisstn.rectification.rectified import Rectified, RingGrid
 from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
 from irisstn.rectification.rectifier_methods import RectifierMethods
 from irisstn.rectification.ring_context import Context, pupil_share
@@ -189,36 +189,23 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
         return RingEstimate(parameters, estimate.details | {"roll_at_limit": float(at_limit)})
 
     def _sampled_from_strip(self, strip: Strip, estimate: RingEstimate, size: tuple[int, int]) -> Rectified:
-        radius, angle = _ring(estimate.parameters, size)
-        x, y = ring_to_grid(radius, angle)
+        grid = RingGrid(estimate.parameters[0], size)
+        x, y = grid.points[..., 0], grid.points[..., 1]
         gray, usable = _sample_strip(strip, x, y)
         outside = float((np.abs(y) > 1).mean())
-        return Rectified(Strip(gray, usable), _named(estimate), outside, np.stack([x, y], axis=-1))
+        return Rectified(Strip(gray, usable), _named(estimate), outside, grid)
 
     def _sampled_from_eye(
         self, image: Gray, segmentation: Segmentation, estimate: RingEstimate, size: tuple[int, int]
     ) -> Rectified:
-        radius, angle = _ring(estimate.parameters, size)
-        strip = sample_ring(image, segmentation, (radius, angle))
-        outside = float(((radius < 0) | (radius > 1)).mean())
-        return Rectified(strip, _named(estimate), outside, np.stack(ring_to_grid(radius, angle), axis=-1))
-
-
-def _ring(parameters: Float, size: tuple[int, int]) -> tuple[Float, Float]:
-    """Ring coordinates (R, T) of the input for the cells of a strip of `size`."""
-    rows, columns = size
-    if rows < 1 or columns < 1:
-        raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
-    radius, angle = strip_radii(rows)[None, :, None], strip_angles(columns)[None, None, :]
-    moved_radius, moved_angle = move_in_ring(np, parameters, radius, angle)
-    return moved_radius[0], moved_angle[0]
+        parameters = estimate.parameters[0]
+        strip, outside = sample_moved_ring(image, segmentation, parameters, size)
+        return Rectified(strip, _named(estimate), outside, RingGrid(parameters, size))
 
 
 def _named(estimate: RingEstimate) -> dict[str, float]:
     """The parameters by name, and the details."""
-    named = dict(zip(NAMES, map(float, estimate.parameters[0]), strict=True))
-    named["roll_rad"] = float(np.remainder(named["roll_rad"] + np.pi, 2 * np.pi) - np.pi)
-    return named | estimate.details
+    return ring_parameters_by_name(estimate.parameters[0]) | estimate.details
 
 
 def _sample_strip(strip: Strip, x: Float, y: Float) -> tuple[Gray, Bool]:

@@ -55,13 +55,15 @@ class Rectifier(RectifierNetwork, RectifierMethods[Estimate]):
 
     @torch.no_grad()
     def _varied(self, estimate: Estimate, k: int, seed: int) -> list[Estimate]:
+        moves = torch.from_numpy(variant_noise(k, self.transform.n_params, seed))
+        if not k:
+            return []
         transform = self.transform
         physical = transform.physical(estimate.theta).double().cpu()
         spread = torch.full((transform.n_params,), JITTER)
         if isinstance(transform, Ring):
             spread = RING_JITTER * transform.limits
             spread[transform.names.index("pupil_share")] = 0  # it is known, not estimated
-        moves = torch.from_numpy(variant_noise(k, transform.n_params, seed))
         thetas = [transform.theta_of(physical + move * spread).to(estimate.theta) for move in moves]
         return [estimate._replace(theta=theta) for theta in thetas]
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from irisstn.geometry import Gray, grid_to_ring, ring_to_grid
-from irisstn.normalization import sample_ring
-from irisstn.rectification.rectified import Rectified
+from irisstn.geometry import Gray, grid_to_ring
+from irisstn.geometry.ring_transform import ring_parameters_by_name
+from irisstn.normalization import sample_moved_ring, sample_ring
+from irisstn.rectification.rectified import Rectified, RingGrid
 from irisstn.results import Segmentation, Strip
 from irisstn.stn import Ring, SpatialTransformer, Transform, area_outside, sample
 
@@ -64,7 +65,7 @@ def sample_from_strip(stn: SpatialTransformer, strip: Strip, estimate: Estimate,
 def sample_from_photograph(
     transform: Transform, image: Gray, segmentation: Segmentation, estimate: Estimate, size: tuple[int, int]
 ) -> Rectified:
-    """Sample a rectified strip from the photograph, once, in float64.
+    """Sample a rectified strip from the photograph, once, at positions computed in float64.
 
     Parameters
     ----------
@@ -86,14 +87,16 @@ def sample_from_photograph(
     """
     exact = estimate.theta.double().cpu()
     if isinstance(transform, Ring):
-        radius, angle = transform.ring(exact, size)
-    else:
-        grid: Tensor = transform(exact, size)
-        radius, angle = grid_to_ring(grid[..., 0], grid[..., 1])
+        parameters = transform.physical(exact)[0].numpy()
+        strip, outside = sample_moved_ring(image, segmentation, parameters, size)
+        return Rectified(
+            strip, ring_parameters_by_name(parameters) | estimate.details, outside, RingGrid(parameters, size)
+        )
+    grid: Tensor = transform(exact, size)
+    radius, angle = grid_to_ring(grid[..., 0], grid[..., 1])
     strip = sample_ring(image, segmentation, (radius[0].numpy(), angle[0].numpy()))
-    outside = ((radius < 0) | (radius > 1)).double().mean()
-    given = torch.stack(ring_to_grid(radius, angle), dim=-1)
-    return Rectified(strip, _parameters(transform, estimate), float(outside), given[0].numpy())
+    share = ((radius < 0) | (radius > 1)).double().mean()
+    return Rectified(strip, _parameters(transform, estimate), float(share), grid[0].numpy())
 
 
 def _parameters(transform: Transform, estimate: Estimate) -> dict[str, float]:
