@@ -57,10 +57,9 @@ STAGES: dict[str, tuple[str, ...]] = {
         "irisstn.rectification.rectifier_methods:context_of_eye",
         "irisstn.rectification.ring_context:Context.planes",
     ),
-    "localization network and roll": ("irisstn.rectification.rectifier:Rectifier._estimate",),
-    "strip": (f"{_JOBS}.segment:normalize", "irisstn.rectification.strip_sampling:sample_moved_ring"),
-    "transform of the strip": ("irisstn.rectification.rectifier:sample_from_photograph",),
-    "recognition network": ("irisstn.recognition:StripNet.embed",),
+    "localization network and roll": ("irisstn.rectification.onnx_rectifier:OnnxRectifier._estimate",),
+    "strip": (f"{_JOBS}.segment:normalize", "irisstn.rectification.onnx_rectifier:sample_moved_ring"),
+    "recognition network": ("irisstn.recognition.onnx_recognizer:OnnxRecognizer.embed",),
     "PNG": tuple(f"{_JOBS}.{job}:encode_png" for job in ("segment", "rectify")),
     "record": (f"{_JOBS}.segment:segmentation_fields", "irisstn.batch.task:format_record"),
     "write the files": ("irisstn.storage.local:LocalStorage.write",),
@@ -111,8 +110,8 @@ def measure(pictures: Sequence[Path], scratch: Path, *, repeats: int) -> dict[st
     """
     jobs: dict[str, Job] = {
         "segment": SegmentJob(SegmentConfig()),
-        "rectify": RectifyJob.of(RectifyConfig()),
-        "embed": EmbedJob.of(EmbedConfig()),
+        "rectify": RectifyJob.of(RectifyConfig(runtime="onnx")),
+        "embed": EmbedJob.of(EmbedConfig(runtime="onnx")),
     }
     found = {name: Times() for name in ("floor", *jobs)}
     (scratch / "unfinished").mkdir(parents=True)

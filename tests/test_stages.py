@@ -6,10 +6,12 @@ import pytest
 from stage_clock import stages_timed
 from stages import REST, STAGES, measure, tables
 
-from irisstn import files
+from irisstn import OnnxRectifier, files, normalization, read_gray, segment
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
 from irisstn.batch.jobs.job import JobInput
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
+from irisstn.geometry import ring_transform
+from irisstn.networks import RuntimeChoice
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "001" / "L" / "001L01.png"
 OPERATIONS = {
@@ -30,15 +32,39 @@ def test_a_picture_costs_no_more_operations_than_before():
     assert {name: calls for name, calls in clock.calls.items() if calls > most[name]} == {}
 
 
-def test_a_rectified_picture_passes_each_network_once():
-    passes = {
+PASSES: dict[RuntimeChoice, dict[str, tuple[str, ...]]] = {
+    "torch": {
         "localization": ("irisstn.rectification.localization:CircularLocalization.forward",),
-        "roll": ("irisstn.rectification.roll:RollReader.forward",),
-        "recognition": ("irisstn.recognition.network:StripNet.forward",),
-    }
-    with EmbedJob.of(EmbedConfig()).start() as process, stages_timed(passes) as clock:
-        process(JobInput(SAMPLE.name, SAMPLE.read_bytes()))
-    assert clock.calls == {"localization": 1, "roll": 1, "recognition": 1}
+        "roll": ("irisstn.rectification.roll:RollReader.read_eye",),
+        "recognition": ("irisstn.recognition.network:StripNet.of_trunks",),
+    },
+    "onnx": {
+        "rectifier": ("irisstn.rectification.onnx_rectifier:OnnxRectifier._estimate",),
+        "both networks": ("irisstn.onnx_files.session:OnnxNetwork.run",),
+        "recognition": ("irisstn.recognition.onnx_recognizer:OnnxRecognizer.embed",),
+    },
+}
+
+
+@pytest.mark.parametrize("runtime", PASSES)
+def test_pictures_pass_each_network_once(runtime: RuntimeChoice):
+    passes = PASSES[runtime]
+    with EmbedJob.of(EmbedConfig(runtime=runtime)).start() as process, stages_timed(passes) as clock:
+        for _ in range(3):
+            process(JobInput(SAMPLE.name, SAMPLE.read_bytes()))
+    assert clock.calls == {name: 6 if name == "both networks" else 3 for name in passes}
+
+
+def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii():
+    """Positions of nine radii and one more to check them, in place of the strip's 64."""
+    moved: list[tuple[int, ...]] = []
+    image = read_gray(SAMPLE)
+    segmentation = segment(image)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(normalization, "move_in_ring", lambda *given: (moved.append(given[2].shape), move(*given))[1])
+        move = ring_transform.move_in_ring
+        OnnxRectifier.load(threads=1).rectify_eye(image, segmentation)
+    assert moved == [(1, 10, 1)]
 
 
 def test_every_stage_of_every_command_is_measured(tmp_path: Path):

@@ -17,7 +17,7 @@ from irisstn.errors import IrisError
 from irisstn.geometry import Gray
 from irisstn.images import MAX_PIXELS, decode_gray, read_file
 from irisstn.iris_code import encode
-from irisstn.networks import Runtime, load_rectifier, require_runtime
+from irisstn.networks import RuntimeChoice, chosen_runtime, load_rectifier, require_runtime
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.quality import measure_quality
 from irisstn.recognition.comparison import Comparison, compare_codes, quality_doubts
@@ -94,7 +94,7 @@ def align_pictures(
     *,
     kind: InputKind = "auto",
     model: Path | None = None,
-    runtime: Runtime = "torch",
+    runtime: RuntimeChoice = "auto",
     config: SegmentationConfig = SegmentationConfig(),
 ) -> Alignment:
     """Find the angle by which the eye of picture B is turned against that of A.
@@ -110,8 +110,8 @@ def align_pictures(
         What the pictures show.
     model : Path, optional
         The rectifier, as in `irisstn.networks.rectifier_file`.
-    runtime : {"torch", "onnx"}
-        What runs it.
+    runtime : {"auto", "torch", "onnx"}
+        What runs it, see `irisstn.networks.chosen_runtime`.
     config : SegmentationConfig
         Settings of the segmentation.
 
@@ -129,8 +129,9 @@ def align_pictures(
     MissingExtraError
         Where the runtime is not installed.
     """
-    require_runtime(runtime, "irisstn align")
-    rectifier = load_rectifier(model, runtime).with_roll("none")
+    chosen = chosen_runtime(runtime, model)
+    require_runtime(chosen, "irisstn align")
+    rectifier = load_rectifier(model, chosen).with_roll("none")
     first, second = (_read(path, kind, config) for path in (a, b))
     reference, probe = _rectified(rectifier, first), _rectified(rectifier, second)
     if isinstance(second.shown, Strip):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from irisstn.cli.two_pictures import EXIT_CODES
 
 if TYPE_CHECKING:
     from irisstn.batch.align_pictures import Alignment
+    from irisstn.networks import RuntimeChoice
     from irisstn.segmentation import InputKind
 
 
@@ -33,7 +34,7 @@ def align(
     out: Path | None,
     kind: InputKind | None,
     model: Path | None,
-    runtime: Literal["torch", "onnx"] | None,
+    runtime: RuntimeChoice | None,
     as_json: bool,
 ) -> None:
     """Find the angle by which the eye of picture B is turned against that of picture A.
@@ -52,7 +53,7 @@ def align(
     from irisstn.images import write_png
 
     with report_errors():
-        found = align_pictures(a, b, kind=kind or "auto", model=model, runtime=runtime or "torch")
+        found = align_pictures(a, b, kind=kind or "auto", model=model, runtime=runtime or "auto")
         if out is not None:
             try:
                 write_png(out, found.picture())

@@ -26,7 +26,7 @@ from irisstn.cli.two_pictures import match_pictures
 if TYPE_CHECKING:
     from irisstn.datasets import Identities
     from irisstn.datasets.identities import Use
-    from irisstn.networks import Runtime
+    from irisstn.networks import RuntimeChoice
 
 MAX_SHIFT = 128  # columns: half a turn
 
@@ -59,7 +59,7 @@ def match(
     labels: Path | None,
     layout: str | None,
     model: Path | None,
-    runtime: Runtime | None,
+    runtime: RuntimeChoice | None,
     as_json: bool,
     quiet: bool,
 ) -> None:

@@ -77,7 +77,9 @@ roll_prior_option = click.option(
     "--roll-prior", metavar="DEG", type=float, help="How far heads are tilted (sd), for --roll auto."
 )
 runtime_option = click.option(
-    "--runtime", type=click.Choice(["torch", "onnx"]), help="What runs the networks; onnx does without torch."
+    "--runtime",
+    type=click.Choice(["auto", "torch", "onnx"]),
+    help="What runs the networks; onnx is faster and does without torch. By default auto: onnx where it is installed.",
 )
 _LAYOUT_OPTIONS = (
     click.option(

@@ -12,7 +12,7 @@ import click
 from irisstn.cli.messages import Misuse, report_errors
 
 if TYPE_CHECKING:
-    from irisstn.networks import Runtime
+    from irisstn.networks import RuntimeChoice
     from irisstn.recognition import Comparison
 
 EXIT_CODES = {"match": 0, "no match": 4, "undecided": 5}
@@ -25,7 +25,7 @@ def match_pictures(
     by: Literal["code", "embedding"] | None,
     shifts: int | None,
     model: Path | None,
-    runtime: Runtime | None,
+    runtime: RuntimeChoice | None,
     as_json: bool,
 ) -> None:
     """Compare two pictures, print the result and exit with its code in `EXIT_CODES`; parameters as on the command line.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from irisstn.errors import WeightsError, one_line
 from irisstn.extras import extra_named
 from irisstn.files import read_regular_file
+from irisstn.onnx_files.pruning import keep_outputs
 from irisstn.weights import MAX_BYTES, SHIPPED
 
 if TYPE_CHECKING:
@@ -43,7 +44,15 @@ class OnnxNetwork:
     _session: onnxruntime.InferenceSession
 
     @classmethod
-    def load(cls, path: str | Path | None, file: str, kind: str, *, threads: int | None = None) -> OnnxNetwork:
+    def load(
+        cls,
+        path: str | Path | None,
+        file: str,
+        kind: str,
+        *,
+        threads: int | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> OnnxNetwork:
         """Load a file on the CPU. Safe on files of unknown origin: other files that it refers to are not read.
 
         Parameters
@@ -56,6 +65,8 @@ class OnnxNetwork:
             The expected kind and version, such as "rectifier-3".
         threads : int, optional
             Threads of one run; None for one on each core.
+        outputs : sequence of str, optional
+            The outputs that will be asked for; the others are not computed. None for all.
 
         Returns
         -------
@@ -79,7 +90,8 @@ class OnnxNetwork:
         options.log_severity_level = 3  # it warns that an input with a default is not a constant, which is intended
         options.intra_op_num_threads = threads or 0
         try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            kept = content if outputs is None else keep_outputs(content, outputs)
+            session = onnxruntime.InferenceSession(kept, options, providers=["CPUExecutionProvider"])
             about = dict(session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # its errors have no class of their own
             raise WeightsError(f"{whole} is no ONNX file, or damaged: {one_line(error, 200)}") from None

@@ -12,7 +12,8 @@ rendered eyes: see `irisstn.recognition.whitening`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
 from irisstn.recognition.local_texture import resized, standardize
 from irisstn.recognition.whitening import Whitening
 from irisstn.results import Strip
-from irisstn.stn.circular import CircularConv
+from irisstn.stn.circular import CircularConv, FoldedConv, fold
 from irisstn.weights import RECOGNIZER
 from irisstn.weights_file import StoredModule
 
@@ -47,6 +48,22 @@ class _Residual(nn.Module):
         return F.relu(features + self.second(self.first(features)))
 
 
+def _fold(block: nn.Module) -> FoldedConv:
+    """The convolution and the norm that `block`, a Sequential, begins with."""
+    conv, norm, *_ = block.children()
+    if not isinstance(conv, CircularConv) or not isinstance(norm, nn.BatchNorm2d):
+        raise TypeError(f"a convolution and a batch norm are needed, got {block}")
+    return fold(conv, norm)
+
+
+def _folded_block(conv: FoldedConv, features: Tensor) -> Tensor:
+    return conv(features).relu_()
+
+
+def _folded_residual(first: FoldedConv, second: FoldedConv, features: Tensor) -> Tensor:
+    return second(first(features).relu_()).add_(features).relu_()
+
+
 class _Trunk(nn.Module):
     """The part that is trained: from texture to the features of all cells, as a vector of length 1."""
 
@@ -66,7 +83,26 @@ class _Trunk(nn.Module):
 
     def forward(self, texture: Tensor, usable: Tensor) -> Tensor:
         """Features (B, channels x rings x sectors) of `texture` and `usable` (B, 1, R, T)."""
-        features = self.head(self.features(texture))
+        return self._pooled(self.features(texture), usable)
+
+    def folded(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """`forward` for inference, with batch norms folded into the convolutions: half the time of a single strip."""
+        layers: list[Callable[[Tensor], Tensor]] = []
+        for part in self.features:
+            if isinstance(part, _Residual):
+                layers.append(partial(_folded_residual, _fold(part.first), _fold(part.second)))
+            else:
+                layers.append(partial(_folded_block, _fold(part)))
+
+        def forward(texture: Tensor, usable: Tensor) -> Tensor:
+            for layer in layers:
+                texture = layer(texture)
+            return self._pooled(texture, usable)
+
+        return forward
+
+    def _pooled(self, features: Tensor, usable: Tensor) -> Tensor:
+        features = self.head(features)
         weight = F.adaptive_avg_pool2d(usable, features.shape[-2:])
         pooled = F.adaptive_avg_pool2d(features * weight, self.places)
         pooled = pooled / (F.adaptive_avg_pool2d(weight, self.places) + 0.05)
@@ -121,7 +157,7 @@ class StripNet(StoredModule):
         ValueError
             For other shapes.
         """
-        return F.normalize(self.whitening(self.unwhitened(images, usable)), dim=1, eps=_SHORTEST)
+        return self._whitened(self.unwhitened(images, usable))
 
     def unwhitened(self, images: Tensor, usable: Tensor) -> Tensor:
         """Compute embeddings before the whitening: those that training uses and that the whitening is fitted to.
@@ -141,17 +177,30 @@ class StripNet(StoredModule):
         ValueError
             For other shapes.
         """
+        return self._unwhitened(images, usable, list(self.trunks))
+
+    def of_trunks(self, images: Tensor, usable: Tensor, trunks: Sequence[Callable[..., Tensor]]) -> Tensor:
+        """`forward` with other `trunks` in place of the network's own."""
+        return self._whitened(self._unwhitened(images, usable, trunks))
+
+    def _whitened(self, unwhitened: Tensor) -> Tensor:
+        return F.normalize(self.whitening(unwhitened), dim=1, eps=_SHORTEST)
+
+    def _unwhitened(self, images: Tensor, usable: Tensor, trunks: Sequence[Callable[..., Tensor]]) -> Tensor:
         if images.ndim != 4 or images.shape[1] != 1 or usable.shape != images.shape:
             raise ValueError(f"images and masks must be (B, 1, R, T), got {tuple(images.shape)}, {tuple(usable.shape)}")
         images, usable = resized(images, usable, self.config.size)
         texture = standardize(images, usable, self.config.window)
         return F.normalize(
-            self.mix(torch.cat([trunk(texture, usable) for trunk in self.trunks], dim=1)), dim=1, eps=_SHORTEST
+            self.mix(torch.cat([trunk(texture, usable) for trunk in trunks], dim=1)), dim=1, eps=_SHORTEST
         )
 
-    @torch.inference_mode()
+    def folded(self) -> FoldedStripNet:
+        """The network for inference, with the weights that it has now."""
+        return FoldedStripNet(self)
+
     def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
-        """Compute embeddings without gradients.
+        """Compute embeddings without gradients, in evaluation mode.
 
         Strips are processed one by one, so that a result does not depend on the other strips.
 
@@ -165,13 +214,43 @@ class StripNet(StoredModule):
         ndarray of float32, shape (D,) or (N, D)
             Embeddings of length 1.
         """
+        return self.folded().embed(strips)
+
+
+class FoldedStripNet:
+    """A `StripNet` for inference in half the time: batch norms are folded into the convolutions before them.
+
+    `StripNet.embed` makes one in each call; who embeds strips one at a time keeps one. Embeddings differ from those of
+    `StripNet.forward` by rounding, less than 1e-5.
+
+    Parameters
+    ----------
+    network : StripNet
+        The network. When its weights have changed, it has to be folded again.
+    """
+
+    def __init__(self, network: StripNet) -> None:
+        self._network = network
+        self._trunks = [trunk.folded() for trunk in network.trunks if isinstance(trunk, _Trunk)]
+
+    @property
+    def weights_sha256(self) -> str:
+        """That of the network, to which a calibration belongs."""
+        return self._network.weights_sha256
+
+    @torch.inference_mode()
+    def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
+        """Compute embeddings of strips one by one, as `StripNet.embed` does."""
+        network = self._network
         if not isinstance(strips, Strip):
             found = [self.embed(strip) for strip in strips]
-            return np.stack(found) if found else np.zeros((0, self.embedding_size), np.float32)
-        weight = next(self.parameters())
-        planes = np.stack([strips.image / np.float32(255), strips.usable]).astype(np.float32)
-        image, usable = torch.from_numpy(planes).to(weight)[:, None, None]
-        embedding: NDArray[np.float32] = self(image, usable)[0].float().cpu().numpy()
+            return np.stack(found) if found else np.zeros((0, network.embedding_size), np.float32)
+        weight = network.whitening.mean
+        planes = np.empty((2, 1, 1, *strips.size), np.float32)
+        np.multiply(strips.image, np.float32(1 / 255), out=planes[0, 0, 0])
+        planes[1] = strips.usable
+        image, usable = torch.from_numpy(planes).to(weight)
+        embedding: NDArray[np.float32] = network.of_trunks(image, usable, self._trunks)[0].float().cpu().numpy()
         return embedding
 
 

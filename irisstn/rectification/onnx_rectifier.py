@@ -126,7 +126,7 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
         WeightsError
             Where the file is missing, damaged or of another kind.
         """
-        return cls(OnnxNetwork.load(path, ONNX_RECTIFIER, RECTIFIER_KIND, threads=threads))
+        return cls(OnnxNetwork.load(path, ONNX_RECTIFIER, RECTIFIER_KIND, threads=threads, outputs=_OUTPUTS))
 
     @property
     def weights_sha256(self) -> str:

@@ -22,7 +22,7 @@ from irisstn.rectification.ring_context import Context, pupil_share
 from irisstn.rectification.strip_sampling import Estimate, sample_from_photograph, sample_from_strip
 from irisstn.rectification.variants import JITTER, RING_JITTER, variant_noise
 from irisstn.results import Segmentation, Strip
-from irisstn.stn import Ring
+from irisstn.stn import Ring, require_finite
 
 
 class Rectifier(RectifierNetwork, RectifierMethods[Estimate]):
@@ -41,17 +41,19 @@ class Rectifier(RectifierNetwork, RectifierMethods[Estimate]):
     @torch.inference_mode()
     def _estimate(self, context: Context, segmentation: Segmentation | None) -> Estimate:
         weight = next(self.parameters())
-        eyelids = torch.from_numpy(context.eyelids.copy())[None].to(weight.device)
+        planes = torch.from_numpy(context.planes())[None].to(weight)
         share = None
         if segmentation is not None:
             share = torch.tensor([pupil_share(segmentation)], device=weight.device)
-        reading = self.roll_reader(eyelids) if self.roll_reader is not None else None
-        planes = torch.from_numpy(context.planes())[None].to(weight)
-        theta = self.theta_of_context(planes, eyelids, share, reading=reading)
-        details: dict[str, float] = {}
-        if reading is not None and context.eyelids.any():
-            details = {"roll_read_rad": float(reading.angle_rad), "roll_sd_rad": float(reading.sd_rad)}
-        return Estimate(theta, details)
+        theta = self.theta_of_context(planes, pupil_share=share)
+        transform, reader = self.transform, self.roll_reader
+        read = reader.read_eye(context.eyelids, self.roll) if reader is not None else None
+        if read is None or not isinstance(transform, Ring):
+            return Estimate(theta, {})
+        angle, sd, corrected = read
+        theta = transform.turned(theta, torch.tensor([[corrected]], dtype=theta.dtype, device=theta.device))
+        require_finite(theta)
+        return Estimate(theta, {"roll_read_rad": angle, "roll_sd_rad": sd})
 
     @torch.no_grad()
     def _varied(self, estimate: Estimate, k: int, seed: int) -> list[Estimate]:

@@ -10,7 +10,7 @@ from irisstn.rectification.eye_batch import EyeBatch
 from irisstn.rectification.localization import CircularLocalization
 from irisstn.rectification.rectifier_config import RECTIFIER_KIND, RectifierConfig
 from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
-from irisstn.rectification.roll import RollReader, RollReading
+from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollSetting
 from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, compose_iterations, require_finite
 from irisstn.weights import RECTIFIER
@@ -122,8 +122,6 @@ class RectifierNetwork(StoredModule):
         context: Tensor,
         eyelids: Tensor | None = None,
         pupil_share: Tensor | None = None,
-        *,
-        reading: RollReading | None = None,
     ) -> Tensor:
         """Estimate theta.
 
@@ -135,8 +133,6 @@ class RectifierNetwork(StoredModule):
             Eyelids as in `Context.eyelids`.
         pupil_share : Tensor, shape (B,), optional
             As in `forward`. It has no effect on transforms other than the ring.
-        reading : RollReading, optional
-            What the roll reader reads off `eyelids`, where that is known already.
 
         Returns
         -------
@@ -165,8 +161,7 @@ class RectifierNetwork(StoredModule):
             return theta
         if eyelids.shape != (context.shape[0], *NO_EYELIDS.shape):
             raise ValueError(f"eyelids must be (B, 2, 5) beside the context, got {tuple(eyelids.shape)}")
-        read = self.roll_reader(eyelids) if reading is None else reading
-        theta = self.transform.turned(theta, self.roll_reader.corrected_part(read, self.roll))
+        theta = self.transform.turned(theta, self.roll_reader.correction(eyelids, self.roll))
         require_finite(theta)
         return theta
 

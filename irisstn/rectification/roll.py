@@ -12,11 +12,14 @@ posterior mean of the roll is corrected, given the reading, its standard deviati
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from irisstn.geometry import Float32
 from irisstn.rectification.roll_setting import RollSetting, corrected_roll, roll_posterior_mean
 
 _ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
@@ -78,24 +81,30 @@ class RollReader(nn.Module):
             In float32 at least.
         """
         exact = eyelids.to(torch.promote_types(eyelids.dtype, torch.float32))
-        known, frame, level, slope, bow = exact.unbind(dim=2)  # (B, 2) each
-        upper = torch.sigmoid(self.upper.to(exact))
-        weight = torch.cat([upper, 1 - upper]) * known
-        weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=_TINY)
-        roll = torch.zeros_like(weight[:, :1])
-        height = level
-        for _ in range(_ROUNDS):
-            aside = -height * torch.sin(roll - frame)
-            across = torch.cos(roll - frame).clamp(min=0.3)
-            height = ((level + aside * (slope + bow * aside)) / across).clamp(-_FARTHEST, _FARTHEST)
-            tilt = frame + torch.atan(slope + 2 * bow * aside)
-            roll = (weight * tilt).sum(dim=1, keepdim=True).clamp(-_STEEPEST, _STEEPEST)
-        both = known.amin(dim=1, keepdim=True)
-        apart = both * (tilt[:, :1] - tilt[:, 1:]).abs()
-        opening = both * (height[:, 1:] - height[:, :1])
-        about = torch.cat([torch.ones_like(roll), apart, opening, 1 - both], dim=1)
-        sd = torch.exp((about * self.spread.to(exact)).sum(dim=1, keepdim=True))
-        return RollReading(self.gain.to(exact) * roll, sd, known.amax(dim=1, keepdim=True) > 0)
+        return RollReading(*_read(torch, exact, self.gain.to(exact), self.upper.to(exact), self.spread.to(exact)))
+
+    def read_eye(self, eyelids: Float32, setting: RollSetting) -> tuple[float, float, float] | None:
+        """The reading of one eye and the part of it that is corrected, in numpy: a tenth of the time of `forward`.
+
+        Parameters
+        ----------
+        eyelids : ndarray, shape (2, 5)
+            Eyelids as in `Context.eyelids`.
+        setting : RollSetting
+            How much of the reading is corrected.
+
+        Returns
+        -------
+        tuple of float, or None
+            The roll, its standard deviation and the part that is corrected, in radians; None where no eyelid is known.
+        """
+        if not eyelids.any():
+            return None
+        gain, upper, spread, between = (
+            value.detach().double().cpu().numpy() for value in (self.gain, self.upper, self.spread, self.between)
+        )
+        angle, sd, _ = _read(np, eyelids[None].astype(np.float64), gain, upper, spread)
+        return float(angle[0, 0]), float(sd[0, 0]), float(corrected_roll(np, angle, sd, between, setting)[0, 0])
 
     def correction(self, eyelids: Tensor, setting: RollSetting) -> Tensor:
         """Compute the part of the roll that is corrected.
@@ -112,26 +121,32 @@ class RollReader(nn.Module):
         Tensor, shape (B, 1)
             Roll in radians; 0 where no eyelid is known.
         """
-        return self.corrected_part(self(eyelids), setting)
-
-    def corrected_part(self, reading: RollReading, setting: RollSetting) -> Tensor:
-        """Compute the part of a reading that is corrected: `correction`, where the reading is known already.
-
-        Parameters
-        ----------
-        reading : RollReading
-            What this module has read.
-        setting : RollSetting
-            How much of the reading is corrected.
-
-        Returns
-        -------
-        Tensor, shape (B, 1)
-            Roll in radians; 0 where no eyelid is known.
-        """
+        reading = self(eyelids)
         between = self.between.to(reading.sd_rad)
         roll: Tensor = corrected_roll(torch, reading.angle_rad, reading.sd_rad, between, setting)
         return roll
+
+
+def _read(xp: ModuleType, eyelids: Any, gain: Any, upper: Any, spread: Any) -> tuple[Any, Any, Any]:
+    """Roll, standard deviation and whether an eyelid is known, (B, 1) each, by numpy or torch."""
+    known, frame, level, slope, bow = (eyelids[:, :, part] for part in range(5))  # (B, 2) each
+    share = 1 / (1 + xp.exp(-upper))
+    weight = xp.concatenate([share, 1 - share]) * known
+    weight = weight / xp.clip(weight[:, :1] + weight[:, 1:], _TINY, None)
+    roll = xp.zeros_like(weight[:, :1])
+    height = level
+    for _ in range(_ROUNDS):
+        aside = -height * xp.sin(roll - frame)
+        across = xp.clip(xp.cos(roll - frame), 0.3, None)
+        height = xp.clip((level + aside * (slope + bow * aside)) / across, -_FARTHEST, _FARTHEST)
+        tilt = frame + xp.atan(slope + 2 * bow * aside)
+        both_tilts = weight * tilt
+        roll = xp.clip(both_tilts[:, :1] + both_tilts[:, 1:], -_STEEPEST, _STEEPEST)
+    both, any_known = xp.minimum(known[:, :1], known[:, 1:]), xp.maximum(known[:, :1], known[:, 1:]) > 0
+    apart = both * xp.abs(tilt[:, :1] - tilt[:, 1:])
+    opening = both * (height[:, 1:] - height[:, :1])
+    log_sd = spread[0] + spread[1] * apart + spread[2] * opening + spread[3] * (1 - both)
+    return gain * roll, xp.exp(log_sd), any_known
 
 
 def _fitted(start: list[float]) -> nn.Parameter:

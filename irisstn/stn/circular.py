@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from irisstn.stn.sampler import wrap_columns
@@ -46,6 +49,62 @@ class CircularConv(nn.Module):
         """
         out: Tensor = self.conv(wrap_columns(features, self.margin))
         return out
+
+
+class FoldedConv(NamedTuple):
+    """A `CircularConv` and the batch norm behind it as one convolution, for inference: `fold` makes one.
+
+    Attributes
+    ----------
+    weight, bias : Tensor
+        Of the convolution.
+    stride, padding, dilation : tuple of int
+        Along rows and columns.
+    margin : int
+        Columns that are added at each side from the opposite side.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    margin: int
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Convolve features (B, C, R, T), as `CircularConv` and the norm do."""
+        wrapped = wrap_columns(features, self.margin)
+        return F.conv2d(wrapped, self.weight, self.bias, self.stride, self.padding, self.dilation)
+
+
+def fold(conv: CircularConv, norm: nn.BatchNorm2d) -> FoldedConv:
+    """Fold a batch norm, with its running mean and variance, into the convolution before it.
+
+    Parameters
+    ----------
+    conv : CircularConv
+        The convolution.
+    norm : BatchNorm2d
+        The norm.
+
+    Returns
+    -------
+    FoldedConv
+        A copy, which later changes of the weights do not reach.
+
+    Raises
+    ------
+    ValueError
+        Where the norm keeps no running mean and variance.
+    """
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
+    plain = conv.conv
+    with torch.no_grad():
+        gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        weight, bias = plain.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain
+    padding = (int(plain.padding[0]), int(plain.padding[1]))
+    return FoldedConv(weight, bias, plain.stride, padding, plain.dilation, conv.margin)
 
 
 def waves(like: Tensor, order: int) -> Tensor:

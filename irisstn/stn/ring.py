@@ -45,6 +45,7 @@ from irisstn.geometry import grid_to_ring, ring_to_grid
 from irisstn.geometry.ring_transform import (
     NAMES,
     NEAR_ONE,
+    PUPIL_SHARE,
     amplitudes,
     compose_rings,
     move_in_ring,
@@ -139,8 +140,9 @@ class Ring(Transform):
         Tensor, shape (B, 13)
             Theta with that parameter.
         """
-        known = torch.cat([self.physical(theta)[:, :-1], pupil_share.to(theta)[:, None]], dim=1)
-        return torch.cat([theta[:, :-1], self.theta_of(known)[:, -1:].to(theta)], dim=1)
+        middle, bound = PUPIL_SHARE
+        share = (pupil_share.to(theta)[:, None] - middle) / bound
+        return torch.cat([theta[:, :-1], middle + bound * torch.atanh(share.clamp(-NEAR_ONE, NEAR_ONE))], dim=1)
 
     def turned(self, theta: Tensor, roll_rad: Tensor) -> Tensor:
         """Add a roll.

@@ -18,7 +18,15 @@ from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
 from irisstn.files import write_bytes_atomic
 from irisstn.images import MAX_PIXELS, decode_gray
-from irisstn.networks import Recognizer, Runtime, load_recognizer, load_rectifier, recognizer_files, require_runtime
+from irisstn.networks import (
+    Recognizer,
+    RuntimeChoice,
+    chosen_runtime,
+    load_recognizer,
+    load_rectifier,
+    recognizer_files,
+    require_runtime,
+)
 from irisstn.normalization import normalize
 from irisstn.outputs.folder import EMBEDDINGS
 from irisstn.outputs.manifest import manifest_digest, read_manifest
@@ -50,7 +58,9 @@ class EmbedConfig(Strict):
         "but not the roll of a tilted head",
     )
     max_pixels: int = Field(default=MAX_PIXELS, ge=1, description="larger pictures are refused before decoding")
-    runtime: Runtime = Field(default="torch", description="what runs the networks, torch or onnx, as for `rectify`")
+    runtime: RuntimeChoice = Field(
+        default="auto", description="what runs the networks, as for `rectify`; embeddings differ by 1e-3 at most"
+    )
     segmentation: SegmentationConfig = SegmentationConfig()
 
 
@@ -108,8 +118,10 @@ class EmbedJob:
         WeightsError
             A file cannot be read.
         """
-        require_runtime(config.runtime, "irisstn embed")
-        recognizer, rectifier = recognizer_files(model, config.runtime)
+        runtime = chosen_runtime(config.runtime, model)
+        require_runtime(runtime, "irisstn embed")
+        config = config.model_copy(update={"runtime": runtime})
+        recognizer, rectifier = recognizer_files(model, runtime)
         used = rectifier if config.rectify else None
         return cls(
             config,
@@ -117,7 +129,7 @@ class EmbedJob:
             used.absolute() if used is not None else None,
             weights_digest(recognizer),
             weights_digest(used) if used is not None else None,
-            load_recognizer(recognizer, "onnx", threads=1).weights_sha256 if config.runtime == "onnx" else None,
+            load_recognizer(recognizer, "onnx", threads=1).weights_sha256 if runtime == "onnx" else None,
         )
 
     def settings(self) -> dict[str, Json]:
@@ -137,12 +149,13 @@ class EmbedJob:
         weights_digest(self.recognizer, self.weights_sha256)
         if self.rectifier is not None:
             weights_digest(self.rectifier, self.rectifier_sha256)
-        network = load_recognizer(self.recognizer, self.config.runtime, threads=1)
+        runtime = chosen_runtime(self.config.runtime, self.recognizer)
+        network = load_recognizer(self.recognizer, runtime, threads=1)
         rectifier = None
         if self.rectifier is not None:
-            rectifier = load_rectifier(self.rectifier, self.config.runtime, threads=1)
+            rectifier = load_rectifier(self.rectifier, runtime, threads=1)
             rectifier = rectifier.with_roll(self.config.roll, self.config.roll_prior_deg)
-        with one_torch_thread() if self.config.runtime == "torch" else nullcontext():
+        with one_torch_thread() if runtime == "torch" else nullcontext():
             yield lambda source: _embed(source, network, rectifier, self.config)
 
 

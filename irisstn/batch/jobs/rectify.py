@@ -17,7 +17,7 @@ from irisstn.batch.jobs.job import JobInput, JobResult, Process, one_torch_threa
 from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Size, Strict
 from irisstn.images import MAX_PIXELS, decode_gray, encode_jpeg, encode_png
-from irisstn.networks import Runtime, load_rectifier, rectifier_file, require_runtime
+from irisstn.networks import RuntimeChoice, chosen_runtime, load_rectifier, rectifier_file, require_runtime
 from irisstn.normalization import DEFAULT_SIZE
 from irisstn.outputs.records import Json, Record, RecordFields, output_file
 from irisstn.outputs.segmentation_fields import read_ring
@@ -70,10 +70,11 @@ class RectifyConfig(Strict):
         description="standard deviation of the head's roll among pictures of one eye in degrees: 0.7 with a head "
         "rest, 1.5 to 2 without",
     )
-    runtime: Runtime = Field(
-        default="torch",
-        description="what runs the rectifier: torch, or onnx, which needs the file that `irisstn export` writes or the "
-        "shipped one; strips differ by a gray level at most on 99.9 % of the pixels",
+    runtime: RuntimeChoice = Field(
+        default="auto",
+        description="what runs the rectifier: torch; onnx, which needs the file that `irisstn export` writes or the "
+        "shipped one; auto takes onnx for the shipped one where it is installed. Strips differ by a gray level at most "
+        "on 99.9 % of the pixels",
     )
     segmentation: SegmentationConfig = SegmentationConfig()
 
@@ -123,8 +124,10 @@ class RectifyJob:
         WeightsError
             The file cannot be read.
         """
-        require_runtime(config.runtime, "irisstn rectify")
-        path = rectifier_file(model, config.runtime)
+        runtime = chosen_runtime(config.runtime, model)
+        require_runtime(runtime, "irisstn rectify")
+        config = config.model_copy(update={"runtime": runtime})
+        path = rectifier_file(model, runtime)
         return cls(config, path.absolute(), weights_digest(path))
 
     def settings(self) -> dict[str, Json]:
@@ -139,9 +142,10 @@ class RectifyJob:
     def start(self) -> Iterator[Process]:
         """Load the weights; the context gives the function that processes one picture. Raises WeightsError."""
         weights_digest(self.model, self.weights_sha256)
-        rectifier = load_rectifier(self.model, self.config.runtime, threads=1)
+        runtime = chosen_runtime(self.config.runtime, self.model)
+        rectifier = load_rectifier(self.model, runtime, threads=1)
         rectifier = rectifier.with_roll(self.config.roll, self.config.roll_prior_deg)
-        with one_torch_thread() if self.config.runtime == "torch" else nullcontext():
+        with one_torch_thread() if runtime == "torch" else nullcontext():
             yield lambda source: _rectify(source, rectifier, self.config)
 
 
