@@ -1,6 +1,6 @@
 """From pictures to segmentations, rectified strips and embeddings, with one object.
 
-pipeline = irisstn.Pipeline()                       # or Pipeline(runtime="onnx"), without torch
+pipeline = irisstn.Pipeline()                       # without torch where ONNX Runtime is installed
 strip = pipeline.rectify("eye.png").strip
 embeddings = pipeline.embed(["a.png", "b.png"])     # (2, 512)
 pipeline.compare("a.png", "b.png").decision         # "match", "no match" or "undecided"
@@ -23,7 +23,8 @@ from irisstn.image_decoding import pillow_to_gray
 from irisstn.images import read_gray
 from irisstn.networks import (
     Recognizer,
-    Runtime,
+    RuntimeChoice,
+    chosen_runtime,
     load_recognizer,
     load_rectifier,
     recognizer_files,
@@ -62,8 +63,8 @@ class Pipeline:
         Folder of a training run, whose networks are used as in `irisstn embed --model`; None for the shipped ones.
     rectifier, recognizer : str or Path, optional
         Weights files in place of those of `model`.
-    runtime : {"torch", "onnx"}
-        What runs the networks.
+    runtime : {"auto", "torch", "onnx"}
+        What runs the networks; "auto" takes ONNX Runtime for the shipped ones where it is installed.
     size : tuple of int
         (R, T) of the strips of `rectify`.
     roll : {"auto", "full", "none"}
@@ -85,14 +86,14 @@ class Pipeline:
         *,
         rectifier: str | Path | None = None,
         recognizer: str | Path | None = None,
-        runtime: Runtime = "torch",
+        runtime: RuntimeChoice = "auto",
         size: tuple[int, int] = DEFAULT_SIZE,
         roll: RollMode = "auto",
         roll_prior_deg: float | None = None,
         segmentation: SegmentationConfig = SegmentationConfig(),
     ) -> None:
-        if runtime not in ("torch", "onnx"):
-            raise ValueError(f"the runtime must be torch or onnx, got {runtime!r}")
+        if runtime not in ("auto", "torch", "onnx"):
+            raise ValueError(f"the runtime must be auto, torch or onnx, got {runtime!r}")
         if model is not None and not Path(model).is_dir():
             raise ValueError(f"model must be the folder of a run, got {model}: give a file as rectifier or recognizer")
         if min(size) < 1:
@@ -220,18 +221,24 @@ class Pipeline:
             return found
 
     def _load_rectifier(self) -> RectifierMethods[Any]:
-        require_runtime(self.runtime, "Pipeline.rectify")
-        return load_rectifier(rectifier_file(self._rectifier_path or self._model, self.runtime), self.runtime)
+        given = self._rectifier_path or self._model
+        runtime = chosen_runtime(self.runtime, given)
+        require_runtime(runtime, "Pipeline.rectify")
+        return load_rectifier(rectifier_file(given, runtime), runtime)
 
     def _load_networks(self) -> _Networks:
-        require_runtime(self.runtime, "Pipeline.embed")
-        recognizer, rectifier = recognizer_files(self._recognizer_path or self._model, self.runtime)
+        given = self._recognizer_path or self._model
+        runtime = rectified_by = chosen_runtime(self.runtime, given)
+        require_runtime(runtime, "Pipeline.embed")
+        recognizer, rectifier = recognizer_files(given, runtime)
         if self._rectifier_path is not None or (self._recognizer_path is not None and self._model is not None):
-            rectifier = rectifier_file(self._rectifier_path or self._model, self.runtime)
-        network = load_recognizer(recognizer, self.runtime)
+            before = self._rectifier_path or self._model
+            rectified_by = chosen_runtime(self.runtime, before)
+            rectifier = rectifier_file(before, rectified_by)
+        network = load_recognizer(recognizer, runtime)
         if rectifier is None:
             return _Networks(network, None)
-        rectifies = load_rectifier(rectifier, self.runtime)
+        rectifies = load_rectifier(rectifier, rectified_by)
         return _Networks(network, rectifies.with_roll("auto", EMBEDDING_ROLL_PRIOR_DEG))
 
 

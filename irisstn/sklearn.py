@@ -23,7 +23,7 @@ from irisstn.normalization import DEFAULT_SIZE
 from irisstn.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from irisstn.networks import Runtime
+    from irisstn.networks import RuntimeChoice
     from irisstn.rectification.roll_setting import RollMode
 
 with extra_named():
@@ -40,7 +40,7 @@ class _PictureTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     model: str | Path | None
     rectifier: str | Path | None
-    runtime: Runtime
+    runtime: RuntimeChoice
     on_error: OnError
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  (scikit-learn's names)
@@ -140,7 +140,7 @@ class IrisRectifier(_PictureTransformer):
         model: str | Path | None = None,
         *,
         rectifier: str | Path | None = None,
-        runtime: Runtime = "torch",
+        runtime: RuntimeChoice = "auto",
         size: tuple[int, int] = DEFAULT_SIZE,
         roll: RollMode = "auto",
         unusable: Literal["nan", "mean"] = "nan",
@@ -209,7 +209,7 @@ class IrisEmbedder(_PictureTransformer):
         *,
         rectifier: str | Path | None = None,
         recognizer: str | Path | None = None,
-        runtime: Runtime = "torch",
+        runtime: RuntimeChoice = "auto",
         on_error: OnError = "raise",
     ) -> None:
         self.model, self.rectifier, self.recognizer = model, rectifier, recognizer

@@ -6,7 +6,8 @@ import pytest
 from builders import make_segmentation
 
 from irisstn.geometry import Boundary, strip_angles, strip_radii
-from irisstn.normalization import normalize, ring_grid, sample_ring
+from irisstn.geometry.ring_transform import NAMES, move_in_ring, ring_identity
+from irisstn.normalization import normalize, ring_grid, sample_moved_ring, sample_ring
 from irisstn.results import Segmentation, Strip
 
 SHAPE = (240, 320)
@@ -93,3 +94,41 @@ def test_misuse_is_refused() -> None:
         Segmentation(PUPIL, LIMBUS, None, None, np.ones(SHAPE, bool), np.ones((3, 3), bool))
     with pytest.raises(ValueError, match="of bool"):
         Segmentation(PUPIL, LIMBUS, None, None, image, np.ones(SHAPE, bool))
+
+
+def ring_parameters(**given: float) -> np.ndarray:
+    return np.array([given.get(name, value) for name, value in zip(NAMES, ring_identity(), strict=True)])
+
+
+@pytest.mark.parametrize("size", [(64, 512), (32, 256), (12, 100), (150, 64)])
+@pytest.mark.parametrize(
+    "moves",
+    [
+        {"roll_rad": 0.3, "pupil_cos1": 0.08, "limbus_sin1": -0.06, "limbus_0": 0.05, "pupil_sin2": 0.02},
+        {"dilation": -0.3, "pupil_0": -0.1, "pupil_cos1": 0.1, "limbus_cos2": 0.04, "pupil_share": 0.3},
+        {"pupil_0": -0.2, "pupil_cos1": 0.19, "limbus_sin1": 0.19, "dilation": 0.5, "pupil_share": 0.2},  # extreme
+        {"roll_rad": -0.2, "dilation": 0.2},
+    ],
+)
+def test_a_moved_ring_is_sampled_where_the_transform_says(size: tuple[int, int], moves: dict[str, float]) -> None:
+    rng = np.random.default_rng(1)
+    image = np.kron(rng.integers(0, 255, (60, 80)), np.ones((4, 4))).astype(np.uint8)
+    parameters = ring_parameters(**moves)
+    strip, outside = sample_moved_ring(image, segmentation(), parameters, size)
+    radius, angle = ring_grid(size)
+    moved, at = move_in_ring(np, parameters[None], radius[None], angle[None])
+    expected = sample_ring(image, segmentation(), (moved[0], at[0]))
+    apart = np.abs(strip.image.astype(int) - expected.image)
+    assert (apart > 1).mean() < 2e-3
+    assert apart.max() <= 8  # a position of 1/32 px, in which OpenCV interpolates, at an edge of 255 gray levels
+    assert (strip.usable != expected.usable).mean() < 1e-3
+    assert outside == pytest.approx(float(((moved < 0) | (moved > 1)).mean()), abs=1e-3)
+
+
+def test_a_ring_that_is_not_moved_is_the_rubber_sheet_to_the_byte() -> None:
+    image = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
+    strip, outside = sample_moved_ring(image, segmentation(), ring_parameters(pupil_share=0.3), (64, 512))
+    plain = normalize(image, segmentation())
+    assert np.array_equal(strip.image, plain.image)
+    assert np.array_equal(strip.usable, plain.usable)
+    assert outside == 0

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from builders import rendered_eye
 from click.testing import CliRunner
 
 import irisstn
-from irisstn import OnnxRecognizer, OnnxRectifier, Rectified, Rectifier, Strip, WeightsError
+from irisstn import OnnxRecognizer, OnnxRectifier, Rectified, Rectifier, Strip, WeightsError, extras
+from irisstn.batch.jobs.rectify import RectifyConfig, RectifyJob
 from irisstn.cli import cli
 from irisstn.geometry.ring_transform import compose_rings, move_in_ring
+from irisstn.networks import chosen_runtime
 from irisstn.normalization import normalize
+from irisstn.onnx_files import OnnxNetwork
+from irisstn.onnx_files.pruning import keep_outputs
 from irisstn.recognition import StripNet
 from irisstn.recognition.local_texture import resized
 from irisstn.recognition.onnx_recognizer import resized_strip
@@ -193,3 +198,53 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
         assert done.exit_code == 2 and done.output.count("\n") == 1
         assert " is for " in done.output
         assert not (tmp_path / "out").exists()
+
+
+def test_what_computes_outputs_that_are_not_read_is_left_out() -> None:
+    content = (SHIPPED / "rectifier.onnx").read_bytes()
+    kept = ("parameters", "roll_sd_rad")
+    smaller = onnx.load_from_string(keep_outputs(content, kept))
+    whole = onnx.load_from_string(content)
+    onnx.checker.check_model(smaller)
+    assert {each.name for each in smaller.graph.output} == set(kept)
+    assert 100 < len(smaller.graph.node) < 0.8 * len(whole.graph.node)
+    assert not any(node.op_type == "GridSample" for node in smaller.graph.node)
+    everything = [each.name for each in whole.graph.output]
+    assert onnx.load_from_string(keep_outputs(content, everything)) == whole
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "other output"])
+def test_a_file_that_cannot_be_made_smaller_stays_as_it_is(damage: str) -> None:
+    content = (SHIPPED / "rectifier.onnx").read_bytes()
+    given = {
+        "cut": content[: len(content) // 2],
+        "noise": np.random.default_rng(0).bytes(5000),
+        "empty": b"",
+        "other output": content,
+    }[damage]
+    assert keep_outputs(given, ["no such output" if damage == "other output" else "parameters"]) == given
+
+
+def test_the_rectifier_computes_the_same_from_a_smaller_file(ours, sample) -> None:
+    whole = OnnxRectifier(OnnxNetwork.load(None, "rectifier.onnx", ours.network.about["kind"], threads=1))
+    with pytest.raises(Exception, match="rectified"):
+        ours.network.run(["rectified"], {})
+    for image, segmentation in sample:
+        one, other = (each.rectify_eye(image, segmentation) for each in (ours, whole))
+        assert one.parameters == other.parameters
+        assert np.array_equal(one.strip.image, other.strip.image)
+
+
+def test_the_runtime_is_chosen_by_what_there_is(monkeypatch, tmp_path: Path) -> None:
+    assert chosen_runtime("auto", None) == "onnx"
+    assert chosen_runtime("torch", None) == "torch"
+    assert chosen_runtime("auto", tmp_path / "mine.onnx") == "onnx"
+    assert chosen_runtime("auto", tmp_path / "mine.safetensors") == "torch"
+    (tmp_path / "rectifier.onnx").touch()
+    assert chosen_runtime("auto", tmp_path) == "onnx"
+    (tmp_path / "rectifier.safetensors").touch()
+    assert chosen_runtime("auto", tmp_path) == "torch"  # the ONNX file may be of earlier weights
+    assert RectifyJob.of(RectifyConfig()).config.runtime == "onnx"
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    assert chosen_runtime("auto", None) == "torch"
+    assert RectifyJob.of(RectifyConfig()).config.runtime == "torch"

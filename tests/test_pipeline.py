@@ -12,6 +12,7 @@ from PIL import Image
 import irisstn
 from irisstn import IrisError, Pipeline
 from irisstn.batch.compare_pictures import compare_pictures
+from irisstn.batch.jobs.embed import EmbedConfig
 from irisstn.recognition import StripNet
 
 EYES = Path(__file__).parents[1] / "data" / "sample"
@@ -20,7 +21,7 @@ SAMPLE = sorted(EYES.rglob("*.png"))[:3]
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return Pipeline()
+    return Pipeline(runtime="torch")
 
 
 def test_every_kind_of_picture_gives_the_result_of_the_stages(pipeline: Pipeline) -> None:
@@ -54,7 +55,10 @@ def test_pictures_are_compared_as_the_command_compares_them(pipeline: Pipeline) 
     assert same.similarity == pytest.approx(float(embeddings[0] @ embeddings[1]), abs=1e-5)
     assert same.similarity > same.threshold > different.similarity
     assert (same.decision, different.decision) == ("match", "no match")
-    assert same == compare_pictures(first, second)
+    assert same == compare_pictures(first, second, config=EmbedConfig(runtime="torch"))
+    by_default = Pipeline().compare(first, second)
+    assert by_default == compare_pictures(first, second)
+    assert by_default.similarity == pytest.approx(same.similarity, abs=1e-3)
     small = cv2.resize(irisstn.read_gray(second), None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
     assert any(doubt.startswith("second picture: iris radius") for doubt in pipeline.compare(first, small).doubts)
 
@@ -75,7 +79,8 @@ def test_several_threads_get_what_one_gets() -> None:
     expected = Pipeline(runtime="onnx").embed(SAMPLE)
     assert np.allclose(found[:3], expected, atol=1e-6)
     assert np.allclose(found[3:], expected, atol=1e-6)
-    assert np.abs(expected - Pipeline().embed(SAMPLE)).max() < 1e-3
+    assert np.abs(expected - Pipeline(runtime="torch").embed(SAMPLE)).max() < 1e-3
+    assert np.allclose(expected, Pipeline().embed(SAMPLE), atol=1e-6)
 
 
 def test_the_picture_that_fails_is_named(pipeline: Pipeline) -> None:

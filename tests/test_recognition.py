@@ -137,6 +137,29 @@ def test_embed_takes_strips_one_by_one(network):
     assert network.embed([]).shape == (0, network.embedding_size)
 
 
+@pytest.mark.parametrize("config", [SMALL, SMALL.model_copy(update={"trunks": 2, "whitened": 64})])
+def test_folded_batch_norms_give_the_same_embeddings(config):
+    torch.manual_seed(0)
+    network = StripNet(config)
+    strips = [strip(seed) for seed in (1, 2)]
+    batch = [
+        torch.from_numpy(np.stack([getattr(one, name) for one in strips])[:, None]) for name in ("image", "usable")
+    ]
+    images, usable = batch[0] / 255, batch[1].float()
+    for _ in range(3):  # other means and variances than those of a new network
+        network(images, usable)
+    folded = network.folded()  # of a network in training, too
+    with torch.no_grad():
+        expected = network.eval()(images, usable).numpy()
+    assert np.abs(folded.embed(strips) - expected).max() < 1e-5
+    assert np.array_equal(folded.embed(strips), network.embed(strips))
+    assert folded.weights_sha256 == network.weights_sha256
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.data *= 1.1  # which torch does not count as a change
+    assert np.abs(network.embed(strips) - expected).max() > 1e-3
+
+
 def test_masked_cells_do_not_change_embeddings(network):
     images, usable = torch.rand(2, 1, 32, 256), torch.ones(2, 1, 32, 256)
     usable[:, :, 8:, 30:90] = 0

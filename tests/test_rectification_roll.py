@@ -115,6 +115,17 @@ def test_settings_say_how_much():
             RollSetting(**wrong)
 
 
+@pytest.mark.parametrize("mode", ["auto", "full", "none"])
+def test_the_reading_of_one_eye_by_numpy_is_that_of_the_network(mode):
+    read, setting = reader(), RollSetting(mode)
+    for given in (eyelids(tilt_rad=0.1, glance=0.1), eyelids(tilt_rad=-0.3), eyelids(tilt_rad=0.2, only=1)):
+        with torch.no_grad():
+            expected = read(given)
+            figures = (float(expected.angle_rad), float(expected.sd_rad), float(read.correction(given, setting)))
+        assert read.read_eye(given[0].numpy(), setting) == pytest.approx(figures, abs=1e-6)
+    assert read.read_eye(NO_EYELIDS, setting) is None
+
+
 def test_gradients_reach_its_weights_and_half_precision_is_read_in_full():
     read, given = reader(), eyelids(tilt_rad=0.1, glance=0.1).requires_grad_()
     read.correction(given, RollSetting()).sum().backward()

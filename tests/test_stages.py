@@ -1,6 +1,7 @@
 """What a picture costs: every stage is measured, and no stage is entered more often than it has to be."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from stage_clock import stages_timed
@@ -10,7 +11,8 @@ from irisstn import OnnxRectifier, files, normalization, read_gray, segment
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
 from irisstn.batch.jobs.job import JobInput
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
-from irisstn.geometry import ring_transform
+from irisstn.geometry import Float
+from irisstn.geometry.ring_transform import move_in_ring
 from irisstn.networks import RuntimeChoice
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "001" / "L" / "001L01.png"
@@ -55,16 +57,20 @@ def test_pictures_pass_each_network_once(runtime: RuntimeChoice):
     assert clock.calls == {name: 6 if name == "both networks" else 3 for name in passes}
 
 
-def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii():
+def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii(monkeypatch: pytest.MonkeyPatch):
     """Positions of nine radii and one more to check them, in place of the strip's 64."""
-    moved: list[tuple[int, ...]] = []
+    asked: list[tuple[int, ...]] = []
+
+    def counted(xp: ModuleType, parameters: Float, radius: Float, angle: Float) -> tuple[Float, Float]:
+        asked.append(radius.shape)
+        moved: tuple[Float, Float] = move_in_ring(xp, parameters, radius, angle)
+        return moved
+
     image = read_gray(SAMPLE)
     segmentation = segment(image)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(normalization, "move_in_ring", lambda *given: (moved.append(given[2].shape), move(*given))[1])
-        move = ring_transform.move_in_ring
-        OnnxRectifier.load(threads=1).rectify_eye(image, segmentation)
-    assert moved == [(1, 10, 1)]
+    monkeypatch.setattr(normalization, "move_in_ring", counted)
+    OnnxRectifier.load(threads=1).rectify_eye(image, segmentation)
+    assert asked == [(1, 10, 1)]
 
 
 def test_every_stage_of_every_command_is_measured(tmp_path: Path):

@@ -103,7 +103,7 @@ class _Trunk(nn.Module):
 
     def _pooled(self, features: Tensor, usable: Tensor) -> Tensor:
         features = self.head(features)
-        weight = F.adaptive_avg_pool2d(usable, features.shape[-2:])
+        weight = F.adaptive_avg_pool2d(usable, (features.shape[-2], features.shape[-1]))
         pooled = F.adaptive_avg_pool2d(features * weight, self.places)
         pooled = pooled / (F.adaptive_avg_pool2d(weight, self.places) + 0.05)
         seen = F.adaptive_avg_pool2d(usable, self.places) + 1e-3
