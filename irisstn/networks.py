@@ -41,7 +41,7 @@ class Recognizer(Protocol):
 def chosen_runtime(choice: RuntimeChoice, model: str | Path | None) -> Runtime:
     """What runs the networks where the user leaves it open.
 
-    The shipped networks run in ONNX Runtime where it is installed: it starts without torch, and takes two thirds of the
+    The shipped networks run in ONNX Runtime where it is installed: it starts without torch, and takes about half of the
     time. A file decides by its suffix. The folder of a training run is run by torch where it holds torch's weights,
     because its ONNX files may have been exported from earlier ones.
 

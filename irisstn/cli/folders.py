@@ -116,7 +116,7 @@ def rectify(
       irisstn rectify ./eyes -o out --model runs/shipped --augment 4
       irisstn rectify ./eyes -o out --side-by-side      # pictures in OUT/side_by_side
       irisstn rectify ./handheld --roll-prior 2         # heads are tilted more than usual
-      irisstn rectify ./eyes --runtime onnx             # without torch
+      irisstn rectify ./eyes --runtime torch            # by PyTorch, not ONNX Runtime
       irisstn rectify ./strips --input strip --size 32x256
       irisstn rectify ./normalized --convention osiris --masks ./normalized_masks
     """
