@@ -59,8 +59,9 @@ def test_the_modules_of_an_extra_are_those_of_its_packages() -> None:
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
-        (["rectify", "EYES", "-o", "OUT"], "torch"),
-        (["embed", "EYES", "-o", "OUT"], "torch"),
+        (["rectify", "EYES", "-o", "OUT"], "onnx"),
+        (["embed", "EYES", "-o", "OUT"], "onnx"),
+        (["rectify", "EYES", "-o", "OUT", "--runtime", "torch"], "torch"),
         (["train", "EYES", "-o", "OUT"], "train"),
         (["export", "-o", "OUT"], "export"),
         (["evaluate", "EYES", "-o", "OUT"], "report"),

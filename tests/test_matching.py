@@ -127,7 +127,7 @@ def test_missing_and_damaged_weights_are_refused(tmp_path: Path):
 
 def test_a_run_with_a_rectifier_alone_is_used_with_the_shipped_recognizer(tmp_path: Path):
     Rectifier().save(tmp_path / "rectifier.safetensors")
-    job, shipped = EmbedJob.of(EmbedConfig(), tmp_path), EmbedJob.of(EmbedConfig())
+    job, shipped = EmbedJob.of(EmbedConfig(), tmp_path), EmbedJob.of(EmbedConfig(runtime="torch"))
     assert job.weights_sha256 == shipped.weights_sha256
     assert job.rectifier == tmp_path / "rectifier.safetensors" and job.rectifier_sha256 != shipped.rectifier_sha256
 

@@ -165,7 +165,9 @@ def strips(out: Path) -> dict[str, dict[str, NDArray[np.uint8]]]:
 def test_strips_of_osiris_are_rectified_in_this_projects_direction_and_written_in_both(
     normalized: Path, tmp_path: Path
 ) -> None:
-    done = rectify(normalized, "-o", tmp_path / "out", "--convention", "osiris", "--masks", normalized)
+    done = rectify(
+        normalized, "-o", tmp_path / "out", "--convention", "osiris", "--masks", normalized, "--runtime", "torch"
+    )
     assert done.exit_code == 0, done.output
     found = strips(tmp_path / "out")
     assert sorted(found) == ["001L01_imno.png", "001L02_imno.png"], "masks are no strips"
