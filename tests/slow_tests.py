@@ -98,7 +98,7 @@ SLOW: dict[str, set[str]] = {
     },
     "test_sklearn.py": set(),
     "test_stages.py": {
-        "test_a_rectified_picture_passes_each_network_once",
+        "test_pictures_pass_each_network_once",
         "test_every_stage_of_every_command_is_measured",
     },
     "test_stn_ring.py": {"test_a_known_pupils_share_of_any_size_stays_finite"},
