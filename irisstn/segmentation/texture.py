@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, ring_places
+from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, quantiles, ring_places
 from irisstn.segmentation.config import SegmentationConfig
 
 _COLUMNS, _MOST_ROWS = 256, 64
@@ -70,7 +70,14 @@ def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool
     if np.count_nonzero(clear[1:] & clear[:-1]) < _FEWEST_CELLS:
         return None
     smooth = np.asarray(cv2.GaussianBlur(levels, (3, 3), _NOISE_CELLS), np.float32)
-    return Texture(_contrast(levels, clear), _regularity(smooth, clear), _evenness(smooth, clear))
+    seen = clear.astype(np.float32)
+    around = np.maximum(_along_rows(seen), 1e-3)  # shared by both maps of gray levels
+    texture, smooth_texture = (part - _along_rows(part * seen) / around for part in (levels, smooth))
+    texture *= seen
+    smooth_texture *= seen
+    return Texture(
+        _contrast(texture, clear), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear)
+    )
 
 
 def require_texture(
@@ -95,7 +102,7 @@ def require_texture(
     SegmentationError
         Where a limit is passed, or nearly all of the iris is burnt out.
     """
-    if usable.any() and (image[usable] >= _WHITE).mean() > _MOST_WHITE:
+    if np.count_nonzero(usable & (image >= _WHITE)) > _MOST_WHITE * np.count_nonzero(usable):
         raise SegmentationError("the iris is overexposed: nearly all of it is white")
     texture = measure_texture(image, pupil, limbus, usable)
     if texture is None:
@@ -117,36 +124,39 @@ def require_texture(
     return texture
 
 
-def _contrast(levels: Float32, clear: Bool) -> float:
+def _contrast(texture: Float32, clear: Bool) -> float:
     """The standard deviation of the gray levels without noise and shade.
 
     Noise differs from pixel to pixel, texture does not: of the unrolled ring, less the average along each row, it is
     the root of the covariance of cells one or two pixels apart along the radius, whichever is greater, less what noise
-    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other.
+    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other. `texture`
+    is 0 where it is not `clear`.
     """
-    texture = _without_shade(levels, clear)
-    near = float((texture[1:] * texture[:-1])[clear[1:] & clear[:-1]].mean())
-    further = float((texture[2:] * texture[:-2])[clear[2:] & clear[:-2]].mean()) if len(texture) > 4 else 0.0
-    variance = float(np.square(texture[clear]).mean())
+    near = float((texture[1:] * texture[:-1]).sum()) / np.count_nonzero(clear[1:] & clear[:-1])
+    further = 0.0
+    if len(texture) > 4 and (pairs := np.count_nonzero(clear[2:] & clear[:-2])):
+        further = float((texture[2:] * texture[:-2]).sum()) / pairs
+    variance = float(np.square(texture).sum()) / np.count_nonzero(clear)
     return math.sqrt(max(0.0, near - _SHARED_NOISE * variance, further))
 
 
-def _regularity(levels: Float32, clear: Bool) -> float:
-    """See `Texture`; 0 where nothing varies."""
-    texture, seen = _without_shade(levels, clear), clear.astype(np.float32)
+def _regularity(levels: Float32, texture: Float32, seen: Float32) -> float:
+    """See `Texture`; 0 where nothing varies. `texture` is 0 where it is not `seen`."""
     count = seen.sum(axis=1)
     rows, weight = np.flatnonzero(count), count[count > 0]
-    profile = np.where(clear, levels, 0).sum(axis=1)[rows] / weight
+    profile = (levels * seen).sum(axis=1)[rows] / weight
     rings = 0.0
     if len(rows) > _TREND_ORDER + 1:
         place = rows / max(len(levels) - 1, 1)
-        trend = np.polyval(np.polyfit(place, profile, _TREND_ORDER, w=np.sqrt(weight)), place)
+        powers = np.vander(place, _TREND_ORDER + 1)
+        weighted = powers.T * weight
+        trend = powers @ np.linalg.solve(weighted @ powers, weighted @ profile)
         rings = float((np.square(profile - trend) * weight).sum() / weight.sum())
-    around = float(np.square(texture[clear]).mean())
+    around = float(np.square(texture).sum()) / float(count.sum())
     if rings + around <= 0:
         return 0.0
     means = texture.sum(axis=1, keepdims=True) / np.maximum(count, 1)[:, None]
-    return max(rings / (rings + around), _likeness_when_turned(np.where(clear, texture - means, 0), seen))
+    return max(rings / (rings + around), _likeness_when_turned((texture - means) * seen, seen))
 
 
 def _likeness_when_turned(texture: Float32, seen: Float32) -> float:
@@ -171,7 +181,7 @@ def _evenness(levels: Float32, clear: Bool) -> float:
     whole = cv2.erode(clear.view(np.uint8), np.ones(size, np.uint8)).view(np.bool_)
     if np.count_nonzero(whole) < _FEWEST_CELLS:
         return 1.0
-    middle, high = np.quantile(deviation[whole], (0.5, 0.9))
+    middle, high = quantiles(deviation[whole], (0.5, 0.9))
     return float(middle / high) if high > 0 else 1.0
 
 
@@ -184,12 +194,6 @@ def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> t
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     clear = cv2.remap(usable.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return levels.astype(np.float32), clear.astype(np.bool_)
-
-
-def _without_shade(levels: Float32, clear: Bool) -> Float32:
-    """`levels` less the average along each row, 0 where they are not usable."""
-    seen = clear.astype(np.float32)
-    return np.where(clear, levels - _along_rows(levels * seen) / np.maximum(_along_rows(seen), 1e-3), 0)
 
 
 def _along_rows(cells: Float32) -> Float32:
