@@ -33,6 +33,7 @@ from irisstn.batch.process_pool import one_opencv_thread
 from irisstn.batch.task import Task, run_task
 from irisstn.datasets import find_images
 from irisstn.images import encode_png, read_gray
+from irisstn.processes import keep_freed_memory
 from irisstn.storage.local import LocalStorage
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
@@ -116,6 +117,7 @@ def measure(pictures: Sequence[Path], scratch: Path, *, repeats: int) -> dict[st
     found = {name: Times() for name in ("floor", *jobs)}
     (scratch / "unfinished").mkdir(parents=True)
     storage = LocalStorage(scratch, scratch / "unfinished")
+    keep_freed_memory()
     with one_opencv_thread(), ExitStack() as started, stages_timed(STAGES) as clock:
         processes = {name: started.enter_context(job.start()) for name, job in jobs.items()}
         for repeat in range(repeats + 1):

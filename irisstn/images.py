@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from irisstn.bilevel_png import encode_bilevel_png
 from irisstn.errors import ImageError
 from irisstn.files import read_regular_file, write_bytes_atomic
 from irisstn.geometry import Gray
@@ -42,7 +43,6 @@ MAX_SIDE = 32_000  # OpenCV's remap addresses a source of up to 2^15 - 1 pixels 
 MAX_BYTES = 256 << 20
 # On iris strips run-length coding gives files as small as the default strategy, and is a third faster.
 _PNG_GRAY: tuple[int, ...] = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
-_PNG_MASK = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1)
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: twice as fast as a choice for each, and 6 % larger
     _PNG_GRAY += (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
 
@@ -176,7 +176,7 @@ def encode_png(picture: NDArray[np.generic]) -> bytes:
     if not colour and (picture.ndim != 2 or picture.dtype not in (np.uint8, np.bool_)):
         raise ValueError(f"a PNG is made of (H, W) uint8 or bool, or BGR, got {picture.shape} of {picture.dtype}")
     if picture.dtype == np.bool_:
-        return _encode(".png", np.asarray(picture, np.uint8) * np.uint8(255), _PNG_MASK)
+        return encode_bilevel_png(np.asarray(picture, np.bool_))
     return _encode(".png", np.ascontiguousarray(picture, np.uint8), _PNG_GRAY)
 
 

@@ -24,17 +24,18 @@ def test_an_output_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypat
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
         run_batch(TextJob(), samples, tmp_path / "file")
-    real, left = Path.write_bytes, 3
+    real, left = os.open, 3
 
-    def full(path: Path, data: bytes) -> int:
+    def full(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         nonlocal left
-        left -= path.suffix == ".tmp"
-        if left < 0:
+        written = str(path).endswith(".tmp")
+        left -= written
+        if written and left < 0:
             raise OSError(28, "No space left on device")
-        return real(path, data)
+        return real(path, flags, mode, dir_fd=dir_fd)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(os, "open", full)
         with pytest.raises(OutputError, match="No space left") as error:
             run_batch(TextJob(), samples, tmp_path / "out")
     assert error.value.stage == "write"

@@ -45,6 +45,19 @@ def test_the_texture_of_an_eye_is_measured_without_the_noise(camera: str, identi
     assert again is not None and again.contrast == pytest.approx(texture.contrast, rel=0.15)
 
 
+@pytest.mark.parametrize("identity", range(3, 9))
+def test_a_small_iris_has_texture_and_a_small_painted_one_none(identity: int):
+    eye = rendered_eye(identity, 2, "ring-320x280")
+    side = 28 / eye.truth.limbus.mean_radius
+    small = cv2.resize(eye.image, None, fx=side, fy=side, interpolation=cv2.INTER_AREA)
+    noisy = np.clip(small + np.random.default_rng(identity).normal(0, 1, small.shape), 0, 255).astype(np.uint8)
+    assert segment(noisy).limbus.mean_radius == pytest.approx(28, rel=0.06)
+    ring = Boundary.circle(40, 40, 8), Boundary.circle(40, 40, 22)
+    drawn = drawn_eye(*ring, (80, 80), (20, 110, 200)) + np.random.default_rng(identity).normal(0, 3, (80, 80))
+    painted = measure_texture(np.clip(drawn, 0, 255).astype(np.uint8), *ring, ring[1].mask((80, 80)))
+    assert painted is not None and painted.contrast < 0.9
+
+
 def test_nothing_is_measured_where_hardly_anything_is_usable():
     ring = Boundary.circle(100, 100, 10), Boundary.circle(100, 100, 40)
     assert measure_texture(np.zeros((200, 200), np.uint8), *ring, np.zeros((200, 200), bool)) is None

@@ -1,5 +1,6 @@
 """Training data: strips with known errors, batches of them, augmentation, and the losses on them."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,7 @@ from irisstn.training.data.boundary_errors import (
 )
 from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
+from irisstn.training.data.motion_blur import motion_blurred
 from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
 from irisstn.training.data.strip_tensors import to_strips, to_tensors
 from irisstn.training.data.targets import TARGET_NAMES
@@ -288,6 +290,26 @@ def test_tissue_is_stretched_between_fixed_edges_and_a_straightened_eye_is_uprig
     assert 0.1 < max(abs(one.stretch) for one in drawn) <= 0.2
     older = sample_perturbation(np.random.default_rng(1), PerturbationConfig())
     assert older.stretch == 0 and not older.straightened
+
+
+def test_a_movement_blurs_the_picture_along_its_direction_and_moves_nothing(captured_eyes):
+    spot = np.zeros((41, 41), np.uint8)
+    spot[20, 20] = 240
+    blurred = motion_blurred(spot, (6.0, 0.0)).astype(float)
+    down, along = np.nonzero(blurred)
+    assert set(down) == {20} and along.min() == 17 and along.max() == 23
+    assert (blurred[20] * np.arange(41)).sum() / blurred.sum() == pytest.approx(20, abs=0.1)
+    assert motion_blurred(spot, (0.5, 0.5)) is spot
+
+    eye = captured_eyes.eyes[0]
+    plain, moved = (eye.strip(replace(NO_ERRORS, movement=way), (64, 512)) for way in ((0.0, 0.0), (0.2, 0.0)))
+    assert 0.3 < likeness(moved, plain) < 0.97
+    drawn = [
+        sample_perturbation(np.random.default_rng(i), PerturbationConfig(moved_fraction=0.5, movement=0.3))
+        for i in range(60)
+    ]
+    lengths = [math.hypot(*one.movement) for one in drawn]
+    assert 15 < sum(length > 0 for length in lengths) < 45 and 0.15 < max(lengths) <= 0.3
 
 
 def likeness_of_rows(a, i, b, j):

@@ -19,7 +19,7 @@ from irisstn.batch.task import Outcome, Task, has_results, remove_outputs, run_t
 from irisstn.errors import IrisError, MissingExtraError
 from irisstn.extras import missing_package
 from irisstn.outputs.records import Record
-from irisstn.processes import end_with_parent
+from irisstn.processes import end_with_parent, keep_freed_memory
 from irisstn.storage.local import Storage
 
 _QUEUED_PER_WORKER = 2  # tasks sent to a worker: the current one and the next, so that it never waits
@@ -65,6 +65,7 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
 
 def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop) -> Iterator[Outcome]:
     """Run `tasks` one after the other in this process, on one thread, until `stop` is set; yields their outcomes."""
+    keep_freed_memory()
     with one_opencv_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
@@ -240,6 +241,7 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent()
+    keep_freed_memory()
     try:
         with one_opencv_thread(), job.start() as process:
             connection.send(os.getpid())

@@ -62,7 +62,8 @@ def quantiles(values: NDArray[Any], fractions: Sequence[float]) -> list[Float]:
     >>> quantiles(np.array([[1, 2, 4], [0, 8, 8]], np.uint8), [0.5, 0.75])
     [array([2., 8.]), array([3., 8.])]
     """
-    ordered = np.sort(values, axis=-1)
+    # For whole numbers of 8 bits the stable sort is a radix sort, three times as fast; for floats it is slow.
+    ordered = np.sort(values, axis=-1, kind="stable" if values.dtype == np.uint8 else None)
     if ordered.dtype.kind != "f":
         ordered = ordered.astype(np.float64)
     found = []

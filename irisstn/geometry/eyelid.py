@@ -91,8 +91,7 @@ class Eyelid:
         array([3., 1.])
         """
         along, across = self.frame_coordinates(x, y)
-        c0, c1, c2 = (float(c) for c in self.coefficients)
-        return np.asarray(across - (c0 + along * (c1 + c2 * along)))
+        return np.asarray(across - self._edge(along))
 
     def is_above(self, x: Float, y: Float) -> Bool:
         """Whether points lie above the edge, at v < parabola.
@@ -107,7 +106,8 @@ class Eyelid:
         ndarray of bool
             True on the side of the eyebrow.
         """
-        return np.asarray(self.below(x, y) < 0)
+        along, across = self.frame_coordinates(x, y)
+        return np.asarray(across < self._edge(along))  # without the difference, which has the size of a picture
 
     def above(self, image_size: tuple[int, int]) -> Bool:
         """Mask of the pixels above the edge, at v < parabola.
@@ -123,6 +123,11 @@ class Eyelid:
             True on the side of the eyebrow.
         """
         return self.is_above(*pixel_axes(image_size))
+
+    def _edge(self, along: Float) -> Float:
+        """The parabola's v (...) at u = `along` (...), in pixels."""
+        c0, c1, c2 = (float(c) for c in self.coefficients)
+        return c0 + along * (c1 + c2 * along)
 
 
 Eyelids = tuple[Eyelid | None, Eyelid | None]  # upper and lower; None where one is not visible

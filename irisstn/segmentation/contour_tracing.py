@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -146,17 +147,24 @@ def robust_fit(
     ----------
     .. [1] Geman and McClure 1985, "Bayesian image analysis: an application to single photon emission tomography".
     """
+    transposed, right = basis.T, penalty * target
+    penalty = penalty + 1e-9
     reweighted = weights
     coefficients: Float = np.zeros(basis.shape[1])
     for remaining in reversed(range(_ROUNDS)):
-        weighted = basis * reweighted[:, None]
-        normal = basis.T @ weighted
-        normal.flat[:: len(normal) + 1] += penalty + 1e-9
-        coefficients = np.linalg.solve(normal, weighted.T @ values + penalty * target)
+        weighted = transposed * reweighted
+        normal = weighted @ basis
+        normal.flat[:: len(normal) + 1] += penalty
+        # `numpy.linalg.solve` takes three times as long for so few coefficients.
+        _, solution = cv2.solve(normal, (weighted @ values + right)[:, None], flags=cv2.DECOMP_CHOLESKY)
+        coefficients = solution.ravel()
         if remaining:
             residual = np.abs(values - basis @ coefficients)
-            spread = 2 * max(scale, 1.5 * _weighted_median(residual, weights))
-            reweighted = weights / (1 + (residual / spread) ** 2) ** 2
+            residual /= 2 * max(scale, 1.5 * _weighted_median(residual, weights))
+            residual *= residual
+            residual += 1
+            residual *= residual
+            reweighted = weights / residual
     return coefficients
 
 

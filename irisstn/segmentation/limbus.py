@@ -40,7 +40,9 @@ def refine_limbus(image: Gray, reflections: Bool, pupil: Boundary, limbus: Bound
         Where no closed curve fits the edges.
     """
     radius = limbus.mean_radius
-    radii = np.arange(max(1.08 * pupil.mean_radius, 0.75 * radius), 1.25 * radius, radius / 100)
+    # A whole number of steps below the outer radius, so that rounding errors do not decide on the number of rows.
+    first = max(1.08 * pupil.mean_radius / radius, 0.75)
+    radii = radius * np.arange(first, 1.25 - 1e-6, 0.01)
     grid = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS)
     polar = grid.unroll(image)
     weights = _between_eyelids(eyelids, limbus)

@@ -92,7 +92,9 @@ def find_occlusions(
     )
     covered |= cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
     margin = iris & _beside_eyelids(eyelids, _MARGIN * radius, (height, width))
-    return covered | _shadows(image, iris, margin, round(0.01 * radius)) if margin.any() else covered
+    if margin.any():
+        covered |= _shadows(image, iris, margin, round(0.01 * radius), level=level, spread=spread)
+    return covered
 
 
 def _beside_eyelids(eyelids: Eyelids, width: float, size: tuple[int, int]) -> Bool:
@@ -111,25 +113,37 @@ def _moved(eyelid: Eyelid, distance: float) -> Eyelid:
     return replace(eyelid, coefficients=(middle + distance, slope, curve))
 
 
-def _shadows(image: Gray, iris: Bool, margin: Bool, border: int) -> Bool:
+def _shadows(image: Gray, iris: Bool, margin: Bool, border: int, *, level: float, spread: float) -> Bool:
     """Darker pixels in the margin of the eyelids, and much darker regions of the iris that begin there.
 
-    Dark regions elsewhere are the iris's own. The regions are widened by `border` pixels.
+    Dark regions elsewhere are the iris's own. The regions are widened by `border` pixels; `level` and `spread` are
+    those of the iris's gray levels.
     """
-    level, spread = _level(image, iris)
     dark = (image < math.floor(min(0.6 * level, level - _DARK * spread - 4))) & iris
-    count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
-    begins = np.zeros(count, np.bool_)
-    begins[labels[margin & dark]] = True
-    shadows = cv2.dilate(begins[labels].view(np.uint8), np.ones((2 * border + 1,) * 2, np.uint8)).view(np.bool_)
-    return shadows | (margin & (image < math.floor(level - _SHADOWED * max(spread, 4.0))))
+    shadows = np.asarray(margin & (image < math.floor(level - _SHADOWED * max(spread, 4.0))))
+    starts = margin & dark
+    if starts.any():
+        count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
+        begins = np.zeros(count, np.bool_)
+        begins[labels[starts]] = True
+        regions = begins.take(labels).view(np.uint8)  # twice as fast as begins[labels]
+        shadows |= cv2.dilate(regions, np.ones((2 * border + 1,) * 2, np.uint8)).view(np.bool_)
+    return shadows
 
 
 def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:
     """1 where `image` is above `level`, and more than `rise` above its morphological opening by `size` pixels."""
-    kernel = np.ones((max(5, round(size) | 1),) * 2, np.uint8)
-    above = cv2.subtract(image, cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel))
-    return ((above > rise) & (image > math.floor(level))).view(np.uint8)
+    side = max(5, round(size) | 1)
+    spots = np.asarray(image > math.floor(level)).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(spots)
+    if not width:
+        return spots
+    # The opening at a pixel depends on those less than `side` away, so elsewhere it is not computed.
+    box = slice(max(0, top - side), top + height + side), slice(max(0, left - side), left + width + side)
+    part = image[box]
+    above = cv2.subtract(part, cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)))
+    spots[box] &= (above > rise).view(np.uint8)
+    return spots
 
 
 def _level(image: Gray, iris: Bool) -> tuple[float, float]:

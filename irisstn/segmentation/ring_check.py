@@ -59,7 +59,8 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
         Strengths of the edges.
     """
     unit = limbus.mean_radius
-    radii = np.arange(_FIRST, _LAST + _REACH * _STEP, _STEP) * unit
+    fractions = np.arange(_FIRST, _LAST + _REACH * _STEP, _STEP)
+    radii = fractions * unit
     grid = PolarGrid(pupil.x, pupil.y, radii, _COLUMNS)
     polar = grid.unroll(image)
     sums = np.concatenate([np.zeros((1, _COLUMNS), np.float32), np.cumsum(polar, axis=0)])
@@ -69,7 +70,9 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
     strength = quantiles(widened, (_QUANTILE,))[0]
     at = radii[_REACH : _REACH + len(strength)]
     inner, outer = (float(np.interp(curve.mean_radius, at, strength)) for curve in (pupil, limbus))
-    near = (np.abs(at - pupil.mean_radius) < _NEAR * unit) | (np.abs(at - unit) < _NEAR * unit)
+    # In iris radii, so that rounding errors do not decide on those at the limit.
+    beside_limbus = np.abs(fractions[_REACH : _REACH + len(strength)] - 1) < _NEAR
+    near = (np.abs(at - pupil.mean_radius) < _NEAR * unit) | beside_limbus
     others = np.where(near, -np.inf, strength)
     strongest = int(np.argmax(others))
     clear = ~grid.unroll_mask(reflections)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, ring_places
+from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, quantiles, ring_places
 from irisstn.segmentation.config import SegmentationConfig
 
 _COLUMNS, _MOST_ROWS = 256, 64
@@ -17,6 +17,11 @@ _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no t
 # Of the variance of noise that differs from pixel to pixel, the part that bilinear samples one pixel apart share: 1/4
 # along a row or column of the picture, 0.265 along its diagonal.
 _SHARED_NOISE = 0.27
+_NARROW = 14  # rows, of a ring whose texture varies from pixel to pixel as noise does
+_SAMPLED_NOISE = 0.45  # of the variance of noise, the part that bilinear samples at any place between pixels keep: 4/9
+_NOISE_FILTER = np.outer((1, -2, 1), (1, -2, 1)).astype(np.float32)
+_NOISE_WINDOW = 7  # pixels
+_SD_OF_SMOOTHEST = 0.26  # standard deviation of normal noise over the tenth percentile of the filter's mean response
 _SHADE_COLUMNS = 6.0  # standard deviation of the average along a row that is subtracted: shade and reflections
 _FEWEST_CELLS = 200
 _WHITE, _MOST_WHITE = 250, 0.7  # gray level from which on a pixel is burnt out, and the part of an iris that may be
@@ -70,7 +75,15 @@ def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool
     if np.count_nonzero(clear[1:] & clear[:-1]) < _FEWEST_CELLS:
         return None
     smooth = np.asarray(cv2.GaussianBlur(levels, (3, 3), _NOISE_CELLS), np.float32)
-    return Texture(_contrast(levels, clear), _regularity(smooth, clear), _evenness(smooth, clear))
+    seen = clear.astype(np.float32)
+    around = np.maximum(_along_rows(seen), 1e-3)  # shared by both maps of gray levels
+    texture, smooth_texture = (part - _along_rows(part * seen) / around for part in (levels, smooth))
+    texture *= seen
+    smooth_texture *= seen
+    noise = _noise(image) if len(levels) < _NARROW else 0.0
+    return Texture(
+        _contrast(texture, clear, noise), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear)
+    )
 
 
 def require_texture(
@@ -95,7 +108,7 @@ def require_texture(
     SegmentationError
         Where a limit is passed, or nearly all of the iris is burnt out.
     """
-    if usable.any() and (image[usable] >= _WHITE).mean() > _MOST_WHITE:
+    if np.count_nonzero(usable & (image >= _WHITE)) > _MOST_WHITE * np.count_nonzero(usable):
         raise SegmentationError("the iris is overexposed: nearly all of it is white")
     texture = measure_texture(image, pupil, limbus, usable)
     if texture is None:
@@ -117,36 +130,52 @@ def require_texture(
     return texture
 
 
-def _contrast(levels: Float32, clear: Bool) -> float:
+def _noise(image: Gray) -> float:
+    """The standard deviation of the noise in the smoothest tenth of a picture.
+
+    By a filter that takes away what is linear in x or in y (Immerkaer 1996, "Fast noise variance estimation").
+    """
+    beyond = np.abs(cv2.filter2D(image.astype(np.float32), -1, _NOISE_FILTER))
+    smoothest = np.quantile(cv2.blur(beyond, (_NOISE_WINDOW, _NOISE_WINDOW)), 0.1)
+    return _SD_OF_SMOOTHEST * float(smoothest)
+
+
+def _contrast(texture: Float32, clear: Bool, noise: float) -> float:
     """The standard deviation of the gray levels without noise and shade.
 
     Noise differs from pixel to pixel, texture does not: of the unrolled ring, less the average along each row, it is
     the root of the covariance of cells one or two pixels apart along the radius, whichever is greater, less what noise
-    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other.
+    would give. In an interlaced picture of an eye that moved, cells one pixel apart are unlike each other. In a narrow
+    ring texture differs from pixel to pixel, too: there it is what `noise`, a standard deviation in the picture, leaves
+    of the variance. `texture` is 0 where it is not `clear`.
     """
-    texture = _without_shade(levels, clear)
-    near = float((texture[1:] * texture[:-1])[clear[1:] & clear[:-1]].mean())
-    further = float((texture[2:] * texture[:-2])[clear[2:] & clear[:-2]].mean()) if len(texture) > 4 else 0.0
-    variance = float(np.square(texture[clear]).mean())
+    variance = float(np.square(texture).sum()) / np.count_nonzero(clear)
+    if len(texture) < _NARROW:
+        return math.sqrt(max(0.0, variance - _SAMPLED_NOISE * noise**2))
+    near = float((texture[1:] * texture[:-1]).sum()) / np.count_nonzero(clear[1:] & clear[:-1])
+    further = 0.0
+    if len(texture) > 4 and (pairs := np.count_nonzero(clear[2:] & clear[:-2])):
+        further = float((texture[2:] * texture[:-2]).sum()) / pairs
     return math.sqrt(max(0.0, near - _SHARED_NOISE * variance, further))
 
 
-def _regularity(levels: Float32, clear: Bool) -> float:
-    """See `Texture`; 0 where nothing varies."""
-    texture, seen = _without_shade(levels, clear), clear.astype(np.float32)
+def _regularity(levels: Float32, texture: Float32, seen: Float32) -> float:
+    """See `Texture`; 0 where nothing varies. `texture` is 0 where it is not `seen`."""
     count = seen.sum(axis=1)
     rows, weight = np.flatnonzero(count), count[count > 0]
-    profile = np.where(clear, levels, 0).sum(axis=1)[rows] / weight
+    profile = (levels * seen).sum(axis=1)[rows] / weight
     rings = 0.0
     if len(rows) > _TREND_ORDER + 1:
         place = rows / max(len(levels) - 1, 1)
-        trend = np.polyval(np.polyfit(place, profile, _TREND_ORDER, w=np.sqrt(weight)), place)
+        powers = np.vander(place, _TREND_ORDER + 1)
+        weighted = powers.T * weight
+        trend = powers @ np.linalg.solve(weighted @ powers, weighted @ profile)
         rings = float((np.square(profile - trend) * weight).sum() / weight.sum())
-    around = float(np.square(texture[clear]).mean())
+    around = float(np.square(texture).sum()) / float(count.sum())
     if rings + around <= 0:
         return 0.0
     means = texture.sum(axis=1, keepdims=True) / np.maximum(count, 1)[:, None]
-    return max(rings / (rings + around), _likeness_when_turned(np.where(clear, texture - means, 0), seen))
+    return max(rings / (rings + around), _likeness_when_turned((texture - means) * seen, seen))
 
 
 def _likeness_when_turned(texture: Float32, seen: Float32) -> float:
@@ -171,7 +200,7 @@ def _evenness(levels: Float32, clear: Bool) -> float:
     whole = cv2.erode(clear.view(np.uint8), np.ones(size, np.uint8)).view(np.bool_)
     if np.count_nonzero(whole) < _FEWEST_CELLS:
         return 1.0
-    middle, high = np.quantile(deviation[whole], (0.5, 0.9))
+    middle, high = quantiles(deviation[whole], (0.5, 0.9))
     return float(middle / high) if high > 0 else 1.0
 
 
@@ -184,12 +213,6 @@ def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> t
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     clear = cv2.remap(usable.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return levels.astype(np.float32), clear.astype(np.bool_)
-
-
-def _without_shade(levels: Float32, clear: Bool) -> Float32:
-    """`levels` less the average along each row, 0 where they are not usable."""
-    seen = clear.astype(np.float32)
-    return np.where(clear, levels - _along_rows(levels * seen) / np.maximum(_along_rows(seen), 1e-3), 0)
 
 
 def _along_rows(cells: Float32) -> Float32:

@@ -53,7 +53,7 @@ class LocalStorage:
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name` into `scratch`, then rename it, without waiting for the disk. Raises OSError."""
         path = self.root / name
-        _require_inside(self.root, path.parent)
+        _require_inside(self.root, name.rpartition("/")[0])
         write_bytes_atomic(path, data, scratch=self.scratch)
 
     def size(self, name: str) -> int | None:
@@ -67,12 +67,12 @@ class LocalStorage:
     def remove(self, name: str) -> None:
         """Remove the file `name`; its folder stays, because another worker may be about to write to it."""
         path = self.root / name
-        _require_inside(self.root, path.parent)
+        _require_inside(self.root, name.rpartition("/")[0])
         path.unlink(missing_ok=True)
 
 
 @lru_cache(4096)  # a run writes many files to each folder
-def _require_inside(root: Path, folder: Path) -> None:
-    """Raise OSError where a symbolic link below `root` makes `folder` lie elsewhere."""
-    if not folder.resolve().is_relative_to(root.resolve()):
-        raise OSError(errno.ELOOP, f"{folder} is a symbolic link that leads out of the output folder")
+def _require_inside(root: Path, folder: str) -> None:
+    """Raise OSError where a symbolic link below `root` makes `folder`, a path below it, lie elsewhere."""
+    if not (root / folder).resolve().is_relative_to(root.resolve()):
+        raise OSError(errno.ELOOP, f"{root / folder} is a symbolic link that leads out of the output folder")

@@ -64,6 +64,12 @@ class PerturbationConfig(Strict):
         le=1,
         description="Fraction of the strips whose capture's own roll is removed, as a rectifier would. No STN.",
     )
+    moved_fraction: float = Field(
+        0.0, ge=0, le=1, description="Fraction of the pictures that are blurred by a movement, 0..1. Not on strips."
+    )
+    movement: float = Field(
+        0.2, ge=0, le=1, description="Blur by movement: the length of the path is uniform up to this."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ class Perturbation:
         k in r + k r (1 - r): see `stretched`.
     straightened : bool
         Whether the capture's own roll is removed first.
+    movement : tuple of float
+        (dx, dy) of the eye during the exposure: see `irisstn.training.data.motion_blur`.
     """
 
     roll_rad: float
@@ -141,6 +149,7 @@ class Perturbation:
     eyelids: EyelidErrors | None = None
     stretch: float = 0.0
     straightened: bool = False
+    movement: tuple[float, float] = (0.0, 0.0)
 
     def apply(self, segmentation: Segmentation) -> Segmentation:
         """Add the errors to the boundaries of a segmentation; eyelids and masks stay as they are.
@@ -189,6 +198,10 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
     # Where an error is switched off, no random number is drawn, so that older configs give the same batches.
     stretch = float(config.stretch * rng.uniform(-1, 1)) if config.stretch else 0.0
     straightened = bool(config.straightened and rng.random() < config.straightened)
+    movement = (0.0, 0.0)
+    if config.moved_fraction and rng.random() < config.moved_fraction:
+        length, direction = config.movement * rng.random(), rng.uniform(0, np.pi)
+        movement = (float(length * np.cos(direction)), float(length * np.sin(direction)))
     if rng.random() < config.large_fraction:
         return Perturbation(
             roll_rad=float(np.deg2rad(config.large_roll_deg) * rng.uniform(-1, 1)),
@@ -198,6 +211,7 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
             eyelids=eyelids,
             stretch=stretch,
             straightened=straightened,
+            movement=movement,
         )
     return Perturbation(
         roll_rad=float(np.deg2rad(config.small_roll_deg) * rng.normal()),
@@ -207,6 +221,7 @@ def sample_perturbation(rng: np.random.Generator, config: PerturbationConfig) ->
         eyelids=eyelids,
         stretch=stretch,
         straightened=straightened,
+        movement=movement,
     )
 
 

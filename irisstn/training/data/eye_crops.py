@@ -22,6 +22,7 @@ from irisstn.geometry import (
 from irisstn.rectification.ring_context import Context, context_of_eye, context_of_strip
 from irisstn.results import Segmentation, Strip
 from irisstn.training.data.boundary_errors import Perturbation, sample_strip, stretched
+from irisstn.training.data.motion_blur import motion_blurred
 from irisstn.training.data.targets import ORDER, correction_parameters
 
 _MARGIN = 0.6  # iris radii kept around the iris: the reach of the context of a ring
@@ -100,15 +101,20 @@ class EyeCrop:
             The strip, its context, and the parameters that correct all its errors.
         """
         wrong = self._perturbed(errors)
-        context = context_of_eye(self.image, wrong, roll_rad=errors.roll_rad)
+        image = self._moved(errors)
+        context = context_of_eye(image, wrong, roll_rad=errors.roll_rad)
         target = correction_parameters(self.truth, self.roll_rad, (wrong.pupil, wrong.limbus), errors.roll_rad)
-        strip = sample_strip(self.image, wrong, errors.roll_rad, size, stretch=errors.stretch)
+        strip = sample_strip(image, wrong, errors.roll_rad, size, stretch=errors.stretch)
         return Sample(strip, context, target)
 
     def strip(self, errors: Perturbation, size: tuple[int, int]) -> Strip:
         """Sample the strip of `sample` without context and target; if `errors.straightened`, from an upright head."""
         roll = errors.roll_rad + (self.roll_rad if errors.straightened else 0.0)
-        return sample_strip(self.image, self._perturbed(errors), roll, size, stretch=errors.stretch)
+        return sample_strip(self._moved(errors), self._perturbed(errors), roll, size, stretch=errors.stretch)
+
+    def _moved(self, errors: Perturbation) -> Gray:
+        radius = self.truth[1].mean_radius
+        return motion_blurred(self.image, (errors.movement[0] * radius, errors.movement[1] * radius))
 
     def _perturbed(self, errors: Perturbation) -> Segmentation:
         mask = np.unpackbits(self.packed, count=self.image.size).reshape(self.image.shape).view(np.bool_)
