@@ -249,8 +249,13 @@ def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     """Distance (T,) of `curve` from (`x`, `y`), a point inside it, at the angles 2 pi t / T."""
     along, across = curve.places(even_directions(128))
     along, across = along - x, across - y
+    # What `numpy.interp` does with a period, in half of its time.
+    angle = np.arctan2(across, along) % TAU
+    order = angle.argsort(kind="stable")
+    angle, radius = angle[order], np.hypot(along, across)[order]
+    around = np.concatenate([angle[-1:] - TAU, angle, angle[:1] + TAU])
     even = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(even, np.arctan2(across, along), np.hypot(along, across), period=TAU))
+    return np.interp(even, around, np.concatenate([radius[-1:], radius, radius[:1]]))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:
