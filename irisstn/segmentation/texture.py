@@ -72,12 +72,10 @@ def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool
     smooth = np.asarray(cv2.GaussianBlur(levels, (3, 3), _NOISE_CELLS), np.float32)
     seen = clear.astype(np.float32)
     around = np.maximum(_along_rows(seen), 1e-3)  # shared by both maps of gray levels
-    texture, smooth_texture = (part - _along_rows(part * seen) / around for part in (levels, smooth))
-    texture *= seen
-    smooth_texture *= seen
-    return Texture(
-        _contrast(texture, clear), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear)
+    texture, smooth_texture = (
+        np.asarray((part - _along_rows(part * seen) / around) * seen, np.float32) for part in (levels, smooth)
     )
+    return Texture(_contrast(texture, clear), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear))
 
 
 def require_texture(
