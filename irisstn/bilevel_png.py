@@ -43,7 +43,7 @@ def encode_bilevel_png(mask: Bool) -> bytes:
     rows = np.zeros((height, 1 + (width + 7) // 8), np.uint8)  # each begins with the number of its filter, 0 for none
     rows[:, 1:] = np.packbits(mask, axis=1)
     size_and_kind = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit of gray, not interlaced
-    parts = (b"IHDR", size_and_kind), (b"IDAT", zlib.compress(rows, _LEVEL)), (b"IEND", b"")
+    parts = (b"IHDR", size_and_kind), (b"IDAT", zlib.compress(rows.tobytes(), _LEVEL)), (b"IEND", b"")
     return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
 
 

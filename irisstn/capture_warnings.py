@@ -54,6 +54,8 @@ def outside_fraction(segmentation: Segmentation) -> float:
     height, width = segmentation.image_size
     x, y = ring_places(segmentation.pupil, segmentation.limbus, _RADII[:, None], _ANGLES[None])
     outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    if not outside.any():
+        return 0.0
     share = np.hypot(x - segmentation.pupil.x, y - segmentation.pupil.y)  # a cell's area grows with its radius
     return float((share * outside).sum() / share.sum())
 

@@ -8,7 +8,6 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 DAMAGED = ".damaged"
@@ -80,27 +79,28 @@ def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None, 
     OSError
         Where the file cannot be written; the temporary file is then removed.
     """
-    # Texts and system calls, not methods of Path, which take twice the time of a small file.
-    temporary = f"{scratch or path.parent}{os.sep}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         if scratch is None:
             path.parent.mkdir(parents=True, exist_ok=True)
         _write_new(temporary, data, durable=durable)
         try:
-            os.replace(temporary, path)
+            temporary.replace(path)
         except FileNotFoundError:  # only the first file of a folder
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, path)
+            temporary.replace(path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     if durable:
         sync(path.parent)
 
 
-def _write_new(path: str, data: bytes, *, durable: bool) -> None:
-    """Write the file `path`, and wait until it is on the disk where it is to be `durable`. Raises OSError."""
+def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write the file `path`, and wait until it is on the disk where it is to be `durable`. Raises OSError.
+
+    By system calls: `Path.write_bytes` takes twice the time for a small file.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666)
     try:

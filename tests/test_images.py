@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from irisstn.errors import ImageError
 from irisstn.images import decode_gray, encode_jpeg, encode_png, read_gray, to_gray, write_bytes_atomic, write_png
@@ -227,6 +228,19 @@ def test_png_bytes_are_read_back_and_repeatable(tmp_path: Path):
     assert decode_gray(encode_jpeg(SMOOTH)).shape == SMOOTH.shape
     with pytest.raises(ValueError, match="uint8 or bool"):
         encode_png(SMOOTH.astype(np.float32))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (5, 9), (64, 512), (7, 15)])
+def test_masks_are_read_back_by_every_reader(size: tuple[int, int]):
+    random = np.random.default_rng(0).random(size)
+    for mask in (random < 0.5, random < 2, random > 2, np.asfortranarray(random < 0.5)):
+        data = encode_png(mask)
+        expected = np.where(mask, 255, 0)
+        np.testing.assert_array_equal(decode_gray(data), expected)
+        np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), expected)
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("L")), expected)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        encode_png(np.zeros((0, 8), bool))
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path):

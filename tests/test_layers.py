@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "files", "geometry", "weights", "processes"},
     {"config", "config_fields", "results", "progress", "extras"},
-    {"gray_levels", "image_headers"},
+    {"bilevel_png", "gray_levels", "image_headers"},
     {"image_decoding"},
     {"optional_formats"},
     {"images"},

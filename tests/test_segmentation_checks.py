@@ -11,6 +11,8 @@ from irisstn.normalization import normalize
 from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
+from irisstn.segmentation.limbus import refine_limbus
+from irisstn.segmentation.pupil import fit_pupil
 from irisstn.segmentation.ring_check import measure_ring_edges
 
 
@@ -29,6 +31,22 @@ def error(found: Segmentation, true: Segmentation) -> float:
 def upright() -> tuple[Gray, Segmentation]:
     image, _ = eye_of("vga-640x480", 1)
     return image, segment(image)
+
+
+def test_rings_do_not_depend_on_the_last_bit_of_a_rough_curve():
+    image, truth = eye_of("ring-320x280", 3)
+    reflections = np.zeros(image.shape, bool)
+    moved = []
+    for step in range(40):
+        rough = truth.pupil.scaled(1 + 0.002 * step), truth.limbus.scaled(1 + 0.0005 * step)
+        found = []
+        for scale in (1 - 2e-15, 1 + 2e-15):
+            inner, outer = (curve.scaled(scale) for curve in rough)
+            pupil = fit_pupil(image, reflections, inner)
+            found.append((pupil, refine_limbus(image, reflections, pupil, outer, eyelids=(None, None))))
+        moved += [one.deviation(other) for one, other in zip(*found, strict=True)]
+    assert len(moved) == 80
+    assert max(moved) < 1e-9
 
 
 @pytest.mark.parametrize("quarters", [1, 3])

@@ -157,7 +157,7 @@ def robust_fit(
         normal.flat[:: len(normal) + 1] += penalty
         # `numpy.linalg.solve` takes three times as long for so few coefficients.
         _, solution = cv2.solve(normal, (weighted @ values + right)[:, None], flags=cv2.DECOMP_CHOLESKY)
-        coefficients = solution.ravel()
+        coefficients = np.asarray(solution, np.float64).ravel()
         if remaining:
             residual = np.abs(values - basis @ coefficients)
             residual /= 2 * max(scale, 1.5 * _weighted_median(residual, weights))
@@ -249,8 +249,13 @@ def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
     """Distance (T,) of `curve` from (`x`, `y`), a point inside it, at the angles 2 pi t / T."""
     along, across = curve.places(even_directions(128))
     along, across = along - x, across - y
+    # What `numpy.interp` does with a period, in half of its time.
+    angle = np.arctan2(across, along) % TAU
+    order = angle.argsort(kind="stable")
+    angle, radius = angle[order], np.hypot(along, across)[order]
+    around = np.concatenate([angle[-1:] - TAU, angle, angle[:1] + TAU])
     even = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(even, np.arctan2(across, along), np.hypot(along, across), period=TAU))
+    return np.asarray(np.interp(even, around, np.concatenate([radius[-1:], radius, radius[:1]])))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:

@@ -44,9 +44,9 @@ def refine_limbus(image: Gray, reflections: Bool, pupil: Boundary, limbus: Bound
     first = max(1.08 * pupil.mean_radius / radius, 0.75)
     radii = radius * np.arange(first, 1.25 - 1e-6, 0.01)
     grid = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS)
-    polar = grid.unroll(image)
+    polar, hidden = grid.unroll_with(image, reflections)
     weights = _between_eyelids(eyelids, limbus)
-    edge = edge_map(polar, grid.unroll_mask(reflections), 5, sign=_sign(polar, grid, limbus, weights))
+    edge = edge_map(polar, hidden, 5, sign=_sign(polar, grid, limbus, weights))
     prior = CurvePrior(_SHAPE_WEIGHT, pupil.x, pupil.y, _CENTRE_WEIGHT)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.08), (2, 0.05))]
     return trace_curve(edge, grid, limbus, steps=steps, prior=prior, weights=weights)

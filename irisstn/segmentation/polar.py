@@ -63,23 +63,34 @@ class PolarGrid:
         ndarray of float32, shape (R, T)
             Bilinear samples.
         """
-        levels = cv2.remap(image, *self.points(), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(levels, np.float32)
+        return _sampled(image, self.points())
 
-    def unroll_mask(self, mask: Bool) -> Bool:
-        """The polar map of a mask.
+    def unroll_with(self, image: Gray | Float32, mask: Bool) -> tuple[Float32, Bool]:
+        """The polar maps of an image and of a mask.
 
         Parameters
         ----------
+        image : ndarray of uint8 or float32, shape (H, W)
+            The image; its border is repeated beyond it.
         mask : ndarray of bool, shape (H, W)
             The mask; its border is repeated beyond it.
 
         Returns
         -------
-        ndarray of bool, shape (R, T)
-            True where any pixel that contributes to a cell is True.
+        levels : ndarray of float32, shape (R, T)
+            Bilinear samples.
+        touched : ndarray of bool, shape (R, T)
+            True where any pixel of `mask` that contributes to a cell is True.
         """
-        return np.asarray(self.unroll(mask.view(np.uint8) * np.uint8(255)) > 0)
+        points = self.points()
+        if not mask.any():
+            return _sampled(image, points), np.zeros(points[0].shape, np.bool_)
+        return _sampled(image, points), _sampled(mask.view(np.uint8) * np.uint8(255), points) > 0
+
+
+def _sampled(image: Gray | Float32, points: tuple[Float32, Float32]) -> Float32:
+    levels = cv2.remap(image, *points, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(levels, np.float32)
 
 
 @lru_cache(maxsize=16)

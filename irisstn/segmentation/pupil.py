@@ -39,7 +39,7 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
     radius = rough.mean_radius
     radii = np.arange(max(1.5, 0.6 * radius), 1.4 * radius + 3, max(0.5, radius / 50))
     grid = PolarGrid(rough.x, rough.y, radii, _COLUMNS)
-    edge = edge_map(grid.unroll(image), grid.unroll_mask(reflections), _REACH)
+    edge = edge_map(*grid.unroll_with(image, reflections), _REACH)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
     return trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
 

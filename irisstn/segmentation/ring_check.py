@@ -62,7 +62,7 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
     fractions = np.arange(_FIRST, _LAST + _REACH * _STEP, _STEP)
     radii = fractions * unit
     grid = PolarGrid(pupil.x, pupil.y, radii, _COLUMNS)
-    polar = grid.unroll(image)
+    polar, hidden = grid.unroll_with(image, reflections)
     sums = np.concatenate([np.zeros((1, _COLUMNS), np.float32), np.cumsum(polar, axis=0)])
     means = (sums[_REACH:] - sums[:-_REACH]) / _REACH
     rise = means[_REACH:] - means[:-_REACH]  # across the border before the row `_REACH` further on
@@ -75,7 +75,7 @@ def measure_ring_edges(image: Gray, reflections: Bool, pupil: Boundary, limbus: 
     near = (np.abs(at - pupil.mean_radius) < _NEAR * unit) | beside_limbus
     others = np.where(near, -np.inf, strength)
     strongest = int(np.argmax(others))
-    clear = ~grid.unroll_mask(reflections)
+    clear = ~hidden
     inside = clear & (radii < 0.9 * pupil.mean_radius)[:, None]
     beside = clear & ((radii > 1.1 * pupil.mean_radius) & (radii < 0.95 * unit))[:, None]
     darker = median(polar[beside]) - median(polar[inside]) if inside.any() and beside.any() else 0.0
