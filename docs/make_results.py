@@ -28,6 +28,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
+    "gaze": "Gaze",
     "score-calibration": "Do the claimed false match rates hold?",
     "fusion": "Several captures of an eye",
     "identification": "Search in a gallery",
@@ -71,6 +72,10 @@ The first capture of each eye is enrolled, all others are searched, once with an
 gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of the large gallery hold **simulated
 embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
 tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
+_GAZE = """\
+*True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
+that nothing is told. *Told*: eyes with an angle, whose mean error (*bias*) and root mean square *error* follow, with that
+of the axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
 _STAGES = """\
 Every picture is processed from its file to its files and its record by the function that the folder runner calls,
 several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
@@ -80,6 +85,7 @@ EXPLANATIONS = {  # below the title of a section
     "score-calibration": _CALIBRATION,
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
+    "gaze": _GAZE,
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",
