@@ -54,8 +54,9 @@ def measure(
     SRC: folders, pictures, globs or lists of pictures; or an output folder of `irisstn segment`, `rectify` or `embed`,
     whose records are taken as they are. Columns: centre and radius of pupil and iris in pixels, the ratio of the radii,
     the roll of the head with its standard deviation in degrees (needs irisstn[torch] or irisstn[onnx], or an output of
-    `rectify`), the angle of the gaze where it can be told, which is above about 20 degrees, else a bound, the figures and the score of `irisstn quality`, and the names that BIQT's iris provider has for them. A
-    picture that fails has a row with status, stage and reason. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    `rectify`), the angle of the gaze where it can be told, above about 20 degrees, else a bound; the figures and the
+    score of `irisstn quality`, and the names that BIQT's iris provider has for them. A picture that fails has a row
+    with status, stage and reason. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
