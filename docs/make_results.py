@@ -74,8 +74,8 @@ embeddings**, random vectors with the mean and the variance of the set's real on
 tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
 _GAZE = """\
 *True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
-that nothing is told. *Told*: eyes with an angle, whose mean error (*bias*) and root mean square *error* follow, with
-that of the axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
+that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
+axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
 _STAGES = """\
 Every picture is processed from its file to its files and its record by the function that the folder runner calls,
 several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
