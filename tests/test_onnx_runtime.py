@@ -17,6 +17,8 @@ from irisstn import OnnxRecognizer, OnnxRectifier, Rectified, Rectifier, Strip, 
 from irisstn.cli import cli
 from irisstn.geometry.ring_transform import compose_rings, move_in_ring
 from irisstn.normalization import normalize
+from irisstn.onnx_files import read_about
+from irisstn.onnx_files.metadata import onnx_metadata
 from irisstn.recognition import StripNet
 from irisstn.recognition.local_texture import resized
 from irisstn.recognition.onnx_recognizer import resized_strip
@@ -173,6 +175,20 @@ def test_pictures_are_matched_and_embeddings_searched_without_torch(tmp_path: Pa
     lines = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
     assert [line["candidates"][0]["similarity"] for line in lines] == pytest.approx([1.0, 1.0])
     assert all(line["candidates"][0]["false_match_rate"] < 1e-6 for line in lines)
+
+
+def test_the_metadata_is_read_without_loading_the_network(tmp_path: Path) -> None:
+    about = OnnxRecognizer.load().network.about
+    assert about["weights_sha256"] and read_about(None, "recognizer.onnx", about["kind"]) == about
+    content = (SHIPPED / "recognizer.onnx").read_bytes()
+    for damaged in (content[:-7], b"\x0f" + content, b"\xff" * 20, b"no ONNX file"):
+        with pytest.raises(ValueError, match="no protocol buffer"):
+            onnx_metadata(damaged)
+        (tmp_path / "a.onnx").write_bytes(damaged)
+        with pytest.raises(WeightsError, match=r"a\.onnx is no ONNX file, or damaged: no protocol buffer"):
+            read_about(tmp_path / "a.onnx", "recognizer.onnx", about["kind"])
+    with pytest.raises(WeightsError, match=r"rectifier\.onnx holds 'rectifier-3', not 'recognizer-3'"):
+        read_about(SHIPPED / "rectifier.onnx", "recognizer.onnx", "recognizer-3")
 
 
 def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """ONNX files of the project's networks, as programs without torch run them.
 
 session    open a file in ONNX Runtime, after it is checked; needs the extra `onnx`
+metadata   what a file says about itself, without ONNX Runtime
 export     trace a network, and write the file; needs the extra `export`
 graph      changes to a graph that torch's exporter cannot make
 """
 
-from irisstn.onnx_files.session import OnnxNetwork
+from irisstn.onnx_files.session import OnnxNetwork, read_about
 
-__all__ = ["OnnxNetwork"]
+__all__ = ["OnnxNetwork", "read_about"]

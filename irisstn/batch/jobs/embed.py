@@ -18,7 +18,15 @@ from irisstn.batch.jobs.segment import segmentation_result, with_strip
 from irisstn.config import Strict
 from irisstn.files import write_bytes_atomic
 from irisstn.images import MAX_PIXELS, decode_gray
-from irisstn.networks import Recognizer, Runtime, load_recognizer, load_rectifier, recognizer_files, require_runtime
+from irisstn.networks import (
+    Recognizer,
+    Runtime,
+    exported_digest,
+    load_recognizer,
+    load_rectifier,
+    recognizer_files,
+    require_runtime,
+)
 from irisstn.normalization import normalize
 from irisstn.outputs.folder import EMBEDDINGS
 from irisstn.outputs.manifest import manifest_digest, read_manifest
@@ -117,7 +125,7 @@ class EmbedJob:
             used.absolute() if used is not None else None,
             weights_digest(recognizer),
             weights_digest(used) if used is not None else None,
-            load_recognizer(recognizer, "onnx", threads=1).weights_sha256 if config.runtime == "onnx" else None,
+            exported_digest(recognizer) if config.runtime == "onnx" else None,
         )
 
     def settings(self) -> dict[str, Json]:
