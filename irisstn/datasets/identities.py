@@ -67,7 +67,9 @@ class Identities:
         counts = list(self.captures.values())
         unknown = len(self.readings) - len(self.labels)
         rules = ", ".join(rule for rule, _ in self.rules.most_common(2)) or "no rule"
-        spread = f"{min(counts)} to {max(counts)} pictures of each" if counts else ""
+        most = max(counts, default=0)
+        range_of = f"{min(counts)} to {most}" if counts and min(counts) < most else f"{most}"
+        spread = f"{range_of} picture{'s' * (most != 1)} of each" if counts else ""
         parts = [f"{self.persons} persons", f"{len(counts)} eyes", spread, f"unknown: {unknown}" if unknown else ""]
         doubts = f"; {len(self.alarms)} alarm{'s' * (len(self.alarms) != 1)}" if self.alarms else ""
         return f"identities ({rules}): {', '.join(part for part in parts if part)}{doubts}"
