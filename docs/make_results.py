@@ -28,6 +28,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
+    "gaze": "Gaze",
     "score-calibration": "Do the claimed false match rates hold?",
     "fusion": "Several captures of an eye",
     "identification": "Search in a gallery",
@@ -71,6 +72,10 @@ The first capture of each eye is enrolled, all others are searched, once with an
 gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of the large gallery hold **simulated
 embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
 tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
+_GAZE = """\
+*True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
+that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
+axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
 _STAGES = """\
 Every picture is processed from its file to its files and its record by the function that the folder runner calls,
 several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
@@ -80,6 +85,7 @@ EXPLANATIONS = {  # below the title of a section
     "score-calibration": _CALIBRATION,
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
+    "gaze": _GAZE,
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",
@@ -97,8 +103,8 @@ PERFORMANCE_HEADING = """# Performance
 Where the time of a command goes, on one core. This page is made by `python docs/make_results.py` from the files that
 `benchmarks/stages.py` writes; [Results](results.md#speed-of-a-folder-run) has the speed of whole folder runs.
 
-**The segmentation network** runs in OpenCV. One look (96x112 pixels, 59 million multiplications) took, on one thread of a core
-with AVX2, least of 150 runs:
+**The segmentation network** runs in OpenCV. One look (96x112 pixels, 59 million multiplications) took, on one thread of
+a core with AVX2, least of 150 runs:
 
 | runtime | ms a look | its maps |
 | --- | --- | --- |
@@ -108,12 +114,12 @@ with AVX2, least of 150 runs:
 | ONNX Runtime, 8-bit whole numbers, unsigned weights | 2.0 | 0.5 % of the occlusion's pixels change side |
 | ONNX Runtime, 8-bit whole numbers, signed weights | 1.3 | 4 % of the opening's pixels change side: sums overflow |
 
-ONNX Runtime would save 4 % of `segment` and needs an extra, and 8 bits give other results on other processors; so neither is
-used.
+ONNX Runtime would save 4 % of `segment` and needs an extra, and 8 bits give other results on other processors; so
+neither is used.
 
-**Memory.** The commands keep freed memory for the next picture (`irisstn.processes.keep_freed_memory`). A program that calls
-`irisstn.segment` itself can do the same: without it the system clears 340 pages for each picture of 320x280, 1,500 for one
-of 640x480, which takes 5 to 10 % of the time.
+**Memory.** The commands keep freed memory for the next picture (`irisstn.processes.keep_freed_memory`). A program
+that calls `irisstn.segment` itself can do the same: without it the system clears 340 pages for each picture of 320x280,
+1,500 for one of 640x480, which takes 5 to 10 % of the time.
 """
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from irisstn.errors import MissingExtraError, WeightsError
 from irisstn.extras import is_installed, require_extra
+from irisstn.onnx_files import read_about
+from irisstn.recognition.config import RECOGNIZER_KIND
 from irisstn.results import Strip
 from irisstn.weights import ONNX_RECOGNIZER, ONNX_RECTIFIER, RECOGNIZER, RECTIFIER, SHIPPED
 
@@ -191,6 +193,17 @@ def load_recognizer(path: Path | None, runtime: Runtime, *, threads: int | None 
     from irisstn.recognition.network import StripNet  # noqa: PLC0415  (imports torch, which is slow)
 
     return StripNet.load(path).folded()
+
+
+def exported_digest(path: Path) -> str:
+    """`Recognizer.weights_sha256` of a recognition network for ONNX Runtime, which is not loaded for it.
+
+    Raises
+    ------
+    WeightsError
+        Where the file cannot be read, or holds no such network.
+    """
+    return read_about(path, ONNX_RECOGNIZER, RECOGNIZER_KIND).get("weights_sha256", "")
 
 
 def _in_folder(model: Path, name: str, runtime: Runtime) -> Path:

@@ -2,9 +2,9 @@
 
     python pipelines/recognizer_average.py FIRST FURTHER -o AVERAGE.safetensors [--weight 0.2]
 
-A small weight keeps what FIRST does well and takes over a part of what FURTHER has learnt (Wortsman et al. 2022, "Robust
-fine-tuning of zero-shot models"). FIRST and FURTHER are weights or folders of runs. The average is not whitened:
-`python pipelines/recognizer_whitening.py --model AVERAGE.safetensors ...` does that.
+A small weight keeps what FIRST does well and takes over a part of what FURTHER has learnt (Wortsman et al. 2022,
+"Robust fine-tuning of zero-shot models"). FIRST and FURTHER are weights or folders of runs. The average is not
+whitened: `python pipelines/recognizer_whitening.py --model AVERAGE.safetensors ...` does that.
 """
 
 from __future__ import annotations

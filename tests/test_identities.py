@@ -75,6 +75,7 @@ DOUBTED = {
     "case": tree("{s}/{e}/{n}.png", persons=("Anna", "anna", "Bert")),
     "some eyes told": tree("{s}/{e}/{n}.png", persons=("3",)) | tree("{s}/x{n}.png", persons=("3",), eyes=("L",)),
     "classes": {f"{kind}/{n}.png": (str(n // 2), "L") for kind in ("cataract", "normal") for n in range(60)},
+    "classes of an attack": {f"{kind}/{n}.png": (str(n // 2), "L") for kind in ("contact", "live") for n in range(60)},
     "classes of other names": {f"{kind}/{n}.png": (str(n // 2), "L") for kind in ("aaa", "bbb") for n in range(60)},
     "r is a round": {f"{s}/r{n}.png": (s, "L" if int(n) < 3 else "R") for s in PERSONS for n in "1234"},
     "dates and numbers": {f"24{m}{d}.bmp": (f"{m}{d}", "L") for m in ("01", "02", "11") for d in ("01", "02", "31")},

@@ -16,7 +16,7 @@ LAYERS = [
     {"images"},
     {"datasets", "segmentation", "stn", "weights_file", "onnx_files"},
     {"iso_images", "normalization", "quality", "strip_conventions"},
-    {"iris_code", "storage", "capture_warnings", "quality_score"},
+    {"gaze", "iris_code", "storage", "capture_warnings", "quality_score"},
     {"outputs", "rectification", "recognition"},
     {"evaluation", "networks", "synthetic", "visualization"},
     {"report"},

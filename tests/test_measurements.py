@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from irisstn.batch import find_inputs, run_batch
+from irisstn.batch.jobs.measure import MeasureJob
 from irisstn.cli import cli
 from irisstn.datasets import Label
 from irisstn.evaluation import Scores, discard_curve, read_quality_scores
@@ -21,6 +23,7 @@ from irisstn.quality_score import quality_score
 from irisstn.report.evaluated_runs import read_runs
 from irisstn.report.evaluation import write_evaluation
 from irisstn.results import Confidence
+from irisstn.segmentation import SegmentationConfig
 
 GOOD = Quality(90.0, 20.0, 60.0, 99.0, 7.0, 100.0, 40.0, 98.0, 90.0, 80.0)
 SURE = Confidence(0.96, 0.1, 0.2, texture=6.0)
@@ -111,6 +114,41 @@ def test_an_output_folder_is_read_as_it_is(measured: tuple[Path, Path, list[dict
     (tmp_path / "file").touch()
     code, output, error = command("measure", tmp_path / "out", "--csv", tmp_path / "file" / "a.csv")
     assert code == 1 and "cannot be written" in error and output == ""
+
+
+def test_an_interrupted_run_goes_on_and_takes_over_nothing_else(tmp_path: Path, eyes: Path):
+    table, kept = tmp_path / "eyes.csv", tmp_path / "eyes.csv.unfinished"
+    samples = find_inputs([eyes], strips=False)[:2]
+    assert len(list(find_inputs([eyes], strips=False))) > 2
+    job = MeasureJob.of(SegmentationConfig())
+
+    def interrupt(trust: float) -> None:
+        """Measure two pictures, and make their records recognisable by their trust."""
+        run_batch(job, samples, kept, durable=False)
+        lines = (kept / "manifest.jsonl").read_text()
+        (kept / "manifest.jsonl").write_text(re.sub(r'"trust":[\d.]+', f'"trust":{trust}', lines))
+
+    interrupt(0.125)
+    only = eyes / samples[1].name
+    assert command("measure", only.parent, "--csv", table, "--workers", 1)[0] == 0
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert only.name in [row["path"] for row in rows] and samples[0].name not in [row["path"] for row in rows]
+    assert not kept.exists()
+    interrupt(0.125)
+    assert command("measure", eyes, "--csv", table, "--workers", 1)[0] == 0
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert [row["path"] for row in rows if row["trust"] == "0.125"] == [sample.name for sample in samples]
+    assert len(rows) > 2 and not kept.exists()
+    interrupt(0.125)
+    (kept / "mine.txt").touch()
+    assert command("measure", eyes, "--csv", table, "--workers", 1, "--eye", "left")[0] == 0
+    assert "0.125" not in {row["trust"] for row in csv.DictReader(io.StringIO(table.read_text()))}
+    assert [path.name for path in kept.iterdir()] == ["mine.txt"]
+
+
+def test_a_table_is_not_written_over_a_folder(tmp_path: Path, eyes: Path):
+    code, _, error = command("measure", eyes, "--csv", tmp_path)
+    assert code == 2 and f"--csv {tmp_path} is a folder" in error and not list(tmp_path.iterdir())
 
 
 def test_quality_of_one_picture_is_a_table(measured: tuple[Path, Path, list[dict[str, str]]]):

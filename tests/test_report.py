@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,12 @@ def test_the_page_of_a_training_run_tells_of_its_eyes_settings_and_time(tmp_path
     assert "1 of 40 epochs; at most 2.5 hours left" in page
     assert "Trained on 70 eyes" in page and "are 20 eyes of other subjects" in page and "81 captures" in page
     assert '<th>rectifier.transform</th><td class="words">&lt;ring&gt;</td>' in page
+    assert "Held-out subjects" not in page
+    told = replace(about, subjects=35, held_out_subjects=["004", "<b>"], notes=["identities (by name): 45 persons"])
+    write_training_page(tmp_path, rows, samples, told)
+    page = (tmp_path / "index.html").read_text()
+    assert "70 eyes of 35 subjects" in page and "20 eyes of 2 other subjects" in page
+    assert "Identities (by name): 45 persons" in page and "004, &lt;b&gt;" in page
     assert "Boundary errors" in page and page.count("<svg") == 2
     begin = page.index('id="samples">') + len('id="samples">')
     assert [one["source"] for one in json.loads(page[begin : page.index("</script>", begin)])] == samples

@@ -202,6 +202,8 @@ def test_folders_split_by_subject_and_say_what_was_left_out(eyes, tmp_path):
     left_out = [call for call in calls if "left out" in call[0]]
     assert left_out and left_out[0][1] >= 1
     assert set(training.labels) == {0, 1} and set(validation.labels) == {0, 1}
+    assert sorted([*training.subjects, *validation.subjects]) == ["001", "002"]
+    assert "persons" in training.notes[0] and training.notes[-1].endswith("are left out, as no iris was found")
 
 
 def test_the_output_of_segment_is_read_and_nothing_outside_it(tmp_path):

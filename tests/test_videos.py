@@ -2,6 +2,7 @@
 """Videos as inputs of folder commands: a sample for each frame, stable names, and one line for what is damaged."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from irisstn.batch.inputs import find_inputs
 from irisstn.cli import cli
+from irisstn.datasets import passed_over_text
 from irisstn.datasets.videos import video_frames
 from irisstn.errors import DatasetError
 from irisstn.images import read_gray, write_png
@@ -105,3 +107,21 @@ def test_videos_stand_beside_pictures_and_names_stay_apart(clip: Path, tmp_path:
         cli, ["segment", str(clip), "-o", str(tmp_path / "o"), "--engine", "ray", "--ray-address", "head:1"]
     )
     assert done.exit_code == 2 and "leave --ray-address out" in done.output
+
+
+def test_videos_in_a_folder_are_counted_and_a_glob_names_them(clip: Path, tmp_path: Path) -> None:
+    folder, passed_over = tmp_path / "eyes", Counter[str]()
+    folder.mkdir()
+    (folder / "clip.avi").write_bytes(clip.read_bytes())
+    write_png(folder / "a.png", rendered_eye(4).image)
+    found = find_inputs([folder], strips=False, passed_over=passed_over)
+    assert [sample.name for sample in found] == ["a.png"] and passed_over == {".avi": 1}
+    assert passed_over_text(passed_over).endswith("; to include videos, name them as sources, like DIR/*.avi")
+    assert "videos" not in passed_over_text({".dcm": 1})
+    both = find_inputs([folder, f"{folder}/*.avi"], strips=False, every=4, scratch=tmp_path / "frames")
+    assert [sample.name for sample in both] == ["a.png", "clip.avi/000000", "clip.avi/000004"]
+    done = CliRunner().invoke(cli, ["measure", str(clip), "--every", "4", "--workers", "1"])
+    assert done.exit_code == 0 and [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == [
+        "clip.avi/000000",
+        "clip.avi/000004",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import tempfile
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from irisstn.datasets import Sample, find_images
+from irisstn.datasets.folders import expand_glob
 from irisstn.datasets.videos import is_video, video_frames
 from irisstn.errors import DatasetError
 from irisstn.images import MAX_PIXELS, SUFFIXES
@@ -46,7 +48,8 @@ def find_inputs(
     passed_over : Counter of str, optional
         To it is added what `irisstn.datasets.find_images` passes over.
     every : int
-        Of a source that is a video, every how many frames one is taken, see `irisstn.datasets.videos`.
+        Of a source that is a video, every how many frames one is taken, see `irisstn.datasets.videos`. Videos in a
+        folder are passed over; a glob may name them.
     scratch : Path, optional
         A folder for the frames of videos, which has to stay until the inputs are processed. Without it videos are
         refused.
@@ -69,12 +72,12 @@ def find_inputs(
             raise DatasetError(f"{urls[0]} is a URL: give it alone; it may be a glob")
         folder = exclude if isinstance(exclude, str) else None
         return _remote(urls[0].rstrip("/"), strips=strips, exclude=folder, passed_over=passed_over)
-    wanted = [without_file_scheme(str(source)) for source in sources]
+    wanted = [name for source in sources for name in _with_videos(without_file_scheme(str(source)))]
     outputs = [Path(source) for source in wanted if (Path(source) / MANIFEST).is_file()]
     videos = [Path(source) for source in wanted if is_video(source)]
     if videos:
         if scratch is None:
-            raise DatasetError(f"{videos[0]} is a video: only segment, rectify and embed take its frames")
+            raise DatasetError(f"{videos[0]} is a video: this command takes pictures only")
         frames = video_frames(videos, scratch, every=every, max_pixels=max_pixels)
         others = [source for source in wanted if not is_video(source)]
         pictures = find_inputs(others, strips=strips, exclude=exclude, passed_over=passed_over) if others else []
@@ -90,6 +93,12 @@ def find_inputs(
     return [
         Sample(one.name, out / one.strip, out / one.mask if one.mask else None, one.failed, one.ring) for one in found
     ]
+
+
+def _with_videos(source: str) -> list[str]:
+    """The videos that a glob matches, where all that it matches are videos; else the source as it is."""
+    matches = [str(path) for path in expand_glob(source)] if glob.has_magic(source) else []
+    return matches if matches and all(map(is_video, matches)) else [source]
 
 
 def _joined(frames: Sequence[Sample], pictures: Sequence[Sample]) -> list[Sample]:

@@ -66,14 +66,15 @@ def _read(sources: tuple[str, ...], labels: Path | None, layout: str | None) -> 
 def identities_text(found: Identities) -> str:
     """The table that `irisstn identities` prints."""
     about = found.as_dict()
-    captures = sorted(found.captures.values()) or [0]
+    captures = sorted(found.captures.values())
     rows = [("rule", f"{rule}: {count} pictures") for rule, count in found.rules.most_common()]
     rows += [
         ("persons", f"{found.persons}"),
         ("eyes", f"{len(found.captures)} ({about['left']} left, {about['right']} right)"),
         ("pictures", f"{len(found.readings)}, of unknown identity: {about['unknown']}"),
-        ("per eye", f"{captures[0]} to {captures[-1]} pictures, median {captures[len(captures) // 2]}"),
     ]
+    if captures:
+        rows.append(("per eye", f"{found.spread()}, median {captures[len(captures) // 2]}"))
     for name, label in found.examples():
         eye = {"L": "left", "R": "right"}.get(label.eye, "eye not told") if label else ""
         rows.append(("example", f"{name}: {f'{label.subject}, {eye}' if label else 'unknown'}"))

@@ -6,16 +6,17 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from irisstn.cli.messages import SOME_FAILED, Crash, Misuse, report_errors
-from irisstn.cli.options import cpus, input_option, quiet_option
+from irisstn.cli.options import cpus, every_option, input_option, quiet_option
 
 if TYPE_CHECKING:
+    from irisstn.batch.jobs.measure import MeasureJob
     from irisstn.outputs.records import Record
     from irisstn.segmentation import InputKind
 
@@ -23,6 +24,7 @@ _OPTIONS = (
     click.argument("sources", metavar="SRC...", nargs=-1, required=True),
     input_option,
     click.option("--eye", type=click.Choice(["largest", "left", "right"]), help="Which of several eyes in a picture."),
+    every_option,
     click.option("--workers", type=click.IntRange(1), show_default="number of CPUs", help="Number of processes."),
     quiet_option,
 )
@@ -45,17 +47,20 @@ def measure(
     sources: tuple[str, ...],
     kind: InputKind | None,
     eye: Literal["largest", "left", "right"] | None,
+    every: int,
     workers: int | None,
     quiet: bool,
     file: Path | None,
 ) -> None:
-    """Measure pupil, iris, roll and quality of each picture; a table in CSV with a row for each.
+    """Measure pupil, iris, roll, gaze and quality of each picture; a table in CSV with a row for each.
 
-    SRC: folders, pictures, globs or lists of pictures; or an output folder of `irisstn segment`, `rectify` or `embed`,
-    whose records are taken as they are. Columns: centre and radius of pupil and iris in pixels, the ratio of the radii,
-    the roll of the head with its standard deviation in degrees (needs irisstn[torch] or irisstn[onnx], or an output of
-    `rectify`), the figures and the score of `irisstn quality`, and the names that BIQT's iris provider has for them. A
-    picture that fails has a row with status, stage and reason. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
+    SRC: folders, pictures, globs, lists of pictures or videos; or an output folder of `irisstn segment`, `rectify` or
+    `embed`, whose records are taken as they are. Columns: centre and radius of pupil and iris in pixels, the ratio of
+    the radii, the roll of the head with its standard deviation in degrees (needs irisstn[torch] or irisstn[onnx], or an
+    output of `rectify`), the angle of the gaze where it can be told, above about 20 degrees, else a bound; the figures
+    and the score of `irisstn quality`, and the names that BIQT's iris provider has for them. A picture that fails has a
+    row with status, stage and reason. With --csv an interrupted run goes on when the command is typed again: until FILE
+    is written, what is measured is kept in FILE.unfinished. Exit code: 0 all done, 3 some failed, 2 misuse, 1 crash.
 
     \b
     Examples:
@@ -65,7 +70,10 @@ def measure(
     from irisstn.files import write_bytes_atomic
     from irisstn.outputs.measurements import measurements_csv
 
-    with report_errors(), _records(sources, kind, eye, workers, quiet=quiet) as records:
+    if file is not None and file.is_dir():
+        raise Misuse(f"--csv {file} is a folder: give the path of a file")
+    kept = None if file is None else file.with_name(f"{file.name}.unfinished")
+    with report_errors(), _records(sources, kind, eye, workers, quiet=quiet, every=every, kept=kept) as records:
         counted = _Counted(records)
         text = measurements_csv(counted)
         if file is None:
@@ -88,6 +96,7 @@ def quality(
     sources: tuple[str, ...],
     kind: InputKind | None,
     eye: Literal["largest", "left", "right"] | None,
+    every: int,
     workers: int | None,
     quiet: bool,
     as_json: bool,
@@ -104,7 +113,7 @@ def quality(
       irisstn quality a.png
       irisstn quality ./eyes
     """
-    with report_errors(), _records(sources, kind, eye, workers, quiet=quiet) as records:
+    with report_errors(), _records(sources, kind, eye, workers, quiet=quiet, every=every) as records:
         counted = _Counted(record for record in records if "variant_of" not in record)
         found = list(counted)
     if as_json:
@@ -137,8 +146,14 @@ def _records(
     workers: int | None,
     *,
     quiet: bool,
+    every: int,
+    kept: Path | None = None,
 ) -> Iterator[Iterator[Record]]:
-    """The records of all pictures of `sources`, sorted by path: those of an output folder, or measured now."""
+    """The records of all pictures of `sources`, sorted by path: those of an output folder, or measured now.
+
+    With `kept`, they are measured into that folder, from which an interrupted run goes on; it is removed at the end of
+    the context, unless an error ends it.
+    """
     from irisstn.batch import find_inputs, run_batch
     from irisstn.batch.jobs.measure import MeasureJob
     from irisstn.outputs.manifest import MANIFEST, read_manifest
@@ -153,14 +168,50 @@ def _records(
     job = MeasureJob.of(SegmentationConfig.model_validate(given), kind or "auto")
     if not job.knows_roll and not quiet:
         click.echo("Note: the roll is not measured; pip install 'irisstn[torch]' or 'irisstn[onnx]' reads it", err=True)
-    samples = find_inputs(sources, strips=False)
-    with tempfile.TemporaryDirectory(prefix="irisstn-") as folder:
-        out = Path(folder) / "measured"
-        shown = not quiet and sys.stderr.isatty()
-        summary = run_batch(job, samples, out, workers=workers or cpus(), durable=False, progress=shown)
+    with tempfile.TemporaryDirectory(prefix="irisstn-") as scratch:
+        out = kept or Path(scratch) / "measured"
+        frames = Path(scratch) / "frames"
+        samples = find_inputs(sources, strips=False, exclude=kept, every=every, scratch=frames)
+        summary = run_batch(
+            job,
+            samples,
+            out,
+            workers=workers or cpus(),
+            overwrite=kept is not None and _has_other_settings(kept, job),
+            durable=False,
+            progress=not quiet and sys.stderr.isatty(),
+        )
         if summary.stopped_by is not None:
+            left = summary.total - summary.done - summary.failed - summary.skipped
+            if kept is not None and not quiet:
+                click.echo(f"{left} pictures are left; the same command goes on from {kept}", err=True)
             sys.exit(128 + summary.stopped_by)
-        yield read_manifest(out)
+        names = {sample.name for sample in samples}  # the folder may hold others, of an interrupted run
+        yield (record for record in read_manifest(out) if record["path"] in names)
+        if kept is not None:
+            _remove(kept)
+
+
+def _has_other_settings(folder: Path, job: MeasureJob) -> bool:
+    """Whether records in `folder` were made with other settings than those of `job`, so that none can be taken over."""
+    from irisstn.batch.jobs.job import identity
+    from irisstn.outputs.manifest import read_manifest
+    from irisstn.outputs.settings import record_digest
+
+    digest = record_digest(identity(job))
+    return any(record.get("settings") != digest for record in read_manifest(folder))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of records without files; what else lies in it stays."""
+    from irisstn.outputs.folder import RUN
+    from irisstn.outputs.manifest import MANIFEST
+    from irisstn.storage.lock import LOCK
+
+    for name in (MANIFEST, RUN, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _figures(record: Record) -> list[tuple[str, float, str, bool]]:

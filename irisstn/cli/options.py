@@ -120,6 +120,16 @@ def identity_options(command: Command) -> Command:
     return _labels_option(_layout_option(command))
 
 
+every_option = click.option(
+    "--every",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Of a video, take every N-th frame.",
+)
+
+
 def by_option(holder: str) -> Callable[[Command], Command]:
     """The option `--by`: compare iris codes or embeddings.
 
@@ -185,14 +195,7 @@ def folder_command(command: Command) -> Command:
             metavar="OUT",
             help="Output folder or URL.  [default: SRC-segmented, -rectified or -embedded]",
         ),
-        click.option(
-            "--every",
-            metavar="N",
-            type=click.IntRange(1),
-            default=1,
-            show_default=True,
-            help="Of a video, take every N-th frame.",
-        ),
+        every_option,
         click.option("--workers", type=click.IntRange(1), show_default="number of CPUs", help="Number of processes."),
         click.option(
             "--limit",

@@ -62,13 +62,25 @@ class Identities:
         places = sorted({len(names) * number // _EXAMPLES for number in range(_EXAMPLES)}) if names else []
         return [(names[place], self.readings[names[place]].label) for place in places]
 
+    def spread(self) -> str:
+        """How many pictures there are of each eye, in words; nothing without eyes."""
+        counts = list(self.captures.values())
+        if not counts:
+            return ""
+        least, most = min(counts), max(counts)
+        range_of = f"{least} to {most}" if least < most else f"{most}"
+        return f"{range_of} picture{'s' * (most != 1)} of each"
+
     def summary(self) -> str:
         """What was read, in one line."""
-        counts = list(self.captures.values())
         unknown = len(self.readings) - len(self.labels)
         rules = ", ".join(rule for rule, _ in self.rules.most_common(2)) or "no rule"
-        spread = f"{min(counts)} to {max(counts)} pictures of each" if counts else ""
-        parts = [f"{self.persons} persons", f"{len(counts)} eyes", spread, f"unknown: {unknown}" if unknown else ""]
+        parts = [
+            f"{self.persons} persons",
+            f"{len(self.captures)} eyes",
+            self.spread(),
+            f"unknown: {unknown}" if unknown else "",
+        ]
         doubts = f"; {len(self.alarms)} alarm{'s' * (len(self.alarms) != 1)}" if self.alarms else ""
         return f"identities ({rules}): {', '.join(part for part in parts if part)}{doubts}"
 

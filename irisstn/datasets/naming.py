@@ -32,7 +32,9 @@ _COLLECTION = re.compile(
 # Folders of the classes of another task, such as the detection of attacks or of diseases.
 _CLASS = re.compile(
     r"live|real|bona[-_ ]?fide|genuine|fake|spoof(?:ed)?|attack|print(?:ed|out)?|replay|normal|healthy|diseased?"
-    r"|cataract|glaucoma|diabetic|male|female|textured?|soft|clear|no[-_ ]?lens|(?:with|without)[-_ ]?(?:lens|glasses)",
+    r"|cataract|glaucoma|diabetic|male|female|textured?|soft|clear|no[-_ ]?lens|(?:with|without)[-_ ]?(?:lens|glasses)"
+    r"|(?:(?:cosmetic|colou?red|transparent|contact)[-_ ]?)?(?:contact(?:s|[-_ ]?lens(?:es)?)?|lens(?:es)?|glasses)"
+    r"|cosmetic|colou?red|synthetic|printed[-_ ]?lens|post[-_ ]?mortem|dead|alive|imposters?|impostors?",
     re.IGNORECASE,
 )
 _KNOWN = dict.fromkeys(layout for key, layout in LAYOUTS.items() if key not in ONLY_ON_REQUEST)

@@ -18,6 +18,9 @@ from irisstn.errors import DatasetError
 from irisstn.files import read_regular_file
 from irisstn.images import SUFFIXES
 
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mjpg", ".mjpeg"}
+)
 LISTS = frozenset({".txt", ".lst", ".csv"})
 # A folder below a source that holds one of these is an earlier output, or the ground truth of rendered eyes.
 NOT_SOURCES = frozenset({"manifest.jsonl", "truth.jsonl"})
@@ -162,7 +165,9 @@ def passed_over_text(counts: Mapping[str, int]) -> str:
     total = sum(kinds.values())
     parts = [f"{total} file{'s' * (total != 1)} passed over" + (f" ({', '.join(shown)})" if shown else "")]
     parts += [f"{counts[kind]} {kind}" for kind in (HIDDEN, EARLIER_OUTPUTS) if counts.get(kind)]
-    return ", ".join(parts)
+    video = next((kind for kind, _ in ordered if kind in VIDEO_SUFFIXES), None)
+    hint = f"; to include videos, name them as sources, like DIR/*{video}" if video else ""
+    return ", ".join(parts) + hint
 
 
 def _mode(path: Path) -> int | None:

@@ -9,14 +9,11 @@ from typing import Any
 
 import cv2
 
-from irisstn.datasets.samples import Sample
+from irisstn.datasets.samples import VIDEO_SUFFIXES, Sample
 from irisstn.errors import DatasetError
 from irisstn.gray_levels import to_gray
 from irisstn.images import MAX_PIXELS, MAX_SIDE, write_png
 
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mjpg", ".mjpeg"}
-)
 MOST_FRAMES = 20_000  # of one video; they are written to a temporary folder
 _DIGITS = 6
 _COUNT_TOLERANCE = 2  # frames by which the number in the header of an intact file may be too large

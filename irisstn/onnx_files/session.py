@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from irisstn.errors import WeightsError, one_line
 from irisstn.extras import extra_named
 from irisstn.files import read_regular_file
+from irisstn.onnx_files.metadata import onnx_metadata
 from irisstn.onnx_files.pruning import keep_outputs
 from irisstn.weights import MAX_BYTES, SHIPPED
 
@@ -83,9 +84,7 @@ class OnnxNetwork:
         with extra_named():
             import onnxruntime  # noqa: PLC0415  (an extra)
 
-        given = SHIPPED if path is None else Path(path)
-        whole = given / file if given.is_dir() else given
-        content = _read(whole, folder=given.is_dir())
+        whole, content = _read(path, file)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # it warns that an input with a default is not a constant, which is intended
         options.intra_op_num_threads = threads or 0
@@ -95,8 +94,7 @@ class OnnxNetwork:
             about = dict(session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # its errors have no class of their own
             raise WeightsError(f"{whole} is no ONNX file, or damaged: {one_line(error, 200)}") from None
-        if about.get("kind") != kind:
-            raise WeightsError(f"{whole} holds {about.get('kind')!r}, not {kind!r}: write it with irisstn export")
+        _require_kind(whole, about, kind)
         inputs = [*session.get_inputs(), *session.get_overridable_initializers()]
         shapes = {each.name: tuple(each.shape[1:]) for each in inputs}
         return cls(whole, about, hashlib.sha256(content).hexdigest(), shapes, session)
@@ -121,12 +119,34 @@ class OnnxNetwork:
         return list(found)
 
 
-def _read(path: Path, *, folder: bool) -> bytes:
-    """The content of a file."""
+def read_about(path: str | Path | None, file: str, kind: str) -> dict[str, str]:
+    """What `irisstn export` wrote about a network, as `OnnxNetwork.about`, without loading it or ONNX Runtime.
+
+    The arguments are those of `OnnxNetwork.load`; raises WeightsError as it does, but for damage beyond the metadata.
+    """
+    whole, content = _read(path, file)
     try:
-        return read_regular_file(path, max_bytes=MAX_BYTES)
+        about = onnx_metadata(content)
+    except ValueError as error:
+        raise WeightsError(f"{whole} is no ONNX file, or damaged: {one_line(error, 200)}") from None
+    _require_kind(whole, about, kind)
+    return about
+
+
+def _require_kind(path: Path, about: Mapping[str, str], kind: str) -> None:
+    """Raise WeightsError where the file holds another kind of network."""
+    if about.get("kind") != kind:
+        raise WeightsError(f"{path} holds {about.get('kind')!r}, not {kind!r}: write it with irisstn export")
+
+
+def _read(given: str | Path | None, file: str) -> tuple[Path, bytes]:
+    """The path and the content of the file `given`, of `file` in that folder, or in that of the shipped ones."""
+    place = SHIPPED if given is None else Path(given)
+    path = place / file if place.is_dir() else place
+    try:
+        return path, read_regular_file(path, max_bytes=MAX_BYTES)
     except FileNotFoundError:
-        hint = f": irisstn export --model {path.parent} -o {path} writes it" if folder else ""
+        hint = f": irisstn export --model {path.parent} -o {path} writes it" if path != place else ""
         raise WeightsError(f"{path} does not exist{hint}") from None
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from irisstn.gaze import measure_gaze
+from irisstn.geometry import Ellipse
 from irisstn.outputs.records import Record, is_number, texts_of
 from irisstn.quality import RECOMMENDED
 from irisstn.quality_score import SCORE
@@ -36,7 +38,8 @@ _PLAIN = ("trust", "texture", "clipped_fraction", "eyes_seen", "camera_turned_de
 COLUMNS = (
     *("path", "status", "stage", "reason", "input", "width", "height"),
     *("pupil_x", "pupil_y", "pupil_radius", "iris_x", "iris_y", "iris_radius", "pupil_iris_ratio"),
-    *("roll_deg", "roll_sd_deg", f"quality.{SCORE}", *(f"quality.{name}" for name in RECOMMENDED)),
+    *("roll_deg", "roll_sd_deg", "gaze_deg", "gaze_sd_deg", "gaze_axis_deg", "gaze_below_deg"),
+    *(f"quality.{SCORE}", *(f"quality.{name}" for name in RECOMMENDED)),
     *(*_PLAIN, "outside_recommended", "warnings"),
     *BIQT,
 )
@@ -56,7 +59,9 @@ def measurements_of(record: Record) -> dict[str, str]:
         A text for each of `COLUMNS`, "" where it is not known: centres, radii and diameters in pixels (radius of the
         circle with the ellipse's area), `pupil_iris_ratio` of the radii (0..1), the roll of the head clockwise, as read
         off the eyelids, and its standard deviation in degrees, the figures of `irisstn.Quality` and what else the
-        record says.
+        record says. `gaze_deg` is the angle between the optical axes of eye and camera, `gaze_axis_deg` its direction
+        in the picture, clockwise from +x, or the opposite one; both empty where it cannot be told from 0: then it lies
+        below `gaze_below_deg`, see `irisstn.gaze`.
     """
     fields: Mapping[str, Any] = record
     row: dict[str, object] = {name: fields.get(name) for name in ("path", "status", "stage", "reason", "input")}
@@ -70,6 +75,7 @@ def measurements_of(record: Record) -> dict[str, str]:
         for column, name in (("roll_deg", "roll_read_rad"), ("roll_sd_deg", "roll_sd_rad")):
             angle = rectification.get(name)
             row[column] = math.degrees(angle) if is_number(angle) else None
+    row |= _gaze(fields)
     quality = fields.get("quality")
     if isinstance(quality, dict):
         row |= {f"quality.{name}": quality.get(name) for name in (SCORE, *RECOMMENDED)}
@@ -100,6 +106,27 @@ def _circle(part: str, ellipse: object) -> dict[str, object]:
         return {}
     radius = math.sqrt(a * b)
     return {f"{part}_x": x, f"{part}_y": y, f"{part}_radius": radius, f"{part}_diameter": 2 * radius}
+
+
+def _gaze(fields: Mapping[str, Any]) -> dict[str, object]:
+    """The columns of the gaze, for a photograph whose record states how sure its boundaries are."""
+    if fields.get("input") != "eye":
+        return {}
+    parts = []
+    for part in ("pupil", "iris"):
+        held = fields.get(part)
+        names = ("x", "y", "a", "b", "angle_rad", "sd_px")
+        values = [value for name in names if isinstance(held, dict) and is_number(value := held.get(name))]
+        if len(values) < len(names) or min(values[2:4]) <= 0:
+            return {}
+        parts.append((Ellipse(*values[:5]), values[5]))
+    (pupil, pupil_sd_px), (limbus, limbus_sd_px) = parts
+    gaze = measure_gaze(pupil, limbus, pupil_sd_px=pupil_sd_px, limbus_sd_px=limbus_sd_px)
+    if gaze is None:
+        return {}
+    told = {"gaze_deg": gaze.angle_rad, "gaze_sd_deg": gaze.sd_rad, "gaze_axis_deg": gaze.axis_rad}
+    degrees = {name: math.degrees(value) for name, value in told.items() if value is not None}
+    return {**degrees, "gaze_below_deg": math.degrees(gaze.below_rad)}
 
 
 def _text(value: object) -> str:

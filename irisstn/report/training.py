@@ -99,6 +99,12 @@ class TrainingAbout:
         The epochs of the whole run.
     settings : mapping
         The settings by name, nested.
+    subjects : int or None
+        Number of persons that are trained on; None of rendered eyes.
+    held_out_subjects : sequence of str
+        Names of the persons who are kept for validation.
+    notes : sequence of str
+        How identities were read and what was left out, a line each.
     """
 
     identities: int
@@ -106,6 +112,9 @@ class TrainingAbout:
     held_out_captures: int
     epochs: int
     settings: Mapping[str, object]
+    subjects: int | None = None
+    held_out_subjects: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def write_training_page(

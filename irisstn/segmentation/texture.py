@@ -77,19 +77,13 @@ def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool
     smooth = np.asarray(cv2.GaussianBlur(levels, (3, 3), _NOISE_CELLS), np.float32)
     seen = clear.astype(np.float32)
     around = np.maximum(_along_rows(seen), 1e-3)  # shared by both maps of gray levels
-<<<<<<< HEAD
-    texture, smooth_texture = (part - _along_rows(part * seen) / around for part in (levels, smooth))
-    texture *= seen
-    smooth_texture *= seen
+    texture, smooth_texture = (
+        np.asarray((part - _along_rows(part * seen) / around) * seen, np.float32) for part in (levels, smooth)
+    )
     noise = _noise(image) if len(levels) < _NARROW else 0.0
     return Texture(
         _contrast(texture, clear, noise), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear)
-=======
-    texture, smooth_texture = (
-        np.asarray((part - _along_rows(part * seen) / around) * seen, np.float32) for part in (levels, smooth)
->>>>>>> 26839da4c85a662f4e01f8672715a83bb0b0c99b
     )
-    return Texture(_contrast(texture, clear), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear))
 
 
 def require_texture(

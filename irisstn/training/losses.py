@@ -159,14 +159,13 @@ def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
     -------
     dict of str to float
         Degrees, `before` and `after` rectification: `roll_*_deg` from the upright eye, `roll_within_group_*_deg` from
-        the mean of the group.
+        the mean of the group, where a group has several strips: a single one does not differ from its mean.
     """
     truth = batch.targets[:, TARGET_ROLL]
     remaining = truth - roll
-    errors = {
-        "roll_before_deg": truth,
-        "roll_after_deg": remaining,
-        "roll_within_group_before_deg": truth - group_means(truth, batch.groups),
-        "roll_within_group_after_deg": remaining - group_means(remaining, batch.groups),
-    }
+    errors = {"roll_before_deg": truth, "roll_after_deg": remaining}
+    shared = (batch.groups[:, None] == batch.groups[None, :]).sum(dim=1) > 1
+    if shared.any():
+        for name, error in (("before", truth), ("after", remaining)):
+            errors[f"roll_within_group_{name}_deg"] = (error - group_means(error, batch.groups))[shared]
     return {name: math.degrees(float(error.abs().median())) for name, error in errors.items()}

@@ -141,11 +141,12 @@ def train(
 
 @dataclass(frozen=True, slots=True)
 class _TrainingData:
-    """The eyes of each epoch, those for validation, and the number of training identities."""
+    """The eyes of each epoch, those for validation, and the number of training identities, and of subjects if known."""
 
     eyes_of_epoch: Callable[[int], Eyes]
     validation: Eyes
     identities: int
+    subjects: int | None = None
 
 
 @contextmanager
@@ -159,7 +160,8 @@ def _open_data(
 ) -> Iterator[_TrainingData]:
     if read is not None:
         training, validation = read(validation_fraction=config.validation_fraction, seed=config.seed)
-        yield _TrainingData(lambda epoch: training, validation, len(np.unique(training.labels)))
+        eyes = len(np.unique(training.labels))
+        yield _TrainingData(lambda epoch: training, validation, eyes, len(training.subjects))
         return
 
     def rendering(done: int, total: int) -> None:
@@ -212,7 +214,14 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
     held_out = data.validation.labels
     run_folder.about = TrainingAbout(
-        data.identities, len(np.unique(held_out)), len(held_out), config.epochs, config.model_dump(mode="json")
+        data.identities,
+        len(np.unique(held_out)),
+        len(held_out),
+        config.epochs,
+        config.model_dump(mode="json"),
+        subjects=data.subjects,
+        held_out_subjects=data.validation.subjects,
+        notes=data.validation.notes,
     )
     steps = StepSampler(
         config.steps_per_epoch, lambda: trainer.current_epoch, rank=trainer.global_rank, processes=trainer.world_size

@@ -22,6 +22,7 @@ from irisstn.networks import (
     Recognizer,
     RuntimeChoice,
     chosen_runtime,
+    exported_digest,
     load_recognizer,
     load_rectifier,
     recognizer_files,
@@ -129,7 +130,7 @@ class EmbedJob:
             used.absolute() if used is not None else None,
             weights_digest(recognizer),
             weights_digest(used) if used is not None else None,
-            load_recognizer(recognizer, "onnx", threads=1).weights_sha256 if runtime == "onnx" else None,
+            exported_digest(recognizer) if runtime == "onnx" else None,
         )
 
     def settings(self) -> dict[str, Json]:

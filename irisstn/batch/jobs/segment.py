@@ -88,6 +88,20 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
     JobResult
         Size, boundaries, eyelids, quality and warnings as fields; the two masks and the overlay as files.
     """
+    fields = measured_fields(image, segmentation)
+    fields.update({"mask": output_file("mask", name), "iris_mask": output_file("iris_mask", name)})
+    files = {
+        fields["mask"]: encode_png(segmentation.usable),
+        fields["iris_mask"]: encode_png(segmentation.iris_mask),
+    }
+    if overlay:
+        fields["overlay"] = output_file("overlay", name)
+        files[fields["overlay"]] = encode_jpeg(draw_overlay(image, segmentation))
+    return JobResult(fields, files)
+
+
+def measured_fields(image: Gray, segmentation: Segmentation) -> RecordFields:
+    """Size, boundaries, eyelids, quality and warnings of a segmented picture (H, W) as fields of its record."""
     height, width = image.shape
     quality, clipped = measure_quality(image, segmentation), clipped_fraction(image, segmentation)
     fields: RecordFields = {
@@ -97,18 +111,9 @@ def segmentation_result(name: str, image: Gray, segmentation: Segmentation, *, o
         "outside_recommended": list(quality.outside_recommended()),
         "clipped_fraction": round(clipped, 4),
         "warnings": capture_warnings(segmentation, clipped),
-        "mask": output_file("mask", name),
-        "iris_mask": output_file("iris_mask", name),
     }
     fields.update(cast("RecordFields", segmentation_fields(segmentation)))
-    files = {
-        fields["mask"]: encode_png(segmentation.usable),
-        fields["iris_mask"]: encode_png(segmentation.iris_mask),
-    }
-    if overlay:
-        fields["overlay"] = output_file("overlay", name)
-        files[fields["overlay"]] = encode_jpeg(draw_overlay(image, segmentation))
-    return JobResult(fields, files)
+    return fields
 
 
 def with_strip(result: JobResult, name: str, strip: Strip) -> JobResult:

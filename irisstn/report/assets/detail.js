@@ -93,9 +93,13 @@ function drawStrip(row) {
   const after = addressOf(row, "strip") || (row.strip ? inputOf(row) : null);
   const given = givenOf(row);
   const two = Boolean(given && after && given !== after);
-  strip.parentElement.hidden = !after;
-  strip.src = (options.before && two ? given : after) || "";
-  document.getElementById("strip-name").textContent = !two ? "strip" : options.before ? "before" : "after";
+  const failed = row.failed !== undefined;
+  const picture = failed ? inputOf(row) : options.before && two ? given : after;
+  strip.parentElement.hidden = !picture;
+  strip.classList.toggle("photograph", failed);
+  strip.src = picture || "";
+  strip.alt = failed ? "the input" : "the strip";
+  document.getElementById("strip-name").textContent = failed ? "input" : !two ? "strip" : options.before ? "before" : "after";
   for (const id of ["before", "flicker"]) document.getElementById(id).hidden = !two;
   const side = addressOf(row, "side_by_side");
   document.getElementById("side-by-side").replaceChildren(...(side && !two ? [element("img", undefined, { src: side, alt: "before and after rectification" })] : []));
@@ -104,6 +108,10 @@ function drawStrip(row) {
     ? "The page holds the strip before rectification for some inputs only; --side-by-side writes it for each." : "";
   if (!two) stopFlicker();
 }
+
+strip.addEventListener("error", () => { // a failed input is often no picture
+  strip.parentElement.hidden = true;
+});
 
 function stopFlicker() {
   clearInterval(flicker);
@@ -135,6 +143,7 @@ function drawDetail() {
   document.getElementById("detail-name").textContent = row.name;
   document.getElementById("place").textContent = `${current + 1} of ${rows.length}`;
   const words = row.failed !== undefined ? [DATA.reasons[row.failed]] : warningsOf(row);
+  document.getElementById("detail-words").className = row.failed !== undefined ? "failed" : "warned";
   document.getElementById("detail-words").replaceChildren(...words.map((word) => element("li", word)));
   drawEye(row);
   drawStrip(row);

@@ -41,9 +41,17 @@ function clearFilters() {
   update();
 }
 
+function rowsUnfiltered() {
+  return !chosen.ranges.size && Object.keys(fields).every((key) => key === "sort" || chosen[key] === "");
+}
+
 /** Apply the filters and draw everything anew. */
 function update() {
-  for (const [key, id] of Object.entries(fields)) document.getElementById(id).value = chosen[key];
+  for (const [key, id] of Object.entries(fields)) {
+    document.getElementById(id).value = chosen[key];
+    document.getElementById(id).classList.toggle("set", key !== "sort" && chosen[key] !== "");
+  }
+  document.getElementById("clear").disabled = rowsUnfiltered();
   const down = document.getElementById("down");
   down.setAttribute("aria-pressed", chosen.down);
   rows = rowsChosen();
@@ -63,7 +71,7 @@ function update() {
 function drawRanges() {
   const chips = [...chosen.ranges].map(([figure, [low, high]]) => {
     const text = `${FIGURES[figure]} ${shownNumber(low)} – ${shownNumber(high)} ×`;
-    const chip = element("button", text, { type: "button", title: "remove this filter" });
+    const chip = element("button", text, { type: "button", class: "set", title: "remove this filter" });
     chip.addEventListener("click", () => {
       chosen.ranges.delete(figure);
       update();

@@ -45,16 +45,38 @@ function drawn(row, index, figures) {
     image.addEventListener("error", () => image.remove());
     picture.append(image);
   }
-  const status = element("td", undefined, { class: "words" });
-  if (row.failed !== undefined) status.append(element("span", DATA.reasons[row.failed], { class: "failed" }));
-  else if (row.warnings) status.append(element("span", warningsOf(row).join("; "), { class: "warned" }));
-  else status.append("done");
-  status.title = status.textContent;
-  line.append(picture, element("td", row.name, { class: "words name", title: row.name }), status);
+  const kind = row.failed !== undefined ? "failed" : row.warnings ? "warned" : "";
+  const text = kind === "failed" ? DATA.reasons[row.failed] : kind ? warningsOf(row).join("; ") : "done";
+  line.append(picture, lines(row.name, "name"), lines(text, kind));
+  if (kind === "failed") { // it has no figures: their place is the reason's
+    line.lastChild.setAttribute("colspan", figures.length + 1);
+    return line;
+  }
   for (const figure of figures) {
-    line.append(element("td", shownNumber(valueOf(row, figure)), isOutside(row, figure) ? { class: "warned" } : {}));
+    line.append(element("td", numberOf(row, figure), isOutside(row, figure) ? { class: "warned" } : {}));
   }
   return line;
+}
+
+/** A cell of words, of two lines at most; the whole text is its title. */
+function lines(text, kind) {
+  const cell = element("td", undefined, { class: "words", title: text });
+  cell.append(element("div", text, { class: kind }));
+  return cell;
+}
+
+const decimals = new Map();
+
+/** A figure of a row, with as many decimals as the others of its column. */
+function numberOf(row, figure) {
+  const value = valueOf(row, figure);
+  if (value === null) return "";
+  if (!decimals.has(figure)) {
+    let most = 0;
+    for (const other of ROWS) most = Math.max(most, Math.abs(valueOf(other, figure) ?? 0));
+    decimals.set(figure, most >= 10 ? 1 : most >= 1 ? 2 : most >= 0.01 ? 3 : null);
+  }
+  return decimals.get(figure) === null ? shownNumber(value) : value.toFixed(decimals.get(figure)).replace(/^-(0\.?0*)$/, "$1");
 }
 
 function drawRows(from, to) {

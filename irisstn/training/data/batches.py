@@ -39,11 +39,17 @@ class Eyes:
     upright : bool
         Whether the roll of every capture is known from an upright head. Otherwise the roll is only known between strips
         of the same capture.
+    subjects : tuple of str
+        Names of the persons, sorted; none of rendered eyes.
+    notes : tuple of str
+        How identities were read and what was left out, a line each.
     """
 
     eyes: Sequence[StripSource]
     labels: NDArray[np.intp]
     upright: bool
+    subjects: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.eyes) != len(self.labels):

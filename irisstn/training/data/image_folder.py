@@ -85,10 +85,15 @@ def read_eyes(
     if not kept:
         raise DatasetError(f"no iris was found in any of {len(sources)} pictures in {data}")
     train, validation = split_by_subject(kept, validation_fraction, seed)
-    return _eyes(eyes, kept, train, "training"), _eyes(eyes, kept, validation, "validation")
+    notes = tuple(identities.lines())
+    if failed:
+        notes += (f"{failed} of {len(sources)} pictures are left out, as no iris was found",)
+    return _eyes(eyes, kept, train, "training", notes), _eyes(eyes, kept, validation, "validation", notes)
 
 
-def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], indices: Sequence[int], part: str) -> Eyes:
+def _eyes(
+    eyes: Sequence[StripSource], labels: Sequence[Label], indices: Sequence[int], part: str, notes: tuple[str, ...]
+) -> Eyes:
     """The eyes at `indices`, identities numbered from 0. Raises DatasetError where they are too few."""
     identities = sorted({labels[i] for i in indices})
     counts = Counter(labels[i] for i in indices)
@@ -98,7 +103,13 @@ def _eyes(eyes: Sequence[StripSource], labels: Sequence[Label], indices: Sequenc
             f"{len(identities)} eyes"
         )
     numbers = {label: number for number, label in enumerate(identities)}
-    return Eyes([eyes[i] for i in indices], np.array([numbers[labels[i]] for i in indices], np.intp), upright=False)
+    return Eyes(
+        [eyes[i] for i in indices],
+        np.array([numbers[labels[i]] for i in indices], np.intp),
+        upright=False,
+        subjects=tuple(sorted({labels[i].subject for i in indices})),
+        notes=notes,
+    )
 
 
 def _images_of(data: Path) -> list[Source]:

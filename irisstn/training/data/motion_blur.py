@@ -38,4 +38,4 @@ def _kernel(movement: tuple[float, float]) -> Float32:
     pixels = np.arange(2 * reach + 1)
     across, down = (np.maximum(1 - np.abs(pixels - v[:, None]), 0) for v in (x, y))
     kernel = down.T @ across
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
