@@ -103,13 +103,13 @@ PERFORMANCE_HEADING = """# Performance
 Where the time of a command goes, on one core. This page is made by `python docs/make_results.py` from the files that
 `benchmarks/stages.py` writes; [Results](results.md#speed-of-a-folder-run) has the speed of whole folder runs.
 
-**The segmentation network** runs in OpenCV. One look (96x112 pixels, 59 million multiplications) took, on one thread of
-a core with AVX2, least of 150 runs:
+**The segmentation network** runs in OpenCV. One look (96x112 pixels, 59 million multiplications) took, on one
+thread of a core with AVX2, least of 150 runs:
 
 | runtime | ms a look | its maps |
 | --- | --- | --- |
 | OpenCV, as shipped | 2.2 | |
-| OpenCV without Winograd's algorithm; its newer engine | 5.0; 5.6 | |
+| OpenCV without Winograd's algorithm; its newer engine | 1.7; 1.9 times as long | |
 | ONNX Runtime, 32-bit floats | 1.7 | the same within 4e-5 before the logistic function |
 | ONNX Runtime, 8-bit whole numbers, unsigned weights | 2.0 | 0.5 % of the occlusion's pixels change side |
 | ONNX Runtime, 8-bit whole numbers, signed weights | 1.3 | 4 % of the opening's pixels change side: sums overflow |
@@ -118,8 +118,8 @@ ONNX Runtime would save 4 % of `segment` and needs an extra, and 8 bits give oth
 neither is used.
 
 **Memory.** The commands keep freed memory for the next picture (`irisstn.processes.keep_freed_memory`). A program
-that calls `irisstn.segment` itself can do the same: without it the system clears 340 pages for each picture of 320x280,
-1,500 for one of 640x480, which takes 5 to 10 % of the time.
+that calls `irisstn.segment` itself can do the same: without it the system clears 340 pages for each picture of
+320x280, about 4 % of the time, and 1,500 for one of 640x480.
 """
 
 

@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next arrays, up to twice `_KEPT_BYTES`.
 
     By default the GNU C library gives the memory of each array of a picture's size back to the system, which has to
-    clear it page by page when the next array takes it: 5 to 10 % of the time of a picture. Once a large block was
+    clear it page by page when the next array takes it: about 4 % of the time of a picture. Once a large block was
     freed, it keeps what is smaller. Other C libraries are not affected.
     """
     np.empty(_KEPT_BYTES, np.uint8)  # not written to, so it takes no memory

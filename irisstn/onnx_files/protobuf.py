@@ -49,9 +49,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
         elif kind in (_FIXED32, _FIXED64):
             value_start, place = place, place + (4 if kind == _FIXED32 else 8)
         else:
-            raise ValueError(f"wire type {kind}")
+            raise ValueError(f"no protocol buffer: wire type {kind}")
         if place > len(message):
-            raise ValueError("cut off")
+            raise ValueError("no protocol buffer: cut off")
         yield tag >> 3, message[start:place], message[value_start:place]
 
 
@@ -60,7 +60,7 @@ def _read_varint(message: memoryview, place: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if place >= len(message):
-            raise ValueError("cut off")
+            raise ValueError("no protocol buffer: cut off")
         byte = message[place]
         place += 1
         value |= (byte & 0x7F) << shift
@@ -68,7 +68,7 @@ def _read_varint(message: memoryview, place: int) -> tuple[int, int]:
             return value, place
         shift += 7
         if shift > 63:
-            raise ValueError("too long a number")
+            raise ValueError("no protocol buffer: too long a number")
 
 
 def length_delimited(number: int, value: bytes) -> bytes:
