@@ -77,6 +77,19 @@ def require(holds: bool, message: str) -> None:
         raise SystemExit(f"Error: {message}")
 
 
+def require_page_works(page: Path) -> None:
+    """Check that the script of a report draws its rows, in Chromium where it is installed."""
+    require("001L01.png" in page.read_text(encoding="utf-8"), f"{page.name} does not list the pictures")
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        print("       Chromium is not installed: the script of report.html was not run")
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--dump-dom"]
+        done = subprocess.run([browser, *switches, page.as_uri()], capture_output=True, text=True, check=True)
+    require(done.stdout.count("<tr data-index=") >= 8, f"the script of {page.name} draws no rows in {browser}")
+
+
 class Environment:
     """A new virtual environment with the wheel and one extra."""
 
@@ -134,8 +147,8 @@ def try_environment(environment: Environment) -> None:
     environment.timed("match", "segmented", "-o", "scores")
     environment.run("irisstn", "identities", eyes)
     environment.timed("measure", eyes, "--csv", "measured.csv")
-    page = (environment.folder / "segmented" / "report.html").read_text(encoding="utf-8")
-    require("001L01.png" in page and "<script" in page, "report.html has no rows or no script")
+    require("gaze_deg" in (environment.folder / "measured.csv").read_text(encoding="utf-8"), "measured.csv has no gaze")
+    require_page_works(environment.folder / "segmented" / "report.html")
     environment.run("irisstn", "synth", "-o", "eyes", "--subjects", "1", "--captures", "1")
     runtime = {"core": None, "onnx": "onnx"}.get(has, "torch")
     if runtime is None:

@@ -240,6 +240,19 @@ def test_folders_that_cannot_be_trained_on_say_why(tmp_path, content):
         read_eyes(tmp_path, labels=None, validation_fraction=0.5, seed=0, progress=lambda *call: None)
 
 
+def test_refused_data_leave_no_folder_of_a_run(tmp_path):
+    (tmp_path / "eyes").mkdir()
+    for number in range(3):
+        (tmp_path / "eyes" / f"{number}.png").touch()
+    with pytest.raises(DatasetError, match="identity of 0"):
+        train(tmp_path / "eyes", tmp_path / "run", TOY)
+    assert [path.name for path in tmp_path.iterdir()] == ["eyes"]
+    (tmp_path / "run").mkdir()
+    with pytest.raises(DatasetError):
+        train(tmp_path / "eyes", tmp_path / "run", TOY)
+    assert (tmp_path / "run").is_dir(), "it was there before"
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear Sir")
     with pytest.raises(OutputError, match="not empty"):

@@ -37,7 +37,7 @@ from irisstn.training.fitting import fit, quietly
 from irisstn.training.lightning_module import RecognitionModule
 from irisstn.training.precision import choose_precision
 from irisstn.training.precision_config import Precision
-from irisstn.training.run_folder import RunFolderCallback
+from irisstn.training.run_folder import RunFolderCallback, removed_where_data_are_refused
 from irisstn.training.starting_weights import start_from, with_shapes_of_start
 from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 from irisstn.weights import CALIBRATION, RECOGNIZER
@@ -108,6 +108,8 @@ def train(
     with ExitStack() as stack:
         if first:
             _refuse_other_files(out)
+            if not out.exists():
+                stack.enter_context(removed_where_data_are_refused(out))
             make_folder(out)
             stack.enter_context(locked(out))
             for line in run_folder.set_damaged_aside():

@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -13,11 +14,12 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from irisstn.errors import OutputError, WeightsError
+from irisstn.errors import DatasetError, OutputError, WeightsError
 from irisstn.files import set_aside, write_bytes_atomic
 from irisstn.outputs.settings import read_settings
 from irisstn.progress import ProgressCallback
 from irisstn.report.training import TrainingAbout, write_training_page
+from irisstn.storage.lock import LOCK
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data.batches import Batch
 from irisstn.training.lightning_module import RecognitionModule
@@ -195,3 +197,17 @@ def write_metrics(run: Path, rows: list[dict[str, float]]) -> None:
     for row in rows:
         writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
     write_bytes_atomic(run / METRICS, text.getvalue().encode(), durable=True)
+
+
+@contextmanager
+def removed_where_data_are_refused(out: Path) -> Iterator[None]:
+    """Remove the new folder of a run whose data cannot be used: it would refuse the next run, with other data."""
+    try:
+        yield
+    except DatasetError:
+        if not (out / METRICS).exists():
+            for name in ("run.json", "config.yaml", LOCK):
+                (out / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                out.rmdir()
+        raise
