@@ -19,7 +19,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from irisstn.errors import OutputError
-from irisstn.files import write_bytes_atomic
+from irisstn.files import is_unfinished, remove_unfinished, write_bytes_atomic
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import read_settings, record_digest, require_same_settings
 from irisstn.progress import ProgressCallback, no_progress
@@ -110,6 +110,7 @@ def train(
             _refuse_other_files(out)
             make_folder(out)
             stack.enter_context(locked(out))
+            remove_unfinished(out.rglob(".*.tmp"))
             for line in run_folder.set_damaged_aside():
                 progress(line, 1, 1)
                 _write_state(out, settings, precision, finished=False)
@@ -117,6 +118,8 @@ def train(
             run_folder.progress = progress = no_progress
         if _finished(out, settings):
             progress("finished already", 1, 1)
+            if first:
+                _remove_rendered_eyes(out)  # which a kill at the very end leaves
             return out
         if first:
             chosen = "as this run began" if begun_with else "chosen for this machine"
@@ -134,7 +137,7 @@ def train(
                 _finish(out, training_data, config)
         if first:
             _write_state(out, settings, precision, finished=True)
-            shutil.rmtree(out / "eyes", ignore_errors=True)
+            _remove_rendered_eyes(out)
     progress("finished", 1, 1)
     return out
 
@@ -246,9 +249,15 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
+def _remove_rendered_eyes(out: Path) -> None:
+    shutil.rmtree(out / "eyes", ignore_errors=True)
+
+
 def _refuse_other_files(out: Path) -> None:
     """Raise OutputError where `out` holds something else than a training run."""
-    if out.is_dir() and not (out / "run.json").exists() and any(path.name != LOCK for path in out.iterdir()):
+    if not out.is_dir() or (out / "run.json").exists():
+        return
+    if any(path.name != LOCK and not is_unfinished(path) for path in out.iterdir()):
         raise OutputError(f"{out} is not empty and holds no training run")
 
 
