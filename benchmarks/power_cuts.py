@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from batch_runs import Row, differences
+from batch_runs import Row, differences, output_files
 from command_kills import TRAINING
 from growth import write_embeddings
 from results_file import Cell, Table, results_option, write_results
@@ -99,7 +99,9 @@ def _training(folder: Path, whole: Path, left: Mapping[str, bytes]) -> int:
         finished = read_settings(folder / "run.json")["finished"]
     except (OSError, OutputError):
         return 0
-    return len(differences(folder, whole)) if finished else 0
+    # Rendered eyes that a cut has left are removed when the command is given again.
+    files = output_files(whole)
+    return sum(name in files for name in differences(folder, whole)) if finished else 0
 
 
 def cut_and_resume(command: Command, scratch: Path, *, cuts: int, resumed: int, rng: np.random.Generator) -> Row:

@@ -18,7 +18,8 @@ from irisstn.geometry import Float
 
 _BINS = 1 << 16  # intervals of distances, over twice the range of those that were looked at first
 _THRESHOLDS = 400  # at which the comparisons of each subject are counted
-_AT_ONCE = 4_000_000  # distances in memory
+_AT_ONCE = 1_000_000  # distances in memory
+_LOOKED_AT = 1_000_000  # distances in each of the first blocks
 _FIRST_BLOCKS = 16  # of rows, evenly spread, that set the intervals
 
 Rows = Callable[[int, int], NDArray[np.float32]]
@@ -117,7 +118,7 @@ def count_all(
     Returns
     -------
     CountedComparisons
-        Each pair once. At most some 100 MB of distances are in memory at a time.
+        Each pair once. At most some 100 MB are taken at a time, and 2 KB for each subject.
 
     Raises
     ------
@@ -192,13 +193,19 @@ def _mated(among: Callable[[Ints], NDArray[np.float32]], eye: Ints) -> tuple[Flo
 
 def _intervals(rows: Rows, n: int, mated: Float) -> tuple[float, float, Float]:
     """Where the first interval begins, the width of each, and the thresholds of subjects, which bound intervals."""
-    height = max(1, _AT_ONCE // n // 4)
-    starts = np.unique(np.linspace(0, max(n - height, 0), _FIRST_BLOCKS).astype(int))
-    seen = np.sort(np.concatenate([rows(start, min(start + height, n)).ravel() for start in starts.tolist()]))
-    finite = np.concatenate([seen, mated[np.isfinite(mated)]])
-    if np.isnan(finite).any():
+    height = min(max(1, _LOOKED_AT // n), n)
+    starts = np.unique(np.linspace(0, n - height, _FIRST_BLOCKS).astype(int))
+    seen = np.empty((len(starts), height, n), np.float32)
+    for place, start in enumerate(starts.tolist()):
+        seen[place] = rows(start, start + height)
+    seen = seen.ravel()
+    seen.sort()  # NaN last
+    finite = mated[np.isfinite(mated)]
+    if np.isnan(seen[-1]) or np.isnan(mated).any():
         raise ValueError("a distance is not a number")
-    low, high = float(finite.min()), float(finite.max())
+    low, high = float(seen[0]), float(seen[-1])
+    if len(finite):
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     margin = max((high - low) / 2, 1e-6)
     lowest, step = low - margin, 2 * (high - low + margin) / _BINS if high > low else 2 * margin / _BINS
     shares = np.concatenate([np.geomspace(1 / len(seen), 1, _THRESHOLDS), np.linspace(0, 1, _THRESHOLDS // 4)])
@@ -211,5 +218,6 @@ def _places(distances: NDArray[np.float32], lowest: float, step: float) -> NDArr
     """The number of the interval of each distance."""
     if np.isnan(distances).any():
         raise ValueError("a distance is not a number")
-    scaled = np.clip((distances - np.float32(lowest)) * np.float32(1 / step), 0, _BINS - 1)
-    return np.asarray(scaled, np.int32)
+    scaled = distances - np.float32(lowest)
+    scaled *= np.float32(1 / step)
+    return np.clip(scaled, 0, _BINS - 1, out=scaled).astype(np.int32)

@@ -18,6 +18,7 @@ from irisstn.outputs.reader import read_embedding, read_strip
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # rows and columns that are compared at a time
+_FIRST_ROWS = 1024  # of embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
     names: list[str] = []
     failed: list[str] = []
     codes: list[IrisCode] = []
-    embeddings: list[NDArray[np.float32]] = []
+    embeddings = np.zeros((0, 0), np.float32)
     for record in read_manifest(out):
         if "variant_of" in record:
             continue
@@ -96,32 +97,37 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         if kind == "code":
             codes.append(encode(read_strip(out, record)))
         else:
-            embeddings.append(read_embedding(out, record))
+            vector = read_embedding(out, record)
+            if len(names) == 1:
+                embeddings.resize((_FIRST_ROWS, len(vector)), refcheck=False)
+            elif len(vector) != embeddings.shape[1]:
+                raise DatasetError(f"{out} holds embeddings of different lengths")
+            elif len(names) > len(embeddings):
+                # The system moves large arrays without a copy: the embeddings are in memory once.
+                embeddings.resize((2 * len(embeddings), len(vector)), refcheck=False)
+            embeddings[len(names) - 1] = vector
     if not names:
         raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
+    if kind == "embedding":
+        embeddings.resize((len(names), embeddings.shape[1]), refcheck=False)
+        for part in np.split(embeddings, range(BLOCK, len(names), BLOCK)):
+            part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
     known = read_identities([*names, *failed]).labels if labels is None else labels
     return Templates(
         names=tuple(names),
         labels=tuple(known.get(name) for name in names),
         failed={name: known.get(name) for name in failed},
         codes=tuple(codes),
-        embeddings=_unit(out, embeddings) if kind == "embedding" else None,
+        embeddings=embeddings if kind == "embedding" else None,
         source_sha256=digest,
     )
-
-
-def _unit(out: Path, embeddings: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    if len({len(one) for one in embeddings}) > 1:
-        raise DatasetError(f"{out} holds embeddings of different lengths")
-    stacked = np.stack(embeddings)
-    stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
-    return stacked
 
 
 def score_rows(templates: Templates, first: int, last: int, *, max_shift: int = 0) -> NDArray[np.float32]:
     """The distances of the templates from number `first` up to `last` from all N templates, (n, N)."""
     if templates.embeddings is not None:
-        return np.asarray(1 - templates.embeddings[first:last] @ templates.embeddings.T, np.float32)
+        similarities = templates.embeddings[first:last] @ templates.embeddings.T
+        return np.subtract(1, similarities, out=similarities)
     starts = range(0, len(templates.names), BLOCK)
     rows = templates.codes[first:last]
     blocks = [distances(rows, templates.codes[i : i + BLOCK], max_shift=max_shift) for i in starts]
