@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from simulated_disk import restore, watch_syncs
 
 from irisstn.batch.jobs.embed import gather_embeddings
@@ -42,6 +44,27 @@ def embedded(out: Path, eyes: int = 4, seed: int = 0) -> Path:
 def match(source: Path, out: Path) -> Path:
     write_scores(read_templates(source), None, out, about={"a": "." if source == out else str(source)})
     return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+def test_scores_beside_a_manifest_that_differs_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, place: float, byte: int
+):
+    source = embedded(tmp_path_factory.mktemp("embedded"), eyes=2)
+    scores, manifest = match(source, tmp_path_factory.mktemp("scores")), source / "manifest.jsonl"
+    held = manifest.read_bytes()
+    at = int(place * len(held))
+    manifest.write_bytes(held[:at] + bytes([byte]) + held[at + 1 :])
+    try:
+        read_scores(scores)
+    except DatasetError as error:
+        assert "earlier content" in str(error)
+        return
+    before, after = (
+        [json.loads(line) | {"seconds": 0} for line in text.splitlines()] for text in (held, manifest.read_bytes())
+    )
+    assert after == before and len(after) == 6
 
 
 @pytest.mark.parametrize("same_folder", [True, False])

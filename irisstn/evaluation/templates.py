@@ -97,21 +97,14 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         if kind == "code":
             codes.append(encode(read_strip(out, record)))
         else:
-            vector = read_embedding(out, record)
-            if len(names) == 1:
-                embeddings.resize((_FIRST_ROWS, len(vector)), refcheck=False)
-            elif len(vector) != embeddings.shape[1]:
-                raise DatasetError(f"{out} holds embeddings of different lengths")
-            elif len(names) > len(embeddings):
-                # The system moves large arrays without a copy: the embeddings are in memory once.
-                embeddings.resize((2 * len(embeddings), len(vector)), refcheck=False)
-            embeddings[len(names) - 1] = vector
+            embeddings = _with_row(embeddings, len(names) - 1, read_embedding(out, record))
     if not names:
         raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
     if kind == "embedding":
         embeddings.resize((len(names), embeddings.shape[1]), refcheck=False)
-        for part in np.split(embeddings, range(BLOCK, len(names), BLOCK)):
-            part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+        for start in range(0, len(names), BLOCK):  # to length 1
+            part = embeddings[start : start + BLOCK]
+            np.divide(part, np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12), out=part)
     known = read_identities([*names, *failed]).labels if labels is None else labels
     return Templates(
         names=tuple(names),
@@ -121,6 +114,21 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         embeddings=embeddings if kind == "embedding" else None,
         source_sha256=digest,
     )
+
+
+def _with_row(held: NDArray[np.float32], number: int, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Write row `number` of `held`, which becomes longer where it is full: itself, not a copy.
+
+    Raises DatasetError where the embedding is of another length than those before it.
+    """
+    if number == 0:
+        held = np.empty((_FIRST_ROWS, len(embedding)), np.float32)
+    elif len(embedding) != held.shape[1]:
+        raise DatasetError(f"an embedding has {len(embedding)} numbers, those before it {held.shape[1]}")
+    elif number == len(held):
+        held.resize((2 * number, held.shape[1]), refcheck=False)
+    held[number] = embedding
+    return held
 
 
 def score_rows(templates: Templates, first: int, last: int, *, max_shift: int = 0) -> NDArray[np.float32]:
