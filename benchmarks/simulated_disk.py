@@ -25,8 +25,8 @@ class Disk:
     root: Path
     also_names: bool = False
     content: dict[int, bytes] = field(default_factory=dict)  # by inode
-    names: dict[int, dict[str, int]] = field(default_factory=dict)  # of each folder, by inode
-    folders: set[int] = field(default_factory=set)  # by inode, whether synced or not
+    files: dict[int, dict[str, bytes]] = field(default_factory=dict)  # of each folder, by its inode
+    folders: dict[int, dict[str, int]] = field(default_factory=dict)  # the inodes of those in each folder
     cuts: list[dict[str, bytes]] = field(default_factory=list)  # what was left at each write to the manifest
 
     def synced(self, descriptor: int) -> None:
@@ -34,10 +34,21 @@ class Disk:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         inode = os.fstat(descriptor).st_ino
         if path.is_dir():
-            self.names[inode] = {one.name: one.lstat().st_ino for one in path.iterdir()}
-            self.folders |= {one.lstat().st_ino for one in path.iterdir() if one.is_dir()}
+            self.files[inode] = {one.name: self._synced_content(one) for one in path.iterdir() if one.is_file()}
+            self.folders[inode] = {one.name: one.stat().st_ino for one in path.iterdir() if one.is_dir()}
         else:
             self.content[inode] = path.read_bytes()
+            known = self.files.get(path.parent.stat().st_ino, {})
+            if path.name in known:
+                known[path.name] = self.content[inode]
+
+    def _synced_content(self, path: Path) -> bytes:
+        """The content of a file if it was synced, else nothing: its inode may have been that of a removed file."""
+        try:
+            data = path.read_bytes()
+            return data if self.content.get(path.stat().st_ino) == data else b""
+        except FileNotFoundError:  # another thread has renamed it
+            return b""
 
     def cut(self) -> None:
         """Take note of what a power cut would leave, with the whole manifest."""
@@ -49,17 +60,14 @@ class Disk:
         if self.also_names:
             for path in self.root.rglob("*"):
                 if path.is_file():
-                    # The inode of a file that was removed may have become that of another one.
-                    whole = self.content.get(path.stat().st_ino) == path.read_bytes()
-                    named.setdefault(path.relative_to(self.root).as_posix(), path.read_bytes() if whole else b"")
+                    named.setdefault(path.relative_to(self.root).as_posix(), self._synced_content(path))
             self.cuts.append(named)
 
     def _collect(self, folder: int, prefix: str, left: dict[str, bytes]) -> None:
-        for name, inode in self.names.get(folder, {}).items():
-            if inode in self.names:
-                self._collect(inode, f"{prefix}{name}/", left)
-            elif inode not in self.folders:
-                left.setdefault(prefix + name, self.content.get(inode, b""))
+        for name, data in self.files.get(folder, {}).items():
+            left.setdefault(prefix + name, data)
+        for name, inode in self.folders.get(folder, {}).items():
+            self._collect(inode, f"{prefix}{name}/", left)
 
 
 @contextmanager

@@ -195,10 +195,9 @@ def _intervals(rows: Rows, n: int, mated: Float) -> tuple[float, float, Float]:
     """Where the first interval begins, the width of each, and the thresholds of subjects, which bound intervals."""
     height = min(max(1, _LOOKED_AT // n), n)
     starts = np.unique(np.linspace(0, n - height, _FIRST_BLOCKS).astype(int))
-    seen = np.empty((len(starts), height, n), np.float32)
+    seen = np.empty(len(starts) * height * n, np.float32)
     for place, start in enumerate(starts.tolist()):
-        seen[place] = rows(start, start + height)
-    seen = seen.ravel()
+        seen[place * height * n : (place + 1) * height * n] = rows(start, start + height).ravel()
     seen.sort()  # NaN last
     finite = mated[np.isfinite(mated)]
     if np.isnan(seen[-1]) or np.isnan(mated).any():

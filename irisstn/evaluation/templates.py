@@ -134,8 +134,9 @@ def _with_row(held: NDArray[np.float32], number: int, embedding: NDArray[np.floa
 def score_rows(templates: Templates, first: int, last: int, *, max_shift: int = 0) -> NDArray[np.float32]:
     """The distances of the templates from number `first` up to `last` from all N templates, (n, N)."""
     if templates.embeddings is not None:
-        similarities = templates.embeddings[first:last] @ templates.embeddings.T
-        return np.subtract(1, similarities, out=similarities)
+        similarities: NDArray[np.float32] = templates.embeddings[first:last] @ templates.embeddings.T
+        np.subtract(1, similarities, out=similarities)
+        return similarities
     starts = range(0, len(templates.names), BLOCK)
     rows = templates.codes[first:last]
     blocks = [distances(rows, templates.codes[i : i + BLOCK], max_shift=max_shift) for i in starts]
