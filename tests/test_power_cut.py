@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from output_files import contents
 from simulated_disk import Disk, records_without_files, restore, watch_syncs
 from text_job import TextJob, inputs
@@ -55,22 +53,6 @@ def test_without_waiting_for_the_disk_a_cut_may_leave_records_alone(tmp_path: Pa
     """The simulated disk tells the difference."""
     assert run_batch(TextJob(), inputs(tmp_path / "in", 6), tmp_path / "out", durable=False).done == 6
     assert all(records_without_files(left) for left in disk.cuts)
-
-
-@settings(max_examples=25, deadline=None)
-@given(place=st.floats(0, 1), junk=st.binary(max_size=20) | st.binary(max_size=3).map(lambda end: bytes(30) + end))
-def test_a_run_goes_on_from_any_beginning_of_a_manifest(
-    tmp_path_factory: pytest.TempPathFactory, place: float, junk: bytes
-):
-    folder = tmp_path_factory.mktemp("cut")
-    samples, out = inputs(folder / "in", 4, bad="bad"), folder / "out"
-    run_batch(TextJob(), samples, out)
-    whole, manifest = contents(out), out / "manifest.jsonl"
-    held = manifest.read_bytes()
-    manifest.write_bytes(held[: int(place * len(held))] + junk)
-    summary = run_batch(TextJob(), samples, out)
-    assert summary.done + summary.skipped == 4 and summary.failed == 1
-    assert contents(out) == whole and whole
 
 
 def empty(path: Path) -> None:
