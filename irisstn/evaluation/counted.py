@@ -18,8 +18,8 @@ from irisstn.geometry import Float
 
 _BINS = 1 << 16  # intervals of distances, over twice the range of those that were looked at first
 _THRESHOLDS = 400  # at which the comparisons of each subject are counted
-_AT_ONCE = 1_000_000  # distances in memory
-_LOOKED_AT = 1_000_000  # distances in each of the first blocks
+_AT_ONCE = 4_000_000  # distances in memory
+_COUNTED_AT_ONCE = 1_000_000  # distances; counting them takes ten times their memory
 _FIRST_BLOCKS = 16  # of rows, evenly spread, that set the intervals
 
 Rows = Callable[[int, int], NDArray[np.float32]]
@@ -135,20 +135,22 @@ def count_all(
 
     counts = np.zeros(_BINS + 1, np.int64)
     by_subject = np.zeros((max([int(person.max(initial=-1)), *lost]) + 1, len(thresholds) + 2), np.float32)
-    size = max(1, _AT_ONCE // len(eye))
+    size, height = (max(1, most // len(eye)) for most in (_AT_ONCE, _COUNTED_AT_ONCE))
     order = np.argsort(first, kind="stable")
     first, second = first[order], second[order]
-    for start in range(0, len(eye), size):
-        stop = min(start + size, len(eye))
-        places = _places(rows(start, stop), lowest, step)
-        places[np.arange(stop - start), np.arange(start, stop)] = _BINS
-        part = slice(*np.searchsorted(first, [start, stop]))
-        places[first[part] - start, second[part]] = _BINS
-        counts += np.bincount(places.ravel(), minlength=_BINS + 1)
-        width = len(thresholds) + 2
-        keys = wide[places] + (np.arange(stop - start, dtype=np.int32) * width)[:, None]
-        found = np.bincount(keys.ravel(), minlength=(stop - start) * width).reshape(stop - start, width)
-        np.add.at(by_subject, person[start:stop], found.astype(np.float32))
+    width = len(thresholds) + 2
+    for begin in range(0, len(eye), size):
+        block = rows(begin, min(begin + size, len(eye)))
+        for start in range(begin, begin + len(block), height):
+            places = _places(block[start - begin : start - begin + height], lowest, step)
+            stop = start + len(places)
+            places[np.arange(stop - start), np.arange(start, stop)] = _BINS
+            part = slice(*np.searchsorted(first, [start, stop]))
+            places[first[part] - start, second[part]] = _BINS
+            counts += np.bincount(places.ravel(), minlength=_BINS + 1)
+            keys = wide[places] + (np.arange(stop - start, dtype=np.int32) * width)[:, None]
+            found = np.bincount(keys.ravel(), minlength=(stop - start) * width).reshape(stop - start, width)
+            np.add.at(by_subject, person[start:stop], found.astype(np.float32))
     once = first < second
     return CountedComparisons(
         mated=np.concatenate([mated[order][once], np.full(len(lost), np.inf)]),
@@ -193,7 +195,7 @@ def _mated(among: Callable[[Ints], NDArray[np.float32]], eye: Ints) -> tuple[Flo
 
 def _intervals(rows: Rows, n: int, mated: Float) -> tuple[float, float, Float]:
     """Where the first interval begins, the width of each, and the thresholds of subjects, which bound intervals."""
-    height = min(max(1, _LOOKED_AT // n), n)
+    height = min(max(1, _COUNTED_AT_ONCE // n), n)
     starts = np.unique(np.linspace(0, n - height, _FIRST_BLOCKS).astype(int))
     seen = np.empty(len(starts) * height * n, np.float32)
     for place, start in enumerate(starts.tolist()):
