@@ -122,7 +122,7 @@ def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cac
     assert (f"precision {held['precision']}, as this run began", 1, 1) in calls
     assert json.loads((resumed / "run.json").read_text())["precision"] == held["precision"]
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
-    for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
+    for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv", "checkpoints/last.safetensors"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
     assert [row["epoch"] for row in read_metrics(complete)] == [1, 2, 3]
 

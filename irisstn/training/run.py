@@ -201,7 +201,11 @@ def _trainer(config: TrainConfig, precision: Precision, run_folder: RunFolderCal
         # Weights to start from are validated first, so that a run which makes them worse leaves them as they were.
         num_sanity_val_steps=-1 if config.start is not None else 0,
         gradient_clip_val=1.0,
-        callbacks=[run_folder, EarlyStopping("validation_loss", patience=config.patience)],
+        # It checks when validation ends: at the end of the epoch it would come after the checkpoint has its state.
+        callbacks=[
+            run_folder,
+            EarlyStopping("validation_loss", patience=config.patience, check_on_train_epoch_end=False),
+        ],
         plugins=[SafetensorsCheckpoint()],
         default_root_dir=run_folder.run,
     )
