@@ -122,9 +122,15 @@ def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cac
     assert (f"precision {held['precision']}, as this run began", 1, 1) in calls
     assert json.loads((resumed / "run.json").read_text())["precision"] == held["precision"]
     assert not [stage for stage, _, _ in calls if stage.startswith(("epoch 1", "epoch 2"))]
-    for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv", "checkpoints/last.safetensors"):
+    for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
     assert [row["epoch"] for row in read_metrics(complete)] == [1, 2, 3]
+    losses = [row["validation_loss"] for row in read_metrics(complete)]
+    for run in (complete, resumed):  # what decides when a run stops early has seen each epoch
+        held = SafetensorsCheckpoint().load_checkpoint(run / "checkpoints/last.safetensors")["callbacks"]
+        (stopping,) = (state for name, state in held.items() if name.startswith("EarlyStopping"))
+        assert float(stopping["best_score"]) == pytest.approx(min(losses), rel=1e-5)
+        assert stopping["wait_count"] == len(losses) - 1 - losses.index(min(losses))
 
     # What a finished run leaves, and that it is left alone.
     assert Rectifier.load(complete).config == TOY.rectifier
