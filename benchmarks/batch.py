@@ -2,6 +2,7 @@
 
     irisstn synth -o RENDERED --subjects 100 --captures 5 --seed 200     # 1,000 rendered eyes, for the commands below
     python benchmarks/batch.py kills RENDERED/eyes [--kills 100] [--workers 2]
+    python benchmarks/batch.py command-kills FEW/eyes [--kills 50]
     python benchmarks/batch.py junk RENDERED/eyes [--count 10000]
     python benchmarks/batch.py speed EYES [--repeats 3]
     python benchmarks/batch.py memory EYES
@@ -9,6 +10,8 @@
 
 kills   SIGKILL at random moments of `irisstn segment`, resumed each time; then every file is compared with those of an
         uninterrupted run.
+command-kills   The same of segment, rectify, embed, match, synth and train, each killed so many times by SIGKILL,
+        SIGTERM or SIGINT; with few and small inputs, since a run should last seconds.
 junk    Files of all formats that are truncated, or have flipped bits or wrong headers, through `irisstn segment`.
 speed   Images per second with 1 and 2 workers, and the CPU time per image beyond a baseline: to read, decode, remap,
         encode and write the same files with OpenCV only, in the same run. CPU time depends less than elapsed time on
@@ -26,11 +29,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_ray import compare_ray
 from batch_runs import Row
 from batch_speed import measure_memory, measure_speed
+from command_kills import commands, kill_command
 from results_file import Cell, Table, results_option, write_results
 
 
@@ -91,6 +96,26 @@ def _kills(*, eyes: Path, kills: int, workers: int, seed: int, results: bool) ->
     title = f"A run that is killed {kills} times and resumed, compared with an uninterrupted one"
     options = f"EYES --kills {kills} --workers {workers} --seed {seed}"
     report("kills", title, options, [row], columns=["value"], seed=seed, results=results)
+
+
+@main.command("command-kills")
+@EYES
+@click.option("--kills", default=50, show_default=True, help="How often each command is killed.")
+@click.option("--command", "only", multiple=True, help="A command; may be repeated.  [default: all]")
+@SEED
+@results_option
+def _command_kills(*, eyes: Path, kills: int, only: tuple[str, ...], seed: int, results: bool) -> None:
+    rows, names = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, arguments in commands(eyes, Path(scratch)).items():
+            if not only or name in only:
+                names.append(name)
+                folder = Path(scratch) / name
+                rows.append(kill_command(arguments, folder, kills=kills, rng=np.random.default_rng([seed, len(name)])))
+                click.echo(f"{name}: {rows[-1]}", err=True)
+    options = "EYES " + "".join(f"--command {name} " for name in only) + f"--kills {kills} --seed {seed}"
+    title = "Commands that are killed and given again, compared with uninterrupted ones"
+    report("command-kills", title, options, rows, columns=names, seed=seed, results=results)
 
 
 @main.command("junk")

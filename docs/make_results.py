@@ -39,6 +39,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-speed": "Speed of a folder run",
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
+    "batch-command-kills": "Killed commands",
     "power-cuts": "Power cuts",
     "batch-junk": "Damaged files",
     "false-accepts": "Pictures without an eye",

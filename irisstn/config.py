@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from irisstn.errors import ConfigError, one_line
 from irisstn.files import read_regular_file
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16  # of a file: a megabyte of YAML can take a minute to read
 _MAX_DEPTH = 20
 _MAX_NUMBER = 1000  # characters of a whole number
 _INTEGER = "tag:yaml.org,2002:int"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 DAMAGED = ".damaged"
+_UNFINISHED = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp")
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # from file systems that cannot sync such a file
 
 
@@ -79,7 +81,7 @@ def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None, 
     OSError
         Where the file cannot be written; the temporary file is then removed.
     """
-    temporary = (scratch or path.parent) / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = unfinished_path(scratch or path.parent)
     try:
         if scratch is None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,26 @@ def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
             _sync_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+def unfinished_path(folder: Path) -> Path:
+    """A new name in `folder` for a file that gets its own name when it is complete."""
+    return folder / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file has a name of `unfinished_path`."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Remove those of `paths`, in a folder that this process has locked, that killed processes left unfinished.
+
+    Raises OSError.
+    """
+    for path in paths:
+        if is_unfinished(path):
+            path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

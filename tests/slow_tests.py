@@ -25,6 +25,7 @@ SLOW: dict[str, set[str]] = {
     "test_report.py": {"test_a_browser_filters_sorts_and_enlarges"},
     "test_benchmarks.py": {
         "test_no_record_is_lost_or_doubled_by_kills",
+        "test_commands_are_killed_and_cut_off_and_give_the_same_files",
         "test_damaged_files_each_get_a_record",
         "test_memory_does_not_grow_with_the_number_of_images",
         "test_the_baseline_and_the_whole_run_are_measured_on_the_same_images",
@@ -78,7 +79,10 @@ SLOW: dict[str, set[str]] = {
     "test_pipeline.py": {"test_several_threads_get_what_one_gets"},
     "test_pipelines.py": {"test_rendered_eyes_from_end_to_end"},
     "test_pipelines_mnist.py": set(),
-    "test_provenance.py": {"test_scores_of_an_earlier_content_are_refused"},
+    "test_provenance.py": {
+        "test_scores_beside_a_manifest_that_differs_are_refused",
+        "test_scores_of_an_earlier_content_are_refused",
+    },
     "test_public_names.py": {"test_the_rectifier_imports_torch", "test_torch_is_not_imported_before_it_is_needed"},
     "test_readme.py": {"test_the_six_lines_run"},
     "test_rectification_alignment.py": {"test_one_comparison_of_another_capture_is_as_good_as_a_search"},

@@ -101,7 +101,7 @@ def test_the_manifest_survives_a_cut_at_any_byte(tmp_path: Path):
     whole, expected = (out / "manifest.jsonl").read_bytes(), contents(out)
     lines = whole.count(b"\n")
     for end in range(0, len(whole), 11):
-        (out / "manifest.jsonl").write_bytes(whole[:end])
+        (out / "manifest.jsonl").write_bytes(whole[:end] + bytes(end % 3 * 20))  # some file systems fill up with zeros
         assert len(list(read_manifest(out))) == whole[:end].count(b"\n") <= lines
         run_batch(TextJob(), samples, out, durable=False)
         assert contents(out) == expected

@@ -9,10 +9,14 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from command_kills import commands as killed_commands
+from command_kills import kill_command
 from foreign_circles import main as foreign_circles
 from growth import comparison_costs, resume_cost
 from occlusions import main as occlusion_masks
 from occlusions import results_table as occlusion_table
+from power_cuts import commands as cut_commands
+from power_cuts import cut_and_resume
 from recognition_conditions import CONDITIONS
 from recognition_tables import results_tables
 from rectification import results_table as rectification_table
@@ -29,6 +33,20 @@ def test_no_record_is_lost_or_doubled_by_kills(eyes: Path, tmp_path: Path):
     assert (found["kills"], found["inputs"], found["records"]) == (5, 12, 12)
     assert found["files compared"] > 4 * 9
     assert (found["inputs lost"], found["inputs twice"], found["files that differ"], found["leftovers"]) == (0, 0, 0, 0)
+
+
+def test_commands_are_killed_and_cut_off_and_give_the_same_files(eyes: Path, tmp_path: Path):
+    (tmp_path / "inputs").mkdir()
+    match = killed_commands(eyes, tmp_path / "inputs")["match"]
+    found = kill_command(match, tmp_path / "kills", kills=2, rng=np.random.default_rng(0))
+    assert found["kills"] == 2 and found["files compared"] >= 4
+    assert found["files that differ"] == found["files of unfinished writes"] == 0
+    (tmp_path / "cut").mkdir()
+    command = cut_commands(eyes, tmp_path / "cut")["match"]
+    found = cut_and_resume(command, tmp_path / "cuts", cuts=100, resumed=1, rng=np.random.default_rng(0))
+    assert found["power cuts"] >= 10 and found["cuts after which the command was given again"] == 1
+    assert found["records or files taken for whole that were not"] == 0
+    assert found["files that differ from those of an uninterrupted run"] == 0
 
 
 def test_damaged_files_each_get_a_record(eyes: Path, tmp_path: Path):

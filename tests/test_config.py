@@ -88,7 +88,7 @@ def test_all_problems_are_named_at_once():
         "1: number\n",
         "!!python/object/apply:os.system ['true']",
         "[" * 5000,
-        "name: 1" + ":1" * 150_000,
+        "name: 1" + ":1" * 30_000,
         "name: {" * 40,
         "name: \x00",
     ],
@@ -100,7 +100,7 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str):
 
 def test_a_large_missing_or_binary_file(tmp_path: Path):
     with pytest.raises(ConfigError, match="more than the limit"):
-        load_config(Outer, written(tmp_path, "#" * (1 << 20) + "#"))
+        load_config(Outer, written(tmp_path, "{" + "name: 1, " * (1 << 13) + "}"))
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(Outer, tmp_path / "none.yaml")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")

@@ -1,9 +1,12 @@
 """Comparisons that are counted block by block give the error rates of all pairs in memory."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from irisstn.datasets import Label
 from irisstn.evaluation import CountedComparisons, Templates, error_rates, read_scores, scores, scores_of, write_scores
@@ -49,6 +52,28 @@ def test_they_agree_with_all_pairs_in_memory(templates: Templates, monkeypatch: 
     assert pictures
     for before, after in pictures:
         assert after.names == before.names and after.before == pytest.approx(before.before, abs=1e-2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 30), st.integers(2, 4), st.floats(0.1, 3))
+def test_any_embeddings_give_the_same_rates_counted(seed: int, subjects: int, captures: int, spread: float):
+    rng = np.random.default_rng(seed)
+    eyes = np.repeat(rng.normal(size=(2 * subjects, 16)), captures, axis=0)
+    vectors = eyes + spread * rng.normal(size=eyes.shape)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    labels = tuple(Label(f"{i // captures // 2}", "LR"[i // captures % 2]) for i in range(len(eyes)))
+    one = Templates(tuple(f"{i}.png" for i in range(len(eyes))), labels, {"a.png": Label("0", "L")}, embeddings=vectors)
+    exact = error_rates(scores_of(one).comparisons(), resamples=0)
+    with patch.object(scores, "EXACT_PAIRS", 0):
+        counted = error_rates(scores_of(one).comparisons(), resamples=0)
+    assert (counted.mated, counted.non_mated, counted.subjects) == (exact.mated, exact.non_mated, exact.subjects)
+    assert counted.non_mated == 2 * subjects * (2 * subjects - 1) // 2 * captures**2
+    assert counted.d_prime == pytest.approx(exact.d_prime, rel=1e-3)
+    # Distances that differ by less than the width of an interval may change places.
+    step = 2.5 / exact.mated + 2.5 / exact.non_mated
+    assert counted.eer.value == pytest.approx(exact.eer.value, abs=step)
+    for level, estimate in exact.fnmr_at.items():
+        assert counted.fnmr_at[level].value == pytest.approx(estimate.value, abs=step)
 
 
 def test_scores_on_disk_are_counted_too(templates: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -135,3 +135,21 @@ def test_codes_of_turned_strips_need_the_shift_search():
 def test_no_torch_is_needed():
     code = "import sys, irisstn.evaluation, irisstn.recognition; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.integers(0, 10**6), st.integers(0, 25), st.integers(1, 6), st.booleans())
+def test_pairs_are_those_of_two_loops(seed, n, eyes, single):
+    rng = np.random.default_rng(seed)
+    distances = rng.random((n, n)).astype(np.float32 if single else float)
+    names = [f"{eye}{'LR'[int(side)]}" for eye, side in rng.integers(0, [eyes, 2], (n, 2))]
+    found = compare_all(distances, names, subjects=[name[0] for name in names])
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    mated = [(i, j) for i, j in pairs if names[i] == names[j]]
+    non_mated = [(i, j) for i, j in pairs if names[i] != names[j]]
+    numbers = {subject: number for number, subject in enumerate(sorted({name[0] for name in names}))}
+    assert found.mated.tolist() == [distances[pair] for pair in mated]
+    assert found.non_mated.tolist() == [distances[pair] for pair in non_mated]
+    assert found.mated_subjects.tolist() == [numbers[names[i][0]] for i, _ in mated]
+    assert found.non_mated_subjects.tolist() == [[numbers[names[i][0]], numbers[names[j][0]]] for i, j in non_mated]
+    values, counts = found.non_mated_counts()
+    assert sorted(np.repeat(values, counts.astype(int)).tolist()) == sorted(found.non_mated.tolist())

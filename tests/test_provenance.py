@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated_disk import restore, watch_syncs
 
 from irisstn.batch.jobs.embed import gather_embeddings
 from irisstn.datasets import Label
@@ -41,6 +44,27 @@ def embedded(out: Path, eyes: int = 4, seed: int = 0) -> Path:
 def match(source: Path, out: Path) -> Path:
     write_scores(read_templates(source), None, out, about={"a": "." if source == out else str(source)})
     return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+def test_scores_beside_a_manifest_that_differs_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, place: float, byte: int
+):
+    source = embedded(tmp_path_factory.mktemp("embedded"), eyes=2)
+    scores, manifest = match(source, tmp_path_factory.mktemp("scores")), source / "manifest.jsonl"
+    held = manifest.read_bytes()
+    at = int(place * len(held))
+    manifest.write_bytes(held[:at] + bytes([byte]) + held[at + 1 :])
+    try:
+        read_scores(scores)
+    except DatasetError as error:
+        assert "earlier content" in str(error)
+        return
+    before, after = (
+        [json.loads(line) | {"seconds": 0} for line in text.splitlines()] for text in (held, manifest.read_bytes())
+    )
+    assert after == before and len(after) == 6
 
 
 @pytest.mark.parametrize("same_folder", [True, False])
@@ -176,3 +200,38 @@ def test_a_record_that_names_no_file_is_named(tmp_path: Path):
     ) as error:
         read_templates(tmp_path)
     assert len(str(error.value)) < 600
+
+
+def test_what_killed_processes_left_unfinished_is_removed(tmp_path: Path):
+    source, name = embedded(tmp_path / "embedded"), ".4711-0a1b2c3d.tmp"
+    for out in (tmp_path / "scores", tmp_path / "set/eyes/001/L", tmp_path / "set/truth"):
+        out.mkdir(parents=True)
+        (out / name).write_bytes(bytes(100))
+    (tmp_path / "scores/.mine.tmp").write_bytes(b"")
+    assert len(read_scores(match(source, tmp_path / "scores")).names) == 12
+    write_eyes(tmp_path / "set", subjects=1, captures=1, seed=1, cameras=["small-320x240"])
+    assert len(read_truth(tmp_path / "set")) == 2
+    assert [path.name for path in tmp_path.rglob("*.tmp")] == [".mine.tmp"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are looked up in /proc")
+def test_whenever_the_power_goes_scores_are_whole_or_refused(tmp_path: Path):
+    source, out = embedded(tmp_path / "embedded"), tmp_path / "scores"
+    with (source / "manifest.jsonl").open("a") as manifest:
+        manifest.write('{"path": "000/L/failed.png", "status": "failed"}\n')
+    with watch_syncs(out, every_sync=True) as disk:
+        match(source, out)
+    whole, read = read_scores(out), 0
+    assert len(whole.failed) == 1
+    for number, left in enumerate(disk.cuts):
+        (tmp_path / f"{number}").mkdir()
+        restore(left, tmp_path / f"{number}")
+        if left.get("match.json"):
+            held = read_scores(tmp_path / f"{number}")
+            assert (held.names, held.failed) == (whole.names, whole.failed)
+            assert np.array_equal(held.distances, whole.distances)
+            read += 1
+        else:
+            with pytest.raises(DatasetError, match="no complete scores"):
+                read_scores(tmp_path / f"{number}")
+    assert 0 < read < len(disk.cuts)

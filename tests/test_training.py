@@ -4,12 +4,14 @@
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from simulated_disk import watch_syncs
 from training_settings import NO_AUGMENTATION, TOY, toy
 
 from irisstn.config import load_config
@@ -105,6 +107,8 @@ def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cac
         if stage.startswith("epoch 3"):
             raise KeyboardInterrupt
 
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed/.4711-0a1b2c3d.tmp").write_text("{")  # a process that was killed before it wrote run.json
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):  # and not SystemExit, which Lightning makes of it
         train(None, tmp_path / "killed", cached, progress=kill)
@@ -121,6 +125,12 @@ def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cac
     for name in ("rectifier.safetensors", "recognizer.safetensors", "metrics.csv"):
         assert (resumed / name).read_bytes() == (complete / name).read_bytes(), name
     assert [row["epoch"] for row in read_metrics(complete)] == [1, 2, 3]
+    losses = [row["validation_loss"] for row in read_metrics(complete)]
+    for run in (complete, resumed):  # what decides when a run stops early has seen each epoch
+        held = SafetensorsCheckpoint().load_checkpoint(run / "checkpoints/last.safetensors")["callbacks"]
+        (stopping,) = (state for name, state in held.items() if name.startswith("EarlyStopping"))
+        assert float(stopping["best_score"]) == pytest.approx(min(losses), rel=1e-5)
+        assert stopping["wait_count"] == len(losses) - 1 - losses.index(min(losses))
 
     # What a finished run leaves, and that it is left alone.
     assert Rectifier.load(complete).config == TOY.rectifier
@@ -133,9 +143,11 @@ def test_an_interrupted_run_continues_to_the_same_weights(tmp_path, rendered_cac
     assert "epoch_003.png" in page and "<svg" in page
     before = {path: path.stat().st_mtime_ns for path in complete.rglob("*") if path.name != ".lock"}
     calls.clear()
+    (complete / "eyes").mkdir()  # of a process that was killed at its very end
     train(None, complete, TOY, progress=lambda *call: calls.append(call))
     assert calls == [("finished already", 1, 1)]
     assert {path: path.stat().st_mtime_ns for path in complete.rglob("*") if path.name != ".lock"} == before
+    assert not list(resumed.glob(".*.tmp"))
 
 
 def test_a_folder_of_images_trains_without_an_stn_too(eyes, tmp_path):
@@ -258,6 +270,17 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     with pytest.raises(OutputError, match="not empty"):
         train(None, tmp_path, TOY)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are looked up in /proc")
+def test_a_finished_run_outlives_a_power_cut(tmp_path, rendered_cache):
+    with watch_syncs(tmp_path / "run", every_sync=True) as disk:
+        run = train(None, tmp_path / "run", toy(rendered_cache, epochs=1))
+    whole = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    del whole[".lock"]
+    finished = [left for left in disk.cuts if b'"finished": true' in left.get("run.json", b"")]
+    assert finished and len(whole) >= 7
+    assert [{name: left.get(name) for name in whole} for left in finished] == [whole] * len(finished)
 
 
 def test_damaged_files_of_a_run_are_set_aside_and_made_anew(tmp_path):

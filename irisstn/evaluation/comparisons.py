@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from irisstn.geometry import Float
 
 Ints = NDArray[np.intp]
+Distances = Float | NDArray[np.float32]
+SmallInts = NDArray[np.signedinteger]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +27,11 @@ class Comparisons:
     ----------
     mated : Float, shape (G,)
         Distances of mated comparisons.
-    non_mated : Float, shape (I,)
+    non_mated : Float or NDArray[numpy.float32], shape (I,)
         Distances of non-mated comparisons.
     mated_subjects : NDArray[numpy.intp], shape (G,)
         Number of the subject of each mated comparison.
-    non_mated_subjects : NDArray[numpy.intp], shape (I, 2)
+    non_mated_subjects : NDArray[numpy.signedinteger], shape (I, 2)
         Numbers of both subjects; equal where two eyes of one person are compared.
     samples : int
         Number of samples, enrolled or not.
@@ -38,9 +40,9 @@ class Comparisons:
     """
 
     mated: Float
-    non_mated: Float
+    non_mated: Distances
     mated_subjects: Ints
-    non_mated_subjects: Ints
+    non_mated_subjects: SmallInts
     samples: int
     failed: int
 
@@ -50,12 +52,13 @@ class Comparisons:
 
     def non_mated_counts(self) -> tuple[Float, Float]:
         """Non-mated distances, ascending, and how often each occurs."""
-        values, counts = np.unique(self.non_mated, return_counts=True)
-        return values, counts.astype(float)
+        ordered = np.sort(self.non_mated)
+        last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]  # of equal ones
+        return ordered[last].astype(float), np.diff(np.flatnonzero(last) + 1, prepend=0).astype(float)
 
 
 def compare_all(
-    distances: Float,
+    distances: Distances,
     eyes: Sequence[str],
     *,
     subjects: Sequence[str] | None = None,
@@ -65,7 +68,7 @@ def compare_all(
 
     Parameters
     ----------
-    distances : Float, shape (N, N)
+    distances : Float or NDArray[numpy.float32], shape (N, N)
         Symmetric matrix of distances.
     eyes : sequence of str, length N
         Name of each sample's eye. Two samples of the same eye are mated.
@@ -96,15 +99,27 @@ def compare_all(
         raise ValueError(f"{n} eyes need as many subjects and distances ({n}, {n}), got {distances.shape}")
     names, eye = np.unique(np.asarray(eyes, dtype=str), return_inverse=True)
     person = np.unique(np.asarray(people, dtype=str), return_inverse=True)[1]
-    first, second = np.triu_indices(n, 1)
-    same = eye[first] == eye[second]
-    values = distances[first, second].astype(float)
     lost = subjects_of_failed(names, eye, person, failed)
+    # Row by row and in small types: there may be millions of pairs.
+    pairs, same_eye = n * (n - 1) // 2, np.bincount(eye)
+    mated, mated_subjects = [np.zeros(0)], [np.zeros(0, np.intp)]
+    others = pairs - int((same_eye * (same_eye - 1) // 2).sum())
+    non_mated = np.empty(others, np.float32 if distances.dtype == np.float32 else float)
+    non_mated_subjects = np.empty((others, 2), np.min_scalar_type(-max(n, 1)))
+    end = 0
+    for i in range(n):
+        rest = eye[i + 1 :]
+        mated.append(distances[i, i + 1 :][rest == eye[i]].astype(float))
+        mated_subjects.append(np.full(len(mated[-1]), person[i], np.intp))
+        row = distances[i, i + 1 :][rest != eye[i]]
+        part = slice(end, end := end + len(row))
+        non_mated[part], non_mated_subjects[part, 0] = row, person[i]
+        non_mated_subjects[part, 1] = person[i + 1 :][rest != eye[i]]
     return Comparisons(
-        mated=np.concatenate([values[same], np.full(len(lost), np.inf)]),
-        non_mated=values[~same],
-        mated_subjects=np.concatenate([person[first[same]], np.asarray(lost, np.intp)]).astype(np.intp),
-        non_mated_subjects=np.stack([person[first[~same]], person[second[~same]]], axis=1).astype(np.intp),
+        mated=np.concatenate([*mated, np.full(len(lost), np.inf)]),
+        non_mated=non_mated,
+        mated_subjects=np.concatenate([*mated_subjects, np.asarray(lost, np.intp)]),
+        non_mated_subjects=non_mated_subjects,
         samples=n + len(failed),
         failed=len(failed),
     )

@@ -19,6 +19,7 @@ from irisstn.geometry import Float
 _BINS = 1 << 16  # intervals of distances, over twice the range of those that were looked at first
 _THRESHOLDS = 400  # at which the comparisons of each subject are counted
 _AT_ONCE = 4_000_000  # distances in memory
+_COUNTED_AT_ONCE = 1_000_000  # distances; counting them takes ten times their memory
 _FIRST_BLOCKS = 16  # of rows, evenly spread, that set the intervals
 
 Rows = Callable[[int, int], NDArray[np.float32]]
@@ -117,7 +118,7 @@ def count_all(
     Returns
     -------
     CountedComparisons
-        Each pair once. At most some 100 MB of distances are in memory at a time.
+        Each pair once. At most some 100 MB are taken at a time, and 2 KB for each subject.
 
     Raises
     ------
@@ -134,20 +135,22 @@ def count_all(
 
     counts = np.zeros(_BINS + 1, np.int64)
     by_subject = np.zeros((max([int(person.max(initial=-1)), *lost]) + 1, len(thresholds) + 2), np.float32)
-    size = max(1, _AT_ONCE // len(eye))
+    size, height = (max(1, most // len(eye)) for most in (_AT_ONCE, _COUNTED_AT_ONCE))
     order = np.argsort(first, kind="stable")
     first, second = first[order], second[order]
-    for start in range(0, len(eye), size):
-        stop = min(start + size, len(eye))
-        places = _places(rows(start, stop), lowest, step)
-        places[np.arange(stop - start), np.arange(start, stop)] = _BINS
-        part = slice(*np.searchsorted(first, [start, stop]))
-        places[first[part] - start, second[part]] = _BINS
-        counts += np.bincount(places.ravel(), minlength=_BINS + 1)
-        width = len(thresholds) + 2
-        keys = wide[places] + (np.arange(stop - start, dtype=np.int32) * width)[:, None]
-        found = np.bincount(keys.ravel(), minlength=(stop - start) * width).reshape(stop - start, width)
-        np.add.at(by_subject, person[start:stop], found.astype(np.float32))
+    width = len(thresholds) + 2
+    for begin in range(0, len(eye), size):
+        block = rows(begin, min(begin + size, len(eye)))
+        for start in range(begin, begin + len(block), height):
+            places = _places(block[start - begin : start - begin + height], lowest, step)
+            stop = start + len(places)
+            places[np.arange(stop - start), np.arange(start, stop)] = _BINS
+            part = slice(*np.searchsorted(first, [start, stop]))
+            places[first[part] - start, second[part]] = _BINS
+            counts += np.bincount(places.ravel(), minlength=_BINS + 1)
+            keys = wide[places] + (np.arange(stop - start, dtype=np.int32) * width)[:, None]
+            found = np.bincount(keys.ravel(), minlength=(stop - start) * width).reshape(stop - start, width)
+            np.add.at(by_subject, person[start:stop], found.astype(np.float32))
     once = first < second
     return CountedComparisons(
         mated=np.concatenate([mated[order][once], np.full(len(lost), np.inf)]),
@@ -192,13 +195,18 @@ def _mated(among: Callable[[Ints], NDArray[np.float32]], eye: Ints) -> tuple[Flo
 
 def _intervals(rows: Rows, n: int, mated: Float) -> tuple[float, float, Float]:
     """Where the first interval begins, the width of each, and the thresholds of subjects, which bound intervals."""
-    height = max(1, _AT_ONCE // n // 4)
-    starts = np.unique(np.linspace(0, max(n - height, 0), _FIRST_BLOCKS).astype(int))
-    seen = np.sort(np.concatenate([rows(start, min(start + height, n)).ravel() for start in starts.tolist()]))
-    finite = np.concatenate([seen, mated[np.isfinite(mated)]])
-    if np.isnan(finite).any():
+    height = min(max(1, _COUNTED_AT_ONCE // n), n)
+    starts = np.unique(np.linspace(0, n - height, _FIRST_BLOCKS).astype(int))
+    seen = np.empty(len(starts) * height * n, np.float32)
+    for place, start in enumerate(starts.tolist()):
+        seen[place * height * n : (place + 1) * height * n] = rows(start, start + height).ravel()
+    seen.sort()  # NaN last
+    finite = mated[np.isfinite(mated)]
+    if np.isnan(seen[-1]) or np.isnan(mated).any():
         raise ValueError("a distance is not a number")
-    low, high = float(finite.min()), float(finite.max())
+    low, high = float(seen[0]), float(seen[-1])
+    if len(finite):
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     margin = max((high - low) / 2, 1e-6)
     lowest, step = low - margin, 2 * (high - low + margin) / _BINS if high > low else 2 * margin / _BINS
     shares = np.concatenate([np.geomspace(1 / len(seen), 1, _THRESHOLDS), np.linspace(0, 1, _THRESHOLDS // 4)])
@@ -211,5 +219,6 @@ def _places(distances: NDArray[np.float32], lowest: float, step: float) -> NDArr
     """The number of the interval of each distance."""
     if np.isnan(distances).any():
         raise ValueError("a distance is not a number")
-    scaled = np.clip((distances - np.float32(lowest)) * np.float32(1 / step), 0, _BINS - 1)
-    return np.asarray(scaled, np.int32)
+    scaled = distances - np.float32(lowest)
+    scaled *= np.float32(1 / step)
+    return np.clip(scaled, 0, _BINS - 1, out=scaled).astype(np.int32)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.evaluation.comparisons import Comparisons
+from irisstn.evaluation.comparisons import Comparisons, Distances, Ints
 from irisstn.evaluation.counted import CountedComparisons, crossing
 from irisstn.geometry import Float
 
 FMR_LEVELS = (1e-2, 1e-3, 1e-4)
 RESAMPLES = 1000  # of the bootstrap, for a confidence interval
+_AT_ONCE = 1 << 18  # comparisons
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,23 +137,24 @@ def error_rates(
         raise ValueError(f"both kinds of comparison are needed, got {len(mated)} mated, {counts.sum()} non-mated")
     if np.isnan(mated).any() or np.isnan(values).any():
         raise ValueError("a distance is not a number")
+    non_mated, separation = round(float(counts.sum())), _d_prime(mated[np.isfinite(mated)], values, counts)
+    del values, counts  # of millions of pairs
     if isinstance(comparisons, CountedComparisons):
         subjects = len(comparisons.by_subject)
         figures = comparisons.figures(fmr_levels)
         resampled = comparisons.resampled_figures(_bootstrap_weights(subjects, resamples, seed), fmr_levels)
     else:
-        table = _Table.of(comparisons)
-        subjects = len(table.pairs)
+        table = _Table(comparisons)
+        subjects = table.subjects
         figures = table.figures(np.ones(subjects), fmr_levels)
         weights = _bootstrap_weights(subjects, resamples, seed)
         resampled = (table.figures(weight, fmr_levels) for weight in weights)
     spread = np.array(list(resampled)).reshape(-1, len(figures))
     estimates = [_estimate(value, spread[:, i], len(mated)) for i, value in enumerate(figures)]
-    non_mated = round(float(counts.sum()))
     return ErrorRates(
         eer=estimates[0],
         fnmr_at=dict(zip(fmr_levels, estimates[1:], strict=True)),
-        d_prime=_d_prime(mated[np.isfinite(mated)], values, counts),
+        d_prime=separation,
         failure_to_enrol=comparisons.failed / max(comparisons.samples, 1),
         mated=len(mated),
         non_mated=non_mated,
@@ -187,49 +187,51 @@ def _d_prime(mated: Float, values: Float, counts: Float) -> float:
     return float(abs(mated.mean() - mean) / spread) if spread > 0 else float("inf")
 
 
+def _smallest(non_mated: Distances, mated: Float) -> Ints:
+    """The numbers of the non-mated distances that figures are read from, in ascending order of their distances.
+
+    No figure is read where the FMR exceeds both twice the FNMR and a few percent; `mated` are the sorted mated ones.
+    """
+    n, ordered = len(non_mated), np.sort(non_mated)
+    last = ordered[-1]
+    for start in range(0, n, _AT_ONCE):
+        part = ordered[start : start + _AT_ONCE]
+        fnmr = 1 - np.searchsorted(mated, part, "left") / len(mated)
+        fmr = np.arange(start + 1, start + 1 + len(part)) / n
+        beyond = np.flatnonzero(fmr > np.maximum(2 * fnmr, 0.04) + 10 / n)
+        if len(beyond):
+            last = part[beyond[0]]
+            break
+    del ordered
+    kept = np.flatnonzero(non_mated <= last)
+    return kept[np.argsort(non_mated[kept])]
+
+
 class _Table:
     """Sorted distances, from which the figures follow for any weights of the subjects.
 
     The figures depend on the smallest non-mated distances only, so a resample reads no more than these.
     """
 
-    @classmethod
-    def of(cls, comparisons: Comparisons) -> Self:
-        """The table of `comparisons`, their subjects numbered anew."""
+    def __init__(self, comparisons: Comparisons) -> None:
         both = comparisons.mated_subjects, comparisons.non_mated_subjects
         present = np.zeros(1 + max(int(part.max(initial=-1)) for part in both), bool)
         for part in both:
             present[part] = True
-        number_of = (np.cumsum(present) - 1).astype(np.int32)  # half the memory of the default, for millions of pairs
-        mated, non_mated = np.asarray(comparisons.mated, float), np.asarray(comparisons.non_mated, float)
-        return cls(mated, non_mated, number_of[both[0]], number_of[both[1]], int(present.sum()))
-
-    def __init__(
-        self,
-        mated: Float,
-        non_mated: Float,
-        mated_subjects: NDArray[np.int32],
-        non_mated_subjects: NDArray[np.int32],
-        subjects: int,
-    ) -> None:
-        order = np.argsort(mated)
-        self.mated, self.mated_subjects = mated[order], mated_subjects[order]
-        order = np.argsort(non_mated)
-        non_mated, non_mated_subjects = non_mated[order], non_mated_subjects[order]
+        number_of = (np.cumsum(present) - 1).astype(np.int32)  # numbers without gaps
+        self.subjects = int(present.sum())
+        order = np.argsort(comparisons.mated)
+        self.mated = np.asarray(comparisons.mated, float)[order]
+        self.mated_subjects = number_of[comparisons.mated_subjects[order]]
         # Non-mated comparisons between two subjects.
-        cells = non_mated_subjects[:, 0] * np.int64(subjects) + non_mated_subjects[:, 1]
-        self.pairs = np.bincount(cells, minlength=subjects**2).reshape(subjects, subjects).astype(float)
-        del cells
+        self.pairs = np.zeros((self.subjects, self.subjects))
+        for start in range(0, len(comparisons.non_mated), _AT_ONCE):
+            np.add.at(self.pairs, tuple(number_of[comparisons.non_mated_subjects[start : start + _AT_ONCE].T]), 1)
         self.one_person = np.diag(self.pairs).copy()  # of two eyes of one person: weight w, not w squared
         np.fill_diagonal(self.pairs, 0.0)
-        # No figure is read where the FMR exceeds both twice the FNMR and a few percent.
-        fnmr = 1 - np.searchsorted(self.mated, non_mated, "left") / len(mated)
-        fmr = np.arange(1, len(non_mated) + 1) / len(non_mated)
-        beyond = np.flatnonzero(fmr > np.maximum(2 * fnmr, 0.04) + 10 / len(non_mated))
-        keep = int(beyond[0]) + 1 if len(beyond) else len(non_mated)
-        del fnmr, fmr, beyond
-        # Copies, so that the memory of the others is free.
-        self.non_mated, self.non_mated_subjects = non_mated[:keep].copy(), non_mated_subjects[:keep].copy()
+        kept = _smallest(comparisons.non_mated, self.mated)
+        self.non_mated = comparisons.non_mated[kept].astype(float)
+        self.non_mated_subjects = number_of[comparisons.non_mated_subjects[kept]]
         # For each kept non-mated distance as the threshold (exclusive): the first equal one, and the mated ones below.
         self.first = np.searchsorted(self.non_mated, self.non_mated, "left")
         self.below = np.searchsorted(self.mated, self.non_mated, "left")

@@ -18,6 +18,7 @@ from irisstn.outputs.reader import read_embedding, read_strip
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # rows and columns that are compared at a time
+_FIRST_ROWS = 1024  # of embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
     names: list[str] = []
     failed: list[str] = []
     codes: list[IrisCode] = []
-    embeddings: list[NDArray[np.float32]] = []
+    embeddings = np.zeros((0, 0), np.float32)
     for record in read_manifest(out):
         if "variant_of" in record:
             continue
@@ -96,32 +97,46 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         if kind == "code":
             codes.append(encode(read_strip(out, record)))
         else:
-            embeddings.append(read_embedding(out, record))
+            embeddings = _with_row(embeddings, len(names) - 1, read_embedding(out, record))
     if not names:
         raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
+    if kind == "embedding":
+        embeddings.resize((len(names), embeddings.shape[1]), refcheck=False)
+        for start in range(0, len(names), BLOCK):  # to length 1
+            part = embeddings[start : start + BLOCK]
+            np.divide(part, np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12), out=part)
     known = read_identities([*names, *failed]).labels if labels is None else labels
     return Templates(
         names=tuple(names),
         labels=tuple(known.get(name) for name in names),
         failed={name: known.get(name) for name in failed},
         codes=tuple(codes),
-        embeddings=_unit(out, embeddings) if kind == "embedding" else None,
+        embeddings=embeddings if kind == "embedding" else None,
         source_sha256=digest,
     )
 
 
-def _unit(out: Path, embeddings: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    if len({len(one) for one in embeddings}) > 1:
-        raise DatasetError(f"{out} holds embeddings of different lengths")
-    stacked = np.stack(embeddings)
-    stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
-    return stacked
+def _with_row(held: NDArray[np.float32], number: int, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Write row `number` of `held`, which becomes longer where it is full: itself, not a copy.
+
+    Raises DatasetError where the embedding is of another length than those before it.
+    """
+    if number == 0:
+        held = np.empty((_FIRST_ROWS, len(embedding)), np.float32)
+    elif len(embedding) != held.shape[1]:
+        raise DatasetError(f"an embedding has {len(embedding)} numbers, those before it {held.shape[1]}")
+    elif number == len(held):
+        held.resize((2 * number, held.shape[1]), refcheck=False)
+    held[number] = embedding
+    return held
 
 
 def score_rows(templates: Templates, first: int, last: int, *, max_shift: int = 0) -> NDArray[np.float32]:
     """The distances of the templates from number `first` up to `last` from all N templates, (n, N)."""
     if templates.embeddings is not None:
-        return np.asarray(1 - templates.embeddings[first:last] @ templates.embeddings.T, np.float32)
+        similarities: NDArray[np.float32] = templates.embeddings[first:last] @ templates.embeddings.T
+        np.subtract(1, similarities, out=similarities)
+        return similarities
     starts = range(0, len(templates.names), BLOCK)
     rows = templates.codes[first:last]
     blocks = [distances(rows, templates.codes[i : i + BLOCK], max_shift=max_shift) for i in starts]

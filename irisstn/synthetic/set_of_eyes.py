@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from irisstn.errors import DatasetError, OutputError
-from irisstn.files import begin_to_sync, sync, write_bytes_atomic
+from irisstn.files import begin_to_sync, is_unfinished, remove_unfinished, sync, write_bytes_atomic
 from irisstn.images import read_file
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import read_settings, require_same_settings, with_digest
@@ -83,6 +83,8 @@ def begin_set(out: Path, settings: SetOfEyes, *, overwrite: bool) -> None:
                 f"the set: {_REMEDY}"
             )
         (out / TRUTH).unlink(missing_ok=True)  # its existence proves the pictures
+        for part in ("eyes", "truth"):
+            remove_unfinished((out / part).rglob(".*.tmp"))
         text = json.dumps(with_digest(settings.as_dict()), indent=1)
         write_bytes_atomic(path, text.encode() + b"\n", durable=True)
     except OSError as error:
@@ -154,4 +156,4 @@ def _remove_earlier(out: Path) -> None:
 def _held(out: Path) -> set[str]:
     """The files below OUT/eyes and OUT/truth, without unfinished ones."""
     found = (path for part in ("eyes", "truth") for path in (out / part).rglob("*") if path.is_file())
-    return {path.relative_to(out).as_posix() for path in found if not path.name.endswith(".tmp")}
+    return {path.relative_to(out).as_posix() for path in found if not is_unfinished(path)}

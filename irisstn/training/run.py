@@ -19,7 +19,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from irisstn.errors import OutputError
-from irisstn.files import write_bytes_atomic
+from irisstn.files import is_unfinished, remove_unfinished, write_bytes_atomic
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import read_settings, record_digest, require_same_settings
 from irisstn.progress import ProgressCallback, no_progress
@@ -112,6 +112,7 @@ def train(
                 stack.enter_context(removed_where_data_are_refused(out))
             make_folder(out)
             stack.enter_context(locked(out))
+            remove_unfinished(out.rglob(".*.tmp"))
             for line in run_folder.set_damaged_aside():
                 progress(line, 1, 1)
                 _write_state(out, settings, precision, finished=False)
@@ -119,6 +120,8 @@ def train(
             run_folder.progress = progress = no_progress
         if _finished(out, settings):
             progress("finished already", 1, 1)
+            if first:
+                _remove_rendered_eyes(out)  # which a kill at the very end leaves
             return out
         if first:
             chosen = "as this run began" if begun_with else "chosen for this machine"
@@ -136,7 +139,7 @@ def train(
                 _finish(out, training_data, config)
         if first:
             _write_state(out, settings, precision, finished=True)
-            shutil.rmtree(out / "eyes", ignore_errors=True)
+            _remove_rendered_eyes(out)
     progress("finished", 1, 1)
     return out
 
@@ -202,7 +205,11 @@ def _trainer(config: TrainConfig, precision: Precision, run_folder: RunFolderCal
         # Weights to start from are validated first, so that a run which makes them worse leaves them as they were.
         num_sanity_val_steps=-1 if config.start is not None else 0,
         gradient_clip_val=1.0,
-        callbacks=[run_folder, EarlyStopping("validation_loss", patience=config.patience)],
+        # It checks when validation ends: at the end of the epoch it would come after the checkpoint has its state.
+        callbacks=[
+            run_folder,
+            EarlyStopping("validation_loss", patience=config.patience, check_on_train_epoch_end=False),
+        ],
         plugins=[SafetensorsCheckpoint()],
         default_root_dir=run_folder.run,
     )
@@ -257,9 +264,15 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     calibration.save(out / CALIBRATION, network.weights_sha256)
 
 
+def _remove_rendered_eyes(out: Path) -> None:
+    shutil.rmtree(out / "eyes", ignore_errors=True)
+
+
 def _refuse_other_files(out: Path) -> None:
     """Raise OutputError where `out` holds something else than a training run."""
-    if out.is_dir() and not (out / "run.json").exists() and any(path.name != LOCK for path in out.iterdir()):
+    if not out.is_dir() or (out / "run.json").exists():
+        return
+    if any(path.name != LOCK and not is_unfinished(path) for path in out.iterdir()):
         raise OutputError(f"{out} is not empty and holds no training run")
 
 

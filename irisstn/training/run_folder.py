@@ -15,10 +15,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from irisstn.errors import DatasetError, OutputError, WeightsError
-from irisstn.files import set_aside, write_bytes_atomic
+from irisstn.files import set_aside, sync, write_bytes_atomic
 from irisstn.outputs.settings import read_settings
 from irisstn.progress import ProgressCallback
-from irisstn.report.training import TrainingAbout, write_training_page
+from irisstn.report.training import PAGE, TrainingAbout, write_training_page
 from irisstn.storage.lock import LOCK
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.data.batches import Batch
@@ -118,6 +118,7 @@ class RunFolderCallback(Callback):
         self._write_sample_picture(trainer, pl_module, epoch)
         samples = sorted(path.relative_to(self.run).as_posix() for path in (self.run / "samples").glob("epoch_*.png"))
         write_training_page(self.run, rows, samples, self.about, seconds_left=self._seconds_left(trainer, epoch))
+        sync(self.run / PAGE)  # a finished run is left as it is, so an empty page would stay
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Note when this process began to train, from which the time that is left follows."""
@@ -146,7 +147,7 @@ class RunFolderCallback(Callback):
         if warped is not None:
             picture = draw_inputs_and_outputs(few.images, warped, count=_SAMPLES, wrap=True, zoom=2)
             coded = cv2.imencode(".png", picture)[1].tobytes()  # colour, which the outline needs
-            write_bytes_atomic(self.run / "samples" / f"epoch_{epoch:03d}.png", coded)
+            write_bytes_atomic(self.run / "samples" / f"epoch_{epoch:03d}.png", coded, durable=True)
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
