@@ -12,7 +12,8 @@ segmented by `irisstn.segment`. The conditions add errors, one random draw for e
 
 Methods: `rubber sheet`; `rectified`, sampled once from the image; `errors removed`, the rubber sheet with the added
 errors removed exactly (the eye's own roll remains). Iris codes are compared once without a shift, and with a search
-over ±16 shifts of 1.4 degrees; embeddings of the CNN are compared once. Images without a segmentation count as
+over ±16 shifts of 1.4 degrees; embeddings of the CNN are compared once. For the codes the roll is corrected as by
+`irisstn rectify`, for the CNN as by `irisstn embed`, which corrects more of it. Images without a segmentation count as
 rejected.
 
 With --align N a third comparison of iris codes is measured, `aligned`: the probe is rotated onto its reference by
@@ -26,6 +27,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import click
@@ -41,11 +43,13 @@ from irisstn.evaluation import Comparisons, ErrorRates, compare_all, error_rates
 from irisstn.geometry import Gray
 from irisstn.normalization import ring_grid, sample_ring
 from irisstn.recognition import StripNet, distance, encode
+from irisstn.rectification import EMBEDDING_ROLL_PRIOR_DEG
 from irisstn.training.data.boundary_errors import NO_ERRORS
 
 CONDITIONS = ("unchanged", "turned", "moved", "moved and turned")
 ALIGNED = ("unchanged", "moved and turned")
 METHODS = ("rubber sheet", "rectified", "errors removed")
+FOR_CNN = "rectified for the CNN"
 COMPARED = ("±0", "±16", "CNN")  # iris codes with their shifts, and the CNN
 SIZE = (64, 512)
 MAX_TURN_RAD, MAX_SHIFT = np.deg2rad(15.0), 0.04  # the shift in iris radii
@@ -89,14 +93,13 @@ def main(
         `ErrorRates.as_dict` by "condition/method/comparison", such as "unchanged/rectified/±0".
     """
     rectifier, network = Rectifier.load(model), StripNet.load(recognizer)
-    sets = {(condition, method): _Set() for condition in CONDITIONS for method in METHODS}
+    sets = {(condition, method): _Set() for condition in CONDITIONS for method in (*METHODS, FOR_CNN)}
     for sample, label in labelled_images(eyes, subjects):
         _add(sets, sample, label, rectifier, kept=align > 0)
-    rates = {
-        f"{condition}/{method}/{compared}": _rates(part, compared, network).as_dict()
-        for (condition, method), part in sets.items()
-        for compared in COMPARED
-    }
+    rates = {}
+    for condition, method, compared in product(CONDITIONS, METHODS, COMPARED):
+        strips = FOR_CNN if (method, compared) == ("rectified", "CNN") else method
+        rates[f"{condition}/{method}/{compared}"] = _rates(sets[condition, strips], compared, network).as_dict()
     if align:
         for condition in ALIGNED:
             comparisons = _aligned(sets[condition, "rectified"], rectifier, align)
@@ -140,7 +143,7 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
     for condition in CONDITIONS:
         rng = np.random.default_rng((seed, CONDITIONS.index(condition)))
         made = dict(_strips(image, condition, rng, rectifier))
-        for method in METHODS:
+        for method in (*METHODS, FOR_CNN):
             part = sets[condition, method]
             if method in made:
                 strip, ring = made[method]
@@ -166,6 +169,8 @@ def _strips(
     wrong = _moved(right, rng) if condition in ("moved", "moved and turned") else right
     yield "rubber sheet", (normalize(shown, wrong, SIZE), (shown, wrong))
     yield "rectified", (rectifier.rectify_eye(shown, wrong, SIZE).strip, (shown, wrong))
+    for_cnn = rectifier.with_roll("auto", EMBEDDING_ROLL_PRIOR_DEG)
+    yield FOR_CNN, (for_cnn.rectify_eye(shown, wrong, SIZE).strip, (shown, wrong))
     radius, angle = ring_grid(SIZE)
     yield "errors removed", (sample_ring(shown, right, (radius, angle + turn)), (shown, right))
 

@@ -25,6 +25,8 @@ DOCS = ROOT / "docs"
 TITLES = {  # of the sections in their order; other files follow by name
     "rectification-casia-iris-interval": "Rectification, CASIA-Iris-Interval",
     "rectification-iit-delhi": "Rectification, IIT Delhi",
+    "rectification-small": "Rectification, small pictures of IIT Delhi",
+    "rectification-dim": "Rectification, dim pictures of IIT Delhi",
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-20": "Rectification of crude foreign circles",
     "segmentation-casia-iris-interval": "Segmentation",
@@ -90,6 +92,8 @@ EXPLANATIONS = {  # below the title of a section
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",
+    "rectification-small": "Conditions and methods as above. Small: iris radius 44 pixels, contrast 0.6, noise, JPEG.",
+    "rectification-dim": "Conditions and methods as above. Dim: like small, of contrast 0.5, more noise, and blurred.",
     "recognition-casia-iris-interval": _RECOGNITION,
     "recognition-rendered": "Conditions are those of the section above.",
 }
