@@ -39,6 +39,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "recognition-casia-iris-interval": "Does an STN help a CNN? CASIA-Iris-Interval",
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
     "mnist": "Spatial transformers on MNIST",
+    "rectifier-batch": "Speed of the rectifier on batches",
     "batch-speed": "Speed of a folder run",
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
@@ -97,6 +98,10 @@ EXPLANATIONS = {  # below the title of a section
     "rectification-dim": "Conditions and methods as above. Dim: like small, of contrast 0.5, more noise, and blurred.",
     "recognition-casia-iris-interval": _RECOGNITION,
     "recognition-rendered": "Conditions are those of the section above.",
+    "rectifier-batch": """\
+*Of the same size*: an affine STN whose localization has the convolutions of the rectifier's, with their input of five
+planes, and neither norms nor circular padding. *Of the tutorial*: PyTorch's, with two small convolutions. The rectifier
+takes large batches in parts of 8 for each thread.""",
 }
 HEADING = """# Results
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
 from irisstn.geometry import Bool, Float, Float32, Gray, ring_places, strip_angles, strip_radii
+from irisstn.geometry.radial_interpolation import NODES, radial_interpolation
 from irisstn.geometry.ring_transform import boundaries_are_moved, move_in_ring
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation, Strip
 
 DEFAULT_SIZE = (64, 512)
-_NODES = 9  # radii at which the positions of a moved ring are computed; between them they are interpolated
 _MOST_APART_PX = 5e-4  # error at the checked radius from which on all positions are computed
 
 
@@ -192,40 +190,12 @@ def _interpolated_places(
     and where a boundary is moved so far that the polynomial misses the position of the checked radius.
     """
     rows, columns = size
-    if rows <= 2 * _NODES or not boundaries_are_moved(parameters):
+    if rows <= 2 * NODES or not boundaries_are_moved(parameters):
         return None
-    nodes, matrix = _interpolation(rows)
+    nodes, matrix = radial_interpolation(rows)
     places, radius = _moved_places(segmentation, parameters, nodes[:, None], strip_angles(columns)[None, :])
     planes = np.concatenate([places, radius[None]])
-    found = matrix @ planes[:, :_NODES]
-    if np.abs(found[:2, rows] - places[:, _NODES]).max() > _MOST_APART_PX:
+    found = matrix @ planes[:, :NODES]
+    if np.abs(found[:2, rows] - places[:, NODES]).max() > _MOST_APART_PX:
         return None
     return found[:2, :rows], found[2, :rows]
-
-
-@lru_cache(maxsize=16)
-def _interpolation(rows: int) -> tuple[Float, Float]:
-    """Chebyshev nodes of the second kind for a strip of `rows`, and the polynomial through values at them.
-
-    Returns
-    -------
-    nodes : ndarray, shape (`_NODES` + 1,)
-        Radii from the first to the last row. One more lies between the first two of them, where errors are largest.
-    matrix : ndarray, shape (rows + 1, `_NODES`)
-        From the values at the nodes to those of the rows and of the last radius of `nodes`.
-
-    References
-    ----------
-    Berrut and Trefethen 2004, "Barycentric Lagrange interpolation", eq. 4.2 and 5.4.
-    """
-    nodes = 0.5 - 0.5 * (1 - 1 / rows) * np.cos(np.pi * np.arange(_NODES) / (_NODES - 1))
-    nodes = np.append(nodes, nodes[:2].mean())
-    weights = (-1.0) ** np.arange(_NODES)
-    weights[[0, -1]] /= 2
-    apart = np.append(strip_radii(rows), nodes[-1])[:, None] - nodes[None, :_NODES]
-    at_node = np.abs(apart) < 1e-12
-    terms = weights / np.where(at_node, 1, apart)
-    matrix = np.where(at_node.any(1, keepdims=True), at_node, terms / terms.sum(1, keepdims=True))
-    for shared in (nodes, matrix):
-        shared.flags.writeable = False
-    return nodes, matrix

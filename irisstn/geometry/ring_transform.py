@@ -35,9 +35,9 @@ def ring_limits(*, max_roll_rad: float, max_dilation: float, max_shift: float, m
     return (max_roll_rad, max_dilation, *boundary, *boundary, PUPIL_SHARE[1])
 
 
-def boundaries_are_moved(parameters: Any) -> bool:
-    """Whether `parameters` (13,) move a boundary: otherwise all cells of a column keep one angle."""
-    return bool((parameters[2:12] != 0).any())
+def boundaries_are_moved(parameters: Any) -> Any:
+    """Whether `parameters` (..., 13) move a boundary, (...): otherwise all cells of a column keep one angle."""
+    return (parameters[..., 2:12] != 0).any(-1)
 
 
 def ring_parameters_by_name(parameters: Any) -> dict[str, float]:

@@ -13,8 +13,11 @@ from irisstn.rectification.ring_context import CONTEXT_SIZE, NO_EYELIDS, PLANES
 from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollSetting
 from irisstn.stn import Ring, SpatialTransformer, Transform, Warped, compose_iterations, require_finite
+from irisstn.stn.batch_parts import batch_parts
 from irisstn.weights import RECTIFIER
 from irisstn.weights_file import StoredModule
+
+_Inputs = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None]  # those of `forward`, in order
 
 _LARGEST_GRAY = 10.0  # larger values must be gray levels of 0..255; standardised ones stay below it
 
@@ -91,7 +94,8 @@ class RectifierNetwork(StoredModule):
         ValueError
             For other shapes, integers, gray levels of 0..255, and where weights or strips contain NaN.
         """
-        return self.warp(images, usable, context, size, eyelids, pupil_share=pupil_share).image
+        inputs = _checked(images, usable, context, eyelids, pupil_share)
+        return _joined([self._warped(part, size).image for part in batch_parts(*inputs)])
 
     def warp(
         self,
@@ -104,15 +108,15 @@ class RectifierNetwork(StoredModule):
         pupil_share: Tensor | None = None,
     ) -> Warped:
         """Like `forward`, but returns the mask (None without `usable`), theta and the grid, too."""
-        if isinstance(images, EyeBatch):
-            if any(given is not None for given in (usable, context, eyelids, pupil_share)):
-                raise ValueError("an EyeBatch holds masks, contexts, eyelids and pupil shares: give it alone")
-            images, usable, context, eyelids, pupil_share = images
-        if images.ndim != 4 or images.shape[1] != 1:
-            raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
-        _require_unit_grays(images)
-        if usable is not None and usable.shape != images.shape:
-            raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
+        inputs = _checked(images, usable, context, eyelids, pupil_share)
+        parts = [self._warped(part, size) for part in batch_parts(*inputs)]
+        masks = [part.usable for part in parts if part.usable is not None]
+        image, theta, grid = (_joined([getattr(part, name) for part in parts]) for name in ("image", "theta", "grid"))
+        return Warped(image, _joined(masks) if masks else None, theta, grid)
+
+    def _warped(self, inputs: _Inputs, size: tuple[int, int] | None) -> Warped:
+        """`warp` of a batch, or of a part of it."""
+        images, usable, context, eyelids, pupil_share = inputs
         planes = context_planes(images, usable) if context is None else context
         theta = self.theta_of_context(planes, eyelids, pupil_share)
         return self.stn.warp(images, theta, usable, size)
@@ -164,6 +168,30 @@ class RectifierNetwork(StoredModule):
         theta = self.transform.turned(theta, self.roll_reader.correction(eyelids, self.roll))
         require_finite(theta)
         return theta
+
+
+def _checked(
+    images: Tensor | EyeBatch,
+    usable: Tensor | None,
+    context: Tensor | None,
+    eyelids: Tensor | None,
+    pupil_share: Tensor | None,
+) -> _Inputs:
+    """The inputs of `RectifierNetwork.forward`; raises ValueError where the strips or their masks do not fit."""
+    if isinstance(images, EyeBatch):
+        if any(given is not None for given in (usable, context, eyelids, pupil_share)):
+            raise ValueError("an EyeBatch holds masks, contexts, eyelids and pupil shares: give it alone")
+        images, usable, context, eyelids, pupil_share = images
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(f"strips must be (B, 1, R, T), got {tuple(images.shape)}")
+    _require_unit_grays(images)
+    if usable is not None and usable.shape != images.shape:
+        raise ValueError(f"the mask must be {tuple(images.shape)} like the strips, got {tuple(usable.shape)}")
+    return images, usable, context, eyelids, pupil_share
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _require_unit_grays(images: Tensor) -> None:

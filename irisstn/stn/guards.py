@@ -1,5 +1,7 @@
 """Checks for silent failures of spatial transformers: no gradient, or a theta that is not finite.
 
+`is_eager_inference` says where shortcuts for the CPU may be taken, which neither gradients nor graphs allow.
+
 `irisstn.stn.transform` bounds the parameters; `irisstn.stn.sampler` measures and penalises the area outside the image.
 """
 
@@ -58,3 +60,22 @@ def require_finite(theta: Tensor) -> None:
         return
     if not bool(torch.isfinite(theta).all()):
         raise ValueError("the localization network returned NaN or infinity: its input or its weights are damaged")
+
+
+def is_eager_inference(tensor: Tensor) -> bool:
+    """Whether a computation with a tensor is a plain one on the CPU.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Any shape.
+
+    Returns
+    -------
+    bool
+        False where gradients are enabled, under autocast, on other devices, and while a graph is compiled, exported or
+        traced, for which values of tensors must not decide what is computed.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
+    return tensor.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")

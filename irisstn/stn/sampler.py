@@ -59,21 +59,75 @@ def sample(
     ----------
     .. [1] Jiang et al. 2019, "Linearized multi-sampling for differentiable image transformation".
     """
+    positions = _positions(image, grid, wrap=wrap, mode=mode, samples=samples)
+    return _sampled(image, positions, wrap=wrap, mode=mode, padding=padding, samples=samples)
+
+
+def sample_masked(
+    image: Tensor, usable: Tensor, grid: Tensor, *, wrap: bool = False, padding: Padding = "zeros", samples: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Sample images and their masks at the same points, bilinearly.
+
+    Parameters
+    ----------
+    image : Tensor, shape (B, C, H, W)
+        Images.
+    usable : Tensor, shape (B, 1, H, W)
+        Masks of floats, 1 = usable.
+    grid, wrap, padding, samples
+        As in `sample`. Cells outside the input are not usable, whatever the padding of the image.
+
+    Returns
+    -------
+    image : Tensor, shape (B, C, H', W')
+        The sampled images.
+    usable : Tensor, shape (B, 1, H', W')
+        The sampled masks.
+
+    Raises
+    ------
+    ValueError
+        As in `sample`.
+    """
+    positions = _positions(image, grid, wrap=wrap, samples=samples)
+    found = _sampled(image, positions, wrap=wrap, padding=padding, samples=samples)
+    return found, _sampled(usable, positions, wrap=wrap, samples=samples)
+
+
+def _positions(image: Tensor, grid: Tensor, *, wrap: bool, samples: int, mode: Mode = "bilinear") -> Tensor:
+    """The grid of `sample` as `grid_sample` takes it: for the padded image, with all samples of a cell."""
     if image.ndim != 4 or grid.ndim != 4 or grid.shape[-1] != 2 or grid.shape[0] != image.shape[0]:
         raise ValueError(f"(B, C, H, W) and (B, H', W', 2) are needed, got {tuple(image.shape)}, {tuple(grid.shape)}")
     if samples < 1:
         raise ValueError(f"at least one sample per cell is needed, got {samples}")
-    dtype = torch.promote_types(torch.promote_types(image.dtype, grid.dtype), torch.float32)
-    source, positions = image.to(dtype), grid.to(dtype)
+    positions = grid.to(torch.promote_types(torch.promote_types(image.dtype, grid.dtype), torch.float32))
     if samples > 1:
         positions = _spread(positions, samples)
+    return _wrap_grid(positions, image.shape[-1], _margin(mode)) if wrap else positions
+
+
+def _sampled(
+    image: Tensor,
+    positions: Tensor,
+    *,
+    wrap: bool,
+    samples: int,
+    mode: Mode = "bilinear",
+    padding: Padding = "zeros",
+) -> Tensor:
+    """The image at what `_positions` returns."""
+    source = image.to(positions.dtype)
     if wrap:
-        margin = 2 if mode == "bicubic" else 1
-        source, positions = wrap_columns(source, margin), _wrap_grid(positions, image.shape[-1], margin)
+        source = wrap_columns(source, _margin(mode))
     sampled = F.grid_sample(source, positions, mode=mode, padding_mode=padding, align_corners=False)
     if samples > 1:
         sampled = F.avg_pool2d(sampled, samples)
     return sampled.to(image.dtype)
+
+
+def _margin(mode: Mode) -> int:
+    """Columns that interpolation needs at each side of a periodic image."""
+    return 2 if mode == "bicubic" else 1
 
 
 def wrap_columns(image: Tensor, margin: int) -> Tensor:

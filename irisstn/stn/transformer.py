@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from irisstn.stn.guards import require_finite
-from irisstn.stn.sampler import Padding, sample
+from irisstn.stn.sampler import Padding, sample, sample_masked
 from irisstn.stn.transform import Transform
 
 
@@ -173,11 +173,12 @@ class SpatialTransformer(nn.Module):
         samples = 1
         if self.antialias:
             samples = max(1, -(-input_size[0] // size[0]), -(-input_size[1] // size[1]))
-        out = sample(image, grid, wrap=self.wrap, padding=self.padding, samples=samples)
-        mask = None
-        if usable is not None:
-            # Zeros outside, for any padding of the image: cells outside the input are not usable.
-            mask = sample(usable.to(out.dtype), grid, wrap=self.wrap, samples=samples)
+        if usable is None:
+            out = sample(image, grid, wrap=self.wrap, padding=self.padding, samples=samples)
+            return Warped(out, None, theta, grid)
+        out, mask = sample_masked(
+            image, usable.to(image.dtype), grid, wrap=self.wrap, padding=self.padding, samples=samples
+        )
         return Warped(out, mask, theta, grid)
 
 
