@@ -191,7 +191,9 @@ def test_tables_of_notre_dame(tmp_path: Path):
 # Made up from what is public about the sets of Notre Dame and the schema of biometric signatures.
 ND_ROWS = [("04233", "Left", "04233d1004"), ("04233", "Right", "04233d1005"), ("04261", "Left", "04261d77")]
 ND_ROWS += [(subject, eye, f"{name}1") for subject, eye, name in ND_ROWS]
-ND_SET = '<?xml version="1.0"?><biometric-signature-set xmlns="http://www.bee-biometrics.org/schemas/sigset/0.1">{}</{}>'
+ND_SET = (
+    '<?xml version="1.0"?><biometric-signature-set xmlns="http://www.bee-biometrics.org/schemas/sigset/0.1">{}</{}>'
+)
 ND_ENTRIES = {
     "signatures": '<biometric-signature name="nd1S{0}"><presentation name="nd1R{2}" modality="iris" Eye="{1}"'
     ' file-name="nd1/Spring2004/{2}.tiff" file-format="tiff"/></biometric-signature>',

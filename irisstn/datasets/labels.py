@@ -42,7 +42,7 @@ def read_labels(path: Path) -> dict[str, Label]:
         if not row["path"] or not row["subject"].strip():
             raise DatasetError(f"{path}, {where}: path and subject are needed")
         if eye and eye not in EYES:
-            raise DatasetError(f"{path}, {where}: the eye must be L, R, left, right, OS, OD or empty, got {row['eye']!r}")
+            raise DatasetError(f"{path}, {where}: the eye is L, R, left, right, OS, OD or empty, not {row['eye']!r}")
         name = str(PurePosixPath(row["path"].replace("\\", "/")))
         label = Label(row["subject"].strip(), EYES[eye] if eye else "")
         if labels.setdefault(name, label) != label:
