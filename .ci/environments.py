@@ -150,9 +150,13 @@ def try_environment(environment: Environment) -> None:
     require("gaze_deg" in (environment.folder / "measured.csv").read_text(encoding="utf-8"), "measured.csv has no gaze")
     require_page_works(environment.folder / "segmented" / "report.html")
     environment.run("irisstn", "synth", "-o", "eyes", "--subjects", "1", "--captures", "1")
+    two = [str(path) for path in sorted(SAMPLE.rglob("*.png"))[:2]]
     runtime = {"core": None, "onnx": "onnx"}.get(has, "torch")
     if runtime is None:
-        environment.refuses("onnx", "rectify", eyes, "-o", "rectified", "--runtime", "onnx")
+        environment.refuses("onnx", "rectify", eyes, "-o", "unrectified")
+        environment.refuses("onnx", "embed", eyes, "-o", "unrectified")
+        environment.refuses("onnx", "align", *two)
+        environment.refuses("onnx", "match", *two)
     else:
         environment.timed("rectify", eyes, "-o", "rectified", "--runtime", runtime)
         environment.timed("embed", eyes, "-o", "embedded", "--runtime", runtime)
@@ -160,8 +164,8 @@ def try_environment(environment: Environment) -> None:
     if runtime == "torch":
         environment.run("python", "-c", TRAINING_STEP)
     else:
-        environment.refuses("torch", "rectify", eyes, "-o", "unrectified")
-        environment.refuses("torch", "embed", eyes, "-o", "unrectified")
+        environment.refuses("torch", "rectify", eyes, "-o", "unrectified", "--runtime", "torch")
+        environment.refuses("torch", "embed", eyes, "-o", "unrectified", "--runtime", "torch")
         answer = environment.run("python", "-c", "import irisstn; irisstn.Rectifier", code=1)
         require('pip install "irisstn[torch]"' in answer.splitlines()[-1], answer)
     if has == "train":

@@ -13,6 +13,10 @@ Misuse of a function (a wrong shape, an impossible size) raises ValueError inste
 only the batch runner catches them, and writes stage and reason to the record.
 """
 
+import re
+
+_OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>")
+
 
 class IrisError(Exception):
     """Bad data.
@@ -90,5 +94,8 @@ class MissingExtraError(IrisError, ModuleNotFoundError):
 
 
 def one_line(error: object, most: int | None = None) -> str:
-    """The text of another library's error for a message of this one: on one line, at most `most` characters."""
-    return " ".join(str(error).split())[:most]
+    """The text of another library's error for a message of this one: on one line, at most `most` characters.
+
+    Addresses of objects in memory are left out: they differ from run to run, and records may not.
+    """
+    return " ".join(_OBJECT.sub("", str(error)).split())[:most]

@@ -18,7 +18,7 @@ from irisstn.image_decoding import on_black
 from irisstn.image_headers.unsupported import unsupported_format
 
 _PACKAGES = {  # module that reads the format, how to install it, suffixes
-    "AVIF": ("PIL._avif", "pip install 'pillow>=11.3'", {".avif"}),
+    "AVIF": ("PIL._avif", 'pip install "pillow>=11.3"', {".avif"}),
     "HEIC": ("pillow_heif", install_command("formats"), {".heic", ".heif"}),
     "DICOM": ("pydicom", install_command("formats"), {".dcm"}),
 }

@@ -99,7 +99,7 @@ def test_nothing_to_do(tmp_path: Path):
         find_images([tmp_path])
     with pytest.raises(DatasetError, match="no pictures"):
         find_images([f"{tmp_path}/*.png"])
-    (tmp_path / "list.csv").write_text("file\na.png\n")
+    (tmp_path / "list.csv").write_text("text\na.png\n")
     with pytest.raises(DatasetError, match="column"):
         find_images([tmp_path / "list.csv"])
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\xff")

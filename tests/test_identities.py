@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from irisstn.cli import cli
-from irisstn.datasets import Identities, Label, read_identities
+from irisstn.datasets import Identities, Label, find_images, read_identities
 from irisstn.errors import DatasetError
 
 UUIDS = ("3f2a9c1e-07b4-4b6e-9d43-1c2d3e4f5a6b", "b71d40c2-5e6f-4a8b-8c9d-0e1f2a3b4c5d")
@@ -186,6 +186,85 @@ def test_tables_of_notre_dame(tmp_path: Path):
         table.write_text(text)
         with pytest.raises(DatasetError, match=r"table\.xml"):
             read_identities(names, labels=table)
+
+
+# Made up from what is public about the sets of Notre Dame and the schema of biometric signatures.
+ND_ROWS = [("04233", "Left", "04233d1004"), ("04233", "Right", "04233d1005"), ("04261", "Left", "04261d77")]
+ND_ROWS += [(subject, eye, f"{name}1") for subject, eye, name in ND_ROWS]
+ND_SET = (
+    '<?xml version="1.0"?><biometric-signature-set xmlns="http://www.bee-biometrics.org/schemas/sigset/0.1">{}</{}>'
+)
+ND_ENTRIES = {
+    "signatures": '<biometric-signature name="nd1S{0}"><presentation name="nd1R{2}" modality="iris" Eye="{1}"'
+    ' file-name="nd1/Spring2004/{2}.tiff" file-format="tiff"/></biometric-signature>',
+    "complex signatures": '<complex-biometric-signature name="nd1S{0}"><complex-presentation name="nd1R{2}" eye="{1}">'
+    '<presentation-component name="image"><data file-name="nd1/{2}.tiff"/></presentation-component>'
+    "</complex-presentation></complex-biometric-signature>",
+    "recordings": '<Recording recording_id="nd1R{2}x" subject_id="nd1S{0}" sequence_id="{2}" Eye="{1}">'
+    '<Contacts value="No"/></Recording>',
+    "elements": "<record><sequenceid>{2}</sequenceid><subjectid>nd1S{0}</subjectid><eye>{1}</eye></record>",
+}
+ND_TABLES = {
+    "cosmetic lenses": "Filename,Subject ID,Left/Right Eye,Contact Lens Type\n{2}.tiff,nd1S{0},{1},T\n",
+    "names of images": "Image_Name;Subject;Eye\n{2};nd1S{0};{1}\n",
+}
+
+
+@pytest.mark.parametrize("kind", [*ND_ENTRIES, *ND_TABLES])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tables_of_notre_dame_that_name_other_folders(kind: str, encoding: str, tmp_path: Path):
+    names = [f"images/{subject}/{name}.tiff" for subject, _, name in ND_ROWS]
+    if kind in ND_ENTRIES:
+        table = tmp_path / "table.xml"
+        text = ND_SET.format("".join(ND_ENTRIES[kind].format(*row) for row in ND_ROWS), "biometric-signature-set")
+        table.write_text(text, encoding)
+    else:
+        table = tmp_path / "table.csv"
+        head, row = ND_TABLES[kind].splitlines()
+        table.write_text("\n".join([head, *(row.format(*values) for values in ND_ROWS)]))
+    found = read_identities(names, labels=table)
+    assert found.labels == {
+        name: Label(f"nd1S{subject}", eye[0]) for name, (subject, eye, _) in zip(names, ND_ROWS, strict=True)
+    }
+    assert not found.alarms
+
+
+def test_a_table_that_names_no_eye_does_not_pass_in_silence(tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text("filename,subject,lens\n" + "".join(f"{name}.tiff,{s},no\n" for s, _, name in ND_ROWS))
+    found = read_identities([f"{name}.tiff" for _, _, name in ND_ROWS], labels=table)
+    assert found.alarms[0].level == "wrong" and "both eyes" in found.alarms[0].text
+    table.write_text("path,subject\na/1.png,a\na/2.png,a\nb/1.png,b\n")
+    found = read_identities(["a/1.png", "a/2.png", "b/1.png"], labels=table)
+    assert [alarm.level for alarm in found.alarms] == ["doubt"]
+    assert "no eye" in found.alarms[0].text
+
+
+def test_a_table_of_other_folders_counts_by_file_name_only_where_names_differ(tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text("path,subject,eye\nx/1.png,a,L\ny/1.png,b,L\nx/2.png,a,L\n")
+    assert not read_identities(["u/1.png", "u/2.png"], labels=table).labels
+    table.write_text("path,subject,eye\nx/1.png,a,L\ny/3.png,b,L\n")
+    found = read_identities(["u/1.png", "v/1.png", "u/3.png"], labels=table)
+    assert found.labels == {"u/3.png": Label("b", "L")}
+    assert list(found.rules) == ["table.csv, by file name"]
+
+
+def test_entities_are_refused_in_every_encoding(tmp_path: Path):
+    table = tmp_path / "table.xml"
+    table.write_text('<!DOCTYPE a [<!ENTITY b "c">]><a/>', "utf-16")
+    with pytest.raises(DatasetError, match="entities"):
+        read_identities(["a.png"], labels=table)
+
+
+def test_a_list_has_the_columns_of_a_table_of_identities(tmp_path: Path):
+    (tmp_path / "a.png").touch()
+    table = tmp_path / "table.csv"
+    table.write_text("subject;Image Name;eye\n1;a.png;L\n")
+    assert [sample.name for sample in find_images([table])] == ["a.png"]
+    table.write_text("subject;picture\n1;a.png\n")
+    with pytest.raises(DatasetError, match="no column path; its first line has subject, picture"):
+        find_images([table])
 
 
 def test_the_command_prints_a_table_and_exits_with_2_where_it_cannot_be_used(tmp_path: Path):

@@ -211,8 +211,9 @@ def test_avif_is_read_upright_on_black_and_within_the_limit():
     assert clear[:, :30].max() == 0 and np.abs(clear[:, 34:].astype(int) - SMOOTH[:, 34:]).max() <= 6
     with pytest.raises(ImageError, match="over the limit"):
         decode_gray(data, max_pixels=SMOOTH.size - 1)
-    with pytest.raises(ImageError, match="AVIF file cannot be decoded"):
-        decode_gray(data[: len(data) // 2])
+    for end in (40, len(data) // 2):
+        with pytest.raises(ImageError, match=r"AVIF file cannot be decoded: (?!.*0x)"):
+            decode_gray(data[:end])
 
 
 def test_heic_is_read_where_its_plugin_is_there():

@@ -70,7 +70,7 @@ def compare_pictures(
     WeightsError
         Where weights or calibration cannot be read.
     """
-    job = EmbedJob.of(config, model)
+    job = EmbedJob.of(config, model, command="irisstn match")
     digest = IRIS_CODE if by == "code" else job.network_sha256
     calibration = Calibration.load_beside(None if by == "code" else model, recognizer_sha256=digest)
     with job.start() as process:

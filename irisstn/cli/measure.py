@@ -156,6 +156,7 @@ def _records(
     """
     from irisstn.batch import find_inputs, run_batch
     from irisstn.batch.jobs.measure import MeasureJob
+    from irisstn.extras import install_command
     from irisstn.outputs.manifest import MANIFEST, read_manifest
     from irisstn.segmentation import SegmentationConfig
 
@@ -167,7 +168,7 @@ def _records(
     given: dict[str, Any] = {} if eye is None else {"eye": eye}
     job = MeasureJob.of(SegmentationConfig.model_validate(given), kind or "auto")
     if not job.knows_roll and not quiet:
-        click.echo("Note: the roll is not measured; pip install 'irisstn[torch]' or 'irisstn[onnx]' reads it", err=True)
+        click.echo(f"Note: the roll is not measured: {install_command('onnx')} reads it", err=True)
     with tempfile.TemporaryDirectory(prefix="irisstn-") as scratch:
         out = kept or Path(scratch) / "measured"
         frames = Path(scratch) / "frames"

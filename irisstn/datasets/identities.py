@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from irisstn.datasets.identity_alarms import Alarm, alarms_of
-from irisstn.datasets.labels import match_labels, read_labels
+from irisstn.datasets.labels import match_labels_by, read_labels
 from irisstn.datasets.layouts import Label, Layout, layout_of
 from irisstn.datasets.naming import Reading, read_name
 from irisstn.errors import DatasetError
@@ -161,9 +161,10 @@ def read_identities(names: Sequence[str], *, labels: Path | None = None, layout:
         raise DatasetError("give --labels or --layout, not both")
     names = list(dict.fromkeys(names))
     if labels is not None:
-        found = match_labels(names, read_labels(labels))
+        found, by_file_name = match_labels_by(names, read_labels(labels))
+        rule = f"{labels.name}, by file name" if by_file_name else labels.name
         readings = {
-            name: Reading(label, labels.name) if label else Reading(None, f"{labels.name} does not list it")
+            name: Reading(label, rule) if label else Reading(None, f"{labels.name} does not list it")
             for name, label in found.items()
         }
     elif layout is not None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 
-from irisstn.datasets.layouts import EYE_WORDS, EYES, Label
+from irisstn.datasets.layouts import EYE_WORDS, EYES, ND, Label
 from irisstn.datasets.naming import Reading, same_subject
 
 Level = Literal["wrong", "unusable", "doubt"]
@@ -128,8 +128,11 @@ def _partial_eyes(names: Mapping[Label, list[str]], *, given: bool) -> Iterable[
         yield Alarm(
             "doubt", f"{len(without)} of {len(names)} eyes are not named left or right, such as {_text(without[0])}"
         )
-    elif not given:
-        yield Alarm("doubt", "no name tells left from right: all pictures of a person count as one eye")
+    elif given and any(ND.fullmatch(PurePosixPath(name).stem) for held in names.values() for name in held):
+        yield Alarm("wrong", "Notre Dame's sets have both eyes of a person, but what was given does not name them")
+    else:
+        told = "what was given names no eye" if given else "no name tells left from right"
+        yield Alarm("doubt", f"{told}: all pictures of a person count as one eye")
 
 
 def _first(names: Mapping[Label, list[str]], subject: str) -> str:

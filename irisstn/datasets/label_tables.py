@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,6 +13,7 @@ from irisstn.errors import DatasetError
 from irisstn.files import read_regular_file
 
 _LONGEST_HEAD = 1 << 16  # characters
+_SHOWN = 8  # columns in an error
 # Names of columns and attributes, without "-", "_" and blanks; the first one that a table has is read.
 _COLUMNS = {
     "path": (
@@ -20,6 +21,8 @@ _COLUMNS = {
         "filepath",
         "imagepath",
         "filename",
+        "imagename",
+        "imagefile",
         "file",
         "image",
         "imageid",
@@ -28,7 +31,7 @@ _COLUMNS = {
         "name",
     ),
     "subject": ("subject", "subjectid", "person", "personid", "identity", "participant", "patient", "user"),
-    "eye": ("eye", "eyeside", "side", "laterality", "whicheye"),
+    "eye": ("eye", "eyeside", "side", "laterality", "whicheye", "leftright", "leftrighteye", "eyeleftright", "eyelr"),
 }
 
 
@@ -38,8 +41,8 @@ def table_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     Parameters
     ----------
     path : Path
-        A CSV file, with commas, semicolons or tabs; or an XML file, in which an element that names a file is a row, and
-        has the attributes of the elements around it as well.
+        A CSV file, with commas, semicolons or tabs; or an XML file, in which the innermost elements that name a file
+        are the rows, and have the attributes of the elements around them as well.
 
     Yields
     ------
@@ -77,38 +80,77 @@ def _delimiter(head: str) -> str:
     return max(",;\t", key=head.count)
 
 
+def listed_paths(path: Path, data: bytes) -> list[str]:
+    """The paths in the content `data` of the CSV file at `path`. Raises DatasetError where it has no column of them."""
+    rows, columns = _csv_table(path, data, ("path",))
+    return [row[columns["path"]] for row in rows if row[columns["path"]]]
+
+
 def _csv_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, str]]]:
-    text = data.decode("utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
-    columns = _columns(rows.fieldnames or [])
-    missing = [name for name in ("path", "subject") if name not in columns]
-    if missing:
-        raise DatasetError(f"{path} has no column {' and no column '.join(missing)}")
+    rows, columns = _csv_table(path, data, ("path", "subject"))
     for row in rows:
         yield f"line {rows.line_num}", {name: row.get(columns.get(name, "")) or "" for name in _COLUMNS}
 
 
+def _csv_table(path: Path, data: bytes, needed: tuple[str, ...]) -> tuple[csv.DictReader[str], dict[str, str]]:
+    """The rows of a CSV file, and the names of its columns by those of `_COLUMNS`."""
+    text = data.decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
+    columns = _columns(rows.fieldnames or [])
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        held = ", ".join(str(name)[:40] for name in (rows.fieldnames or [])[:_SHOWN]) or "nothing"
+        raise DatasetError(f"{path} has no column {' and no column '.join(missing)}; its first line has {held}")
+    return rows, columns
+
+
 def _xml_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, str]]]:
-    if b"<!ENTITY" in data:
+    if b"<!ENTITY" in data.replace(b"\0", b""):  # in UTF-16 as well
         raise DatasetError(f"{path} cannot be read as labels: it defines entities")
+    root = ET.fromstring(data)
+    around_files = _ancestors_of(root, _names_file)
     found = False
-    # In sets of biometric signatures the name of the outer element is the subject.
-    stack: list[tuple[ET.Element, dict[str, str]]] = [(ET.fromstring(data), {})]
+    stack: list[tuple[ET.Element, dict[str, str]]] = [(root, {})]
     while stack:
         element, around = stack.pop()
-        held = around | {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-        held |= {child.tag.rpartition("}")[2]: child.text or "" for child in element if not len(child)}
-        if element.tag.rpartition("}")[2].lower() in ("biometric-signature", "signature") and "name" in element.attrib:
+        held = around | _fields(element)
+        # In sets of biometric signatures the name of the outer element is the subject.
+        if _plain_tag(element).endswith("signature") and "name" in element.attrib:
             held["subject"] = element.attrib["name"]
         columns = _columns(held)
-        named = _columns({**element.attrib, **{child.tag: "" for child in element if not len(child)}})
-        inner = [child for child in element if len(child) or child.attrib]
-        if not inner and {"path"} <= named.keys() and "subject" in columns:
+        if element not in around_files and _names_file(element) and "subject" in columns:
             found = True
             yield f"entry {held[columns['path']]}", {name: held.get(columns.get(name, ""), "") for name in _COLUMNS}
-        stack += [(child, held) for child in reversed(inner)]
+        stack += [(child, held) for child in reversed(element)]
     if not found:
         raise DatasetError(f"{path} has no entry with a file and a subject")
+
+
+def _ancestors_of(root: ET.Element, wanted: Callable[[ET.Element], bool]) -> set[ET.Element]:
+    """The elements that hold a `wanted` one, at any depth."""
+    parents = {child: parent for parent in root.iter() for child in parent}
+    found: set[ET.Element] = set()
+    for element in parents:
+        above = parents.get(element) if wanted(element) else None
+        while above is not None and above not in found:
+            found.add(above)
+            above = parents.get(above)
+    return found
+
+
+def _names_file(element: ET.Element) -> bool:
+    """Whether an element with fields beside its name says which file it is about; leaf elements are fields."""
+    return bool(len(element) or element.attrib) and "path" in _columns(_fields(element).keys() - {"name"})
+
+
+def _fields(element: ET.Element) -> dict[str, str]:
+    """The attributes of an element, and the texts of its children that have nothing else."""
+    texts = {_plain_tag(child): child.text or "" for child in element if not len(child) and not child.attrib}
+    return {name.rpartition("}")[2]: value for name, value in element.attrib.items()} | texts
+
+
+def _plain_tag(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2].lower()
 
 
 def _columns(names: Iterable[str]) -> dict[str, str]:

@@ -39,8 +39,10 @@ def read_labels(path: Path) -> dict[str, Label]:
     labels: dict[str, Label] = {}
     for where, row in table_rows(path):
         eye = row["eye"].strip().upper()
-        if not row["path"] or not row["subject"].strip() or (eye and eye not in EYES):
-            raise DatasetError(f"{path}, {where}: path, subject and eye (L, R or empty) are needed")
+        if not row["path"] or not row["subject"].strip():
+            raise DatasetError(f"{path}, {where}: path and subject are needed")
+        if eye and eye not in EYES:
+            raise DatasetError(f"{path}, {where}: the eye is L, R, left, right, OS, OD or empty, not {row['eye']!r}")
         name = str(PurePosixPath(row["path"].replace("\\", "/")))
         label = Label(row["subject"].strip(), EYES[eye] if eye else "")
         if labels.setdefault(name, label) != label:
@@ -62,12 +64,17 @@ def match_labels(names: Sequence[str], known: Mapping[str, Label]) -> dict[str, 
     -------
     dict of str to (Label or None)
         By name. A name is looked up as it is; else all names with the folders before them, or without some of their
-        first folders, the same for all; else, where the file lists no folders, by file name, with or without suffix,
-        where only one sample has it. None where the file does not list a sample.
+        first folders, the same for all; else by file name, with or without suffix, where no two entries of the file
+        have the same and only one sample has it. None where the file does not list a sample.
     """
+    return match_labels_by(names, known)[0]
+
+
+def match_labels_by(names: Sequence[str], known: Mapping[str, Label]) -> tuple[dict[str, Label | None], bool]:
+    """As `match_labels`, and whether the folders in the file of labels were left out of account."""
     exact = {name: known.get(name) for name in names}
     if all(exact.values()) or not names:
-        return exact
+        return exact, False
     best, again = exact, False
     for before in _folders_before(names, known):
         found = {name: known.get(before(name)) for name in names}
@@ -76,21 +83,25 @@ def match_labels(names: Sequence[str], known: Mapping[str, Label]) -> dict[str, 
             again = more == 0 and found != best
             best = found
     if again:
-        return exact  # two ways to read the file fit as well
-    if any(best.values()) or any("/" in path for path in known):
-        return best
+        return exact, False  # two ways to read the file fit as well
+    if any(best.values()):
+        return best, False
+    entries = {PurePosixPath(path).name: label for path, label in known.items()}
+    folders = any("/" in path for path in known)
+    if len(entries) < len(known):
+        return best, False  # file names alone do not tell its entries apart
     once = Counter(PurePosixPath(name).name for name in names) + Counter(PurePosixPath(name).stem for name in names)
     return {
         name: next(
             (
-                known[key]
+                entries[key]
                 for key in (PurePosixPath(name).name, PurePosixPath(name).stem)
-                if key in known and once[key] == 1
+                if key in entries and once[key] == 1
             ),
             None,
         )
         for name in names
-    }
+    }, folders
 
 
 def _folders_before(names: Sequence[str], known: Mapping[str, Label]) -> list[Callable[[str], str]]:

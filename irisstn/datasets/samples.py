@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import glob
-import io
 import os
 import stat
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from irisstn.datasets.folders import MAX_LIST_BYTES, expand_glob, walk
+from irisstn.datasets.label_tables import listed_paths
 from irisstn.errors import DatasetError
 from irisstn.files import read_regular_file
 from irisstn.images import SUFFIXES
@@ -215,13 +215,11 @@ def _walk(root: Path, exclude: Path | None, passed_over: Counter[str]) -> list[P
 
 def _read_list(path: Path) -> list[Path]:
     try:
-        text = read_regular_file(path, max_bytes=MAX_LIST_BYTES).decode("utf-8-sig")
+        data = read_regular_file(path, max_bytes=MAX_LIST_BYTES)
         if path.suffix.lower() == ".csv":
-            rows = csv.DictReader(io.StringIO(text, newline=""))
-            if "path" not in (rows.fieldnames or []):
-                raise DatasetError(f"{path} has no column `path`")
-            names = [row["path"] for row in rows if row["path"]]
+            names = listed_paths(path, data)
         else:
+            text = data.decode("utf-8-sig")
             names = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as a list: {error}") from None

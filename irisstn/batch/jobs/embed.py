@@ -101,7 +101,7 @@ class EmbedJob:
         return self.exported_sha256 or self.weights_sha256
 
     @classmethod
-    def of(cls, config: EmbedConfig, model: Path | None = None) -> EmbedJob:
+    def of(cls, config: EmbedConfig, model: Path | None = None, *, command: str = "irisstn embed") -> EmbedJob:
         """The job with its weights.
 
         Parameters
@@ -111,6 +111,8 @@ class EmbedJob:
         model : Path, optional
             A file, or the folder of a training run, see `irisstn.networks.recognizer_files`; by default the networks
             that irisstn ships.
+        command : str
+            What needs the runtime, for the error where it is missing.
 
         Raises
         ------
@@ -120,7 +122,7 @@ class EmbedJob:
             A file cannot be read.
         """
         runtime = chosen_runtime(config.runtime, model)
-        require_runtime(runtime, "irisstn embed")
+        require_runtime(runtime, command)
         config = config.model_copy(update={"runtime": runtime})
         recognizer, rectifier = recognizer_files(model, runtime)
         used = rectifier if config.rectify else None
