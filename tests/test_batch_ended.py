@@ -23,6 +23,17 @@ def test_the_input_of_a_worker_that_crashes_or_hangs_fails_alone(tmp_path: Path)
     assert "longer than 2 s" in reasons["h.png"]
 
 
+def test_an_input_that_hangs_fails_alone_without_worker_processes(tmp_path: Path):
+    samples = inputs(tmp_path / "in", 3, h="hang")
+    for _ in range(2):
+        summary = run_batch(TextJob(), samples, tmp_path / "out", workers=1, limit_s=0.3)
+        assert (summary.done + summary.skipped, summary.failed) == (3, 1)
+        assert summary.reasons == {"process: took longer than 0.3 s": 1}
+    assert statuses(tmp_path / "out")["h.png"] == "failed"
+    (tmp_path / "in/h.png").write_text("text")
+    assert run_batch(TextJob(), samples, tmp_path / "out", limit_s=1e12).done == 1
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_and_resumed_run_gives_the_bytes_of_one_that_was_not_killed(tmp_path: Path, workers: int):
     samples = inputs(tmp_path / "in", 60, a="bad")

@@ -243,6 +243,23 @@ class Unsure(MemoryFileSystem):
             raise OSError(503, "Service Unavailable")
 
 
+def test_a_driver_that_does_not_suit_fsspec_ends_in_one_line(tmp_path: Path):
+    class Misfit(AbstractFileSystem):
+        protocol = "misfit"
+
+        def __init__(self, *rest: Any, **options: Any) -> None:
+            raise TypeError("__init__() got an unexpected keyword argument 'asynchronous'\n")
+
+    fsspec.register_implementation("misfit", Misfit, clobber=True)
+    inputs(tmp_path / "in", 1)
+    words = r"misfit://.* cannot be opened: TypeError: .*'asynchronous'; .*driver for misfit://.* pip install --upgrade"
+    with pytest.raises(DatasetError, match=words) as caught:
+        find_inputs(["misfit://bucket/eyes"], strips=False)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DatasetError, match=words):
+        run_batch(TextJob(), find_images([tmp_path / "in"]), "misfit://bucket/out")
+
+
 @pytest.fixture
 def unsure(monkeypatch: pytest.MonkeyPatch) -> str:
     fsspec.register_implementation("unsure", Unsure, clobber=True)

@@ -203,6 +203,9 @@ def test_misuse_of_match_is_reported_in_one_line(rectified: Path, embedded: Path
         "--shifts is for codes, not for embeddings": ("match", embedded, "--shifts", "3"),
         "give --by code": ("match", embedded, rectified),
         "nothing to compare": ("match", tmp_path),
+        "missing does not exist": ("match", tmp_path / "missing"),
+        "gone does not exist": ("evaluate", rectified, tmp_path / "gone", "-o", tmp_path / "e"),
+        "manifest.jsonl is no folder": ("evaluate", rectified / "manifest.jsonl"),
         "such as 0,16": ("evaluate", rectified, "--shifts", "many"),
     }
     for words, arguments in cases.items():

@@ -1,11 +1,14 @@
 """Training of the segmentation network: its pictures, its loss, and a run that continues after a kill."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from simulated_disk import restore, watch_syncs
 
 from irisstn.errors import OutputError, WeightsError
 from irisstn.segmentation.network import SIZE, read_network
@@ -137,6 +140,35 @@ def test_a_run_gives_weights_for_opencv_and_continues_after_a_kill(tmp_path: Pat
     assert train_segmenter(tmp_path / "killed", tiny).read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are looked up in /proc")
+def test_a_run_outlives_a_power_cut_at_any_moment(
+    tmp_path: Path, tiny: SegmenterConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What other processes sync is not seen here.
+    monkeypatch.setattr(
+        "irisstn.training.segmenter.scenes.ProcessPoolExecutor", lambda workers, *rest: ThreadPoolExecutor(workers)
+    )
+    short = tiny.model_copy(update={"scenes_folder": None, "scenes": 1, "steps": 2, "checkpoint_steps": 1})
+    with watch_syncs(tmp_path / "run", every_sync=True) as disk:
+        out = train_segmenter(tmp_path / "run", short).parent
+    whole = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    del whole[".lock"]
+    assert len(whole) == 5 and len(disk.cuts) > 20
+    empty = {name for left in disk.cuts for name, data in left.items() if name in whole and not data}
+    assert not empty, "a file has its name before its content is on the disk"
+    scenes_file = next(name for name in whole if name.startswith("scenes/"))
+    assert {name: disk.cuts[-1].get(name) for name in whole} == whole
+    cut = next(left for left in disk.cuts if "checkpoint.safetensors" in left)
+    assert steps_of(cut["metrics.jsonl"]) == [1] and "segmenter.onnx" not in cut
+    restore(cut | {scenes_file: whole[scenes_file]}, tmp_path / "cut")
+    assert train_segmenter(tmp_path / "cut", short).read_bytes() == whole["segmenter.onnx"]
+    assert steps_of((tmp_path / "cut" / "metrics.jsonl").read_bytes()) == [1, 2]
+
+
+def steps_of(metrics: bytes) -> list[int]:
+    return [json.loads(line)["step"] for line in metrics.splitlines()]
+
+
 def test_a_training_may_start_from_an_exported_network(tmp_path: Path, scenes: list[Scene]) -> None:
     torch.manual_seed(4)
     earlier = PartMapNet()
@@ -168,6 +200,13 @@ def test_the_occlusion_may_be_trained_alone(tmp_path: Path, scenes: list[Scene],
         maps.append(np.asarray(network.forward()))
     assert np.allclose(maps[0][:, :3], maps[1][:, :3], atol=1e-3)
     assert np.abs(maps[0][:, 3] - maps[1][:, 3]).max() > 0.01
+
+
+def test_a_run_whose_settings_cannot_be_read_is_refused(tmp_path: Path, tiny: SegmenterConfig) -> None:
+    for damaged in (b"", b"\0" * 9, b"[unclosed"):
+        (tmp_path / "config.yaml").write_bytes(damaged)
+        with pytest.raises(OutputError, match=r"config\.yaml cannot be read: choose another folder"):
+            train_segmenter(tmp_path, tiny)
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path, tiny: SegmenterConfig) -> None:

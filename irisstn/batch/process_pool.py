@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from irisstn.processes import end_with_parent, keep_freed_memory
 from irisstn.storage.local import Storage
 
 _QUEUED_PER_WORKER = 2  # tasks sent to a worker: the current one and the next, so that it never waits
+_LONGEST_ALARM_S = 1e8  # which the system's timer can hold
 
 
 @dataclass
@@ -63,14 +66,54 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop) -> Iterator[Outcome]:
+def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, *, limit_s: float) -> Iterator[Outcome]:
     """Run `tasks` one after the other in this process, on one thread, until `stop` is set; yields their outcomes."""
     keep_freed_memory()
     with one_opencv_thread(), job.start() as process:
         for task in tasks:
             if stop.wanted:
                 return
-            yield run_task(task, process, storage)
+            started = time.monotonic()
+            try:
+                with _time_limit(limit_s):
+                    outcome = run_task(task, process, storage)
+            except _TookTooLong:
+                outcome = _ended(task, storage, f"took longer than {limit_s:g} s", started)
+            yield outcome
+
+
+class _TookTooLong(BaseException):
+    """An input took longer than the limit. No Exception: what handles the errors of one input must not handle it."""
+
+
+@contextmanager
+def _time_limit(limit_s: float) -> Iterator[None]:
+    """Raise _TookTooLong when `limit_s` seconds have passed: what waits for the network or a disk ends.
+
+    A call into a C library, such as a decoder, ends by itself first. In another thread than the main one, on Windows,
+    and where an alarm of the caller comes earlier, there is no limit.
+    """
+
+    def end(number: int, frame: object) -> None:
+        raise _TookTooLong
+
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    limit_s = min(limit_s, _LONGEST_ALARM_S)
+    of_caller, every = signal.getitimer(signal.ITIMER_REAL)
+    if 0 < of_caller < limit_s:
+        yield
+        return
+    began, handler = time.monotonic(), signal.signal(signal.SIGALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if of_caller:
+            signal.setitimer(signal.ITIMER_REAL, max(of_caller - (time.monotonic() - began), 1e-3), every)
 
 
 @contextmanager
@@ -217,23 +260,27 @@ class WorkerPool:
 
     def _replace(self, worker: _Worker, reason: str) -> Outcome:
         """Replace a worker whose process has ended: its current input has failed, its next one is run again."""
-        seconds = round(time.monotonic() - worker.since, 4)
         task = worker.pending.popleft()
         self._to_repeat.extend(worker.pending)
         worker.connection.close()
         self._workers[self._workers.index(worker)] = self._start()
-        if has_results(task, self._storage):  # the input may only have been slow to read
-            return Outcome(task.name, unread=f"process: {reason}")
-        remove_outputs(task, self._storage)
-        record: Record = {
-            "path": task.name,
-            "settings": task.settings,
-            "status": "failed",
-            "stage": "process",
-            "reason": reason,
-            "seconds": seconds,
-        }
-        return Outcome(task.name, (record,))
+        return _ended(task, self._storage, reason, worker.since)
+
+
+def _ended(task: Task, storage: Storage, reason: str, since: float) -> Outcome:
+    """The outcome of an input whose processing was ended for `reason`; it began at `since`, of `time.monotonic`."""
+    if has_results(task, storage):  # the input may only have been slow to read
+        return Outcome(task.name, unread=f"process: {reason}")
+    remove_outputs(task, storage)
+    record: Record = {
+        "path": task.name,
+        "settings": task.settings,
+        "status": "failed",
+        "stage": "process",
+        "reason": reason,
+        "seconds": round(time.monotonic() - since, 4),
+    }
+    return Outcome(task.name, (record,))
 
 
 @contextmanager

@@ -158,7 +158,8 @@ def run_batch(
     progress : bool
         Show a progress bar on stderr.
     limit_s : float
-        Seconds after which an input fails; only in worker processes.
+        Seconds after which an input fails. A worker process is ended then; with one process, what waits for a network
+        or a disk, in the main thread and not on Windows, while a call into a C library ends by itself first.
     passed_over : mapping of str to int, optional
         What `find_inputs` passed over, for the summary and run.json.
     finish : callable, optional
@@ -242,7 +243,7 @@ def _outcomes(
     if execution.cluster is not None:
         yield from run_on_ray(tasks, job, storage, stop, cluster=execution.cluster, limit_s=execution.limit_s)
     elif execution.workers == 1:
-        yield from run_here(tasks, job, storage, stop)
+        yield from run_here(tasks, job, storage, stop, limit_s=execution.limit_s)
     else:
         with closing(WorkerPool(job, storage, workers=execution.workers, limit_s=execution.limit_s)) as pool:
             yield from pool.run(tasks, stop)

@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from irisstn.evaluation.closest import ClosePair, closer_pairs
 from irisstn.evaluation.comparisons import Ints, subjects_of_failed
 from irisstn.geometry import Float
 
@@ -43,6 +44,8 @@ class CountedComparisons:
         Distances, ascending.
     by_subject : NDArray[numpy.float32], shape (S, T + 1)
         Number of non-mated comparisons of each subject before, between and beyond the thresholds.
+    closest : tuple of (float, int, int)
+        Distances and numbers of both samples of the `CLOSEST_KEPT` closest non-mated pairs, the smallest first.
     samples, failed : int
         Number of samples, and of those that failed to enrol.
     """
@@ -53,6 +56,7 @@ class CountedComparisons:
     counts: Float
     thresholds: Float
     by_subject: NDArray[np.float32]
+    closest: tuple[ClosePair, ...]
     samples: int
     failed: int
 
@@ -139,10 +143,13 @@ def count_all(
     order = np.argsort(first, kind="stable")
     first, second = first[order], second[order]
     width = len(thresholds) + 2
+    closest: list[ClosePair] = []
     for begin in range(0, len(eye), size):
         block = rows(begin, min(begin + size, len(eye)))
         for start in range(begin, begin + len(block), height):
-            places = _places(block[start - begin : start - begin + height], lowest, step)
+            distances = block[start - begin : start - begin + height]
+            closest = closer_pairs(closest, distances, start, eye)
+            places = _places(distances, lowest, step)
             stop = start + len(places)
             places[np.arange(stop - start), np.arange(start, stop)] = _BINS
             part = slice(*np.searchsorted(first, [start, stop]))
@@ -159,6 +166,7 @@ def count_all(
         counts=counts[:_BINS] / 2,
         thresholds=thresholds,
         by_subject=by_subject[:, :-1],
+        closest=tuple(closest),
         samples=len(eye) + len(failed),
         failed=len(failed),
     )

@@ -99,7 +99,7 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         else:
             embeddings = _with_row(embeddings, len(names) - 1, read_embedding(out, record))
     if not names:
-        raise DatasetError(f"{out} holds nothing to compare: give an output folder of segment, rectify or embed")
+        raise DatasetError(_why_nothing(out, len(failed)))
     if kind == "embedding":
         embeddings.resize((len(names), embeddings.shape[1]), refcheck=False)
         for start in range(0, len(names), BLOCK):  # to length 1
@@ -114,6 +114,16 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
         embeddings=embeddings if kind == "embedding" else None,
         source_sha256=digest,
     )
+
+
+def _why_nothing(out: Path, failed: int) -> str:
+    """Why there is no template in `out`, of whose inputs so many failed."""
+    if failed:
+        return f"{out} holds nothing to compare: all its inputs failed, {failed} of {failed}"
+    remedy = "give an output folder of segment, rectify or embed"
+    if not out.exists():
+        return f"{out} does not exist: {remedy}"
+    return f"{out} holds nothing to compare: {remedy}" if out.is_dir() else f"{out} is no folder: {remedy}"
 
 
 def _with_row(held: NDArray[np.float32], number: int, embedding: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from irisstn.evaluation import Scores
+from irisstn.evaluation import CountedComparisons, Scores
+from irisstn.evaluation.closest import CLOSEST_KEPT, ClosePair, closer_pairs
 
-_AT_ONCE = 2_000_000  # distances in memory
+_AT_ONCE = 1_000_000  # distances in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,18 @@ class FalseMatch:
 
 
 def false_matches(scores: Scores, count: int) -> list[FalseMatch]:
-    """The `count` non-mated pairs of the smallest distances, the smallest first; fewer where there are fewer."""
+    """The `count` non-mated pairs of the smallest distances, the smallest first; fewer where there are fewer.
+
+    Raises ValueError where `count` is more than `CLOSEST_KEPT`.
+    """
+    if count > CLOSEST_KEPT:
+        raise ValueError(f"at most {CLOSEST_KEPT} pairs are kept, not {count}")
     comparisons = scores.comparisons()
     mated, (values, counts) = comparisons.mated, comparisons.non_mated_counts()
     below = np.cumsum(counts)
+    closest = comparisons.closest if isinstance(comparisons, CountedComparisons) else _closest(scores)
     found = []
-    for distance, first, second in _closest(scores, count):
+    for distance, first, second in closest[:count]:
         # Of counted comparisons `values` are the middles of narrow intervals: at least this pair itself counts.
         alike = below[min(max(int(np.searchsorted(values, distance, "right")) - 1, 0), len(below) - 1)]
         found.append(
@@ -53,21 +61,11 @@ def false_matches(scores: Scores, count: int) -> list[FalseMatch]:
     return found
 
 
-def _closest(scores: Scores, count: int) -> list[tuple[float, int, int]]:
-    """Distance and numbers of both pictures of the closest non-mated pairs, each pair once."""
+def _closest(scores: Scores) -> Sequence[ClosePair]:
+    """The closest non-mated pairs of scores whose distances are in memory."""
     eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
-    n = len(eyes)
-    step = max(1, _AT_ONCE // max(n, 1))
-    best: list[tuple[float, int, int]] = []
-    for start in range(0, n, step):
-        block = scores.rows(start, min(start + step, n))
-        first, second = np.nonzero(block <= (best[-1][0] if len(best) == count else np.inf))
-        first += start
-        kept = (first < second) & (eyes[first] != eyes[second])
-        first, second = first[kept], second[kept]
-        values = block[first - start, second]
-        for place in np.argsort(values, kind="stable")[:count].tolist():
-            if np.isfinite(values[place]):
-                best.append((float(values[place]), int(first[place]), int(second[place])))
-        best = sorted(best)[:count]
-    return best
+    step = max(1, _AT_ONCE // max(len(eyes), 1))
+    found: list[ClosePair] = []
+    for start in range(0, len(eyes), step):
+        found = closer_pairs(found, scores.rows(start, min(start + step, len(eyes))), start, eyes)
+    return found

@@ -280,6 +280,12 @@ def _open(url: str) -> tuple[Any, str]:  # fsspec has no types
         system, path = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise DatasetError(f"{url} cannot be opened: {_words(error)}") from None
+    except Exception as error:  # a driver made for another version of fsspec or of its own packages
+        protocol = url.partition("://")[0]
+        raise DatasetError(
+            f"{url} cannot be opened: {_words(error)}; does the version of the driver for {protocol}:// suit fsspec "
+            f"{fsspec.__version__}? Update both together: pip install --upgrade fsspec and the driver"
+        ) from None
     return system, str(path).rstrip("/")
 
 

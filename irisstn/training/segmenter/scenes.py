@@ -110,7 +110,7 @@ def _write_scenes(file: Path, scenes: Sequence[Scene]) -> None:
         edges=np.stack([[boundary_row(edge) for edge in (scene.pupil, scene.limbus)] for scene in scenes]),
         eyelids=np.stack([[eyelid_row(eyelid) for eyelid in (scene.upper, scene.lower)] for scene in scenes]),
     )
-    write_bytes_atomic(file, content.getvalue())
+    write_bytes_atomic(file, content.getvalue(), durable=True)
 
 
 def _read_scenes(file: Path) -> Iterator[Scene]:

@@ -19,18 +19,22 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from irisstn.config import Strict
+from irisstn.errors import OutputError
 from irisstn.extras import require_extra
-from irisstn.images import write_bytes_atomic
+from irisstn.files import read_regular_file, remove_unfinished, write_bytes_atomic
 from irisstn.outputs.records import Json
 from irisstn.outputs.settings import require_same_settings
 from irisstn.progress import ProgressCallback, no_progress
 from irisstn.segmentation.network import SIZE, read_network
+from irisstn.storage.lock import locked, make_folder
 from irisstn.training.checkpoints import SafetensorsCheckpoint
 from irisstn.training.segmenter.examples import draw_batch
 from irisstn.training.segmenter.network import PartMapNet, freeze_all_but_occlusion
 from irisstn.training.segmenter.onnx_weights import load_folded_weights
 from irisstn.training.segmenter.scenes import Scene, render_scenes
 
+METRICS = "metrics.jsonl"
+_MAX_SETTINGS = 1 << 20  # bytes
 # These two have no type annotations in torch.
 _averaged_model: Callable[..., AveragedModel] = AveragedModel
 _ema_update: Callable[[float], Callable[..., None]] = get_ema_multi_avg_fn
@@ -80,7 +84,8 @@ def train_segmenter(
 ) -> Path:
     """Train on rendered eyes and write the weights as ONNX.
 
-    A run that was killed continues with the scenes that it has rendered and from its last checkpoint.
+    A run that was killed, also by a power cut, continues with the scenes that it has rendered and from its last
+    checkpoint.
 
     Parameters
     ----------
@@ -99,13 +104,20 @@ def train_segmenter(
     Raises
     ------
     OutputError
-        Where `out` holds a run with other settings.
+        Where `out` holds a run with other settings, cannot be written to, or is in use by another run.
     MissingExtraError
         Where the package onnx is missing.
     """
     require_extra("export", "the segmenter's training, which writes ONNX,")
-    settings = config.model_dump(mode="json")
-    _claim(out, settings)
+    make_folder(out)
+    with locked(out):
+        remove_unfinished(out.glob(".*.tmp"))
+        _claim(out, config.model_dump(mode="json"))
+        return _train(out, config, progress)
+
+
+def _train(out: Path, config: SegmenterConfig, progress: ProgressCallback) -> Path:
+    """Train in a locked folder of these settings; see `train_segmenter`."""
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     scenes = render_scenes(
@@ -144,8 +156,8 @@ def train_segmenter(
         averaged.update_parameters(network)
         recent += (float(loss.detach()) - recent) / min(step - first + 1, 100)
         if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
+            _log(out, step + 1, loss=recent, seconds=time.monotonic() - began)
             _write_checkpoint(file, parts, step + 1)
-            _log(out, step=step + 1, loss=recent, seconds=time.monotonic() - began)
         progress(f"training, loss {recent:.3f}", step + 1, config.steps)
     return export(averaged.module, out / "segmenter.onnx")
 
@@ -233,7 +245,7 @@ def export(network: torch.nn.Module, path: Path) -> Path:
     beside.unlink()
     if error > 1e-3:
         raise RuntimeError(f"the outputs of OpenCV {cv2.__version__} and torch differ by {error:.2g}")
-    write_bytes_atomic(path, content)
+    write_bytes_atomic(path, content, durable=True)
     return path
 
 
@@ -241,10 +253,14 @@ def _claim(out: Path, settings: dict[str, Json]) -> None:
     """Make `out` the folder of a run with these `settings`. Raises OutputError where it has others."""
     file = out / "config.yaml"
     if file.exists():
-        held = yaml.safe_load(file.read_text(encoding="utf-8"))
+        try:
+            held = yaml.safe_load(read_regular_file(file, max_bytes=_MAX_SETTINGS))
+        except (OSError, ValueError, yaml.YAMLError):
+            held = None
+        if not isinstance(held, dict):
+            raise OutputError(f"{file} cannot be read: choose another folder")
         require_same_settings({"config": held}, {"config": settings}, where=str(out), remedy="choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomic(file, yaml.safe_dump(settings, sort_keys=False).encode())
+    write_bytes_atomic(file, yaml.safe_dump(settings, sort_keys=False).encode(), durable=True)
 
 
 Stateful = torch.nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler
@@ -265,7 +281,10 @@ def _restore(file: Path, parts: dict[str, Stateful]) -> int:
     return int(state["step"])
 
 
-def _log(out: Path, **figures: float) -> None:
-    line = json.dumps({name: round(value, 4) for name, value in figures.items()})
-    with (out / "metrics.jsonl").open("a", encoding="utf-8") as log:
-        log.write(line + "\n")
+def _log(out: Path, step: int, **figures: float) -> None:
+    """Add a line to metrics.jsonl. Those of later steps, which a kill before the checkpoint leaves, are dropped."""
+    file = out / METRICS
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    lines = [line for line in lines if json.loads(line)["step"] < step]
+    lines.append(json.dumps({"step": step} | {name: round(value, 4) for name, value in figures.items()}))
+    write_bytes_atomic(file, "".join(f"{line}\n" for line in lines).encode(), durable=True)
