@@ -32,6 +32,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "foreign-circles-iit-delhi-subjects-1-40": "Rectification of crude foreign circles, IIT Delhi",
     "segmentation-casia-iris-interval": "Segmentation",
     "gaze": "Gaze",
+    "one-comparison": "Recognition by one comparison",
     "score-calibration": "Do the claimed false match rates hold?",
     "fusion": "Several captures of an eye",
     "identification": "Search in a gallery",
@@ -62,6 +63,9 @@ _RECOGNITION = """\
 *As segmented*: no errors are added to the test eyes. *All errors*: centres and radii of the boundaries are wrong by
 up to 4 % of the iris radius, the strip is rotated by up to 15 degrees, and the texture dilated by up to 0.3 (see [the
 ring transform](method.md#the-ring-transform))."""
+_ONE_COMPARISON = """\
+Small and dim: see the next section. *Moved*, *tilted*, *off axis*, *JPEG* and *tiny*: pictures of the first 60 subjects
+of IIT Delhi as `benchmarks/degraded_eyes.py` makes them."""
 _CALIBRATION = """\
 The calibrations of the recognition network and of the iris code are fitted to rendered eyes that look alike; no
 real eye was used. *Small* and *dim*: pictures of the first 60 subjects of IIT Delhi made poorer (iris radius 44
@@ -87,6 +91,7 @@ several times in turn with the other commands and with the *floor*, the least th
 picture the least CPU time counts, without that of the stages that it calls; the tables hold means over the pictures.
 Start-up, the manifest and the waits for the disk are not included."""
 EXPLANATIONS = {  # below the title of a section
+    "one-comparison": _ONE_COMPARISON,
     "score-calibration": _CALIBRATION,
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
