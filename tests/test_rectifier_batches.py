@@ -1,5 +1,7 @@
 """Large batches of the rectifier without gradients: in parts and interpolated, with the results of small ones."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -8,8 +10,11 @@ from irisstn.stn import Ring
 
 
 @pytest.fixture(scope="module")
-def rectifier() -> Rectifier:
-    return Rectifier.load()
+def rectifier() -> Iterator[Rectifier]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the size of a part depends on it
+    yield Rectifier.load()
+    torch.set_num_threads(threads)
 
 
 def _strips(count: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -218,8 +218,7 @@ class WorkerPool:
         """Start a process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._job, self._storage), daemon=True)
-        with _one_blas_thread():
-            process.start()
+        process.start()
         theirs.close()
         return _Worker(process, ours)
 
@@ -281,24 +280,6 @@ def _ended(task: Task, storage: Storage, reason: str, since: float) -> Outcome:
         "seconds": round(time.monotonic() - since, 4),
     }
     return Outcome(task.name, (record,))
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let processes that are started in the context use one thread for numpy's matrix products, unless it is set.
-
-    OpenBLAS reads the variable when numpy is imported, and would use a thread on each core for products of the size of
-    `irisstn.geometry.radial_interpolation`.
-    """
-    name = "OPENBLAS_NUM_THREADS"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 def _work(connection: Connection, job: Job, storage: Storage) -> None:
