@@ -22,6 +22,7 @@ from irisstn.geometry import Ellipse
 _FACTORS = (0.89, 0.47)  # of pupil and limbus
 _NOISE = (0.028, 0.018)  # standard deviations of each component of m, of pupil and limbus
 _EDGE_NOISE = (1.5, 0.5)  # added in quadrature: times the boundary's standard deviation over its radius
+_EDGE_PX = 0.5  # added over the radius: a reflection or a faint edge moves a part of a boundary by as much
 _TOLD = 3.5  # standard deviations of m from which a gaze is told
 _BOUND = 2.0  # standard deviations that are added to m for the bound
 _MOST_DISAGREEMENT = 3.5  # standard deviations between the two measurements
@@ -73,7 +74,9 @@ def measure_gaze(pupil: Ellipse, limbus: Ellipse, *, pupil_sd_px: float, limbus_
     measured = (_flattening(pupil), _flattening(limbus))
     sd_px = (pupil_sd_px, limbus_sd_px)
     noise = [
-        math.hypot(_NOISE[part], _EDGE_NOISE[part] * sd_px[part] / math.sqrt(ellipse.a * ellipse.b))
+        math.hypot(
+            _NOISE[part], math.hypot(_EDGE_NOISE[part] * sd_px[part], _EDGE_PX) / math.sqrt(ellipse.a * ellipse.b)
+        )
         for part, ellipse in enumerate((pupil, limbus))
     ]
     each = [(m / factor, sd / factor) for m, factor, sd in zip(measured, _FACTORS, noise, strict=True)]

@@ -57,6 +57,15 @@ def test_which_axis_is_named_first_does_not_matter_and_contradictions_tell_nothi
     assert unsure is not None and unsure.angle_rad is None and unsure.below_rad > found.angle_rad
 
 
+def test_an_edge_that_a_reflection_moves_by_a_pixel_is_no_gaze():
+    shapes = [Ellipse(0, 0, 11.6, 10.0, 0.29), Ellipse(0, 0, 42.0, 41.1, -0.16)]
+    small = measure_gaze(*shapes, pupil_sd_px=0.07, limbus_sd_px=0.67)
+    assert small is not None and small.angle_rad is None and small.below_rad > math.radians(20)
+    large = [replace(shape, a=4 * shape.a, b=4 * shape.b) for shape in shapes]
+    found = measure_gaze(*large, pupil_sd_px=0.07, limbus_sd_px=0.67)
+    assert found is not None and found.angle_rad is not None
+
+
 def test_only_photographs_with_known_uncertainty_have_one():
     ring = {"x": 9.0, "y": 9.0, "a": 40.0, "b": 30.0, "angle_rad": 0.0, "sd_px": 0.1}
     record: dict[str, object] = {"path": "a", "status": "ok", "input": "eye", "pupil": ring}
