@@ -114,12 +114,13 @@ def kill_command(arguments: Sequence[str], scratch: Path, *, kills: int, rng: np
             time.sleep(float(rng.uniform(0, 1.1 * (whole - locked))))
         if process.poll() is None:
             process.send_signal(_SIGNALS[int(rng.integers(len(_SIGNALS)))])
-            done += 1
-        if process.wait() == 0:
+        if process.wait() == 0:  # no kill: a signal that comes at the very end has no effect
             complete += 1
             differing += len(_differences(out, reference))
             shutil.rmtree(out)
-        elif process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 128 + 2, 128 + 15):
+        elif process.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 128 + 2, 128 + 15):
+            done += 1
+        else:
             raise click.ClickException(f"{arguments[0]} ended with {process.returncode}")
     _require_success(_start(arguments, out))
     changed = _differences(out, reference)
@@ -141,7 +142,12 @@ def _differences(got: Path, expected: Path) -> list[str]:
 
 
 def _start(arguments: Sequence[str], out: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*IRISSTN, *arguments, "-o", str(out), "--quiet"], env=ENVIRONMENT)
+    # Shells let background commands ignore SIGINT, and what they start inherits that.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen([*IRISSTN, *arguments, "-o", str(out), "--quiet"], env=ENVIRONMENT)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _require_success(process: subprocess.Popen[bytes]) -> None:
