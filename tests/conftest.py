@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from slow_tests import SLOW
 
 from irisstn.normalization import normalize
 from irisstn.results import Strip
 from irisstn.synthetic import CAMERAS, Identity, RenderedEye, render, sample_capture
 from irisstn.synthetic.folder import write_eyes
+
+# On a busy machine the time that generating and running an example takes means nothing.
+settings.register_profile("irisstn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("irisstn")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: more threads would only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
