@@ -155,7 +155,7 @@ def read_identities(names: Sequence[str], *, labels: Path | None = None, layout:
     Examples
     --------
     >>> read_identities(["7/L/1.png", "7/R/1.png", "8/L/1.png"]).summary()
-    'identities (folder SUBJECT, eye in a name): 2 persons, 3 eyes, 1 to 1 pictures of each; 1 alarm'
+    'identities (folder SUBJECT, eye in a name): 2 persons, 3 eyes, 1 picture of each; 1 alarm'
     """
     if labels is not None and layout is not None:
         raise DatasetError("give --labels or --layout, not both")

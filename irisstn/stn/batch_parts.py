@@ -31,9 +31,11 @@ def batch_parts(*tensors: Tensor | None) -> list[Any]:
     ValueError
         Where a batch that is split has inputs of different lengths.
     """
+    if not is_eager_inference(torch.as_tensor(tensors[0])):
+        return [tensors]  # before the length is looked at, which would fix it in an export
     lengths = [len(tensor) for tensor in tensors if tensor is not None]
     size = _PART * torch.get_num_threads()
-    if lengths[0] <= size or not is_eager_inference(torch.as_tensor(tensors[0])):
+    if lengths[0] <= size:
         return [tensors]
     if len(set(lengths)) > 1:
         raise ValueError(f"the inputs of a batch must have one length, got {', '.join(map(str, lengths))}")
