@@ -31,7 +31,7 @@ SURE = Confidence(0.96, 0.1, 0.2, texture=6.0)
 
 def command(*arguments: object) -> tuple[int, str, str]:
     done = CliRunner().invoke(cli, [*map(str, arguments)])
-    return done.exit_code, done.stdout, done.stderr
+    return done.exit_code, done.stdout, done.output  # with what is written to standard error, in every version of click
 
 
 def score(quality: Quality = GOOD, confidence: Confidence | None = SURE) -> float:

@@ -83,6 +83,7 @@ def test_pictures_pass_each_network_once(runtime: RuntimeChoice):
 
 def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii(monkeypatch: pytest.MonkeyPatch):
     """Positions of nine radii and one more to check them, in place of the strip's 64."""
+    pytest.importorskip("onnxruntime")
     asked: list[tuple[int, ...]] = []
 
     def counted(xp: ModuleType, parameters: Float, radius: Float, angle: Float) -> tuple[Float, Float]:
