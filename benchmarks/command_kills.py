@@ -14,30 +14,12 @@ import click
 import numpy as np
 from batch_runs import ENVIRONMENT, IRISSTN, Row, differences, output_files
 from growth import write_embeddings
+from toy_training import TRAINING
 
 from irisstn.storage.lock import LOCK
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _EMBEDDINGS = 1500  # that `match` compares
-TRAINING = {
-    "epochs": 3,
-    "rectifier_only_epochs": 1,
-    "steps_per_epoch": 2,
-    "identities_per_batch": 4,
-    "strips_per_identity": 2,
-    "threads": 1,
-    "recognizer": {"widths": [8, 8, 8, 8], "channels": 4},
-    "rectifier": {"width": 8},
-    "rendered": {
-        "identities": 6,
-        "captures": 2,
-        "first_epoch_identities": 4,
-        "added_per_epoch": 2,
-        "identities_per_file": 4,
-        "validation_identities": 4,
-        "cameras": ["small-320x240"],
-    },
-}
 
 
 def commands(eyes: Path, scratch: Path) -> Mapping[str, Sequence[str]]:

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 import click
 import numpy as np
 from results_file import Figure, Table, results_option, write_results
+from segmented_renders import segmented_render
 
-from irisstn.errors import SegmentationError
 from irisstn.gaze import Gaze, measure_gaze
-from irisstn.images import to_gray
-from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 
 _FIRST_IDENTITY = 3_200_000
 _OTHERS = ("ring-320x280", "vga-640x480", "mobile-visible-640x480")
@@ -37,15 +34,11 @@ class Measured:
 
 def measure(camera: str, number: int) -> Measured | None:
     """Render and segment eye `number` of a camera; None where it is refused."""
-    capture = sample_capture(np.random.default_rng((17, number)), CAMERAS[camera])
-    eye = render(Identity.from_seed(_FIRST_IDENTITY + number), capture)
-    try:
-        found = segment(to_gray(eye.image))
-    except SegmentationError:
+    made = segmented_render(camera, _FIRST_IDENTITY + number, (17, number))
+    if made is None:
         return None
-    if found.confidence is None:
-        return None
-    sd_px = {"pupil_sd_px": found.confidence.pupil_sd_px, "limbus_sd_px": found.confidence.limbus_sd_px}
+    capture, eye, found, confidence = made
+    sd_px = {"pupil_sd_px": confidence.pupil_sd_px, "limbus_sd_px": confidence.limbus_sd_px}
     axis = math.atan2(capture.gaze_y_rad, capture.gaze_x_rad) + eye.roll_rad
     angle = math.hypot(capture.gaze_x_rad, capture.gaze_y_rad)
     return Measured(angle, axis, measure_gaze(found.pupil.ellipse(), found.limbus.ellipse(), **sd_px))

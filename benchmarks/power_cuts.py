@@ -16,10 +16,10 @@ from pathlib import Path
 import click
 import numpy as np
 from batch_runs import Row, differences, output_files
-from command_kills import TRAINING
 from growth import write_embeddings
 from results_file import Cell, Table, results_option, write_results
 from simulated_disk import records_without_files, restore, watch_syncs
+from toy_training import TRAINING
 
 from irisstn.batch import run_batch
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob, gather_embeddings

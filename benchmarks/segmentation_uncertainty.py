@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import click
 import numpy as np
 from results_file import Figure, Table, results_option, write_results
+from segmented_renders import segmented_render
 
-from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, Float
-from irisstn.images import to_gray
-from irisstn.segmentation import segment
-from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
+from irisstn.synthetic import CAMERAS
 
 _FIRST_IDENTITY = 3_000_000
 
@@ -37,15 +35,10 @@ class Measured:
 
 def measure(camera: str, number: int) -> Measured | None:
     """Render and segment eye `number` of a camera; None where it is refused."""
-    capture = sample_capture(np.random.default_rng((11, number)), CAMERAS[camera])
-    eye = render(Identity.from_seed(_FIRST_IDENTITY + number), capture)
-    try:
-        found = segment(to_gray(eye.image))
-    except SegmentationError:
+    made = segmented_render(camera, _FIRST_IDENTITY + number, (11, number))
+    if made is None:
         return None
-    if found.confidence is None:
-        return None
-    confidence = found.confidence
+    _, eye, found, confidence = made
     return Measured(
         _errors(found.pupil, eye.truth.pupil),
         _errors(found.limbus, eye.truth.limbus),

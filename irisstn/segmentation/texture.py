@@ -136,8 +136,8 @@ def _noise(image: Gray) -> float:
     By a filter that takes away what is linear in x or in y (Immerkaer 1996, "Fast noise variance estimation").
     """
     beyond = np.abs(cv2.filter2D(image.astype(np.float32), -1, _NOISE_FILTER))
-    smoothest = np.quantile(cv2.blur(beyond, (_NOISE_WINDOW, _NOISE_WINDOW)), 0.1)
-    return _SD_OF_SMOOTHEST * float(smoothest)
+    around = cv2.blur(beyond, (_NOISE_WINDOW, _NOISE_WINDOW))
+    return _SD_OF_SMOOTHEST * float(quantiles(around.ravel(), (0.1,))[0])
 
 
 def _contrast(texture: Float32, clear: Bool, noise: float) -> float:

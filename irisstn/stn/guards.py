@@ -76,6 +76,6 @@ def is_eager_inference(tensor: Tensor) -> bool:
         False where gradients are enabled, under autocast, on other devices, and while a graph is compiled, exported or
         traced, for which values of tensors must not decide what is computed.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # no types
         return False
     return tensor.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
