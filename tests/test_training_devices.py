@@ -32,7 +32,8 @@ def test_processes_share_out_the_batches_of_an_epoch():
 def run_in_two_processes(*arguments: object) -> int:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # The script imports what tests import: the folders that pytest's `pythonpath` names.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
