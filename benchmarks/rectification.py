@@ -139,10 +139,8 @@ def _aligned(part: _Set, rectifier: Rectifier, non_mated: int) -> Comparisons:
 
 def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectifier: Rectifier, *, kept: bool) -> None:
     image = read_gray(sample.path)
-    seed = int.from_bytes(hashlib.sha256(sample.name.encode()).digest()[:8])
     for condition in CONDITIONS:
-        rng = np.random.default_rng((seed, CONDITIONS.index(condition)))
-        made = dict(_strips(image, condition, rng, rectifier))
+        made = dict(strips_by_method(image, condition, random_of(sample, condition), rectifier))
         for method in (*METHODS, FOR_CNN):
             part = sets[condition, method]
             if method in made:
@@ -156,10 +154,33 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
                 part.failed.append(f"{label.subject}/{label.eye}")
 
 
-def _strips(
+def random_of(sample: Sample, condition: str) -> np.random.Generator:
+    """The source of an image's errors, seeded by its name and the condition."""
+    seed = int.from_bytes(hashlib.sha256(sample.name.encode()).digest()[:8])
+    return np.random.default_rng((seed, CONDITIONS.index(condition)))
+
+
+def strips_by_method(
     image: Gray, condition: str, rng: np.random.Generator, rectifier: Rectifier
 ) -> Iterator[tuple[str, tuple[Strip, tuple[Gray, Segmentation]]]]:
-    """(method, (strip, its source)) of one image under one condition; nothing where segmentation fails."""
+    """Make the strips of one image under one condition.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The image.
+    condition : str
+        One of `CONDITIONS`.
+    rng : numpy.random.Generator
+        From `random_of`.
+    rectifier : Rectifier
+        The rectifier.
+
+    Yields
+    ------
+    (method, (strip, its source))
+        For each of `METHODS` and `FOR_CNN`; nothing where segmentation fails.
+    """
     turn = MAX_TURN_RAD * rng.uniform(-1, 1) if condition in ("turned", "moved and turned") else 0.0
     shown = _turned(image, turn) if turn else image
     try:
