@@ -7,8 +7,8 @@ used for research only; nothing of it is part of this project. Its feature netwo
 compared by its own rule: a bit is 1 above the map's mean, and usable where the map is more than 0.6 away from its mean
 and the mask network and the strip's mask say so; the score is the fraction of usable bits that differ.
 
-Conditions and methods are those of `benchmarks/rectification.py`, without an error and with both kinds. Maps are compared once without a shift, and with a
-search over ±16 shifts of 1.4 degrees.
+Conditions and methods are those of `benchmarks/rectification.py`, without an error and with both kinds. Maps are
+compared once without a shift, and with a search over ±16 shifts of 1.4 degrees.
 """
 
 from __future__ import annotations
