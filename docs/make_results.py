@@ -30,6 +30,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-40": "Rectification of crude foreign circles",
     "foreign-circles-iit-delhi-subjects-1-40": "Rectification of crude foreign circles, IIT Delhi",
+    "dilation": "Does a stretch by the pupil's dilation help?",
     "segmentation-casia-iris-interval": "Segmentation",
     "gaze": "Gaze",
     "one-comparison": "Recognition by one comparison",
@@ -85,6 +86,9 @@ _GAZE = """\
 *True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
 that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
 axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
+_DILATION = """\
+The texture of a rectified strip at the radius r + k (share - 0.4) r (1 - r) is moved to r, before codes are compared;
+the share is the pupil's radius over that of the iris. No captures of an eye of IIT Delhi differ by more than 0.1."""
 _STAGES = """\
 Every picture is processed from its file to its files and its record by the function that the folder runner calls,
 several times in turn with the other commands and with the *floor*, the least that any program does. Of each stage and
@@ -96,6 +100,7 @@ EXPLANATIONS = {  # below the title of a section
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
     "gaze": _GAZE,
+    "dilation": _DILATION,
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
     "rectification-iit-delhi": "Conditions and methods are those of the section above.",

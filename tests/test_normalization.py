@@ -105,9 +105,9 @@ def ring_parameters(**given: float) -> np.ndarray:
     "moves",
     [
         {"roll_rad": 0.3, "pupil_cos1": 0.08, "limbus_sin1": -0.06, "limbus_0": 0.05, "pupil_sin2": 0.02},
-        {"dilation": -0.3, "pupil_0": -0.1, "pupil_cos1": 0.1, "limbus_cos2": 0.04, "pupil_share": 0.3},
-        {"pupil_0": -0.2, "pupil_cos1": 0.19, "limbus_sin1": 0.19, "dilation": 0.5, "pupil_share": 0.2},  # extreme
-        {"roll_rad": -0.2, "dilation": 0.2},
+        {"pupil_0": -0.1, "pupil_cos1": 0.1, "limbus_cos2": 0.04, "pupil_share": 0.3},
+        {"pupil_0": -0.2, "pupil_cos1": 0.19, "limbus_sin1": 0.19, "pupil_share": 0.2},  # extreme
+        {"roll_rad": -0.2},
     ],
 )
 def test_a_moved_ring_is_sampled_where_the_transform_says(size: tuple[int, int], moves: dict[str, float]) -> None:

@@ -131,7 +131,7 @@ def test_embeddings_are_those_of_torch(sample) -> None:
 def test_the_ring_moves_and_composes_alike_in_numpy_and_torch() -> None:
     ring = Ring()
     rng = np.random.default_rng(3)
-    theta = torch.from_numpy(rng.uniform(-0.04, 0.04, (2, 4, 13))) + ring.identity()
+    theta = torch.from_numpy(rng.uniform(-0.04, 0.04, (2, 4, 12))) + ring.identity()
     outer, inner = (ring.physical(one).numpy() for one in theta)
     radius, angle = ring.ring(theta[0], (8, 33))
     cells = (np.arange(8) + 0.5)[None, :, None] / 8, 2 * np.pi * (np.arange(33) + 0.5)[None, None, :] / 33
@@ -195,7 +195,7 @@ def test_the_metadata_is_read_without_loading_the_network(tmp_path: Path) -> Non
         (tmp_path / "a.onnx").write_bytes(damaged)
         with pytest.raises(WeightsError, match=r"a\.onnx is no ONNX file, or damaged: no protocol buffer"):
             read_about(tmp_path / "a.onnx", "recognizer.onnx", about["kind"])
-    with pytest.raises(WeightsError, match=r"rectifier\.onnx holds 'rectifier-3', not 'recognizer-3'"):
+    with pytest.raises(WeightsError, match=r"rectifier\.onnx holds 'rectifier-4', not 'recognizer-3'"):
         read_about(SHIPPED / "rectifier.onnx", "recognizer.onnx", "recognizer-3")
 
 
@@ -205,7 +205,7 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "missing.onnx", "does not exist"),
         (tmp_path, "irisstn export --model"),
         (tmp_path / "damaged.onnx", "no ONNX file, or damaged"),
-        (SHIPPED / "recognizer.onnx", "holds 'recognizer-3', not 'rectifier-3'"),
+        (SHIPPED / "recognizer.onnx", "holds 'recognizer-3', not 'rectifier-4'"),
         (SHIPPED / "segmenter.onnx", "holds None"),
     ):
         with pytest.raises(WeightsError, match=words) as caught:

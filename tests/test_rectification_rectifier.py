@@ -241,6 +241,6 @@ def test_impossible_configs_are_refused(tmp_path):
     rectifier.save(tmp_path / "huge.safetensors")
     with pytest.raises(WeightsError, match="config"):
         Rectifier.load(tmp_path / "huge.safetensors")
-    for override in ("width=12", "max_dilation=1.0", "transform=swirl", "rows=32", "max_shift=0.3"):
+    for override in ("width=12", "max_oval=0.1", "transform=swirl", "rows=32", "max_shift=0.3"):
         with pytest.raises(ConfigError):
             load_config(RectifierConfig, overrides=[override])

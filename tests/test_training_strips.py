@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from training_settings import NO_AUGMENTATION, TOY
 
+from irisstn.geometry.ring_transform import NAMES
 from irisstn.normalization import normalize
 from irisstn.results import Strip
 from irisstn.stn import Ring, sample
@@ -35,7 +36,6 @@ from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
 from irisstn.training.data.motion_blur import motion_blurred
 from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
 from irisstn.training.data.strip_tensors import to_strips, to_tensors
-from irisstn.training.data.targets import TARGET_NAMES
 from irisstn.training.losses import ring_losses
 
 
@@ -59,7 +59,7 @@ def captured_eyes(captures):
 def rectified(strip, target):
     """`strip` warped by the ring transform with the named `target` parameters."""
     ring = Ring(max_roll_rad=2.0, max_shift=0.2)
-    named = dict(zip(TARGET_NAMES, target, strict=True)) | {"dilation": 0.0}
+    named = dict(zip(NAMES, target, strict=True))
     theta = ring.theta_of(torch.tensor([[named[name] for name in ring.names]], dtype=torch.float64))
     images, usable = to_tensors([strip])
     grid = ring(theta, strip.size)
@@ -88,7 +88,7 @@ def test_the_targets_undo_the_errors(captured_eyes):
 def test_without_errors_a_strip_is_the_rubber_sheet_and_only_the_roll_is_left(captures, captured_eyes):
     capture, eye = captures[0], captured_eyes.eyes[0]
     strip, context, target = eye.sample(NO_ERRORS, (64, 512))
-    named = dict(zip(TARGET_NAMES, target, strict=True))
+    named = dict(zip(NAMES, target, strict=True))
     assert named["roll_rad"] == pytest.approx(capture.roll_rad)
     assert named["pupil_share"] == pytest.approx(capture.pupil_ratio, rel=0.05)
     assert (
@@ -110,7 +110,7 @@ def test_errors_of_a_strip_without_its_image_are_undone_too(seed):
     flat = NormalizedIris(Strip(smooth, np.ones((64, 512), bool)))
     errors = sample_perturbation(rng, PerturbationConfig(large_fraction=1.0, large_shift=0.03, large_radius=0.03))
     strip, _, target = flat.sample(errors, (64, 512))
-    unturned = dict(zip(TARGET_NAMES, target, strict=True))
+    unturned = dict(zip(NAMES, target, strict=True))
     assert unturned["roll_rad"] == pytest.approx(-errors.roll_rad)
     # Without shifts of the centre, which also move angles in the ring transform, all is undone.
     still = Perturbation(errors.roll_rad, np.zeros((2, 2)), errors.scale, errors.shape)
@@ -212,9 +212,8 @@ def test_the_ring_loss_is_zero_at_the_truth_and_agreement_at_a_common_turn(captu
         captured_eyes, range(6), np.random.default_rng(0), size=(32, 256), perturbation=PerturbationConfig()
     )
     weights = TrainConfig().loss_weights
-    truth = torch.cat([batch.targets[:, :1], torch.zeros(6, 1), batch.targets[:, 1:]], dim=1)
-    assert all(abs(float(part)) < 1e-9 for part in ring_losses(truth, batch, weights).values())
-    turned = truth.clone()
+    assert all(abs(float(part)) < 1e-9 for part in ring_losses(batch.targets, batch, weights).values())
+    turned = batch.targets.clone()
     turned[:, 0] += 0.1 * batch.labels  # all captures of the second eye by the same angle
     parts = ring_losses(turned, batch, weights)
     assert float(parts["agreement"]) < 1e-9 < float(parts["roll"])

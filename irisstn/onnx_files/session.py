@@ -63,7 +63,7 @@ class OnnxNetwork:
         file : str
             Name of the file in a folder.
         kind : str
-            The expected kind and version, such as "rectifier-3".
+            The expected kind and version, such as "rectifier-4".
         threads : int, optional
             Threads of one run; None for one on each core.
         outputs : sequence of str, optional

@@ -80,7 +80,7 @@ class CircularLocalization(nn.Module):
         if self.ring is None:
             self.head = _PlacedHead(2 * width, transform, position)
         else:
-            self.boundaries = nn.Conv1d(2 * width, 4, 1)
+            self.boundaries = nn.Conv1d(2 * width, 3, 1)
             for parameter in self.boundaries.parameters():
                 nn.init.zeros_(parameter)
             if self.ring.full_circle:
@@ -113,12 +113,12 @@ class CircularLocalization(nn.Module):
         read: Tensor | None = self.head(features) if self.head is not None else None
         if self.ring is None:
             return torch.as_tensor(read)
-        corrections = fourier(self.boundaries(features), 2)  # (B, 4, 5): dilation, pupil, limbus, the pupil's share
+        corrections = fourier(self.boundaries(features), 2)  # (B, 3, 5): pupil, limbus, the pupil's share
         if read is None:
             roll = torch.zeros_like(corrections[:, 0, :1])
         else:
             roll = _mean_direction(read) if self.ring.full_circle else read * self.ring.limits[0].to(read)
-        rest = [corrections[:, 0, :1], corrections[:, 1], corrections[:, 2], corrections[:, 3, :1]]
+        rest = [corrections[:, 0], corrections[:, 1], corrections[:, 2, :1]]
         offset = torch.cat(rest, dim=1) * self.ring.limits[1:].to(corrections)
         return torch.cat([roll, offset + self.ring.identity()[1:].to(offset)], dim=1)
 

@@ -46,7 +46,7 @@ class RingEstimate(NamedTuple):
 
     Attributes
     ----------
-    parameters : ndarray, shape (1, 13)
+    parameters : ndarray, shape (1, 12)
         Parameters of the ring, in the order of `irisstn.geometry.ring_transform.NAMES`.
     details : dict of str to float
         Further figures that `Rectified.parameters` holds besides the transform's own.
@@ -97,7 +97,6 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
         self._limits = np.array(
             ring_limits(
                 max_roll_rad=float(np.deg2rad(self.config.max_roll_deg)),
-                max_dilation=self.config.max_dilation,
                 max_shift=self.config.max_shift,
                 max_oval=self.config.max_oval,
             )
@@ -165,7 +164,7 @@ class OnnxRectifier(RectifierMethods[RingEstimate]):
         return np.asarray(limit * np.tanh(whole - old + new))
 
     def _limited(self, parameters: Float) -> Float:
-        """Parameters (B, 13) within their bounds."""
+        """Parameters (B, 12) within their bounds."""
         offset = parameters - ring_identity()
         amplitude = amplitudes(np, offset) / self._limits
         limited = ring_identity() + offset * (np.minimum(amplitude, NEAR_ONE) / amplitude)

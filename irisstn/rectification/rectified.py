@@ -20,7 +20,7 @@ class RingGrid:
 
     Attributes
     ----------
-    parameters : ndarray, shape (13,)
+    parameters : ndarray, shape (12,)
         Of the transform, in the order of `irisstn.geometry.ring_transform.NAMES`.
     size : tuple of int
         (R, T) of the strip.

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from irisstn.stn import Transform
 
 
-RECTIFIER_KIND = "rectifier-3"  # kind and version of the weights
+RECTIFIER_KIND = "rectifier-4"  # kind and version of the weights
 
 
 class RectifierConfig(Strict):
     """Shape and bounds of a rectifier.
 
     The transforms other than "ring" serve for comparison. They have no boundaries as parameters: there `max_shift`
-    bounds the shift across the ring, and `max_dilation` has no effect.
+    bounds the shift across the ring.
 
     Attributes
     ----------
@@ -38,8 +38,6 @@ class RectifierConfig(Strict):
         eye.
     max_roll_deg : float
         Bound of the roll in degrees.
-    max_dilation : float
-        Bound of the dilation, between 0 and 1.
     max_shift : float
         Bound of the mean and the centre of either boundary, in ring widths.
     max_oval : float
@@ -54,7 +52,6 @@ class RectifierConfig(Strict):
     iterations: int = Field(1, ge=1, le=16)
     full_circle: bool = False
     max_roll_deg: float = Field(30.0, gt=0, le=180)
-    max_dilation: float = Field(0.6, gt=0, lt=1)
     max_shift: float = Field(0.2, gt=0, le=0.2)
     max_oval: float = Field(0.08, gt=0, lt=0.1)
     antialias: bool = False
@@ -83,7 +80,6 @@ class RectifierConfig(Strict):
             case "ring":
                 return Ring(
                     max_roll_rad=float(np.deg2rad(self.max_roll_deg)),
-                    max_dilation=self.max_dilation,
                     max_shift=self.max_shift,
                     max_oval=self.max_oval,
                     full_circle=self.full_circle,

@@ -1,4 +1,4 @@
-"""The ring transform: roll, dilation and corrected boundaries of a normalised iris.
+"""The ring transform: roll and corrected boundaries of a normalised iris.
 
 Convention
 ----------
@@ -11,8 +11,7 @@ width, are Fourier series up to order 2 of the strip's angle a,
 so that the true pupil lies at the radius p(a) of the strip, the true limbus at 1 + l(a). Where the boundaries keep
 their centres, the cell of the rectified strip at (radius r, angle t) is sampled at
 
-    angle_in  = t + roll_rad                              radius_in = p + (1 + l - p) f(r)
-    f(r) = r + dilation r (1 - r)
+    angle_in  = t + roll_rad                              radius_in = p + (1 + l - p) r
 
 The first order of a boundary is a shift of its centre, and angles are counted around the centre: the point of the
 boundary at the angle t' = t + roll_rad lies in the strip at the angle
@@ -25,8 +24,8 @@ than 0.1. `radius_0` is the mean radius of the boundary in ring widths. It follo
 radius as a fraction of the limbus's, which cannot be derived from a strip alone but is known from a segmentation.
 
 At the identity every cell is sampled at its own position, so that the composition with the rubber sheet is the rubber
-sheet itself. f is monotone for |dilation| < 1, and continues outside 0..1 with the slope 1. Its shape follows the
-non-linear stretch of the tissue, which is largest next to a dilating pupil (compare [2]_).
+sheet itself. Between the boundaries the tissue is stretched linearly, as in the rubber sheet. A non-linear stretch by
+the pupil's dilation (compare [2]_) did not help mated captures: see `benchmarks/dilation.py`.
 
 The formulas themselves stand in `irisstn.geometry.ring_transform`.
 
@@ -61,7 +60,7 @@ _MOST_APART = 1e-6  # error in grid units at the checked radius, from which on a
 
 
 class Ring(Transform):
-    """Roll, dilation, five Fourier coefficients of either boundary, and `pupil_share`: 13 parameters.
+    """Roll, five Fourier coefficients of either boundary, and `pupil_share`: 12 parameters.
 
     A (cos, sin) pair is bounded by its amplitude, so that the bound is the same in every direction.
 
@@ -69,8 +68,6 @@ class Ring(Transform):
     ----------
     max_roll_rad : float
         Bound of the roll.
-    max_dilation : float
-        Bound of the dilation, between 0 and 1.
     max_shift : float
         Bound of the mean and of the first order (the centre) of either boundary, in ring widths.
     max_oval : float
@@ -81,36 +78,31 @@ class Ring(Transform):
     Raises
     ------
     ValueError
-        For bounds with which the dilation would not be monotone, or the boundaries could cross.
+        For bounds with which the boundaries could cross.
     """
 
     def __init__(
         self,
         *,
         max_roll_rad: float = torch.pi / 6,
-        max_dilation: float = 0.6,
         max_shift: float = 0.2,
         max_oval: float = 0.08,
         full_circle: bool = False,
     ) -> None:
-        if not 0 < max_dilation < 1:
-            raise ValueError(f"the dilation curve is monotone for bounds between 0 and 1, got {max_dilation}")
         if not 2 * (2 * max_shift + max_oval) < 1:
             raise ValueError(f"boundaries that move by {max_shift} and {max_oval} ring widths could cross")
-        limits = ring_limits(
-            max_roll_rad=max_roll_rad, max_dilation=max_dilation, max_shift=max_shift, max_oval=max_oval
-        )
+        limits = ring_limits(max_roll_rad=max_roll_rad, max_shift=max_shift, max_oval=max_oval)
         super().__init__(NAMES, ring_identity(), limits)
         self._limits = torch.tensor(limits, dtype=torch.float64)
         self.full_circle = full_circle
 
     @property
     def limits(self) -> Tensor:
-        """Bounds (13,) float64 of the distance from the identity; with `full_circle` the roll has no bound."""
+        """Bounds (12,) float64 of the distance from the identity; with `full_circle` the roll has no bound."""
         return self._limits.clone()
 
     def physical(self, theta: Tensor) -> Tensor:
-        """Bounded parameters (B, 13) of `theta` (B, 13), see `Transform.physical`."""
+        """Bounded parameters (B, 12) of `theta` (B, 12), see `Transform.physical`."""
         theta = self._checked(theta)
         identity = self._identity.to(theta)
         amplitude = amplitudes(torch, theta - identity) / self._limits.to(theta)
@@ -118,7 +110,7 @@ class Ring(Transform):
         return torch.cat([theta[:, :1], bounded[:, 1:]], dim=1) if self.full_circle else bounded
 
     def theta_of(self, physical: Tensor) -> Tensor:
-        """Theta (B, 13) of parameters (B, 13), see `Transform.theta_of`."""
+        """Theta (B, 12) of parameters (B, 12), see `Transform.theta_of`."""
         physical = self._checked(physical)
         identity = self._identity.to(physical)
         amplitude = amplitudes(torch, physical - identity) / self._limits.to(physical)
@@ -126,7 +118,7 @@ class Ring(Transform):
         return torch.cat([physical[:, :1], theta[:, 1:]], dim=1) if self.full_circle else theta
 
     def parameters_by_name(self, theta: Tensor) -> dict[str, Tensor]:
-        """Bounded parameters of `theta` (B, 13) by name, each (B,); the roll is between -pi and pi."""
+        """Bounded parameters of `theta` (B, 12) by name, each (B,); the roll is between -pi and pi."""
         named = super().parameters_by_name(theta)
         return named | {"roll_rad": torch.remainder(named["roll_rad"] + torch.pi, 2 * torch.pi) - torch.pi}
 
@@ -135,14 +127,14 @@ class Ring(Transform):
 
         Parameters
         ----------
-        theta : Tensor, shape (B, 13)
+        theta : Tensor, shape (B, 12)
             Network outputs.
         pupil_share : Tensor, shape (B,)
             Radius of the pupil as a fraction of that of the limbus; clamped to 0.2..0.7.
 
         Returns
         -------
-        Tensor, shape (B, 13)
+        Tensor, shape (B, 12)
             Theta with that parameter.
         """
         middle, bound = PUPIL_SHARE
@@ -154,14 +146,14 @@ class Ring(Transform):
 
         Parameters
         ----------
-        theta : Tensor, shape (B, 13)
+        theta : Tensor, shape (B, 12)
             Network outputs.
         roll_rad : Tensor, shape (B, 1)
             The roll in radians; beyond the bound it is clamped.
 
         Returns
         -------
-        Tensor, shape (B, 13)
+        Tensor, shape (B, 12)
             Theta whose roll is exactly `roll_rad` where that of `theta` was 0.
         """
         roll = roll_rad.to(theta)
@@ -175,7 +167,7 @@ class Ring(Transform):
 
         Parameters
         ----------
-        theta : Tensor, shape (B, 13)
+        theta : Tensor, shape (B, 12)
             Network outputs.
         size : tuple of int
             (R, T) of the strip.
@@ -204,7 +196,7 @@ class Ring(Transform):
         return torch.stack(ring_to_grid(radius, angle), dim=-1)
 
     def forward(self, theta: Tensor, size: tuple[int, int]) -> Tensor:
-        """Sampling grid (B, R, T, 2) of `theta` (B, 13) for a strip of `size` (R, T), see `Transform.forward`."""
+        """Sampling grid (B, R, T, 2) of `theta` (B, 12) for a strip of `size` (R, T), see `Transform.forward`."""
         if (grid := self._interpolated_grid(theta, size)) is not None:
             return grid
         radius, angle = self.ring(theta, size)  # faster than `move`, because the boundaries depend on the column alone
@@ -236,10 +228,10 @@ class Ring(Transform):
         return grid
 
     def compose(self, outer: Tensor, inner: Tensor) -> Tensor:
-        """Theta (B, 13) of outer(inner(point)), see `Transform.compose`.
+        """Theta (B, 12) of outer(inner(point)), see `Transform.compose`.
 
-        Exact where `inner` is only a roll; otherwise the boundaries are fitted up to order 2 and the dilation to the
-        middle of the ring. `pupil_share` is that of the input, so of `outer`.
+        Exact where `inner` is only a roll; otherwise the boundaries are fitted up to order 2. `pupil_share` is that of
+        the input, so of `outer`.
         """
         return self.theta_of(compose_rings(torch, self.physical(outer), self.physical(inner)))
 

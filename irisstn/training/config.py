@@ -38,7 +38,6 @@ class LossWeights(Strict):
         ge=0,
         description="Weight, within the ring loss, of equal roll for all strips of one group: see Batch.groups.",
     )
-    dilation: float = Field(0.1, ge=0, description="Weight, within the ring loss, that pulls the dilation to 0.")
     pupil_share: float = Field(
         0.1, ge=0, description="Weight, within the ring loss, of the ratio of the pupil's radius to the iris radius."
     )

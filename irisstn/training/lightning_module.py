@@ -35,7 +35,7 @@ class Predictions(NamedTuple):
         None where the recognizer was not run.
     warped : Warped or None
         None without an STN.
-    ring : Tensor, shape (B, 13), or None
+    ring : Tensor, shape (B, 12), or None
         Parameters of the ring transform, named `irisstn.stn.ring.NAMES`; None for another transform.
     """
 

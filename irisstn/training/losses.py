@@ -7,19 +7,15 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, zeros_like
 
-from irisstn.geometry.ring_transform import NAMES as RING_NAMES
+from irisstn.geometry.ring_transform import NAMES
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.stn import Ring, Transform, Warped, outside_penalty
 from irisstn.training.config import LossWeights
 from irisstn.training.data.batches import Batch
-from irisstn.training.data.targets import SHAPE_NAMES, TARGET_NAMES
 
-# Columns of the parameters of `irisstn.stn.Ring` (B, 13), and of the targets of a batch (B, 12).
-RING_ROLL, RING_DILATION, RING_PUPIL_SHARE = (RING_NAMES.index(n) for n in ("roll_rad", "dilation", "pupil_share"))
-TARGET_ROLL, TARGET_PUPIL_SHARE = (TARGET_NAMES.index(name) for name in ("roll_rad", "pupil_share"))
-_RING_SHAPE = [RING_NAMES.index(name) for name in SHAPE_NAMES]
-_TARGET_SHAPE = [TARGET_NAMES.index(name) for name in SHAPE_NAMES]
-_DILATION_UNIT = 0.1
+# Columns of the parameters of `irisstn.stn.Ring` (B, 12), and of the targets of a batch.
+RING_ROLL, _PUPIL_SHARE = NAMES.index("roll_rad"), NAMES.index("pupil_share")
+_SHAPE = [column for column in range(len(NAMES)) if column not in (RING_ROLL, _PUPIL_SHARE)]
 
 
 def rectifier_loss(rectifier: Rectifier, batch: Batch, weights: LossWeights = LossWeights()) -> Tensor:
@@ -92,7 +88,7 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
 
     Parameters
     ----------
-    ring : Tensor, shape (B, 13)
+    ring : Tensor, shape (B, 12)
         Predicted parameters in the order of `irisstn.geometry.ring_transform.NAMES`.
     batch : Batch
         The targets and the groups.
@@ -103,20 +99,19 @@ def ring_losses(ring: Tensor, batch: Batch, weights: LossWeights) -> dict[str, T
     -------
     dict of str to Tensor
         Scalars: Huber losses `roll`, `agreement` (differences of the roll within a group) and `shape` (coefficients of
-        both boundaries), and the weighted sum `ring`, which includes the dilation and the pupil's share.
+        both boundaries), and the weighted sum `ring`, which includes the pupil's share.
     """
-    roll = (ring[:, RING_ROLL] - batch.targets[:, TARGET_ROLL]) / math.radians(weights.roll_scale_deg)
-    shape = (ring[:, _RING_SHAPE] - batch.targets[:, _TARGET_SHAPE]) / weights.shape_scale
-    pupil_share = (ring[:, RING_PUPIL_SHARE] - batch.targets[:, TARGET_PUPIL_SHARE]) / weights.pupil_share_scale
+    error = ring - batch.targets
+    roll = error[:, RING_ROLL] / math.radians(weights.roll_scale_deg)
+    shape = error[:, _SHAPE] / weights.shape_scale
+    pupil_share = error[:, _PUPIL_SHARE] / weights.pupil_share_scale
     parts = {
         "roll": F.smooth_l1_loss(roll, zeros_like(roll)),
         "agreement": F.smooth_l1_loss(roll, group_means(roll, batch.groups)),
         "shape": F.smooth_l1_loss(shape, zeros_like(shape)),
     }
-    dilation = (ring[:, RING_DILATION] / _DILATION_UNIT).square().mean()
     huber = weights.shape * parts["shape"] + weights.roll * parts["roll"] + weights.agreement * parts["agreement"]
-    quadratic = weights.dilation * dilation + weights.pupil_share * pupil_share.square().mean()
-    return parts | {"ring": huber + quadratic}
+    return parts | {"ring": huber + weights.pupil_share * pupil_share.square().mean()}
 
 
 def group_means(values: Tensor, groups: Tensor) -> Tensor:
@@ -161,7 +156,7 @@ def roll_errors(roll: Tensor, batch: Batch) -> dict[str, float]:
         Degrees, `before` and `after` rectification: `roll_*_deg` from the upright eye, `roll_within_group_*_deg` from
         the mean of the group, where a group has several strips: a single one does not differ from its mean.
     """
-    truth = batch.targets[:, TARGET_ROLL]
+    truth = batch.targets[:, RING_ROLL]
     remaining = truth - roll
     errors = {"roll_before_deg": truth, "roll_after_deg": remaining}
     shared = (batch.groups[:, None] == batch.groups[None, :]).sum(dim=1) > 1

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from irisstn.geometry.ring_transform import NAMES
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
@@ -19,11 +20,10 @@ from irisstn.training.data.augmentation import augmentation, combine_masks, mirr
 from irisstn.training.data.boundary_errors import PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
 from irisstn.training.data.strip_tensors import to_tensors
-from irisstn.training.data.targets import TARGET_NAMES
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
-_NO_TARGET = np.full(len(TARGET_NAMES), np.nan)
+_NO_TARGET = np.full(len(NAMES), np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ class Batch(NamedTuple):
     groups : Tensor, shape (B,)
         Strips of one group have the same upright direction: those of an identity, or of a capture.
     targets : Tensor, shape (B, 12)
-        Ring parameters in the order of `irisstn.training.data.targets.TARGET_NAMES`.
+        Ring parameters in the order of `irisstn.geometry.ring_transform.NAMES`.
     """
 
     images: Tensor

@@ -39,7 +39,7 @@ class Sample(NamedTuple):
     context : Context
         Input of the localization network, with the same errors.
     target : Float, shape (12,)
-        Ring parameters that correct the errors, in the order of `irisstn.training.data.targets.TARGET_NAMES`.
+        Ring parameters that correct the errors, in the order of `irisstn.geometry.ring_transform.NAMES`.
     """
 
     strip: Strip

@@ -12,12 +12,6 @@ import numpy as np
 from irisstn.geometry import Boundary, Float, fourier_coefficients, strip_angles
 
 ORDER = 2  # Fourier order of the boundary corrections
-SHAPE_NAMES = tuple(
-    f"{edge}_{term}"
-    for edge in ("pupil", "limbus")
-    for term in ("0", *(f"{f}{k}" for k in (1, 2) for f in ("cos", "sin")))
-)
-TARGET_NAMES = ("roll_rad", *SHAPE_NAMES, "pupil_share")
 _ANGLES = 32  # directions in which boundaries are compared
 
 Edges = tuple[Boundary, Boundary]  # pupil, limbus
@@ -40,7 +34,8 @@ def correction_parameters(truth: Edges, truth_roll_rad: float, used: Edges, used
     Returns
     -------
     Float, shape (12,)
-        Parameters in the order of `TARGET_NAMES`: radians, ring widths, and for `pupil_share` a ratio.
+        Parameters in the order of `irisstn.geometry.ring_transform.NAMES`: radians, ring widths, and for `pupil_share`
+        a ratio.
     """
     angles = strip_angles(_ANGLES)
     image_angles = angles + used_roll_rad
