@@ -30,6 +30,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-40": "Rectification of crude foreign circles",
     "foreign-circles-iit-delhi-subjects-1-40": "Rectification of crude foreign circles, IIT Delhi",
+    "uninet-casia-iris-interval": "Rectification before a public network, CASIA-Iris-Interval",
+    "uninet-iit-delhi": "Rectification before a public network, IIT Delhi",
     "dilation": "Does a stretch by the pupil's dilation help?",
     "segmentation-casia-iris-interval": "Segmentation",
     "gaze": "Gaze",
@@ -86,6 +88,10 @@ _GAZE = """\
 *True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
 that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
 axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
+_UNINET = """\
+UniNet (Zhao & Kumar 2017) in its port to PyTorch, with the weights that its authors trained on ND-IRIS-0405, compared by
+its own rule: this project had no part in its training. Conditions and methods are those of the first section; maps are
+compared without a shift (±0), or with the best of ±16 shifts of 1.4 degrees."""
 _DILATION = """\
 The texture of a rectified strip at the radius r + k (share - 0.4) r (1 - r) is moved to r, before codes are compared;
 the share is the pupil's radius over that of the iris. No captures of an eye of IIT Delhi differ by more than 0.1."""
@@ -100,6 +106,8 @@ EXPLANATIONS = {  # below the title of a section
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
     "gaze": _GAZE,
+    "uninet-casia-iris-interval": _UNINET,
+    "uninet-iit-delhi": "The network and the conditions are those of the section above.",
     "dilation": _DILATION,
     "stages": _STAGES,
     "rectification-casia-iris-interval": _RECTIFICATION,
