@@ -89,7 +89,7 @@ _GAZE = """\
 that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
 axis, and the share within two of the stated standard deviations. *Below*: the share below the stated bound."""
 _UNINET = """\
-UniNet (Zhao & Kumar 2017) in its port to PyTorch, with the weights that its authors trained on ND-IRIS-0405, compared by
+UniNet (Zhao & Kumar 2017) in its port to PyTorch, with the weights trained by its authors on ND-IRIS-0405, compared by
 its own rule: this project had no part in its training. Conditions and methods are those of the first section; maps are
 compared without a shift (±0), or with the best of ±16 shifts of 1.4 degrees."""
 _DILATION = """\
