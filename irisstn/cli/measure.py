@@ -180,6 +180,7 @@ def _records(
             workers=workers or cpus(),
             overwrite=kept is not None and _has_other_settings(kept, job),
             durable=False,
+            slow_apart=True,
             progress=not quiet and sys.stderr.isatty(),
         )
         if summary.stopped_by is not None:

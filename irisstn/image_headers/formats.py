@@ -56,7 +56,7 @@ def jpeg_header(data: bytes) -> Header:
             scans = data.count(b"\xff\xda", at)
             if scans > _JPEG_MOST_SCANS:
                 raise ImageError(f"the JPEG file has {scans} scans, more than the limit of {_JPEG_MOST_SCANS}")
-            return Header("JPEG", height, width)
+            return Header("JPEG", height, width, scans=max(scans, 1))
         elif marker in (0xDA, 0xD9):
             raise ImageError("the JPEG file has no frame header")
         else:
