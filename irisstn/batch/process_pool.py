@@ -16,7 +16,7 @@ import cv2
 
 from irisstn.batch.interruption import Stop, TookTooLong, time_limit
 from irisstn.batch.jobs.job import Job
-from irisstn.batch.task import SlowPictureError, Outcome, Task, has_results, remove_outputs, run_task
+from irisstn.batch.task import Outcome, SlowPictureError, Task, has_results, remove_outputs, run_task
 from irisstn.errors import IrisError, MissingExtraError
 from irisstn.extras import missing_package
 from irisstn.outputs.records import Record
