@@ -140,14 +140,14 @@ def _from_floats(picture: NDArray[np.generic]) -> Gray:
     top = next((top for top, beyond in _TOPS if _holds(beyond * top, values)), None)
     if top is None:
         raise ImageError(
-            f"the picture holds floats up to {values.max():g}: divide them by their full scale, so that they are in 0..1"
+            f"the picture holds floats up to {values.max():g}: divide them by their full scale, to lie in 0..1"
         )
     return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
 
 
 def _holds(scale: float, values: NDArray[np.generic]) -> bool:
     """Whether `scale` may be the full scale of `values`; of fewer than 1000 none may exceed it."""
-    above = values[values > scale]
+    above = values[np.greater(values, scale)]
     if above.size <= int(_OUTLIERS * values.size):
         return True
-    return above.size <= int(_STUCK * values.size) and bool(above.min() >= _FAR * scale)
+    return above.size <= int(_STUCK * values.size) and bool(np.greater_equal(above.min(), _FAR * scale))
