@@ -9,9 +9,12 @@ from irisstn.errors import ImageError
 from irisstn.geometry import Gray
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of a sensor's gray levels
-_TOPS = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # full scales of pictures in floats
-_ROUNDED = 1.001  # float16 rounds a full scale of 16383 up
+# Full scales of pictures in floats, and the factor by which values may exceed them: interpolation and gain overshoot
+# the scales of processed pictures, and float16 rounds a full scale of 16383 up.
+_TOPS = ((1.0, 1.1), (255.0, 1.1), (1023.0, 1.001), (4095.0, 1.001), (16383.0, 1.001), (65535.0, 1.001))
 _OUTLIERS = 1e-3  # of the pixels that may lie above the full scale: stuck pixels of a sensor
+_STUCK = 1e-2  # that may, where they are far above it, with nothing between: stuck lines
+_FAR = 4  # full scales
 
 
 def to_gray(picture: NDArray[np.generic]) -> Gray:
@@ -28,9 +31,10 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         Of a colour picture it is the red channel: melanin absorbs least at long wavelengths, so that a
         dark iris, too, shows its texture there; in a near-infrared picture stored as colour the channels are alike.
         bool becomes 0 and 255, uint8 stays. Wider integers keep the top 8 of the bits in use, which are the least of 8,
-        10, 12, 14, 16 (then every number up to 64) that hold all but 1 in 1000 pixels: stuck pixels of a sensor do not
-        decide, and become white. Floats have the least full scale of 1, 255, 1023, 4095, 16383 and 65535 that holds as
-        many.
+        10, 12, 14, 16 (then every number up to 64) that hold all but 1 in 1000 pixels, or all but 1 in 100 where these
+        are beyond four times the full scale: stuck pixels and lines of a sensor do not decide, and become white. Floats
+        have the least full scale of 1, 255, 1023, 4095, 16383 and 65535 that holds as many; the first two hold values
+        up to a tenth above them, which become white.
 
     Raises
     ------
@@ -124,27 +128,26 @@ def _from_integers(picture: NDArray[np.integer]) -> Gray:
 
 
 def _bits_in_use(picture: NDArray[np.generic]) -> int:
-    """The least depth of a sensor that holds all but 1 in 1000 pixels."""
-    used = int(_highest(picture)).bit_length()
-    return next((bits for bits in _DEPTHS if used <= bits), used)
+    """The least depth of a sensor that holds the pixels."""
+    widest = 8 * picture.dtype.itemsize
+    return next((bits for bits in (*_DEPTHS, *range(17, widest)) if _holds((1 << bits) - 1, picture)), max(widest, 8))
 
 
 def _from_floats(picture: NDArray[np.generic]) -> Gray:
     values = np.asarray(picture, np.float32)
     if not np.isfinite(values).all() or values.min() < 0:
         raise ImageError("the picture holds values that are negative or not finite")
-    highest = float(_highest(values))
-    top = next((top for top in _TOPS if highest <= _ROUNDED * top), None)
+    top = next((top for top, beyond in _TOPS if _holds(beyond * top, values)), None)
     if top is None:
         raise ImageError(
-            f"the picture holds floats up to {highest:g}: divide them by their full scale, so that they lie in 0..1"
+            f"the picture holds floats up to {values.max():g}: divide them by their full scale, to lie in 0..1"
         )
     return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
 
 
-def _highest(values: NDArray[np.generic]) -> np.generic:
-    """The value that all but 1 in 1000 of `values` do not exceed; of fewer than 1000 their maximum."""
-    flat = values.ravel()
-    rank = flat.size - 1 - int(_OUTLIERS * flat.size)
-    highest: np.generic = np.partition(flat, rank)[rank]
-    return highest
+def _holds(scale: float, values: NDArray[np.generic]) -> bool:
+    """Whether `scale` may be the full scale of `values`; of fewer than 1000 none may exceed it."""
+    above = values[np.greater(values, scale)]
+    if above.size <= int(_OUTLIERS * values.size):
+        return True
+    return above.size <= int(_STUCK * values.size) and bool(np.greater_equal(above.min(), _FAR * scale))

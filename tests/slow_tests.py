@@ -119,6 +119,7 @@ SLOW: dict[str, set[str]] = {
     },
     "test_training.py": set(),
     "test_training_devices.py": set(),
+    "test_training_interrupted.py": set(),
     "test_training_segmenter.py": set(),
     "test_training_starting_weights.py": set(),
     "test_training_strips.py": set(),

@@ -1,16 +1,23 @@
 """Runs that are killed, interrupted or started twice, and workers that end."""
 
+import json
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from output_files import contents
 from text_job import TextJob, inputs, run_in_process, statuses, wait_for_records
 
 from irisstn.batch import run_batch
 from irisstn.errors import OutputError
+from irisstn.images import decoding_may_take_long
 from irisstn.outputs.manifest import read_manifest
 
 
@@ -104,3 +111,55 @@ def test_two_runs_exclude_each_other(tmp_path: Path):
     run.kill()
     run.communicate()
     assert run_batch(TextJob(), samples, out).failed == 0
+
+
+def slow_picture() -> bytes:
+    """A JPEG 2000 file of noise, over 5 million pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (2300, 2300), np.uint8)
+    return bytes(cv2.imencode(".jp2", noise)[1])
+
+
+def start_segment(eyes: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "irisstn", "segment", str(eyes), "-o", str(out), "--workers", "1", *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_decoder_ends_at_the_limit_with_one_worker(tmp_path: Path, eyes: Path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jp2").write_bytes(slow_picture())
+    shutil.copy(next(eyes.rglob("*.png")), tmp_path / "in/b.png")
+    # A tenth of what its decoder takes: nothing in this process could end it.
+    run = start_segment(tmp_path / "in", tmp_path / "out", "--limit", "0.03")
+    run.communicate(timeout=60)
+    reasons = {str(record["path"]): record.get("reason") for record in read_manifest(tmp_path / "out")}
+    assert run.returncode == 3 and reasons["a.jp2"] == "took longer than 0.03 s"
+    run = start_segment(tmp_path / "in", tmp_path / "out", "--limit", "60", "--json")
+    assert json.loads(run.communicate(timeout=60)[0])["total"] == 2
+    assert {record.get("stage") for record in read_manifest(tmp_path / "out")} == {None, "segment"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_input_that_hangs_does_not_outlive_a_signal(tmp_path: Path, workers: int):
+    inputs(tmp_path / "in", 30, n="hang")
+    out = tmp_path / "out"
+    run = run_in_process(tmp_path / "in", out, 0.0, workers)
+    wait_for_records(out, 30)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=20)  # the input hangs for a minute
+    assert (run.returncode, errors) == (128 + signal.SIGINT, b"")
+    assert set(statuses(out).values()) == {"ok"} and len(statuses(out)) == 30
+
+
+def test_what_may_take_long_to_decode_is_told_by_its_header():
+    def encoded(suffix: str, *shape: int) -> bytes:
+        return bytes(cv2.imencode(suffix, np.zeros(shape, np.uint8))[1])
+
+    assert decoding_may_take_long(encoded(".png", 2300, 2300)) and not decoding_may_take_long(encoded(".png", 480, 640))
+    assert decoding_may_take_long(encoded(".jp2", 1600, 1600)) and not decoding_may_take_long(
+        encoded(".png", 1600, 1600)
+    )
+    baseline = encoded(".jpg", 480, 640)
+    scan = baseline[baseline.index(b"\xff\xda") : -2]
+    assert not decoding_may_take_long(baseline) and decoding_may_take_long(baseline[:-2] + 19 * scan + baseline[-2:])
+    assert decoding_may_take_long(b"\0\0\0\x1cftypavif" + bytes(100))
+    assert not decoding_may_take_long(b"no picture")

@@ -25,6 +25,27 @@ def test_stuck_pixels_do_not_decide_how_deep_a_picture_is(bits: int, stuck: int,
     assert (to_gray(deep).ravel()[places] == 255).all()
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32, np.float32])
+def test_a_stuck_line_does_not_decide_how_deep_a_picture_is(bits: int, kind: DTypeLike):
+    deep = (RAMP.astype(np.uint32) << (bits - 8)).astype(kind)
+    deep[:, 100] = 65535  # one of 256 columns
+    got = to_gray(deep)
+    assert np.abs(np.delete(got, 100, axis=1).astype(int) - np.delete(RAMP, 100, axis=1)).max() <= 1
+    assert (got[:, 100] == 255).all()
+    # What fades into its surroundings is a reflection, and part of the picture.
+    deep[:, 97:104] = np.array([2, 8, 30, 64, 30, 8, 2]) * 1023
+    assert np.delete(to_gray(deep), range(97, 104), axis=1).max() < 64
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_floats_that_overshoot_their_full_scale_are_no_deeper_ones(top: int):
+    overshoot = (RAMP / 255 * 1.08 * top).astype(np.float32)
+    assert to_gray(overshoot).min() == 0 and to_gray(overshoot).mean() > 130
+    deeper = (RAMP / 255 * 1.2 * top).astype(np.float32)
+    assert to_gray(deeper).mean() < 60
+
+
 TOPS = (1, 255, 1023, 4095, 16383, 65535)
 KINDS: list[tuple[DTypeLike, int]] = [(kind, top) for kind in (np.float32, np.float64) for top in TOPS]
 KINDS += [(np.float16, top) for top in TOPS[:-1]]

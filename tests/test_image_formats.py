@@ -268,6 +268,17 @@ def test_a_jpeg_marker_that_is_none_is_refused():
             decode_gray(jpeg[:2] + junk + jpeg[2:])
 
 
+def test_headers_that_cost_time_are_read_at_once_or_refused():
+    jpeg = bytes(cv2.imencode(".jpg", SMOOTH)[1])
+    assert decode_gray(jpeg[:2] + b"\xff" * 1000 + jpeg[2:]).shape == SMOOTH.shape
+    with pytest.raises(ImageError, match="breaks off"):  # a step for each byte would take seconds
+        decode_gray(jpeg[:2] + b"\xff" * 50_000_000)
+    png = bytes(cv2.imencode(".png", SMOOTH)[1])
+    chunk = b"\0\0\0\1tEXta" + zlib.crc32(b"tEXta").to_bytes(4, "big")
+    with pytest.raises(ImageError, match="100000 chunks"):
+        decode_gray(png[:33] + chunk * 100_000 + png[33:])
+
+
 def test_a_jpeg_of_many_scans_is_refused():
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
     jpeg = bytes(cv2.imencode(".jpg", SMOOTH, options)[1])

@@ -8,8 +8,8 @@ from slow_tests import SLOW
 
 PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
-    {"errors", "files", "geometry", "weights", "processes"},
-    {"config", "config_fields", "results", "progress", "extras"},
+    {"errors", "files", "geometry", "weights"},
+    {"config", "config_fields", "results", "progress", "extras", "processes"},
     {"bilevel_png", "gray_levels", "image_headers"},
     {"image_decoding"},
     {"optional_formats"},

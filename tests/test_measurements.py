@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,6 +150,17 @@ def test_an_interrupted_run_goes_on_and_takes_over_nothing_else(tmp_path: Path, 
 def test_a_table_is_not_written_over_a_folder(tmp_path: Path, eyes: Path):
     code, _, error = command("measure", eyes, "--csv", tmp_path)
     assert code == 2 and f"--csv {tmp_path} is a folder" in error and not list(tmp_path.iterdir())
+
+
+def test_a_table_is_not_written_over_a_picture_or_a_source(tmp_path: Path, eyes: Path):
+    picture, listed = tmp_path / "a.png", tmp_path / "list.csv"
+    shutil.copy(next(eyes.rglob("*.png")), picture)
+    listed.write_text("path\na.png\n")
+    for source, file in ((tmp_path, picture), (listed, listed)):
+        before = file.read_bytes()
+        done = CliRunner().invoke(cli, ["measure", str(source), "--csv", str(file)])
+        assert done.exit_code == 2 and "give another path" in done.stderr
+        assert file.read_bytes() == before
 
 
 def test_quality_of_one_picture_is_a_table(measured: tuple[Path, Path, list[dict[str, str]]]):

@@ -57,6 +57,15 @@ def test_where_there_is_no_picture_the_error_says_what_there_is(tmp_path: Path):
         find_images([tmp_path])
 
 
+def test_an_output_folder_that_is_a_source_is_named_as_the_reason(tmp_path: Path):
+    touch(tmp_path, "in/a.png", "other/b.png")
+    for sources in (["in"], ["in", "other"]):
+        done = run("segment", *(tmp_path / name for name in sources), "-o", tmp_path / "in", "--workers", "1")
+        assert done.exit_code == 2 and "in is the output folder, too" in done.stderr
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
+    assert counted(tmp_path / "in", exclude=tmp_path / "in/out")[0] == ["a.png"]
+
+
 def test_many_kinds_fit_one_line():
     text = passed_over_text({f".x{number:02d}": 1 for number in range(30)})
     assert text.startswith("30 files passed over (.x00 1, ") and text.endswith(", ...)") and len(text) < 100

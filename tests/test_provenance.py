@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_disk import restore, watch_syncs
 
 from irisstn.batch.jobs.embed import gather_embeddings
+from irisstn.cli import cli
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
 from irisstn.evaluation import Templates, read_scores, read_templates, write_scores
@@ -109,6 +111,24 @@ def test_a_full_disk_is_found_before_the_scores_are_mapped(tmp_path: Path, monke
     with pytest.raises(OutputError, match="scores cannot be written to: No space left on device"):
         match(source, tmp_path / "scores")
     assert [path.name for path in (tmp_path / "scores").iterdir()] == [".lock"]
+
+
+def test_scores_that_the_disk_has_no_room_for_are_refused_and_earlier_ones_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, out = embedded(tmp_path / "embedded"), tmp_path / "scores"
+    command = ["match", str(source), "-o", str(out)]
+    told = CliRunner().invoke(cli, command)
+    assert told.exit_code == 0 and "GB" not in told.stderr
+    kept = {path.name: path.read_bytes() for path in out.glob("[!.]*")}
+    usage = shutil.disk_usage(out)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=50))
+    refused = CliRunner().invoke(cli, command)
+    assert refused.exit_code == 1 and isinstance(refused.exception, SystemExit)
+    assert "scores take" in refused.stderr and "5e-08 GB left" in refused.stderr and "irisstn search" in refused.stderr
+    assert {path.name: path.read_bytes() for path in out.glob("[!.]*")} == kept and read_scores(out).names
+    monkeypatch.setattr("irisstn.cli.evaluation._LARGE_BYTES", 0)
+    assert "GB in " in CliRunner().invoke(cli, command).stderr
 
 
 def test_one_writer_at_a_time(tmp_path: Path):

@@ -145,9 +145,7 @@ def test_a_run_outlives_a_power_cut_at_any_moment(
     tmp_path: Path, tiny: SegmenterConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What other processes sync is not seen here.
-    monkeypatch.setattr(
-        "irisstn.training.segmenter.scenes.ProcessPoolExecutor", lambda workers, *rest: ThreadPoolExecutor(workers)
-    )
+    monkeypatch.setattr("irisstn.training.segmenter.scenes.rendering_pool", ThreadPoolExecutor)
     short = tiny.model_copy(update={"scenes_folder": None, "scenes": 1, "steps": 2, "checkpoint_steps": 1})
     with watch_syncs(tmp_path / "run", every_sync=True) as disk:
         out = train_segmenter(tmp_path / "run", short).parent

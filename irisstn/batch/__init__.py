@@ -3,6 +3,7 @@
 inputs          finds the inputs
 runner          runs a job on them and writes the output folder
 task            one input, from its file to its outputs and its record
+interruption    how a run, or an input that takes too long, is ended
 process_pool    worker processes on this machine
 ray_engine      worker processes on a Ray cluster
 jobs/           what each command does to one input

@@ -5,19 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 import cv2
 
+from irisstn.batch.interruption import Stop, TookTooLong, time_limit
 from irisstn.batch.jobs.job import Job
-from irisstn.batch.task import Outcome, Task, has_results, remove_outputs, run_task
+from irisstn.batch.task import Outcome, SlowPictureError, Task, has_results, remove_outputs, run_task
 from irisstn.errors import IrisError, MissingExtraError
 from irisstn.extras import missing_package
 from irisstn.outputs.records import Record
@@ -25,95 +24,39 @@ from irisstn.processes import end_with_parent, keep_freed_memory
 from irisstn.storage.local import Storage
 
 _QUEUED_PER_WORKER = 2  # tasks sent to a worker: the current one and the next, so that it never waits
-_LONGEST_ALARM_S = 1e8  # which the system's timer can hold
+_POLL_S = 0.2  # how often the limit and signals are looked at
 
 
-@dataclass
-class Stop:
-    """A request to end the run early.
+def run_here(
+    tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, *, limit_s: float, slow_apart: bool
+) -> Iterator[Outcome]:
+    """Run `tasks` one after the other in this process, on one thread, until `stop` is set; yields their outcomes.
 
-    Attributes
-    ----------
-    wanted : bool
-        Whether the run is to end; set by a signal or by the caller.
-    signal : int or None
-        The signal.
+    With `slow_apart`, pictures that may take long to decode are left to one worker process, which can be ended while a
+    decoder works. It is started when the first of them comes.
     """
-
-    wanted: bool = False
-    signal: int | None = None
-
-
-@contextmanager
-def stop_on_signals(stop: Stop) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM set `stop`, while the context lasts; a second one ends the process as usual.
-
-    In another thread than the main one it has no effect.
-    """
-
-    def request(number: int, _: object) -> None:
-        stop.wanted, stop.signal = True, number
-        signal.signal(number, earlier[signal.Signals(number)])
-
-    earlier = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # raised in another thread than the main one, where signals cannot be handled
-                earlier[number] = signal.signal(number, request)
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-
-def run_here(tasks: Iterator[Task], job: Job, storage: Storage, stop: Stop, *, limit_s: float) -> Iterator[Outcome]:
-    """Run `tasks` one after the other in this process, on one thread, until `stop` is set; yields their outcomes."""
     keep_freed_memory()
-    with one_opencv_thread(), job.start() as process:
+    with ExitStack() as stack:
+        stack.enter_context(one_opencv_thread())
+        process = stack.enter_context(job.start())
+        pool: WorkerPool | None = None
         for task in tasks:
             if stop.wanted:
                 return
             started = time.monotonic()
             try:
-                with _time_limit(limit_s):
-                    outcome = run_task(task, process, storage)
-            except _TookTooLong:
+                with time_limit(limit_s):
+                    outcome = run_task(task, process, storage, slow_apart=slow_apart)
+            except TookTooLong:
+                if stop.wanted:
+                    return
                 outcome = _ended(task, storage, f"took longer than {limit_s:g} s", started)
+            except SlowPictureError:
+                if pool is None:
+                    pool = stack.enter_context(closing(WorkerPool(job, storage, workers=1, limit_s=limit_s)))
+                yield from pool.run(iter([task]), stop)
+                continue
             yield outcome
-
-
-class _TookTooLong(BaseException):
-    """An input took longer than the limit. No Exception: what handles the errors of one input must not handle it."""
-
-
-@contextmanager
-def _time_limit(limit_s: float) -> Iterator[None]:
-    """Raise _TookTooLong when `limit_s` seconds have passed: what waits for the network or a disk ends.
-
-    A call into a C library, such as a decoder, ends by itself first. In another thread than the main one, on Windows,
-    and where an alarm of the caller comes earlier, there is no limit.
-    """
-
-    def end(number: int, frame: object) -> None:
-        raise _TookTooLong
-
-    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    limit_s = min(limit_s, _LONGEST_ALARM_S)
-    of_caller, every = signal.getitimer(signal.ITIMER_REAL)
-    if 0 < of_caller < limit_s:
-        yield
-        return
-    began, handler = time.monotonic(), signal.signal(signal.SIGALRM, end)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, limit_s)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if of_caller:
-            signal.setitimer(signal.ITIMER_REAL, max(of_caller - (time.monotonic() - began), 1e-3), every)
 
 
 @contextmanager
@@ -179,6 +122,8 @@ class WorkerPool:
         """End the processes, whatever they are doing."""
         for worker in self._workers:
             worker.connection.close()  # which ends its loop
+            if worker.pending:
+                worker.process.kill()
         for worker in self._workers:
             worker.process.join(5)
             worker.process.kill()
@@ -191,7 +136,7 @@ class WorkerPool:
         tasks : iterator of Task
             The tasks; the next one is taken when a worker can hold it.
         stop : Stop
-            Once it is set, no further task is begun.
+            Once it is set, no further task is begun; half a second after a signal the current ones are given up.
 
         Yields
         ------
@@ -208,8 +153,10 @@ class WorkerPool:
             busy: dict[object, _Worker] = {worker.connection: worker for worker in self._workers if worker.pending}
             if not busy:
                 return
-            for connection in wait([worker.connection for worker in busy.values()], timeout=1.0):
+            for connection in wait([worker.connection for worker in busy.values()], timeout=_POLL_S):
                 yield from self._receive(busy[connection])
+            if stop.overdue:
+                return
             for worker in [worker for worker in self._workers if worker.age > self._limit_s]:
                 worker.process.kill()
                 yield self._replace(worker, f"took longer than {self._limit_s:g} s")

@@ -23,8 +23,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from irisstn.batch.interruption import Stop
 from irisstn.batch.jobs.job import Job, identity
-from irisstn.batch.process_pool import Stop, WorkerPool
+from irisstn.batch.process_pool import WorkerPool
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import DatasetError, IrisError, one_line
 from irisstn.outputs.records import Json

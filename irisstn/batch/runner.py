@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from irisstn.batch.inputs import Samples
+from irisstn.batch.interruption import Stop, stop_on_signals
 from irisstn.batch.jobs.job import Job, identity
-from irisstn.batch.process_pool import Stop, WorkerPool, run_here, stop_on_signals
+from irisstn.batch.process_pool import WorkerPool, run_here
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
 from irisstn.errors import OutputError
@@ -124,6 +125,7 @@ def run_batch(
     fail_fast: bool = False,
     progress: bool = False,
     limit_s: float = LIMIT_S,
+    slow_apart: bool = False,
     passed_over: Mapping[str, int] | None = None,
     finish: Callable[[], object] | None = None,
 ) -> Summary:
@@ -132,8 +134,8 @@ def run_batch(
     Each input gets its output files and a record, or a record of why it failed. Inputs that an earlier run finished are
     skipped: same content, settings and weights, and all outputs there, with their sizes. Failed ones are tried again.
     An input that cannot be read now keeps the results that it has. A killed run leaves complete files and a manifest
-    from which the next run resumes. SIGINT and SIGTERM end the run after the current inputs. Records of inputs that are
-    not among `samples` are kept.
+    from which the next run resumes. SIGINT and SIGTERM end the run after the current inputs, which get half a second.
+    Records of inputs that are not among `samples` are kept.
 
     Parameters
     ----------
@@ -160,6 +162,9 @@ def run_batch(
     limit_s : float
         Seconds after which an input fails. A worker process is ended then; with one process, what waits for a network
         or a disk, in the main thread and not on Windows, while a call into a C library ends by itself first.
+    slow_apart : bool
+        With one process, leave pictures that may take more than half a second to decode to another one, where the
+        limit holds. It is spawned: the main module must be one that can be imported.
     passed_over : mapping of str to int, optional
         What `find_inputs` passed over, for the summary and run.json.
     finish : callable, optional
@@ -186,7 +191,7 @@ def run_batch(
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()
-    execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s)
+    execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s, slow_apart)
     with open_output_folder(out, identity(job), overwrite=overwrite, durable=durable) as output:
         summary.note = output.note
         try:
@@ -234,6 +239,7 @@ class _Execution:
     workers: int
     cluster: Cluster | None
     limit_s: float
+    slow_apart: bool
 
 
 def _outcomes(
@@ -243,7 +249,8 @@ def _outcomes(
     if execution.cluster is not None:
         yield from run_on_ray(tasks, job, storage, stop, cluster=execution.cluster, limit_s=execution.limit_s)
     elif execution.workers == 1:
-        yield from run_here(tasks, job, storage, stop, limit_s=execution.limit_s)
+        limit_s, slow_apart = execution.limit_s, execution.slow_apart
+        yield from run_here(tasks, job, storage, stop, limit_s=limit_s, slow_apart=slow_apart)
     else:
         with closing(WorkerPool(job, storage, workers=execution.workers, limit_s=execution.limit_s)) as pool:
             yield from pool.run(tasks, stop)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from irisstn.batch.jobs.job import JobInput, Process
 from irisstn.errors import DatasetError, ImageError, IrisError
-from irisstn.images import read_file
+from irisstn.images import decoding_may_take_long, read_file
 from irisstn.outputs.record_files import has_its_files, sizes_of, written_files
 from irisstn.outputs.records import FILES, Record, format_record, possible_files
 from irisstn.storage.local import Storage
@@ -90,7 +90,11 @@ class Outcome:
         return f"{record.get('stage')}: {record.get('reason')}" if record is not None and failed else None
 
 
-def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
+class SlowPictureError(Exception):
+    """An input may take long to decode, and is left to a process that can be ended meanwhile."""
+
+
+def run_task(task: Task, process: Process, storage: Storage, *, slow_apart: bool = False) -> Outcome:
     """Read, process and write one input.
 
     Parameters
@@ -101,11 +105,18 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
         The function of the job.
     storage : Storage
         Where its outputs are written to.
+    slow_apart : bool
+        Whether to leave pictures that may take long to decode.
 
     Returns
     -------
     Outcome
         Any error becomes the record of a failed input, apart from a storage that cannot be written to, which is fatal.
+
+    Raises
+    ------
+    SlowPictureError
+        With `slow_apart`, where a picture may take long to decode.
     """
     started = time.perf_counter()
     record: Record = {"path": task.name, "settings": task.settings}
@@ -117,6 +128,8 @@ def run_task(task: Task, process: Process, storage: Storage) -> Outcome:
         record |= _digests(source)
         if task.earlier is not None and _is_valid(task.earlier, record, storage):
             return Outcome(task.name, earlier=task.earlier)
+        if slow_apart and any(data is not None and decoding_may_take_long(data) for data in (source.data, source.mask)):
+            raise SlowPictureError
     except (ImageError, OSError) as error:  # nothing is known of the input, so the results that it has are kept
         if has_results(task):
             return Outcome(task.name, unread=str(error))

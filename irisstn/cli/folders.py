@@ -232,6 +232,7 @@ def _run_with(
         fail_fast=run.fail_fast,
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
+        slow_apart=True,
         passed_over=passed_over,
         finish=finish,
     )

@@ -67,11 +67,17 @@ def measure(
       irisstn measure ./eyes --csv eyes.csv
       irisstn measure eyes-rectified > eyes.csv
     """
+    from irisstn.datasets.samples import VIDEO_SUFFIXES
     from irisstn.files import write_bytes_atomic
+    from irisstn.images import SUFFIXES
     from irisstn.outputs.measurements import measurements_csv
 
     if file is not None and file.is_dir():
         raise Misuse(f"--csv {file} is a folder: give the path of a file")
+    if file is not None and file.exists():
+        held = file.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
+        if held or any(Path(source).exists() and file.samefile(source) for source in sources):
+            raise Misuse(f"--csv {file} is there, and no table of `measure`: give another path")
     kept = None if file is None else file.with_name(f"{file.name}.unfinished")
     with report_errors(), _records(sources, kind, eye, workers, quiet=quiet, every=every, kept=kept) as records:
         counted = _Counted(records)
@@ -180,6 +186,7 @@ def _records(
             workers=workers or cpus(),
             overwrite=kept is not None and _has_other_settings(kept, job),
             durable=False,
+            slow_apart=True,
             progress=not quiet and sys.stderr.isatty(),
         )
         if summary.stopped_by is not None:

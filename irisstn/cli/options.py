@@ -205,7 +205,7 @@ def folder_command(command: Command) -> Command:
             show_default=True,
             type=click.FloatRange(0, min_open=True),
             callback=_a_number,
-            help="A picture that takes longer fails. With one worker, decoding and networks end by themselves first.",
+            help="A picture that takes longer fails.",
         ),
         click.option(
             "--engine",

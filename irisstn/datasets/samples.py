@@ -73,7 +73,7 @@ def find_images(
         - a list of pictures: .txt or .lst with a path on each line, or .csv with a column `path`. Relative paths start
           at the folder of the list.
     exclude : Path, optional
-        A folder to skip.
+        A folder to skip, which is no source itself.
     passed_over : Counter of str, optional
         To it is added how many files and folders were passed over, by what `kind_of_file` says, and "earlier outputs".
 
@@ -87,7 +87,8 @@ def find_images(
     Raises
     ------
     DatasetError
-        Where a source is empty or does not exist, a folder or list cannot be read, or there are no pictures.
+        Where a source is empty, does not exist or is `exclude`, a folder or list cannot be read, or no picture is
+        there.
     """
     passed_over = Counter() if passed_over is None else passed_over
     groups: dict[Path, list[Path]] = {}
@@ -99,6 +100,8 @@ def find_images(
         path = _absolute(source)
         mode = _mode(path)
         if mode is not None and stat.S_ISDIR(mode):
+            if exclude is not None and path == _absolute(str(exclude)):
+                raise DatasetError(f"{source} is the output folder, too: choose another one")
             groups[path] = _walk(path, exclude, passed_over)
         elif mode is not None or path.is_symlink():
             if path.suffix.lower() in LISTS:

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def write_scores(
     Raises
     ------
     OutputError
-        Where `out` cannot be written to, or is in use by another run.
+        Where `out` cannot be written to, has not the room, or is in use by another run.
     """
     others = rows if columns is None else columns
     shape = (len(rows.names), len(others.names))
@@ -76,9 +77,10 @@ def write_scores(
     make_folder(out)
     with locked(out):
         try:
+            remove_unfinished(out.glob(".*.tmp"))  # a killed process leaves a whole matrix: 40 GB for 100,000 inputs
+            _require_room(out, shape)
             (out / ABOUT).unlink(missing_ok=True)  # its existence proves the other files
             sync(out)
-            remove_unfinished(out.glob(".*.tmp"))  # a killed process leaves a whole matrix: 40 GB for 100,000 inputs
             with _new_matrix(out / SCORES, shape) as matrix:
                 for number, (i, j, block) in enumerate(score_blocks(rows, others, max_shift=max_shift)):
                     matrix[i : i + block.shape[0], j : j + block.shape[1]] = block
@@ -99,6 +101,22 @@ def write_scores(
             raise OutputError(f"{out} cannot be written to: {error.strerror or error}", stage="write") from None
 
 
+def scores_bytes(shape: tuple[int, int]) -> int:
+    """Size of scores.npy, bytes, by the numbers of rows and columns."""
+    return 4 * shape[0] * shape[1]
+
+
+def _require_room(out: Path, shape: tuple[int, int]) -> None:
+    """Raise OutputError where the disk of `out` has not the room for the scores, which would only show at its end."""
+    free, size = shutil.disk_usage(out).free, scores_bytes(shape)
+    if size > free:
+        raise OutputError(
+            f"{shape[0]:,} x {shape[1]:,} scores take {size / 1e9:.3g} GB, {out} has {free / 1e9:.3g} GB left: choose "
+            "another disk with -o; `irisstn search` keeps the closest alone, and `irisstn evaluate` needs no scores",
+            stage="write",
+        )
+
+
 @contextmanager
 def _new_matrix(path: Path, shape: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
     """A matrix of float32 in a new file, mapped into memory; the file gets its name when the context ends.
@@ -113,7 +131,7 @@ def _new_matrix(path: Path, shape: tuple[int, int]) -> Iterator[NDArray[np.float
         with unfinished.open("wb") as file:
             file.write(header.getvalue())
             file.flush()
-            size = 4 * shape[0] * shape[1]
+            size = scores_bytes(shape)
             if hasattr(os, "posix_fallocate") and size:
                 os.posix_fallocate(file.fileno(), file.tell(), size)
             else:

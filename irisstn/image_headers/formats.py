@@ -11,6 +11,8 @@ from irisstn.image_headers.header import Header
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
+_JPEG_PADDING = re.compile(b"\xff*")
+_PNG_MOST_CHUNKS = 100_000  # OpenCV's encoder makes one of 8 KB, others one for each row; each costs time
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
 # As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
 _PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
@@ -24,8 +26,11 @@ def png_header(data: bytes) -> Header:
     # Decoders allocate the length that a chunk states, up to gigabytes: check first that the chunks fit the file.
     at = 8
     chunks: dict[bytes, int] = {}
-    kind = b""
+    kind, count = b"", 0
     while at < len(data) and kind != b"IEND":
+        count += 1
+        if count > _PNG_MOST_CHUNKS:
+            raise ImageError(f"the PNG file has over {_PNG_MOST_CHUNKS} chunks")
         length, kind = struct.unpack_from(">I4s", data, at)
         chunks.setdefault(kind, at + 8)
         at += 12 + length
@@ -56,7 +61,7 @@ def jpeg_header(data: bytes) -> Header:
             scans = data.count(b"\xff\xda", at)
             if scans > _JPEG_MOST_SCANS:
                 raise ImageError(f"the JPEG file has {scans} scans, more than the limit of {_JPEG_MOST_SCANS}")
-            return Header("JPEG", height, width)
+            return Header("JPEG", height, width, scans=max(scans, 1))
         elif marker in (0xDA, 0xD9):
             raise ImageError("the JPEG file has no frame header")
         else:

@@ -26,6 +26,8 @@ class Header(NamedTuple):
         Whether OpenCV decodes the file only together with its fourth channel.
     needs_pillow : bool
         Whether OpenCV cannot decode the file, or drops its alpha channel.
+    scans : int
+        How often a decoder passes over the pixels; several times in a progressive JPEG file.
     """
 
     format: str
@@ -37,3 +39,4 @@ class Header(NamedTuple):
     white: int = 255
     all_channels: bool = False
     needs_pillow: bool = False
+    scans: int = 1

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -27,7 +25,7 @@ from irisstn.errors import OutputError
 from irisstn.files import write_bytes_atomic
 from irisstn.images import encode_png, write_png
 from irisstn.outputs.segmentation_fields import segmentation_fields
-from irisstn.processes import end_with_parent
+from irisstn.processes import rendering_pool
 from irisstn.storage.lock import locked, make_folder
 from irisstn.synthetic.camera import CAMERAS
 from irisstn.synthetic.capture import sample_capture
@@ -120,8 +118,7 @@ def _rendered(job: _Job, eyes: Sequence[tuple[int, str]], workers: int) -> Itera
     if workers == 1:
         yield from map(_write_eye, repeat(job), eyes)
         return
-    # Spawned processes, because a forked one would inherit the locks of OpenCV's threads but not the threads.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
+    with rendering_pool(workers) as pool:
         yield from pool.map(_write_eye, repeat(job), eyes)
 
 
@@ -144,11 +141,6 @@ def eye_seed(seed: int, subject: int, eye: str) -> int:
     """
     drawn = int(np.random.SeedSequence([seed, subject, ord(eye)]).generate_state(1, np.uint64)[0] >> np.uint64(2))
     return 2 * (drawn // 2) + (eye == "R")
-
-
-def _start_worker() -> None:
-    end_with_parent()
-    cv2.setNumThreads(1)
 
 
 def _write_eye(job: _Job, subject_and_eye: tuple[int, str]) -> list[Record]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,7 @@ from irisstn.errors import DatasetError, IrisError, OutputError
 from irisstn.files import set_aside
 from irisstn.geometry import Gray
 from irisstn.images import to_gray
-from irisstn.processes import end_with_parent
+from irisstn.processes import rendering_pool
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
@@ -129,25 +129,22 @@ class RenderedEyes:
 
     def __init__(self, config: RenderedConfig, seed: int, folder: Path, *, first: bool = True) -> None:
         self._config, self._seed, self._folder, self._first = config, seed, folder, first
-        self._pool: ProcessPoolExecutor | None = None
+        self._stack = ExitStack()
         self._pending: dict[str, Future[None]] = {}
         self._loaded: dict[str, tuple[list[EyeCrop], list[int]]] = {}
 
     def __enter__(self) -> Self:
         missing = [task for task in self._tasks() if not task[0].exists()]
         if missing and self._first:
-            # Spawned, not forked: a fork of a process with torch's threads can deadlock.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._config.workers, context, initializer=end_with_parent)
+            pool = self._stack.enter_context(rendering_pool(self._config.workers))
             for task in missing:
-                self._pending[task[0].name] = self._pool.submit(_render_file, *task)
+                self._pending[task[0].name] = pool.submit(_render_file, *task)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stack.__exit__(kind, error, trace)
 
     def training(self, epoch: int, progress: Callable[[int, int], None] = _no_progress) -> EyesAndLabels:
         """Return the eyes of an epoch, waiting until they are rendered.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -15,7 +13,7 @@ import numpy as np
 
 from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.images import write_bytes_atomic
-from irisstn.processes import end_with_parent
+from irisstn.processes import rendering_pool
 from irisstn.segmentation.crop import Crop
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_capture
 from irisstn.synthetic.camera import Range
@@ -87,8 +85,7 @@ def render_scenes(
     tasks = [(file, seed, number * _FILE_SCENES) for number, file in enumerate(files) if not file.exists()]
     done = min(count, (len(files) - len(tasks)) * _FILE_SCENES)
     progress(done, count)
-    # Spawned, not forked: a fork of a process with torch's threads can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
+    with rendering_pool(workers) as pool:
         for _ in pool.map(partial(_render_file, count=min(count, _FILE_SCENES)), tasks):
             done = min(count, done + _FILE_SCENES)
             progress(done, count)
@@ -158,11 +155,6 @@ def render_scene(seed: int, number: int) -> Scene:
     pupil, limbus = (crop.transform.boundary_to_crop(boundary) for boundary in (placed.pupil, placed.limbus))
     upper, lower = (crop.transform.eyelid_to_crop(eyelid) for eyelid in (placed.upper_lid, placed.lower_lid))
     return Scene(crop.image.copy(), occluded, pupil, limbus, upper, lower)
-
-
-def _start_worker() -> None:
-    end_with_parent()
-    cv2.setNumThreads(1)
 
 
 def _camera(rng: np.random.Generator) -> Camera:
