@@ -55,8 +55,8 @@ class Rows:
         failed : the number of its reason, for an input that failed
         values : its figures, by their numbers; null where it has none
         warnings : the numbers of its warnings
-        files : for each file of the record 1 where its name is the input's and the suffix of its kind, 2 where it is the
-            input's, or else its address
+        files : for each file of the record 1 where its name is the input's and the suffix of its kind, 2 where it is
+            the input's, or else its address
         size, pupil, iris, lids : the boundaries, as `segmentation_fields` writes them, rounded
         strip : 1 where the input was a strip
         """
