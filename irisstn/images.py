@@ -127,7 +127,12 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     ImageError
         Where `data` is not such a picture, is of a kind that cannot be decoded, is damaged or cut short, or has more
         than `max_pixels` pixels or a side of more than 32,000. Beyond 2^27 pixels OpenCV refuses, too, see `irisstn`.
+    ValueError
+        Where `data` is not the content of a file.
     """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        hint = "irisstn.read_gray reads a file, irisstn.to_gray takes arrays"
+        raise ValueError(f"decode_gray takes the content of a file as bytes, got {type(data).__name__}: {hint}")
     optional = optional_format(data)
     if optional is not None:
         return decode_optional(data, optional, max_pixels=max_pixels, max_side=MAX_SIDE)

@@ -90,7 +90,7 @@ def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Floa
     ValueError
         Where picture and segmentation differ in size, or the picture is not 8-bit gray.
     """
-    _check(image, segmentation)
+    require_segmented(image, segmentation)
     return _sample(image, segmentation, *ring_positions(segmentation, ring))
 
 
@@ -126,7 +126,7 @@ def sample_moved_ring(
     ValueError
         Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not positive.
     """
-    _check(image, segmentation)
+    require_segmented(image, segmentation)
     places, radius = _interpolated_places(segmentation, parameters, size) or _moved_places(
         segmentation, parameters, *ring_grid(size)
     )
@@ -134,9 +134,18 @@ def sample_moved_ring(
     return _sample(image, segmentation, x, y), np.count_nonzero((radius < 0) | (radius > 1)) / radius.size
 
 
-def _check(image: Gray, segmentation: Segmentation) -> None:
+def require_segmented(image: object, segmentation: object) -> None:
+    """Refuse what is no 8-bit gray picture, no segmentation, or the segmentation of a picture of another size.
+
+    Raises
+    ------
+    ValueError
+        With what was given, and how to make a picture or a segmentation.
+    """
     require_gray(image)
-    if image.shape != segmentation.image_size:
+    if not isinstance(segmentation, Segmentation):
+        raise ValueError(f"a Segmentation is needed, got {type(segmentation).__name__}: irisstn.segment makes one")
+    if isinstance(image, np.ndarray) and image.shape != segmentation.image_size:
         raise ValueError(f"the picture is {image.shape}, its segmentation {segmentation.image_size}")
 
 

@@ -258,7 +258,7 @@ def _embedded(image: Gray, found: Segmentation, networks: _Networks) -> NDArray[
 
 def _each(pictures: Picture | Sequence[Picture], compute: Callable[[Gray], Result]) -> Result | list[Result]:
     """The result of one picture, or a list of those of several."""
-    if not isinstance(pictures, Sequence) or isinstance(pictures, str):
+    if not isinstance(pictures, Sequence) or isinstance(pictures, str | bytes):
         return compute(_gray(pictures))
     results = []
     for number, picture in enumerate(pictures, start=1):

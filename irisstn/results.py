@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,3 +136,23 @@ class Strip:
         """(R, T): rows from the pupil to the limbus, columns around the circle."""
         rows, columns = self.image.shape
         return int(rows), int(columns)
+
+
+def require_strips(strips: object) -> None:
+    """Refuse what is neither a strip nor several of them.
+
+    Parameters
+    ----------
+    strips : object
+        What was given as strips.
+
+    Raises
+    ------
+    ValueError
+        Where it is neither a `Strip` nor an iterable that may hold some; the message says how to make one.
+    """
+    if isinstance(strips, str | bytes | np.ndarray) or not isinstance(strips, Strip | Iterable):
+        raise ValueError(
+            f"an irisstn.Strip or a list of them is needed, got {type(strips).__name__}: irisstn.normalize makes one "
+            "of a picture, which irisstn.read_gray reads, and its segmentation"
+        )

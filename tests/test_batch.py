@@ -41,13 +41,13 @@ def test_a_second_run_skips_what_is_valid_and_repeats_what_changed(tmp_path: Pat
     run_batch(TextJob(), samples, out, workers=workers)
     (tmp_path / "in/0003.png").write_text("new")
     (tmp_path / "in/0004.png").write_text("bad")
-    (out / "strips/0005.png.png").unlink()
+    (out / "strips/0005.png").unlink()
     (tmp_path / "in/a.png").write_text("good")
     summary = run_batch(TextJob(), samples, out, workers=workers)
     assert (summary.done, summary.failed, summary.skipped) == (3, 1, 17)
-    assert (out / "strips/0003.png.png").read_text() == "NEW!"
-    assert (out / "strips/0005.png.png").read_text() == "TEXT 5!"
-    assert not (out / "strips/0004.png.png").exists()
+    assert (out / "strips/0003.png").read_text() == "NEW!"
+    assert (out / "strips/0005.png").read_text() == "TEXT 5!"
+    assert not (out / "strips/0004.png").exists()
     run_batch(TextJob(), samples, tmp_path / "fresh", workers=1)
     assert contents(out) == contents(tmp_path / "fresh")
 
@@ -59,10 +59,10 @@ def test_other_settings_are_refused_unless_the_output_is_overwritten(tmp_path: P
     (out / "mine.txt").write_text("a note")
     with pytest.raises(OutputError, match=r'made with suffix "!" \(now "\?"\)'):
         run_batch(TextJob("?"), samples, out)
-    assert (out / "strips/0000.png.png").read_text() == "TEXT 0!"
+    assert (out / "strips/0000.png").read_text() == "TEXT 0!"
     run_batch(TextJob("?"), samples[:1], out, overwrite=True)
     assert statuses(out) == {"0000.png": "ok"}
-    assert [path.name for path in (out / "strips").iterdir()] == ["0000.png.png"]
+    assert [path.name for path in (out / "strips").iterdir()] == ["0000.png"]
     run_batch(TextJob("?"), inputs(tmp_path / "other", 1, a="bad")[1:], out, overwrite=True)
     assert not (out / "strips").exists()
     assert (out / "mine.txt").exists()

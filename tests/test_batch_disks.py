@@ -115,7 +115,7 @@ def test_names_that_differ_in_case_alone_on_a_disk_that_ignores_case(tmp_path: P
 
 def test_odd_inputs_each_get_a_record(tmp_path: Path):
     root = tmp_path / "in"
-    names = ["a b.png", "new\nline.png", "\N{EYE}/\N{EYE}.png", "x" * 246 + ".png", "x" * 251 + ".png", "d/a b.png"]
+    names = ["a b.png", "new\nline.png", "\N{EYE}/\N{EYE}.png", "x" * 246 + ".png", "x" * 251 + ".jpg", "d/a b.png"]
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name[:3])
@@ -126,7 +126,7 @@ def test_odd_inputs_each_get_a_record(tmp_path: Path):
     assert (summary.done, summary.failed) == (5, 3)
     records = {str(record["path"]): record for record in read_manifest(tmp_path / "out")}
     assert set(records) == {*names, "pipe.png", "dead.png"}
-    assert records["x" * 251 + ".png"]["stage"] == "write"
+    assert records["x" * 251 + ".jpg"]["stage"] == "write"
     assert "regular" in str(records["pipe.png"]["reason"])
     assert len((tmp_path / "out/manifest.jsonl").read_text().splitlines()) == 8
     assert run_batch(TextJob(), find_images([root]), tmp_path / "out").skipped == 5

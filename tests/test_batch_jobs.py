@@ -212,11 +212,11 @@ def test_rectify_distinguishes_strips_rings_and_eyes(eyes: Path, weights: Path, 
         "ring.png": "ring",
         "strip.png": "strip",
     }
-    assert read_gray(out / "strips/strip.png.png").shape == (32, 256)
-    assert read_gray(out / "strips/ring.png.png").shape == (64, 512)
+    assert read_gray(out / "strips/strip.png").shape == (32, 256)
+    assert read_gray(out / "strips/ring.png").shape == (64, 512)
     # A ring is unrolled along the edges of its mask, which gives almost the strip of the photograph.
-    ring, eye = (read_gray(out / f"strips/{name}.png.png").astype(float) for name in ("ring", "eye"))
-    usable = (read_gray(out / "strip_masks/ring.png.png") > 0) & (read_gray(out / "strip_masks/eye.png.png") > 0)
+    ring, eye = (read_gray(out / f"strips/{name}.png").astype(float) for name in ("ring", "eye"))
+    usable = (read_gray(out / "strip_masks/ring.png") > 0) & (read_gray(out / "strip_masks/eye.png") > 0)
     assert usable.mean() > 0.3
     assert np.abs(ring - eye)[usable].mean() < 6
 

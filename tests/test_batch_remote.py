@@ -75,7 +75,7 @@ def test_resume_settings_and_overwrite_at_a_url(url: str, tmp_path: Path):
     run_batch(TextJob(), samples, url)
     (tmp_path / "in/0003.png").write_text("new")
     (tmp_path / "in/a.png").write_text("good")
-    MEMORY.rm(f"{url}/strips/0005.png.png")
+    MEMORY.rm(f"{url}/strips/0005.png")
     summary = run_batch(TextJob(), samples, url)
     assert (summary.done, summary.skipped) == (3, 4)
     run_batch(TextJob(), samples, tmp_path / "fresh")
@@ -85,7 +85,7 @@ def test_resume_settings_and_overwrite_at_a_url(url: str, tmp_path: Path):
     MEMORY.pipe_file(f"{url}/mine.txt", b"a note")
     run_batch(TextJob("?"), samples[:1], url, overwrite=True)
     assert sorted(path.name for path in map(Path, MEMORY.find(url))) == [
-        "0000.png.png",
+        "0000.png",
         "manifest.jsonl",
         "mine.txt",
         "run.json",
@@ -324,7 +324,7 @@ def test_a_driver_that_takes_an_error_for_absence_loses_no_manifest(
 def test_an_output_that_cannot_be_looked_at_keeps_its_record(unsure: str, tmp_path: Path):
     samples = inputs(tmp_path / "in", 3)
     run_batch(TextJob(), samples, unsure)
-    Unsure.failing = "strips/0001.png.png"
+    Unsure.failing = "strips/0001.png"
     summary = run_batch(TextJob(), samples, unsure)
     assert (summary.skipped, summary.failed) == (2, 1)
     Unsure.failing = ""
@@ -342,7 +342,7 @@ def test_a_folder_that_cannot_be_listed_is_an_error(unsure: str):
 
 
 def test_the_output_at_a_url_inside_the_source_is_not_searched(url: str):
-    for name in ("a.png", "out/strips/a.png.png", "output/b.png"):
+    for name in ("a.png", "out/strips/a.png", "output/b.png"):
         MEMORY.pipe_file(f"{url}/in/{name}", b"")
     found = find_inputs([f"{url}/in"], strips=False, exclude=f"{url}/in/out")
     assert [sample.name for sample in found] == ["a.png", "output/b.png"]
@@ -361,4 +361,4 @@ def test_keys_that_would_be_one_name_on_a_disk_are_not_mixed_up(url: str, tmp_pa
     ]
     summary = run_batch(TextJob(), found[:2], tmp_path / "out")
     assert (summary.done, summary.failed) == (1, 1)
-    assert (tmp_path / "out/strips/a/x.png.png").read_bytes() == b"1!"
+    assert (tmp_path / "out/strips/a/x.png").read_bytes() == b"1!"

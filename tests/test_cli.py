@@ -219,7 +219,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_lists_failures(few: Path, tmp
     assert "no picture" in data_of_page(out)["reasons"][failure["failed"]] or failure["failed"] == 0
     assert len(rows) == 4
     for name, row in rows.items():
-        assert row["files"]["strip"] == 1 and (out / f"strips/{name}.png").is_file()
+        assert row["files"]["strip"] == 2 and (out / f"strips/{name}").is_file()
         assert row["input"] == 1 and (out / data_of_page(out)["inputs"] / name).is_file()
         assert row["eye"][0].startswith("data:image/jpeg;base64,")
     before = (out / "report.html").read_bytes()

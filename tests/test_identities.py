@@ -60,6 +60,10 @@ READ = {
     "uuid": tree("{s}/{e}/{n}.png", persons=UUIDS),
     "blanks and Unicode": tree("{s}/{e} eye/{n}.png", persons=("Zoë K", "李 明", "Ada B"), eyes=("left", "right")),
     "subjects named like sessions": tree("s{s}/{e}/{n}.png"),
+    "left_SUBJECT": tree("{e}_0{s}/{n}.png", eyes=("left", "right")),
+    "eyes in a word with eye": tree("{s}/{e}Eye_{n}.png", eyes=("Left", "Right")),
+    "crops of CASIA-Iris-Distance": tree("S400{s}D01_{e}_{n}.png", persons=("1", "2"), eyes=("left", "right")),
+    "flat with numbered sessions": tree("00{s}_{v}_{e}_{n}.png", v=("1", "2")),
 }
 # Trees that may be read in another way, or not at all: with an alarm.
 DOUBTED = {
@@ -69,6 +73,11 @@ DOUBTED = {
     "train and test with numbers of their own": tree("train/{s}/{e}/{n}.png") | tree("test/{s}/{e}/x{n}.png"),
     "subjects that look like dates": tree("2000{s}11/{e}/{n}.png", persons=("01", "02")),
     "no eye": tree("{s}/{n}.png", eyes=("L",)),
+    "site, person, eye": tree("H1_00{s}_{e}_{n}.png"),
+    "session, person, eye": tree("s{v}_00{s}_{e}_{n}.png", v=("1", "2")),
+    "camera, person, eye": tree("cam{v}_00{s}_{e}_{n}.png", v=("1", "2")),
+    "year, eye, person": tree("20{v}_{e}_00{s}_{n}.png", v=("19", "20")),
+    "capture, person, eye": tree("{n}_{s}_{e}.png"),
     "eyes by number": tree("{s}/eye{e}_{n}.png", eyes=("1", "2")),
     "eyes in a word": tree("{s}/Left{n}.png", eyes=("L",)) | tree("{s}/Right{n}b.png", eyes=("R",)),
     "zero-padded and not": tree("{s}/{e}/{n}.png", persons=("7", "007", "8")),
@@ -121,6 +130,8 @@ def test_what_is_surely_wrong_is_refused_and_says_how_to_mend_it(kind: str):
         ("sessions named like subjects", "{subject}/{session}/{eye}/*"),
         ("session folders that are persons", "{subject}/001{eye}*"),
         ("subjects that look like dates", "{subject}/{eye}/*"),
+        ("site, person, eye", "**/*_{subject}_*{eye}*"),
+        ("year, eye, person", "**/*_{eye}_{subject}_*"),
         ("eyes by number", "{subject}/eye{eye:1=L,2=R}_*"),
         ("case", "**/{subject}/{eye}/*"),
     ],

@@ -122,7 +122,7 @@ def test_an_iris_larger_than_vga_is_a_warning_and_other_kinds_are_written(eyes: 
     assert done.exit_code == 0, done.output
     assert "larger than the ISO kind vga" in done.output
     (record,) = read_manifest(out)
-    assert "iso_vga" not in record and record["iso_cropped"] == "iso_cropped/large.png.png"
+    assert "iso_vga" not in record and record["iso_cropped"] == "iso_cropped/large.png"
 
 
 def test_other_kinds_are_refused_in_one_line(eyes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

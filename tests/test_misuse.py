@@ -94,32 +94,55 @@ def test_workers_that_end_at_once_end_the_run(tmp_path: Path):
         run_batch(Dead(), inputs(tmp_path / "in", 20), tmp_path / "out", workers=2)
 
 
-def test_a_picture_beside_a_folder_with_the_name_of_its_strip(tmp_path: Path):
-    for name in ("a.png", "a.png.png/b.png", "c.png"):
+def test_a_picture_beside_a_folder_with_the_name_of_one_of_its_files(tmp_path: Path):
+    for name in ("a.jpg", "a.jpg.png/b.png", "c.png", "c.png.npy/d.png", "e.png", "e.png.png/f.png"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_text(name)
     for _ in range(2):
         summary = run_batch(TextJob(), find_images([tmp_path / "in"]), tmp_path / "out")
-        assert list(summary.reasons) == [
-            "output: its files would have the name of the folder a.png.png of other inputs"
+        assert sorted(summary.reasons) == [
+            f"output: its files would have the name of the folder {folder} of other inputs"
+            for folder in ("a.jpg.png", "c.png.npy")
         ]
     assert {r["path"]: r["status"] for r in read_manifest(tmp_path / "out")} == {
-        "a.png": "failed",
-        "a.png.png/b.png": "ok",
-        "c.png": "ok",
+        "a.jpg": "failed",
+        "a.jpg.png/b.png": "ok",
+        "c.png": "failed",
+        "c.png.npy/d.png": "ok",
+        "e.png": "ok",
+        "e.png.png/f.png": "ok",
     }
+    assert (tmp_path / "out/strips/e.png").is_file() and (tmp_path / "out/strips/e.png.png/f.png").is_file()
+
+
+def test_an_output_with_files_named_by_an_earlier_version_is_not_added_to(tmp_path: Path):
+    samples, out = inputs(tmp_path / "in", 2), tmp_path / "out"
+    run_batch(TextJob(), samples, out)
+    settings = json.loads((out / "run.json").read_text())
+    del settings["file_names"]
+    (out / "run.json").write_text(json.dumps(settings))
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    for line in lines:
+        (out / line["strip"]).rename(out / f"{line['strip']}.png")
+        line["strip"] += ".png"
+    (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(IrisError, match=r"named files otherwise \(a.png.png for a.png\): give --overwrite"):
+        run_batch(TextJob(), samples, out)
+    assert (out / "strips/0001.png.png").is_file()  # it is refused before anything is changed
+    assert run_batch(TextJob(), samples, out, overwrite=True).done == 2
+    assert sorted(path.name for path in (out / "strips").iterdir()) == ["0000.png", "0001.png"]
 
 
 def test_nothing_is_written_or_removed_through_a_link(tmp_path: Path):
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
-    (elsewhere / "0000.png.png").write_text("precious")
+    (elsewhere / "0000.png").write_text("precious")
     out.mkdir()
     (out / "strips").symlink_to(elsewhere)
     summary = run_batch(TextJob(), inputs(tmp_path / "in", 2, bad="bad"), out)
     assert summary.failed == 3
     assert sum("leads out of the output folder" in reason for reason in summary.reasons) == 1
-    assert {path.name: path.read_text() for path in elsewhere.iterdir()} == {"0000.png.png": "precious"}
+    assert {path.name: path.read_text() for path in elsewhere.iterdir()} == {"0000.png": "precious"}
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "real").mkdir()
     assert run_batch(TextJob(), inputs(tmp_path / "in", 2), tmp_path / "link").done == 2  # the output may be one itself
@@ -135,7 +158,7 @@ def test_overwriting_removes_only_what_a_run_has_written(tmp_path: Path):
     (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run_batch(TextJob("?"), samples[:1], out, overwrite=True)
     assert (out / "mine.txt").read_text() == (out / "strips/mine.png").read_text() == "precious"
-    assert not (out / "strips/0001.png.png").exists()
+    assert not (out / "strips/0001.png").exists()
 
 
 @pytest.mark.parametrize(

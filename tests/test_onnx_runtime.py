@@ -159,7 +159,7 @@ def test_a_folder_is_rectified_and_embedded_without_torch(tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr
         assert len([path for path in (tmp_path / command / made).rglob("*.*") if path.is_file()]) == 2
     path = next((tmp_path / "rectify" / "strips").rglob("*.png"))
-    image = irisstn.read_gray(ROOT / eyes / path.stem)
+    image = irisstn.read_gray(ROOT / eyes / path.name)
     expected = Rectifier.load().rectify_eye(image, irisstn.segment(image)).strip.image
     apart = np.abs(irisstn.read_gray(path).astype(int) - expected)
     assert (apart <= 1).mean() >= 0.999
@@ -265,3 +265,30 @@ def test_the_runtime_is_chosen_by_what_there_is(monkeypatch, tmp_path: Path) -> 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else object())
     assert chosen_runtime("auto", None) == "torch"
     assert RectifyJob.of(RectifyConfig()).config.runtime == "torch"
+
+
+@pytest.mark.parametrize("given", [None, "a.png", Path("a.png"), b"data", 3])
+def test_what_is_no_picture_strip_or_file_is_refused_with_what_to_do(ours, torchs, sample, given) -> None:
+    image, segmentation = sample[0]
+    recognizer = OnnxRecognizer.load()
+    network = StripNet.load()
+    calls = [
+        (lambda: irisstn.segment(given), "irisstn.read_gray"),
+        (lambda: normalize(given, segmentation), "irisstn.read_gray"),
+        (lambda: ours.rectify_eye(given, segmentation), "irisstn.read_gray"),
+        (lambda: torchs.rectify_eye(given, segmentation), "irisstn.read_gray"),
+        (lambda: normalize(image, given), "irisstn.segment"),
+        (lambda: ours.rectify_eye(image, given), "irisstn.segment"),
+        (lambda: ours.rectify(given), "irisstn.normalize"),
+        (lambda: torchs.rectify(given), "irisstn.normalize"),
+        (lambda: ours.rectify([image]), "irisstn.normalize"),
+        (lambda: recognizer.embed(given), "irisstn.normalize"),
+        (lambda: recognizer.embed([image]), "irisstn.normalize"),
+        (lambda: network.embed(given), "irisstn.normalize"),
+    ]
+    if not isinstance(given, bytes):
+        calls.append((lambda: irisstn.images.decode_gray(given), "irisstn.read_gray"))
+    for call, remedy in calls:
+        with pytest.raises(ValueError, match=remedy) as caught:
+            call()
+        assert "\n" not in str(caught.value)

@@ -68,7 +68,7 @@ def test_an_input_with_a_damaged_output_is_processed_again(tmp_path: Path, damag
     samples, out = inputs(tmp_path / "in", 5), tmp_path / "out"
     run_batch(TextJob(), samples, out)
     whole = contents(out)
-    damage(out / "strips/0002.png.png")
+    damage(out / "strips/0002.png")
     summary = run_batch(TextJob(), samples, out)
     assert (summary.done, summary.skipped) == (1, 4)
     assert contents(out) == whole

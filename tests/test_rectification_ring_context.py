@@ -110,7 +110,7 @@ def test_an_empty_mask_still_gives_finite_planes() -> None:
 
 
 def test_misuse_is_refused() -> None:
-    with pytest.raises(ValueError, match="8-bit picture"):
+    with pytest.raises(ValueError, match="the picture is"):
         context_of_eye(picture()[1:], eye())
     with pytest.raises(ValueError, match="multiple of 8"):
         context_of_eye(picture(), eye(), size=(30, 256))

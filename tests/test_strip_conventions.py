@@ -192,7 +192,7 @@ def test_own_strips_with_masks_elsewhere_are_written_once(normalized: Path, tmp_
     done = rectify(tmp_path / "strips", "-o", tmp_path / "out", "--masks", pattern)
     assert done.exit_code == 0, done.output
     assert list(strips(tmp_path / "out")["001L01.png"]) == ["strip", "strip_mask"]
-    assert not (read_gray(tmp_path / "out" / "strip_masks" / "001L01.png.png") > 0).all()
+    assert not (read_gray(tmp_path / "out" / "strip_masks" / "001L01.png") > 0).all()
 
 
 def test_a_strip_without_a_mask_or_with_two_fails_by_name(normalized: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.datasets import Sample, find_images
 from irisstn.errors import ImageError, WeightsError
 from irisstn.outputs.manifest import read_manifest
-from irisstn.outputs.records import Json
+from irisstn.outputs.records import Json, output_file
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TextJob:
             os.kill(os.getpid(), signal.SIGKILL)
         if text == "hang":
             time.sleep(60)
-        name = f"strips/{source.name}.png"
+        name = output_file("strip", source.name)
         return JobResult({"strip": name}, {name: (text.upper() + self.suffix).encode()})
 
 

@@ -21,7 +21,7 @@ from irisstn.extras import require_extra
 from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
-from irisstn.outputs.records import Json, texts_of
+from irisstn.outputs.records import Json, file_names, texts_of
 from irisstn.outputs.settings import record_digest, with_fewer_drawings
 from irisstn.progress import ProgressBar
 from irisstn.storage.local import LocalStorage, Storage
@@ -269,27 +269,31 @@ def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterat
 
 
 def _collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
-    """The reason why a sample is refused, by its name, where its files would have the names of others.
+    """The reason why a sample is refused, by its name, where one of its files would have the name of something else.
 
-    On a file system that does not distinguish A.png from a.png; and where the folder a.png.png stands beside a.png.
+    That is a folder of other inputs, such as a.jpg.png/ beside a.jpg; or, on a file system that does not distinguish
+    a.png from A.png, a file of another input.
     """
+    (output.scratch / "case").touch()
+    folds = isinstance(output.storage, LocalStorage) and (output.scratch / "CASE").exists()
     folders: set[str] = set()
     for sample in samples:
-        folder = sample.name.rpartition("/")[0]
+        folder = _folded(sample.name.rpartition("/")[0], folds)
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    reasons = {
-        sample.name: f"its files would have the name of the folder {sample.name}.png of other inputs"
-        for sample in samples
-        if f"{sample.name}.png" in folders
-    }
-    (output.scratch / "case").touch()
-    if not isinstance(output.storage, LocalStorage) or not (output.scratch / "CASE").exists():
-        return reasons
+    reasons: dict[str, str] = {}
     first: dict[str, str] = {}
     for sample in samples:
-        other = first.setdefault(unicodedata.normalize("NFC", sample.name).casefold(), sample.name)
-        if other != sample.name:
-            reasons[sample.name] = f"on this file system its files would overwrite those of {other}"
+        for file in file_names(sample.name):
+            folded = _folded(file, folds)
+            if folded in folders:
+                reasons[sample.name] = f"its files would have the name of the folder {file} of other inputs"
+            elif folds and first.setdefault(folded, sample.name) != sample.name:
+                reasons[sample.name] = f"on this file system its files would overwrite those of {first[folded]}"
     return reasons
+
+
+def _folded(name: str, folds: bool) -> str:
+    """`name` as a file system compares it; `folds` says whether that is without regard to case."""
+    return unicodedata.normalize("NFC", name).casefold() if folds else name

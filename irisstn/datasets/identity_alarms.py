@@ -24,7 +24,8 @@ _SURE_SESSION = re.compile(
     r"|nir|vis|rgb|(?:infrared|nir|rgb|visible)[-_ ]images?",
     re.IGNORECASE,
 )
-_EYE_PART = re.compile(rf"(?<![a-z])\d*({EYE_WORDS})\d*(?![a-z])", re.IGNORECASE)
+_EYE_PART = re.compile(rf"(?<![a-z])\d*({EYE_WORDS})(?:eye)?\d*(?![a-z])", re.IGNORECASE)
+_DIGITS_OF_A_PERSON = 3  # from so many digits on a number in a file name is rather that of a person than of a capture
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def alarms_of(readings: Mapping[str, Reading], *, given: bool) -> tuple[Alarm, .
     alarms += _partial_eyes(names, given=given)
     if not given:
         alarms += [*_merged_eyes(names), *_rules(readings, names), *_folders_aside(readings, names), *_classes(names)]
-        alarms += _one_letter(names)
+        alarms += [*_one_letter(names), *_other_numbers(readings)]
     order = ("wrong", "unusable", "doubt")
     return tuple(sorted(alarms, key=lambda alarm: order.index(alarm.level)))
 
@@ -217,6 +218,24 @@ def _one_letter(names: Mapping[Label, list[str]]) -> Iterable[Alarm]:
     if all(letter.search(PurePosixPath(name).stem) for held in names.values() for name in held):
         side = "left" if eyes == {"L"} else "right"
         yield Alarm("doubt", f"all eyes are {side} ones, by a letter in the names of files: does it mean that?")
+
+
+def _other_numbers(readings: Mapping[str, Reading]) -> Iterable[Alarm]:
+    """File names that begin with what may be a site, a session or a camera, before the number of the person."""
+    numbered = {name: reading for name, reading in readings.items() if reading.number and reading.label}
+    numbers = {reading.number for reading in numbered.values()}
+    subjects = {reading.label.subject for reading in numbered.values() if reading.label}
+    longest = max((len(number) for number in numbers), default=0)
+    if len(numbers) > 1 and (len(numbers) >= len(subjects) or longest >= _DIGITS_OF_A_PERSON):
+        name, reading = next(iter(numbered.items()))
+        person = reading.label.subject if reading.label else ""
+        before = re.search(rf"{reading.number}[-_. ](?:.*[-_. ])?(?:{EYE_WORDS})(?:[-_. ]|eye)", name, re.IGNORECASE)
+        pattern = "{subject}_*{eye}*" if before else "{eye}_{subject}*"
+        yield Alarm(
+            "doubt",
+            f"{name} is read as person {person}, and {reading.number} as a session or capture: if {reading.number} is "
+            f"the person, give --layout, like '**/*_{pattern}'",
+        )
 
 
 def _text(label: Label) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -13,7 +13,8 @@ _EYE_FOLDER = re.compile(
     rf"({EYE_WORDS})(?:[-_ ]?(?:eyes?|iris(?:es)?|images?|imgs?|pictures?|photos?))?", re.IGNORECASE
 )
 _SUBJECT_AND_EYE = re.compile(rf"(?:(.+)[-_ ]({EYE_WORDS})|(\d+)([lr]))(?:[-_ ]?eye)?", re.IGNORECASE)  # 001_L, 1L
-_EYE_IN_FILE = re.compile(rf"(\d*)({EYE_WORDS})\d*", re.IGNORECASE)
+_EYE_AND_SUBJECT = re.compile(r"(left|right|os|od)(?:[-_ ]?eye)?[-_ ](.+)", re.IGNORECASE)  # OD_001
+_EYE_IN_FILE = re.compile(rf"(\d*)({EYE_WORDS})(?:eye)?\d*", re.IGNORECASE)
 
 # Folders that name neither subject nor eye.
 _SESSION = re.compile(
@@ -50,7 +51,9 @@ _CAPTURE = re.compile(
     re.IGNORECASE,
 )
 _NO_SUBJECT = re.compile(
-    r"(?:img|image|eye|iris|pic|picture|photo|capture|frame|shot|scan|strip|crop)\d*", re.IGNORECASE
+    r"(?:img|image|eye|iris|pic|picture|photo|cap|capture|frame|shot|scan|strip|crop|sess|session|visit|trial|round"
+    r"|day|take|run|batch|cam|camera|device|sensor|site)\d*",
+    re.IGNORECASE,
 )
 
 
@@ -68,12 +71,15 @@ class Reading:
         Folders that were taken to name neither subject nor eye.
     note : str
         What a user has to know about the rule; "" for nothing.
+    number : str
+        Another number in the name of the file that may be that of the subject; "" for none.
     """
 
     label: Label | None
     rule: str
     aside: tuple[str, ...] = ()
     note: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def label_of(name: str) -> Label | None:
     2. File names with a number of the subject (CASIA-Iris V1 and V2, IIT Delhi, MMU, UBIRIS.v1, UTIRIS,
        Warsaw-BioBase, `irisstn synth`): where no folder may be that of another subject.
     3. One folder that is the subject's, and an eye in a folder above or below it (L, left, OS or R, right, OD), in the
-       folder's name (001_L) or in that of the file (01_L.bmp).
+       folder's name (001_L, OD_001) or in that of the file (01_L.bmp, LeftEye_1.bmp).
     4. Without such a folder, a file name that begins with the subject and has an eye: p01_left_s1_02.
 
     Folders of sessions (session1, day2, 2024-05-31) and of collections (images, train, MMU2) are neither.
@@ -151,7 +157,8 @@ def read_name(name: str) -> Reading:
         if (label := layout.label_of_parts(parts)) is not None:
             if folders.subjects and not any(same_subject(folder, label.subject) for folder in folders.subjects):
                 return Reading(None, f"the number in the file name, as in {layout.title}, is not that of the folder")
-            return _reading(layout, _with_eye(label, folders.eyes), folders)
+            number = "" if folders.subjects else _other_number(path.stem, label.subject)
+            return replace(_reading(layout, _with_eye(label, folders.eyes), folders), number=number)
     return _by_folders_or_file(path, folders)
 
 
@@ -166,7 +173,7 @@ def _by_folders_or_file(path: PurePosixPath, folders: _Folders) -> Reading:
     """Rules 3 and 4 of `label_of`."""
     if len(folders.subjects) > 1:
         return Reading(None, "two folders could be the subject's")
-    in_file = _subject_in_file(path.stem)
+    in_file, number = _subject_in_file(path.stem), ""
     if folders.subjects:
         subject = folders.subjects[0]
         if in_file and _PERSON.fullmatch(in_file.subject) and not same_subject(subject, in_file.subject):
@@ -175,11 +182,12 @@ def _by_folders_or_file(path: PurePosixPath, folders: _Folders) -> Reading:
         where = "folder SUBJECT, eye in a name" if label and label.eye else "folder SUBJECT, no eye"
     elif in_file:
         label, where = _with_eye(in_file, folders.eyes), "file name SUBJECT_EYE_..."
+        number = _other_number(path.stem, in_file.subject)
     else:
         return Reading(None, "no folder is a subject's, and the file name follows no known rule")
     if label is None:
         return Reading(None, "folder and file name two eyes")
-    return Reading(label, where, folders.aside)
+    return Reading(label, where, folders.aside, number=number)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -192,11 +200,15 @@ def _folders(names: tuple[str, ...]) -> _Folders:
         name = folder
         both = _SUBJECT_AND_EYE.fullmatch(name)
         eye = _EYE_FOLDER.fullmatch(name)
+        eye_first = _EYE_AND_SUBJECT.fullmatch(name)
         if eye:
             eyes.add(EYES[eye[1].upper()])
         elif both:
             eyes.add(EYES[(both[2] or both[4]).upper()])
             name = both[1] or both[3]
+        elif eye_first:
+            eyes.add(EYES[eye_first[1].upper()])
+            name = eye_first[2]
         if _DATA_SET.fullmatch(name):
             aside += [*subjects, folder]
             subjects.clear()  # a data set is not inside the folder of a subject
@@ -228,16 +240,23 @@ def _eye_in(stem: str) -> str:
     return eyes.pop() if len(eyes) == 1 else ""
 
 
-def _subject_in_file(stem: str) -> Label | None:
-    """Subject and eye of a file name that begins with the subject and names an eye, like p01_left_s1_02; else None.
-
-    Dates are left out. Every other part must be a number or that of a session or capture.
-    """
+def _parts_of_file(stem: str) -> list[str]:
+    """The parts of a file name, without dates, and with subject_01 as subject01."""
     parts = [part for part in re.split(r"[-_. ]+", _DATE.sub("_", stem)) if part]
     if len(parts) > 1 and re.fullmatch(
         r"(?:p|pid|id|sub|subj|subject|person|patient|participant|user)", parts[0], re.I
     ):
-        parts[:2] = ["".join(parts[:2])]  # subject_01 as subject01
+        parts[:2] = ["".join(parts[:2])]
+    return parts
+
+
+def _subject_in_file(stem: str) -> Label | None:
+    """Subject and eye of a file name that begins with the subject and names an eye, like p01_left_s1_02; else None.
+
+    Every other part must be a number or that of a session or capture. Where the name begins like a file of a data set
+    (S4001D01_left), the subject is that of the data set.
+    """
+    parts = _parts_of_file(stem)
     eyes = [(place, eye) for place, part in enumerate(parts) if (eye := _EYE_IN_FILE.fullmatch(part))]
     if len(eyes) != 1:
         return None
@@ -246,4 +265,18 @@ def _subject_in_file(stem: str) -> Label | None:
     others = parts[1:place] + parts[place + 1 :]
     if not subject or _NO_SUBJECT.fullmatch(subject) or not all(_CAPTURE.fullmatch(part) for part in others):
         return None
-    return Label(subject, EYES[eye[2].upper()])
+    known = next((label for layout in _ANYWHERE if (label := layout.label_of_parts((subject,))) is not None), None)
+    return Label(known.subject if known else subject, EYES[eye[2].upper()])
+
+
+def _other_number(stem: str, subject: str) -> str:
+    """The number in a file name that may be the subject's in place of `subject`, with which the name begins.
+
+    One before the eye (H1_001_L_1), or the first of several after it (H1_L_001_1).
+    """
+    parts = _parts_of_file(stem)
+    places = [place for place, part in enumerate(parts) if _EYE_IN_FILE.fullmatch(part)]
+    if len(places) != 1 or _PERSON.fullmatch(subject):
+        return ""
+    before, after = ([part for part in some if part.isdecimal()] for some in (parts[1 : places[0]], parts[places[0] :]))
+    return before[0] if before else after[0] if len(after) > 1 else ""

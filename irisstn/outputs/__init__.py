@@ -1,17 +1,18 @@
 """What a run leaves on disk, and how it is read back: the only home of the file contract.
 
     OUT/manifest.jsonl        one JSON object a line; the last one of a path counts
-    OUT/strips/REL.png        8-bit gray strip
-    OUT/strip_masks/REL.png   255 = usable
-    OUT/masks/REL.png         of the photograph: 255 = usable iris
-    OUT/iris_masks/REL.png    of the photograph: 255 = iris between the eyelids
+    OUT/strips/PNG            8-bit gray strip
+    OUT/strip_masks/PNG       255 = usable
+    OUT/masks/PNG             of the photograph: 255 = usable iris
+    OUT/iris_masks/PNG        of the photograph: 255 = iris between the eyelids
     OUT/overlays/REL.jpg      with --overlays: the boundaries drawn on the picture
     OUT/side_by_side/REL.jpg  with --side-by-side: input and output in one picture
     OUT/embeddings/REL.npy    from `irisstn embed`
     OUT/run.json              version, settings, the weights' hash, counts
     OUT/report.html           a page to look through
 
-REL is the input's path below its source, suffix included. Eyelashes, reflections and shadows are not usable, but iris.
+REL is the input's path below its source, suffix included, and PNG what `png_name` makes of it: a.png stays a.png, and
+a.jpg becomes a.jpg.png. Eyelashes, reflections and shadows are not usable, but iris.
 
 records              one line of the manifest, as a type
 segmentation_fields  its boundaries and eyelids, written and read back

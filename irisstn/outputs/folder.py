@@ -31,6 +31,7 @@ from irisstn.storage.remote import RemoteStorage
 RUN = "run.json"
 REPORT, EMBEDDINGS = "report.html", "embeddings.npz"
 DERIVED = (REPORT, EMBEDDINGS)  # files about all outputs, which a run writes at its end
+FILE_NAMES = 2  # the setting `file_names` of run.json: how files are named; it was absent while all were NAME.png
 _SCRATCH = ".unfinished"
 _REMEDY = "give --overwrite to begin it anew, or another folder"
 
@@ -165,6 +166,10 @@ def _refuse_other_settings(folder: Path, settings: dict[str, Json], out: str) ->
         with suppress(OutputError):
             held = read_settings(path, name=f"{out}/{RUN}", remedy=_REMEDY)
     if held is not None and DIGEST in held:
+        if held.get("file_names") is None and "file_names" in settings:
+            raise OutputError(
+                f"{out} was made by a version that named files otherwise (a.png.png for a.png): {_REMEDY}"
+            )
         fewer = [one for one in with_fewer_drawings(settings) if with_digest(one)[DIGEST] == held[DIGEST]]
         require_same_settings(held, fewer[0] if fewer else settings, where=out, remedy=_REMEDY)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from irisstn.errors import DatasetError
-from irisstn.outputs.records import FILES, Record, output_file, output_files, possible_files
+from irisstn.outputs.records import FILES, FileField, Record, output_file, output_files, possible_files
 from irisstn.storage.file_names import safe_name
 
 
@@ -15,12 +15,17 @@ def written_files(record: Record) -> list[str]:
     A manifest that others have changed may name any other file, which must not be removed.
     """
     name = record["path"]
-    names = [str(record[field]) for field in FILES if record.get(field) in possible_files(field, name)]
+    names = [str(record[field]) for field in FILES if record.get(field) in _names_of(field, name)]
     variants = record.get("variants")
     for variant in variants if isinstance(variants, list) else []:
         if isinstance(variant, str) and variant.startswith(f"{name}.v"):
             names += [output_file("strip", variant), output_file("strip_mask", variant)]
     return [safe_name(one) for one in names]
+
+
+def _names_of(field: FileField, name: str) -> tuple[str, ...]:
+    """The files that `field` of a record of the input `name` may hold, with what it was before `png_name` was used."""
+    return *possible_files(field, name), f"{FILES[field]}/{name}.png"
 
 
 def sizes_of(record: Record, files: Mapping[str, bytes]) -> list[int]:

@@ -23,7 +23,7 @@ import json
 import math
 from typing import Literal, NotRequired, TypedDict, TypeGuard, cast
 
-from irisstn.storage.file_names import safe_name
+from irisstn.storage.file_names import png_name, safe_name
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -245,10 +245,16 @@ def output_file(field: FileField, name: str, *, jpeg2000: bool = False) -> str:
 
     Examples
     --------
-    >>> output_file("strip", "a/b.jpg")
-    'strips/a/b.jpg.png'
+    >>> output_file("strip", "a/b.jpg"), output_file("strip", "a/b.png"), output_file("overlay", "a/b.png")
+    ('strips/a/b.jpg.png', 'strips/a/b.png', 'overlays/a/b.png.jpg')
     """
-    return f"{FILES[field]}/{name}{_JPEG2000 if jpeg2000 else _SUFFIXES.get(field, '.png')}"
+    suffix = _JPEG2000 if jpeg2000 else _SUFFIXES.get(field)
+    return f"{FILES[field]}/{png_name(name) if suffix is None else name + suffix}"
+
+
+def file_names(name: str) -> tuple[str, ...]:
+    """All names that files of the input `name` may have below the folder of their kind."""
+    return png_name(name), *(name + suffix for suffix in sorted({*_SUFFIXES.values(), _JPEG2000}))
 
 
 def possible_files(field: FileField, name: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
 from irisstn.recognition.local_texture import resized, standardize
 from irisstn.recognition.whitening import Whitening
-from irisstn.results import Strip
+from irisstn.results import Strip, require_strips
 from irisstn.stn.circular import CircularConv, FoldedConv, fold
 from irisstn.weights import RECOGNIZER
 from irisstn.weights_file import StoredModule
@@ -213,6 +213,11 @@ class StripNet(StoredModule):
         -------
         ndarray of float32, shape (D,) or (N, D)
             Embeddings of length 1.
+
+        Raises
+        ------
+        ValueError
+            For something else than strips.
         """
         return self.folded().embed(strips)
 
@@ -241,6 +246,7 @@ class FoldedStripNet:
     @torch.inference_mode()
     def embed(self, strips: Strip | Sequence[Strip]) -> NDArray[np.float32]:
         """Compute embeddings of strips one by one, as `StripNet.embed` does."""
+        require_strips(strips)
         network = self._network
         if not isinstance(strips, Strip):
             found = [self.embed(strip) for strip in strips]

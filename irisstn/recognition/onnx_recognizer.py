@@ -18,7 +18,7 @@ from irisstn.errors import WeightsError, one_line
 from irisstn.geometry import Float
 from irisstn.onnx_files import OnnxNetwork
 from irisstn.recognition.config import RECOGNIZER_KIND, StripNetConfig
-from irisstn.results import Strip
+from irisstn.results import Strip, require_strips
 from irisstn.weights import ONNX_RECOGNIZER
 
 
@@ -99,7 +99,13 @@ class OnnxRecognizer:
         -------
         ndarray of float32, shape (D,) or (N, D)
             Embeddings of length 1.
+
+        Raises
+        ------
+        ValueError
+            For something else than strips.
         """
+        require_strips(strips)
         if not isinstance(strips, Strip):
             found = [self.embed(strip) for strip in strips]
             return np.stack(found) if found else np.zeros((0, self.embedding_size), np.float32)

@@ -23,7 +23,7 @@ from irisstn.rectification.rectifier_config import RectifierConfig
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, context_of_eye, context_of_strip, eyelid_parabolas
 from irisstn.rectification.roll_setting import RollMode, RollSetting
 from irisstn.rectification.strip_arrays import strips_of
-from irisstn.results import Segmentation, Strip
+from irisstn.results import Segmentation, Strip, require_strips
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,6 +84,7 @@ class RectifierMethods(ABC, Generic[Estimated]):
         if isinstance(strips, Strip):
             return self.rectify_strip(strips, size=size)
         several = strips if isinstance(strips, Sequence) else strips_of(strips, usable)
+        require_strips(several)
         if isinstance(several, Strip):
             return self.rectify_strip(several, size=size)
         return [self.rectify_strip(strip, size=size) for strip in several]
@@ -139,6 +140,7 @@ class RectifierMethods(ABC, Generic[Estimated]):
         size: tuple[int, int] | None = None,
     ) -> tuple[Rectified, list[Rectified]]:
         """`rectify_strip` and `variants` with one pass through the network; see there for the arguments."""
+        require_strips(strip)
         estimate = self._estimate_of_strip(strip, segmentation)
         every = [estimate, *self._varied(estimate, k, seed)]
         first, *others = [self._sampled_from_strip(strip, one, size or strip.size) for one in every]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, strip_angles
-from irisstn.normalization import mask_at, ring_positions
+from irisstn.normalization import mask_at, require_segmented, ring_positions
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -168,8 +168,7 @@ def context_of_eye(
     ValueError
         Where the image does not fit the segmentation, or R is not a multiple of 8.
     """
-    if image.shape != segmentation.image_size or image.dtype != np.uint8:
-        raise ValueError(f"an 8-bit picture of {segmentation.image_size} is needed, got {image.dtype} {image.shape}")
+    require_segmented(image, segmentation)
     rows, columns = size
     x, y = ring_positions(segmentation, (context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad))
     height, width = image.shape

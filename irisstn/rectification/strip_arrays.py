@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.results import Strip
+from irisstn.results import Strip, require_strips
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,9 @@ def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | 
     ValueError
         For other shapes, types or values.
     """
+    if not hasattr(strips, "shape"):  # neither an array nor a tensor
+        require_strips(strips)
+        raise ValueError(f"give strips as a list, got {type(strips).__name__}")
     gray, mask = (_array(x) for x in (strips, usable))
     if gray is None or gray.ndim not in (2, 3, 4) or (gray.ndim == 4 and gray.shape[1] != 1):
         raise ValueError(f"strips must be (R, T), (B, R, T) or (B, 1, R, T), got {strips.shape}")

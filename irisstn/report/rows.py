@@ -11,7 +11,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from irisstn.errors import DatasetError
-from irisstn.outputs.records import FILES, Json, Record, is_number, output_file, texts_of
+from irisstn.outputs.records import FILES, FileField, Json, Record, is_number, output_file, texts_of
 from irisstn.quality import RECOMMENDED
 from irisstn.report.figures import figures_of
 from irisstn.report.pictures import EmbeddedPictures
@@ -55,7 +55,8 @@ class Rows:
         failed : the number of its reason, for an input that failed
         values : its figures, by their numbers; null where it has none
         warnings : the numbers of its warnings
-        files : 1 for each file of the record that has the name which follows from the input's, or else its address
+        files : for each file of the record 1 where its name is the input's and the suffix of its kind, 2 where it is
+            the input's, or else its address
         size, pupil, iris, lids : the boundaries, as `segmentation_fields` writes them, rounded
         strip : 1 where the input was a strip
         """
@@ -90,7 +91,7 @@ class Rows:
             name: [low if abs(low) < float("inf") else None, high if abs(high) < float("inf") else None]
             for name, (low, high) in RECOMMENDED.items()
         }
-        folders: dict[str, Json] = {field: list(output_file(field, "/").split("//")) for field in FILES}
+        folders: dict[str, Json] = {field: list(_folder_and_suffix(field)) for field in FILES}
         text = json.dumps(
             {
                 "figures": self._figures.all(),
@@ -137,10 +138,19 @@ def _files(record: Record) -> dict[str, Json]:
             continue
         try:
             name = safe_name(record[field])
-            files[field] = 1 if _is_text(name) and name == output_file(field, record["path"]) else _quoted(name)
+            folder, suffix = _folder_and_suffix(field)
+            stem = f"{folder}/{record['path']}"
+            short = {f"{stem}{suffix}": 1, stem: 2}.get(name) if _is_text(name) else None
+            files[field] = _quoted(name) if short is None else short
         except (DatasetError, ValueError):
             continue
     return files
+
+
+def _folder_and_suffix(field: FileField) -> tuple[str, str]:
+    """The folder of a kind of file, and its suffix: those of the file of an input x.jpg."""
+    folder, _, name = output_file(field, "x.jpg").partition("/")
+    return folder, name.removeprefix("x.jpg")
 
 
 def _is_text(name: str) -> bool:

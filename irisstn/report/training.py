@@ -193,6 +193,7 @@ def _chart(title: str, factor: float, names: Mapping[str, str], rows: Sequence[R
         return None
     numbers = [value for points in values.values() for _, value in points]
     top, bottom = max(numbers), min(0.0, *numbers)
+    top = top if top > bottom else 1.0  # a line of zeros lies on the axis
     last = max(epoch for points in values.values() for epoch, _ in points)
     span, width, height = max(top - bottom, 1e-9), _WIDTH - _LEFT, _HEIGHT - _BOTTOM - _TOP
     lines = [

@@ -3,8 +3,8 @@
     OUT/eyes/001/L/001L01.png              subject 001, left eye, capture 01
     OUT/truth/truth.jsonl                  a record per picture, sorted by path, with the picture's SHA-256
     OUT/truth/synth.json                   the settings; a folder of other settings is refused
-    OUT/truth/masks/001/L/001L01.png.png       255 = usable iris
-    OUT/truth/iris_masks/001/L/001L01.png.png  255 = iris between the eyelids, lashes and glints left in
+    OUT/truth/masks/001/L/001L01.png       255 = usable iris
+    OUT/truth/iris_masks/001/L/001L01.png  255 = iris between the eyelids, lashes and glints left in
 
 `irisstn segment` and `train` take `OUT/eyes`; the ground truth lies in a folder of its own, so that no mask is taken
 for an eye picture.
@@ -24,6 +24,7 @@ import numpy as np
 from irisstn.errors import OutputError
 from irisstn.files import write_bytes_atomic
 from irisstn.images import encode_png, write_png
+from irisstn.outputs.records import output_file
 from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.processes import rendering_pool
 from irisstn.storage.lock import locked, make_folder
@@ -154,7 +155,7 @@ def _write_eye(job: _Job, subject_and_eye: tuple[int, str]) -> list[Record]:
         camera = CAMERAS[settings.cameras[int(rng.integers(len(settings.cameras)))]]
         rendered = render(identity, sample_capture(rng, camera))
         label, name = settings.label(subject), settings.name(subject, eye, number)
-        mask, iris_mask = f"masks/{name}.png", f"iris_masks/{name}.png"
+        mask, iris_mask = output_file("mask", name), output_file("iris_mask", name)
         picture = bytes(cv2.imencode(".png", rendered.image)[1]) if camera.colour else encode_png(rendered.image)
         write_bytes_atomic(job.out / "eyes" / name, picture)
         write_png(job.out / "truth" / mask, rendered.truth.usable)

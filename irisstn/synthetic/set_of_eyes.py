@@ -13,11 +13,12 @@ from pathlib import Path
 from irisstn.errors import DatasetError, OutputError
 from irisstn.files import begin_to_sync, is_unfinished, remove_unfinished, sync, write_bytes_atomic
 from irisstn.images import read_file
-from irisstn.outputs.records import Json
+from irisstn.outputs.records import FILES, FileField, Json, output_file
 from irisstn.outputs.settings import read_settings, require_same_settings, with_digest
 from irisstn.storage.file_names import safe_name
 
 TRUTH, SETTINGS = "truth/truth.jsonl", "truth/synth.json"
+_MASKS: tuple[FileField, FileField] = ("mask", "iris_mask")
 _REMEDY = "give --overwrite to begin it anew, or another folder"
 
 Record = dict[str, object]
@@ -52,13 +53,18 @@ class SetOfEyes:
         label = self.label(subject)
         return f"{label}/{eye}/{label}{eye}{capture:0{max(2, len(str(self.captures)))}d}.png"
 
-    def files(self) -> Iterator[str]:
-        """The paths below OUT of all pictures and masks."""
+    def names(self) -> Iterator[str]:
+        """The paths below OUT/eyes of all pictures."""
         for subject in range(1, self.subjects + 1):
             for eye in "LR":
                 for capture in range(1, self.captures + 1):
-                    name = self.name(subject, eye, capture)
-                    yield from (f"eyes/{name}", f"truth/masks/{name}.png", f"truth/iris_masks/{name}.png")
+                    yield self.name(subject, eye, capture)
+
+    def files(self) -> Iterator[str]:
+        """The paths below OUT of all pictures and masks."""
+        for name in self.names():
+            yield f"eyes/{name}"
+            yield from (f"truth/{output_file(field, name)}" for field in _MASKS)
 
 
 def begin_set(out: Path, settings: SetOfEyes, *, overwrite: bool) -> None:
@@ -145,7 +151,9 @@ def _remove_earlier(out: Path) -> None:
     if not isinstance(subjects, int) or not isinstance(captures, int):
         return
     earlier = SetOfEyes(subjects, captures, 0, ())
-    names = _held(out) & {*earlier.files(), TRUTH, SETTINGS}
+    # Sets of earlier versions named the mask of a.png a.png.png.
+    older = {f"truth/{FILES[field]}/{name}.png" for name in earlier.names() for field in _MASKS}
+    names = _held(out) & {*earlier.files(), *older, TRUTH, SETTINGS}
     for name in names:
         (out / name).unlink()
         for parent in list(Path(name).parents)[:-1]:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from irisstn.errors import WeightsError
 from irisstn.files import read_regular_file
+from irisstn.outputs.folder import FILE_NAMES
 from irisstn.outputs.records import Json, Record, RecordFields
 from irisstn.weights import MAX_BYTES
 
@@ -79,8 +80,9 @@ class Job(Protocol):
 
 
 def identity(job: Job) -> dict[str, Json]:
-    """Everything that the bytes of the outputs depend on, besides the inputs; run.json begins with it."""
-    return {"program": "irisstn", "version": version("irisstn"), "command": job.command, **job.settings()}
+    """Everything that the outputs and their names depend on, besides the inputs; run.json begins with it."""
+    about: dict[str, Json] = {"program": "irisstn", "version": version("irisstn"), "file_names": FILE_NAMES}
+    return {**about, "command": job.command, **job.settings()}
 
 
 def weights_digest(path: Path, expected: str | None = None) -> str:

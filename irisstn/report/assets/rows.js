@@ -22,9 +22,9 @@ function isOutside(row, figure) {
 
 function addressOf(row, field) {
   const held = row.files ? row.files[field] : undefined;
-  if (held !== 1) return held || null;
+  if (held !== 1 && held !== 2) return held || null;
   const [folder, suffix] = DATA.folders[field];
-  return `${folder}/${quoted(row.name + suffix)}`;
+  return `${folder}/${quoted(held === 1 ? row.name + suffix : row.name)}`;
 }
 
 function inputOf(row) {
