@@ -93,9 +93,10 @@ def find_occlusions(
         0.25 * radius,
         rise=round(max(35.0, 0.25 * level)),
         level=level + max(30.0, 4 * spread),
-        within=np.asarray(cv2.dilate(iris.view(np.uint8), halo), np.uint8),  # the halo of others is not on the iris
+        within=np.asarray(cv2.dilate(iris.view(np.uint8), np.ones_like(halo)), np.uint8),  # others do not reach the iris
     )
-    covered |= cv2.dilate(bright, halo).view(np.bool_)
+    if bright.any():
+        covered |= cv2.dilate(bright, halo).view(np.bool_)
     margin = iris & _beside_eyelids(eyelids, _MARGIN * radius, (height, width))
     if margin.any():
         covered |= _shadows(image, iris, margin, round(0.01 * radius), level=level, spread=spread)
