@@ -10,7 +10,6 @@ import numpy as np
 
 from irisstn.geometry import Boundary, CropTransform, Gray
 
-
 _HALVED = 4.0  # pixels of a picture to one of the crop, from which on it is reduced by half first
 
 

@@ -88,12 +88,13 @@ def find_occlusions(
     covered = np.asarray(cv2.warpAffine(likely, matrix, (width, height), flags=flags) > _OCCLUDED)
     level, spread = _level(image, iris)
     halo = _disc(0.025 * radius)
+    near_iris = cv2.dilate(iris.view(np.uint8), np.ones_like(halo))  # the halo of a spot elsewhere is not on the iris
     bright = _bright_spots(
         image,
         0.25 * radius,
         rise=round(max(35.0, 0.25 * level)),
         level=level + max(30.0, 4 * spread),
-        within=np.asarray(cv2.dilate(iris.view(np.uint8), np.ones_like(halo)), np.uint8),  # others do not reach the iris
+        within=np.asarray(near_iris, np.uint8),
     )
     if bright.any():
         covered |= cv2.dilate(bright, halo).view(np.bool_)
