@@ -1,12 +1,15 @@
 """Where the time of `irisstn segment`, `rectify` and `embed` goes: CPU time of each stage on one core.
 
-    python benchmarks/stages.py [EYES] [--pictures 24] [--repeats 7]
+    python benchmarks/stages.py [EYES] [--pictures 24] [--repeats 7] [--sizes]
 
 Every picture is processed by the function that the folder runner calls, from its file to its files and its record,
 `repeats` times in turn with the other commands and with the floor: read and decode the file, sample a strip, write it
 and a mask of its size as PNG. Of each stage and picture the least time counts, which depends little on other
 processes of the machine; a table holds the means over the pictures. `benchmarks/results/stages.json` is written, from
 which `docs/performance.md` is made.
+
+With `--sizes` the same pictures are scaled to three sizes, and `segment` alone is measured on them, in turn; written to
+`benchmarks/results/picture-sizes.json`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import click
 import cv2
 import numpy as np
 from results_file import Cell, Table, results_option, write_results
+from scaled_pictures import SIZES, scaled
 from stage_clock import stages_timed
 
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
@@ -96,8 +100,10 @@ class Times:
         return 1000 * sum(times.values()) / len(self.whole)
 
 
-def measure(pictures: Sequence[Path], scratch: Path, *, repeats: int) -> dict[str, Times]:
-    """Measure the floor and the three commands in turn.
+def measure(
+    pictures: Sequence[Path], scratch: Path, *, repeats: int, commands: Sequence[str] = ("segment", "rectify", "embed")
+) -> dict[str, Times]:
+    """Measure the floor and the commands in turn.
 
     Parameters
     ----------
@@ -107,6 +113,8 @@ def measure(pictures: Sequence[Path], scratch: Path, *, repeats: int) -> dict[st
         An empty folder.
     repeats : int
         How often each picture is processed by each command, after once to warm up.
+    commands : sequence of str
+        Those of "segment", "rectify" and "embed" to measure.
 
     Returns
     -------
@@ -118,6 +126,7 @@ def measure(pictures: Sequence[Path], scratch: Path, *, repeats: int) -> dict[st
         "rectify": RectifyJob.of(RectifyConfig(runtime="onnx")),
         "embed": EmbedJob.of(EmbedConfig(runtime="onnx")),
     }
+    jobs = {name: job for name, job in jobs.items() if name in commands}
     found = {name: Times() for name in ("floor", *jobs)}
     (scratch / "unfinished").mkdir(parents=True)
     storage = LocalStorage(scratch, scratch / "unfinished")
@@ -203,17 +212,49 @@ def _stage_table(command: str, times: Times) -> Table:
     return Table(f"Stages of `irisstn {command}`", ["stage", "ms a picture", "% of the whole", "calls a picture"], rows)
 
 
+def size_table(found: dict[str, Times]) -> Table:
+    """The table of `segment` by the size of the picture.
+
+    Parameters
+    ----------
+    found : dict of str to Times
+        What `measure` returns of `scaled` pictures.
+
+    Returns
+    -------
+    Table
+        Milliseconds of CPU time, and ratios to the first of `SIZES`.
+    """
+    rows: list[list[Cell]] = []
+    means: list[float] = []
+    for width, height in SIZES:
+        name = f"{width}x{height}"
+        floor_ms, ms = (
+            1000 * float(np.mean([s for path, s in found[command].whole.items() if path.parent.name == name]))
+            for command in ("floor", "segment")
+        )
+        means.append(ms)
+        rows.append([name, round(floor_ms, 2), round(ms, 2), round(ms / means[0], 2)])
+    columns = ["size", "floor, ms", "`irisstn segment`, ms", "times the first size"]
+    return Table("CPU time of a picture by its size; the same eyes scaled to the height", columns, rows)
+
+
 @click.command()
 @click.argument("eyes", default=SAMPLE, type=click.Path(exists=True, path_type=Path))
 @click.option("--pictures", default=24, show_default=True, help="How many pictures, evenly chosen.")
 @click.option("--repeats", default=7, show_default=True, help="Measurements of each picture; the least counts.")
+@click.option("--sizes", is_flag=True, help="Measure `segment` on the pictures at three sizes, in place of the stages.")
 @results_option
-def main(*, eyes: Path, pictures: int, repeats: int, results: bool) -> None:
+def main(*, eyes: Path, pictures: int, repeats: int, sizes: bool, results: bool) -> None:
     """Print the CPU time of each stage, and write it to benchmarks/results/."""
     every = [sample.path for sample in find_images([eyes])]
     chosen = every[:: max(1, len(every) // pictures)][:pictures]
     with tempfile.TemporaryDirectory() as scratch:
-        made = tables(measure(chosen, Path(scratch), repeats=repeats))
+        if sizes:
+            same = scaled(chosen, Path(scratch, "pictures"))
+            made = [size_table(measure(same, Path(scratch, "out"), repeats=repeats, commands=["segment"]))]
+        else:
+            made = tables(measure(chosen, Path(scratch), repeats=repeats))
     for table in made:
         click.echo(f"\n{table.title}")
         for row in table.rows:
@@ -221,7 +262,8 @@ def main(*, eyes: Path, pictures: int, repeats: int, results: bool) -> None:
     if results:
         given = "data/sample" if eyes.resolve() == SAMPLE.resolve() else "EYES"
         command = f"python benchmarks/stages.py {given} --pictures {len(chosen)} --repeats {repeats}"
-        click.echo(write_results("stages", command, made))
+        name, command = ("picture-sizes", f"{command} --sizes") if sizes else ("stages", command)
+        click.echo(write_results(name, command, made))
 
 
 if __name__ == "__main__":

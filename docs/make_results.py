@@ -44,6 +44,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "recognition-rendered": "Does an STN help a CNN? Rendered eyes",
     "mnist": "Spatial transformers on MNIST",
     "rectifier-batch": "Speed of the rectifier on batches",
+    "picture-sizes": "Speed by the size of the picture",
     "batch-speed": "Speed of a folder run",
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
@@ -116,6 +117,7 @@ EXPLANATIONS = {  # below the title of a section
     "rectification-dim": "Conditions and methods as above. Dim: like small, of contrast 0.5, more noise, and blurred.",
     "recognition-casia-iris-interval": _RECOGNITION,
     "recognition-rendered": "Conditions are those of the section above.",
+    "picture-sizes": "The floor and the way of measuring are those of [Performance](performance.md#stages).",
     "rectifier-batch": """\
 *Of the same size*: an affine STN whose localization has the convolutions of the rectifier's, with their input of five
 planes, and neither norms nor circular padding. *Of the tutorial*: PyTorch's, with two small convolutions. The rectifier

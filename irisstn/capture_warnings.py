@@ -34,8 +34,9 @@ def clipped_fraction(image: Gray, segmentation: Segmentation) -> float:
     float
         0..1; 0 where no iris is visible.
     """
-    levels = image[segmentation.iris_mask]
-    return float(np.mean((levels == 0) | (levels == 255))) if levels.size else 0.0
+    iris = np.count_nonzero(segmentation.iris_mask)
+    clipped = image + np.uint8(1) < 2  # 255 + 1 is 0 in 8 bits
+    return np.count_nonzero(clipped & segmentation.iris_mask) / iris if iris else 0.0
 
 
 def outside_fraction(segmentation: Segmentation) -> float:
@@ -52,6 +53,9 @@ def outside_fraction(segmentation: Segmentation) -> float:
         0..1.
     """
     height, width = segmentation.image_size
+    points = np.concatenate([curve.even_points(len(_ANGLES)) for curve in (segmentation.pupil, segmentation.limbus)])
+    if points.min() >= -0.5 and (points.max(axis=0) <= (width - 0.5, height - 0.5)).all():
+        return 0.0  # the ring's cells lie on lines between the two boundaries
     x, y = ring_places(segmentation.pupil, segmentation.limbus, _RADII[:, None], _ANGLES[None])
     outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
     if not outside.any():

@@ -6,13 +6,12 @@ recommends. Radii and centres are those of the fitted boundaries, gray levels ar
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, even_directions, median, ring_places
+from irisstn.geometry import TAU, Bool, Boundary, Float, Gray, even_directions, median, radii_around, ring_places
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 
@@ -34,11 +33,14 @@ _SHARPNESS_ROWS = ("011222110", "124555421", "145303541", "253CXC352", "250XYX05
 _SHARPNESS_VALUE = {"C": -12, "X": -24, "Y": -40}
 # As numbers; with a picture's gray levels all sums are whole numbers below 2^24, which float32 holds exactly.
 _SHARPNESS_KERNEL = np.array(
-    [[_SHARPNESS_VALUE.get(letter) or int(letter) for letter in row[:5]] for row in _SHARPNESS_ROWS], np.float32
+    [[_SHARPNESS_VALUE.get(letter) or int(letter) for letter in row] for row in _SHARPNESS_ROWS], np.float32
 )
 _SHARPNESS_POWER = 1_800_000.0
-_WINDOWS_AT_ONCE = 100_000  # limits the memory for a large picture: a window takes 2 x 324 bytes
+_ONE = np.ones(1, np.float32)  # a filter that changes nothing
+_WINDOWS_AT_ONCE = 100_000  # limits the memory for a large picture: a window takes about 100 bytes
 _DIRECTIONS = 128
+_ANGLES = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
+_FRACTIONS, _BEYOND_LIMBUS = np.linspace(0.5, 1, 9)[:, None], np.linspace(1.1, 1.2, 4)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Quality:
         dict of str to float
             All attributes.
         """
-        return asdict(self)
+        return {name: getattr(self, name) for name in RECOMMENDED}
 
     def outside_recommended(self) -> tuple[str, ...]:
         """The measures outside the range that the standard recommends.
@@ -165,34 +167,29 @@ def _grays(image: Gray, segmentation: Segmentation) -> tuple[float, float, float
     The sclera is sampled from 1.1 to 1.2 iris radii between the eyelids. All three are sampled on rays.
     """
     pupil, limbus = segmentation.pupil, segmentation.limbus
-    angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
     outward = even_directions(_DIRECTIONS)
-    fractions = np.linspace(0.5, 1, 9)[:, None]
-    x, y = ring_places(pupil, limbus, 0.9 * fractions, angles)
-    row, column = _nearest(x, y, image.shape)
-    iris, usable = image[row, column], segmentation.usable[row, column] & _inside_picture(x, y, image.shape)
+    x, y = ring_places(pupil, limbus, 0.9 * _FRACTIONS, _ANGLES)
+    usable = _nearest(segmentation.usable.view(np.uint8), x, y).view(np.bool_) & _inside_picture(x, y, image.shape)
+    iris = _nearest(image, x, y)
     iris = iris[usable] if usable.any() else iris
     # Specular reflections brighten part of the pupil, which hardly changes the median.
-    radius = 0.8 * fractions * pupil.even_radii(_DIRECTIONS)
-    inside = image[_nearest(pupil.x + radius * outward.real, pupil.y + radius * outward.imag, image.shape)]
-    radius = np.linspace(1.1, 1.2, 4)[:, None] * limbus.even_radii(_DIRECTIONS)
+    radius = 0.8 * _FRACTIONS * pupil.even_radii(_DIRECTIONS)
+    inside = _nearest(image, pupil.x + radius * outward.real, pupil.y + radius * outward.imag)
+    radius = _BEYOND_LIMBUS * limbus.even_radii(_DIRECTIONS)
     x, y = limbus.x + radius * outward.real, limbus.y + radius * outward.imag
     open_eye = _inside_picture(x, y, image.shape)
     if segmentation.upper_lid is not None:
         open_eye &= ~segmentation.upper_lid.is_above(x, y)
     if segmentation.lower_lid is not None:
         open_eye &= segmentation.lower_lid.is_above(x, y)
-    sclera = image[_nearest(x, y, image.shape)][open_eye] if open_eye.any() else iris
+    sclera = _nearest(image, x, y)[open_eye] if open_eye.any() else iris
     return median(iris), median(inside), median(sclera)
 
 
-def _nearest(x: Float, y: Float, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column of the pixels nearest to points; of those outside the picture, on its border."""
-    row, column = (
-        np.minimum(np.maximum(np.rint(place), 0), side - 1).astype(np.intp)
-        for place, side in zip((y, x), shape, strict=True)
-    )
-    return row, column
+def _nearest(image: Gray, x: Float, y: Float) -> Gray:
+    """The pixels nearest to points, all (R, T); outside the picture its border is repeated."""
+    places = x.astype(np.float32), y.astype(np.float32)
+    return np.asarray(cv2.remap(image, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _inside_picture(x: Float, y: Float, shape: tuple[int, ...]) -> Bool:
@@ -213,15 +210,10 @@ def _pupil_contrast(iris: float, pupil: float) -> float:
 
 def _circularity(pupil: Boundary) -> float:
     """Measure 6.2.4, around the centroid of the pupil, as a shifted centre would count as a lack of circularity."""
-    angles = TAU * np.arange(_DIRECTIONS) / _DIRECTIONS
-    points = pupil.even_points(_DIRECTIONS)
-    # The centroid of the region that the curve encloses, by the shoelace formula.
-    x, y = points[:, 0], points[:, 1]
-    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
-    cross = x * next_y - next_x * y
-    centre = np.array([((x + next_x) * cross).sum(), ((y + next_y) * cross).sum()]) / (3 * cross.sum())
-    along, across = x - centre[0], y - centre[1]
-    radius = np.interp(angles, np.arctan2(across, along), np.hypot(along, across), period=TAU)
+    radius, outward = pupil.even_radii(_DIRECTIONS), even_directions(_DIRECTIONS)
+    # Of the region that the curve encloses, by integrals in polar coordinates.
+    centroid = complex(radius**3 @ outward) / (1.5 * float(radius @ radius))
+    radius = radii_around(pupil, pupil.x + centroid.real, pupil.y + centroid.imag, _DIRECTIONS)
     series = np.abs(np.fft.rfft(radius)[1:18]) / _DIRECTIONS
     return float(max(0.0, 100 - (series**2).sum()))
 
@@ -260,21 +252,12 @@ def _sharpness(image: Gray) -> float:
 def _filtered(levels: Float, down: int, across: int) -> Float:
     """The filtered `levels` (`down`, `across`) at each 4th row and column.
 
-    The kernel is symmetric in both directions: rows with the same weights are added first, then multiplied by the
-    weights of all columns at once, which leaves 25 of 81 products.
+    The kernel is symmetric: rows with the same weights are added before they are filtered.
     """
-    pairs = np.empty((down, 5, levels.shape[1]), np.float32)
-    for i in range(4):
-        np.add(_every_fourth(levels, i, down), _every_fourth(levels, 8 - i, down), out=pairs[:, i])
-    pairs[:, 4] = _every_fourth(levels, 4, down)
-    columns = _SHARPNESS_KERNEL.T @ pairs  # a product for each row: larger ones would start threads
-    filtered = columns[:, 4, 4 : 4 * across + 1 : 4].copy()
-    for j in range(4):
-        filtered += columns[:, j, j : j + 4 * across - 3 : 4]
-        filtered += columns[:, j, 8 - j : 5 - j + 4 * across : 4]
+    filtered = np.zeros((down, across), np.float32)
+    for i, weights in enumerate(_SHARPNESS_KERNEL):
+        rows = levels[i : i + 4 * down - 3 : 4]
+        if i < 4:
+            rows = rows + levels[8 - i : 4 * down - i + 5 : 4]
+        filtered += cv2.sepFilter2D(rows, -1, weights, _ONE)[:, 4 : 4 * across + 1 : 4]
     return filtered
-
-
-def _every_fourth(levels: Float, first: int, count: int) -> Float:
-    """`count` rows of `levels`, every fourth from the `first`."""
-    return levels[first : first + 4 * count - 3 : 4]

@@ -195,8 +195,8 @@ def test_impossible_shapes_are_refused(make: Callable[[], object]) -> None:
 def test_even_points_and_radii_are_those_at_evenly_spaced_angles():
     curve = Boundary(50.0, 40.0, (20.0, 0.0, 1.5), (0.0, 0.0, -0.5))
     angles = 2 * np.pi * np.arange(64) / 64
-    assert np.array_equal(curve.even_points(64), curve.points(angles))
-    assert np.array_equal(curve.even_radii(64), curve.radius(angles))
+    assert np.allclose(curve.even_points(64), curve.points(angles), rtol=0, atol=1e-12)
+    assert np.allclose(curve.even_radii(64), curve.radius(angles), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 101])

@@ -6,8 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scaled_pictures import SIZES, scaled
 from stage_clock import stages_timed
-from stages import REST, STAGES, measure, tables
+from stages import REST, STAGES, measure, size_table, tables
 
 from irisstn import OnnxRectifier, files, normalization, read_gray, segment
 from irisstn.batch.jobs.embed import EmbedConfig, EmbedJob
@@ -32,7 +33,7 @@ OPERATIONS = {
 def test_a_picture_costs_no_more_operations_than_before():
     with SegmentJob(SegmentConfig()).start() as process, stages_timed(OPERATIONS) as clock:
         process(JobInput(SAMPLE.name, SAMPLE.read_bytes()))
-    most = {"network": 2, "remap": 18, "warp": 3, "decode": 1, "encode": 1, "fit": 9}
+    most = {"network": 2, "remap": 22, "warp": 3, "decode": 1, "encode": 1, "fit": 9}
     assert set(clock.calls) == set(most)
     assert {name: calls for name, calls in clock.calls.items() if calls > most[name]} == {}
 
@@ -96,6 +97,14 @@ def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii(monkeypatch: p
     monkeypatch.setattr(normalization, "move_in_ring", counted)
     OnnxRectifier.load(threads=1).rectify_eye(image, segmentation)
     assert asked == [(1, 10, 1)]
+
+
+def test_segment_is_measured_by_the_size_of_the_picture(tmp_path: Path):
+    pictures = scaled([SAMPLE], tmp_path / "pictures")
+    assert [read_gray(path).shape[::-1] for path in pictures] == list(SIZES)
+    table = size_table(measure(pictures, tmp_path / "out", repeats=1, commands=["segment"]))
+    assert [row[0] for row in table.rows] == [path.parent.name for path in pictures]
+    assert table.rows[0][-1] == 1.0
 
 
 def test_every_stage_of_every_command_is_measured(tmp_path: Path):

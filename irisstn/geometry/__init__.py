@@ -23,10 +23,12 @@ References
 """
 
 from irisstn.geometry.arrays import TAU, Bool, Float, Float32, Gray, median, quantiles
-from irisstn.geometry.boundary import Boundary, Ellipse, even_directions, unit_directions
+from irisstn.geometry.boundary import Boundary, even_directions, unit_directions
 from irisstn.geometry.crop_transform import CropTransform
+from irisstn.geometry.ellipse import Ellipse
 from irisstn.geometry.eyelid import Eyelid, Eyelids, pixel_axes
 from irisstn.geometry.fourier import fourier_basis, fourier_coefficients
+from irisstn.geometry.recentring import radii_around, recentred
 from irisstn.geometry.ring import (
     grid_to_pixels,
     grid_to_ring,
@@ -59,6 +61,8 @@ __all__ = [
     "pixel_axes",
     "pixels_to_grid",
     "quantiles",
+    "radii_around",
+    "recentred",
     "ring_mask",
     "ring_places",
     "ring_points",

@@ -1,4 +1,4 @@
-"""Ellipses, and closed curves in polar form."""
+"""Closed curves in polar form."""
 
 from __future__ import annotations
 
@@ -12,55 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from irisstn.geometry.arrays import TAU, Bool, Float
+from irisstn.geometry.ellipse import Ellipse
+from irisstn.geometry.fourier import even_basis
 
 Directions = NDArray[np.complexfloating]  # exp(i t) for the angles t
 _FIXED_POINT_BITS = 4  # of the corners of a polygon that OpenCV fills
-
-
-@dataclass(frozen=True, slots=True)
-class Ellipse:
-    """An ellipse.
-
-    Attributes
-    ----------
-    x, y : float
-        Centre in pixels.
-    a, b : float
-        Semi-axes in pixels, above 0.
-    angle_rad : float
-        Angle in radians from +x to the `a` axis.
-
-    Raises
-    ------
-    ValueError
-        Where a number is not finite or an axis not positive.
-    """
-
-    x: float
-    y: float
-    a: float
-    b: float
-    angle_rad: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.a > 0 and self.b > 0 and np.isfinite([self.x, self.y, self.a, self.b, self.angle_rad]).all()):
-            raise ValueError(f"an ellipse needs finite numbers and positive axes, got {self}")
-
-    def radius(self, angle_rad: ArrayLike) -> Float:
-        """Distance from the centre to the boundary.
-
-        Parameters
-        ----------
-        angle_rad : array_like, shape (...)
-            Directions in radians.
-
-        Returns
-        -------
-        ndarray, shape (...)
-            Distances in pixels.
-        """
-        turned = np.asarray(angle_rad, float) - self.angle_rad
-        return np.asarray(self.a * self.b / np.hypot(self.b * np.cos(turned), self.a * np.sin(turned)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +96,10 @@ class Boundary:
         radii = np.asarray(radii, float)
         if radii.ndim != 1 or len(radii) <= 2 * order:
             raise ValueError(f"order {order} needs more than {2 * order} radii in one dimension, got {radii.shape}")
-        series = np.fft.rfft(radii)[: order + 1] / len(radii)
-        series[1:] *= 2
-        return cls(float(x), float(y), tuple(series.real.tolist()), tuple((-series.imag).tolist()))
+        means = (radii @ even_basis(len(radii), order) / len(radii)).tolist()
+        mean, *series = means
+        doubled = [2 * value for value in series]
+        return cls(float(x), float(y), (mean, *doubled[:order]), tuple(doubled[order:]))
 
     @classmethod
     def from_ellipse(cls, ellipse: Ellipse, order: int = 8) -> Self:
@@ -216,11 +173,17 @@ class Boundary:
 
     def even_radii(self, count: int) -> Float:
         """Radii (`count`,) in pixels at the angles 2 pi n / `count`."""
-        return self._radius(even_directions(count))
+        return np.asarray(even_basis(count, len(self.cosines) - 1) @ np.array(self.cosines + self.sines))
 
     def even_points(self, count: int) -> Float:
         """Points (`count`, 2) of the curve at the angles 2 pi n / `count`, in pixels."""
-        return np.stack(self.places(even_directions(count)), axis=-1)
+        return self._even_points(self.even_radii(count))
+
+    def _even_points(self, radii: Float) -> Float:
+        """Points (N, 2) at the `radii` (N,) in pixels from the centre, at the angles 2 pi n / N."""
+        points = radii[:, None] * even_directions(len(radii)).view(float).reshape(-1, 2)
+        points += self.x, self.y
+        return np.asarray(points, float)
 
     def _radius(self, directions: Directions) -> Float:
         """Radius (...) in pixels in the `directions` exp(i t) (...)."""
@@ -301,10 +264,8 @@ class Boundary:
             True inside the curve.
         """
         filled = np.zeros(image_size, np.uint8)
-        directions = even_directions(256)
         # OpenCV also fills the pixels that the outline touches, which enlarges the shape by half a pixel: subtract it.
-        radius = np.maximum(self._radius(directions) - 0.5, 0.0)
-        corners = np.stack([self.x + radius * directions.real, self.y + radius * directions.imag], axis=-1)
+        corners = self._even_points(np.maximum(self.even_radii(256) - 0.5, 0.0))
         corners *= 1 << _FIXED_POINT_BITS
         fixed = np.rint(corners, out=corners).astype(np.int32)
         cv2.fillPoly(filled, [fixed], 1, cv2.LINE_8, _FIXED_POINT_BITS)

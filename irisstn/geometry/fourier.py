@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from irisstn.geometry.arrays import Float
+from irisstn.geometry.arrays import TAU, Float
 
 
 def fourier_basis(angle_rad: Float, order: int) -> Float:
@@ -59,3 +61,33 @@ def fourier_coefficients(values: Float, angle_rad: Float, order: int) -> Float:
     """
     means = values @ fourier_basis(angle_rad, order) / len(values)
     return np.concatenate([means[:1], 2 * means[1:]])
+
+
+@lru_cache(maxsize=32)
+def even_basis(count: int, order: int) -> Float:
+    """Values of 1, cos t, ..., cos `order` t, 0, sin t, ..., sin `order` t at the angles t = 2 pi n / `count`.
+
+    Parameters
+    ----------
+    count : int
+        Number of angles.
+    order : int
+        Highest Fourier order.
+
+    Returns
+    -------
+    ndarray, shape (`count`, 2 `order` + 2)
+        A read-only array that is shared by all callers.
+
+    Examples
+    --------
+    >>> even_basis(4, 1).round(3) + 0.0
+    array([[ 1.,  1.,  0.,  0.],
+           [ 1.,  0.,  0.,  1.],
+           [ 1., -1.,  0.,  0.],
+           [ 1.,  0.,  0., -1.]])
+    """
+    angle = TAU * np.outer(np.arange(count), np.arange(order + 1)) / count
+    basis = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+    basis.flags.writeable = False
+    return basis

@@ -126,10 +126,17 @@ def ring_places(pupil: Boundary, limbus: Boundary, radius: ArrayLike, angle_rad:
     fraction = np.asarray(radius, float)
     directions = unit_directions(angle_rad)
     x, y = (
-        inner + fraction * (outer - inner)
+        _between(inner, outer, fraction)
         for inner, outer in zip(pupil.places(directions), limbus.places(directions), strict=True)
     )
     return x, y
+
+
+def _between(inner: Float, outer: Float, fraction: Float) -> Float:
+    """`inner` + `fraction` (`outer` - `inner`), of shapes that broadcast together, with one array of their size."""
+    place = np.asarray(fraction * (outer - inner))
+    place += inner
+    return place
 
 
 def ring_to_grid(radius: Array, angle_rad: Array) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
@@ -213,24 +214,13 @@ def _sample_strip(strip: Strip, x: Float, y: Float) -> tuple[Gray, Bool]:
     Beyond the first and the last row, gray levels are continued and cells are not usable.
     """
     rows, columns = strip.size
-    across, down = np.remainder(x + 1, 2) / 2 * columns - 0.5, ((y + 1) * rows - 1) / 2
-    kept = np.clip(down, 0, rows - 1)
-    image, usable = strip.image.astype(np.float64), strip.usable.astype(np.float64)
-    gray = sum(weight * image[row.clip(0, rows - 1), column] for weight, row, column in _corners(across, kept, columns))
-    mask = sum(
-        weight * ((row >= 0) & (row < rows)) * usable[row.clip(0, rows - 1), column]
-        for weight, row, column in _corners(across, down, columns)
+    places = np.remainder(x + 1, 2) / 2 * columns + 0.5, ((y + 1) * rows - 1) / 2
+    across, down = (place.astype(np.float32) for place in places)
+    # The last column is repeated before the first, and the first after the last.
+    image, usable = (
+        cv2.copyMakeBorder(plane.astype(np.float32), 0, 0, 1, 1, cv2.BORDER_WRAP)
+        for plane in (strip.image, strip.usable)
     )
-    return np.rint(gray).clip(0, 255).astype(np.uint8), np.asarray(mask > 0.5)
-
-
-def _corners(across: Float, down: Float, columns: int) -> list[tuple[Float, NDArray[np.intp], NDArray[np.intp]]]:
-    """Weight, row and column of the four cells around each position."""
-    left, top = np.floor(across), np.floor(down)
-    right_part, lower_part = across - left, down - top
-    column, row = left.astype(np.intp), np.clip(top, -2, 2**30).astype(np.intp)
-    return [
-        (weight_down * weight_across, row + lower, (column + right) % columns)
-        for lower, weight_down in ((0, 1 - lower_part), (1, lower_part))
-        for right, weight_across in ((0, 1 - right_part), (1, right_part))
-    ]
+    gray = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mask = cv2.remap(usable, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.rint(gray).astype(np.uint8), np.asarray(mask > 0.5)

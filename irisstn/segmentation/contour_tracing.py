@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Boundary, Float, Float32, even_directions, fourier_basis
-from irisstn.segmentation.polar import PolarGrid, directions
+from irisstn.geometry import TAU, Boundary, Float, Float32, fourier_basis, recentred
+from irisstn.segmentation.polar import PolarGrid
 
 _MIN_EDGE_STRENGTH = 1e-3  # mean over the columns, below which a curve is left as it is
 _ROUNDS = 3  # of reweighting
+_AROUND = np.array([[-1], [0], [1]])  # a row and its neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,7 @@ def trace_curve(
     SegmentationError
         Where no closed curve fits the edges.
     """
-    angle, _, _ = directions(grid.columns)
-    radii, series = curve.radius(angle), None
+    radii, series = curve.even_radii(grid.columns), None
     for order, window in steps:
         measured, strength = _strongest(edge, grid, radii, window)
         if weights is not None:
@@ -90,7 +90,7 @@ def trace_curve(
         radii = basis @ series
     if series is None:
         return curve
-    return _recentred(closed_curve(grid.x, grid.y, series))
+    return recentred(closed_curve(grid.x, grid.y, series))
 
 
 def closed_curve(x: float, y: float, series: Float) -> Boundary:
@@ -194,19 +194,20 @@ def _strongest(edge: Float32, grid: PolarGrid, radii: Float, window: float) -> t
     first, step, width = grid.radii[0], grid.step, grid.columns
     offsets, taper = _window(max(2, round(window / step)))
     columns = np.arange(width)
-    index = np.rint((radii - first) / step).astype(int) + offsets
-    np.maximum(index, 1, out=index)
-    np.minimum(index, len(grid.radii) - 2, out=index)
+    cells = np.rint((radii - first) / step).astype(int) + offsets
+    np.maximum(cells, 1, out=cells)
+    np.minimum(cells, len(grid.radii) - 2, out=cells)
+    cells *= width
+    cells += columns
     levels = edge.ravel()
-    found = levels.take(index * width + columns)
+    found = levels.take(cells)
     found *= taper
-    peak = index[found.argmax(axis=0), columns]
-    at = peak * width + columns
-    before, here, after = (levels.take(at + d * width).astype(float) for d in (-1, 0, 1))
+    at = cells[found.argmax(axis=0), columns]
+    before, here, after = levels.take(at + width * _AROUND).astype(float)
     curvature = 2 * here - before - after
     shift = 0.5 * (after - before) / np.maximum(curvature, 1e-6)
     shift = np.where(curvature > 1e-6, np.minimum(np.maximum(shift, -0.5), 0.5), 0)
-    return np.asarray(first + (peak + shift) * step), np.asarray(here**2)
+    return np.asarray(first + (at // width + shift) * step), here * here
 
 
 @lru_cache(maxsize=64)
@@ -232,30 +233,6 @@ def _regularisation(
         if k < len(curve.cosines):
             target[2 * k - 1 : 2 * k + 1] = curve.cosines[k], curve.sines[k]
     return penalty, target
-
-
-def _recentred(curve: Boundary) -> Boundary:
-    """The same curve around its own centre: the first harmonic is added to the centre, the others are recomputed."""
-    order = len(curve.cosines) - 1
-    for _ in range(2):
-        if order == 0 or np.hypot(curve.cosines[1], curve.sines[1]) < 0.01:
-            break
-        x, y = curve.x + curve.cosines[1], curve.y + curve.sines[1]
-        curve = Boundary.from_radii(x, y, _radii_around(curve, x, y, 64), order)
-    return curve
-
-
-def _radii_around(curve: Boundary, x: float, y: float, columns: int) -> Float:
-    """Distance (T,) of `curve` from (`x`, `y`), a point inside it, at the angles 2 pi t / T."""
-    along, across = curve.places(even_directions(128))
-    along, across = along - x, across - y
-    # What `numpy.interp` does with a period, in half of its time.
-    angle = np.arctan2(across, along) % TAU
-    order = angle.argsort(kind="stable")
-    angle, radius = angle[order], np.hypot(along, across)[order]
-    around = np.concatenate([angle[-1:] - TAU, angle, angle[:1] + TAU])
-    even = TAU * np.arange(columns) / columns
-    return np.asarray(np.interp(even, around, np.concatenate([radius[-1:], radius, radius[:1]])))
 
 
 def _weighted_median(values: Float, weights: Float) -> float:

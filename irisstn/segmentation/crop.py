@@ -10,6 +10,8 @@ import numpy as np
 
 from irisstn.geometry import Boundary, CropTransform, Gray
 
+_HALVED = 4.0  # pixels of a picture to one of the crop, from which on it is reduced by half first
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
@@ -74,6 +76,13 @@ class Crop:
         height, width = image.shape
         if factor <= 1.05:
             return cls(image, CropTransform())
+        if factor >= _HALVED and min(height, width) >= 2:
+            # Means of 2 x 2 whole pixels take a tenth of the time of means over parts of pixels.
+            halves = (width // 2, height // 2)
+            half = cv2.resize(image[: 2 * halves[1], : 2 * halves[0]], halves, interpolation=cv2.INTER_AREA)
+            rest = cls.reduced(np.asarray(half, np.uint8), factor / 2)
+            given = rest.transform
+            return cls(rest.image, CropTransform(0, 0, 2 * given.factor_x, 2 * given.factor_y))
         size = (max(1, round(width / factor)), max(1, round(height / factor)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         return cls(np.asarray(small, np.uint8), CropTransform(0, 0, width / size[0], height / size[1]))

@@ -59,8 +59,10 @@ def find_backgrounds(image: Gray) -> list[Background]:
     if min(image.shape) < _MIN_SIDE:
         return []
     frame = _frame(image)
-    level = int(np.bincount(frame, minlength=256).argmax())
-    if np.count_nonzero(np.abs(frame.astype(np.int16) - level) <= _JPEG_TOLERANCE) < _MIN_FRAME_FRACTION * frame.size:
+    counts = np.bincount(frame, minlength=256)
+    level = int(counts.argmax())
+    near_level = counts[max(0, level - _JPEG_TOLERANCE) : level + _JPEG_TOLERANCE + 1]
+    if near_level.sum() < _MIN_FRAME_FRACTION * frame.size:
         return []
     distance = np.abs(image.astype(np.int16) - level)
     exact, near = distance <= 1, distance <= _JPEG_TOLERANCE

@@ -6,7 +6,7 @@ import numpy as np
 
 from irisstn.geometry import Bool, Boundary, Eyelids, Float32, Gray
 from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
-from irisstn.segmentation.polar import PolarGrid, directions, edge_map
+from irisstn.segmentation.polar import PolarGrid, edge_map
 
 _COLUMNS = 96
 # Weights in `CurvePrior`: of the pupil's centre, and of the shape that the network's map has.
@@ -63,12 +63,11 @@ def _sign(polar: Float32, grid: PolarGrid, limbus: Boundary, weights: Float32) -
 
 def _between_eyelids(eyelids: Eyelids, limbus: Boundary) -> Float32:
     """Weights (T,) of the limbus's points: 1 between the eyelids, 0 behind them, rising over 6 % of the radius."""
-    angle, _, _ = directions(_COLUMNS)
-    points = limbus.points(angle)
+    x, y = limbus.even_points(_COLUMNS).T
     weights = np.full(_COLUMNS, 1.0)
     for eyelid, side in zip(eyelids, (1, -1), strict=True):
         if eyelid is None:
             continue
-        inside = side * eyelid.below(points[:, 0], points[:, 1]) / limbus.mean_radius
-        weights *= np.clip((inside - 0.03) / 0.06, 0.0, 1.0)
+        inside = side * eyelid.below(x, y) / limbus.mean_radius
+        weights *= np.minimum(np.maximum((inside - 0.03) / 0.06, 0.0), 1.0)
     return np.asarray(weights + 1e-3, np.float32)

@@ -76,7 +76,7 @@ def predict_part_maps(picture: Gray) -> PartMaps:
         raise ValueError(f"the sides of a picture must be multiples of {GRID}, got {picture.shape}")
     network, last = _network(height, width)
     network.setInput(standardized(picture)[None, None])
-    logits = np.asarray(network.forward(last), np.float32)
+    logits = np.asarray(network.forward(last), np.float32).reshape(-1, width // 2)
     likely = _logistic(logits)
     # Channels of four are the pixels of 2 x 2: numpy rearranges them five times as fast as a layer of the network.
     cells = likely.reshape(-1, 2, 2, height // 2, width // 2)
@@ -87,10 +87,8 @@ def predict_part_maps(picture: Gray) -> PartMaps:
 
 
 def _logistic(logits: Float32) -> Float32:
-    """1 / (1 + exp(-logits)), with intermediate results in one array."""
-    value = np.maximum(np.minimum(logits, 30), -30)
-    np.negative(value, out=value)
-    np.exp(value, out=value)
+    """1 / (1 + exp(-logits)). OpenCV's exponential function takes a quarter of the time of that of numpy."""
+    value = np.asarray(cv2.exp(np.negative(logits)), np.float32)
     value += 1
     return np.divide(1, value, out=value)
 

@@ -79,7 +79,7 @@ def find_occlusions(
     Returns
     -------
     ndarray of bool, shape (H, W)
-        True where the iris is occluded.
+        True where the iris is occluded; without meaning elsewhere.
     """
     height, width = image.shape
     x, y = crop.point_to_crop(*corner)
@@ -87,10 +87,17 @@ def find_occlusions(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     covered = np.asarray(cv2.warpAffine(likely, matrix, (width, height), flags=flags) > _OCCLUDED)
     level, spread = _level(image, iris)
+    halo = _disc(0.025 * radius)
+    near_iris = cv2.dilate(iris.view(np.uint8), np.ones_like(halo))  # the halo of a spot elsewhere is not on the iris
     bright = _bright_spots(
-        image, 0.25 * radius, rise=round(max(35.0, 0.25 * level)), level=level + max(30.0, 4 * spread)
+        image,
+        0.25 * radius,
+        rise=round(max(35.0, 0.25 * level)),
+        level=level + max(30.0, 4 * spread),
+        within=np.asarray(near_iris, np.uint8),
     )
-    covered |= cv2.dilate(bright, _disc(0.025 * radius)).view(np.bool_)
+    if bright.any():
+        covered |= cv2.dilate(bright, halo).view(np.bool_)
     margin = iris & _beside_eyelids(eyelids, _MARGIN * radius, (height, width))
     if margin.any():
         covered |= _shadows(image, iris, margin, round(0.01 * radius), level=level, spread=spread)
@@ -123,18 +130,27 @@ def _shadows(image: Gray, iris: Bool, margin: Bool, border: int, *, level: float
     shadows = np.asarray(margin & (image < math.floor(level - _SHADOWED * max(spread, 4.0))))
     starts = margin & dark
     if starts.any():
-        count, labels = cv2.connectedComponents(dark.view(np.uint8), connectivity=8)
+        left, top, width, height = cv2.boundingRect(dark.view(np.uint8))
+        box = slice(max(0, top - border), top + height + border), slice(max(0, left - border), left + width + border)
+        count, labels = cv2.connectedComponents(dark[box].view(np.uint8), connectivity=8)
         begins = np.zeros(count, np.bool_)
-        begins[labels[starts]] = True
+        begins[labels[starts[box]]] = True
         regions = begins.take(np.asarray(labels, np.int32)).view(np.uint8)  # twice as fast as begins[labels]
-        shadows |= cv2.dilate(regions, np.ones((2 * border + 1,) * 2, np.uint8)).view(np.bool_)
+        shadows[box] |= cv2.dilate(regions, np.ones((2 * border + 1,) * 2, np.uint8)).view(np.bool_)
     return shadows
 
 
-def _bright_spots(image: Gray, size: float, *, rise: float, level: float) -> NDArray[np.uint8]:
-    """1 where `image` is above `level`, and more than `rise` above its morphological opening by `size` pixels."""
+def _bright_spots(
+    image: Gray, size: float, *, rise: float, level: float, within: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """1 where `image` is above `level`, and more than `rise` above its morphological opening by `size` pixels.
+
+    `within` (H, W), where it is given, is 1 where spots are wanted.
+    """
     side = max(5, round(size) | 1)
     spots = np.asarray(image > math.floor(level)).view(np.uint8)
+    if within is not None:
+        spots &= within
     left, top, width, height = cv2.boundingRect(spots)
     if not width:
         return spots

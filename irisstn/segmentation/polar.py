@@ -13,6 +13,8 @@ import numpy as np
 
 from irisstn.geometry import TAU, Bool, Float, Float32, Gray, median
 
+_ONE = np.ones(1, np.float32)  # a filter that changes nothing
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolarGrid:
@@ -133,12 +135,8 @@ def edge_map(polar: Float32, hidden: Bool, reach: int, *, sign: int = 1) -> Floa
     ndarray of float32, shape (R, T)
         The rise of brightness, soft-clipped to 0..1 by the noise of the map.
     """
-    padded = np.concatenate([np.zeros((1, polar.shape[1]), np.float32), np.cumsum(polar, axis=0)])
-    rise = np.zeros_like(polar)
-    inner = padded[reach:-reach] - padded[: -2 * reach]
-    outer = padded[2 * reach :] - padded[reach:-reach]
-    between = (outer - inner) / reach  # at the borders between rows: the two borders of each row are averaged below
-    rise[reach:-reach] = 0.5 * (between[:-1] + between[1:])
+    rise = np.asarray(cv2.sepFilter2D(polar, -1, _ONE, _rise_filter(reach)), np.float32)
+    rise[:reach] = rise[-reach:] = 0
     noise = max(1.5, 2.0 * median(np.abs(rise)))
     edge = np.maximum(sign * rise, 0)
     edge /= edge + noise
@@ -146,3 +144,15 @@ def edge_map(polar: Float32, hidden: Bool, reach: int, *, sign: int = 1) -> Floa
         near = cv2.dilate(hidden.view(np.uint8), np.ones((2 * reach + 1, 1), np.uint8))
         edge[near > 0] = 0
     return edge
+
+
+@lru_cache(maxsize=4)
+def _rise_filter(reach: int) -> Float32:
+    """Weights (2 `reach` + 1,) of the rows around one: the means of `reach` rows on both sides of a border subtracted.
+
+    A row has two borders, whose differences are averaged.
+    """
+    outer = np.ones(reach)
+    outer[-1] = 0.5
+    weights = np.concatenate([-outer[::-1], [0.0], outer]) / reach
+    return weights.astype(np.float32)

@@ -12,6 +12,8 @@ from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 _COLUMNS = 72
 _REACH = 3  # rows on either side of an edge whose means are compared
 _PRIOR = CurvePrior(shape=0.05)
+# Radii inside and outside the edge, relative to its own.
+_BESIDE_EDGE = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
 
 
 def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
@@ -65,9 +67,8 @@ def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float
         Fraction of the contrast within a tenth of a radius: 1 in focus, 0.25 where the picture is as blurred as the
         pupil is large.
     """
-    angle, cosine, sine = directions(_COLUMNS)
-    relative = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
-    radii = relative * pupil.radius(angle).astype(np.float32)
+    _, cosine, sine = directions(_COLUMNS)
+    radii = _BESIDE_EDGE * pupil.even_radii(_COLUMNS).astype(np.float32)
     x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     hidden = cv2.remap(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from operator import attrgetter
 from typing import Literal, NoReturn
@@ -268,8 +268,9 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> 
     left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
     box = (bottom - top, right - left)
-    inner, outer = (replace(curve, x=curve.x - left, y=curve.y - top) for curve in (pupil, limbus))
-    upper, lower = (eyelid and replace(eyelid, x=eyelid.x - left, y=eyelid.y - top) for eyelid in rough.eyelids)
+    to_box = CropTransform(left, top)
+    inner, outer = (to_box.boundary_to_crop(curve) for curve in (pupil, limbus))
+    upper, lower = (eyelid and to_box.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
     eyelids = upper, lower
     ring = ring_mask(inner, outer, eyelids, box)
     iris, usable = np.zeros((2, height, width), np.bool_)

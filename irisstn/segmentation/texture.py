@@ -11,6 +11,7 @@ import numpy as np
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, quantiles, ring_places
 from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.crop import Crop
 
 _COLUMNS, _MOST_ROWS = 256, 64
 _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no texture
@@ -21,6 +22,7 @@ _NARROW = 14  # rows, of a ring whose texture varies from pixel to pixel as nois
 _SAMPLED_NOISE = 0.45  # of the variance of noise, the part that bilinear samples at any place between pixels keep: 4/9
 _NOISE_FILTER = np.outer((1, -2, 1), (1, -2, 1)).astype(np.float32)
 _NOISE_WINDOW = 7  # pixels
+_NOISE_REACH = 4.0  # iris radii around a small iris, within which noise is measured
 _SD_OF_SMOOTHEST = 0.26  # standard deviation of normal noise over the tenth percentile of the filter's mean response
 _SHADE_COLUMNS = 6.0  # standard deviation of the average along a row that is subtracted: shade and reflections
 _FEWEST_CELLS = 200
@@ -80,7 +82,9 @@ def measure_texture(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool
     texture, smooth_texture = (
         np.asarray((part - _along_rows(part * seen) / around) * seen, np.float32) for part in (levels, smooth)
     )
-    noise = _noise(image) if len(levels) < _NARROW else 0.0
+    noise = 0.0
+    if len(levels) < _NARROW:
+        noise = _noise(Crop.around(image, limbus, _NOISE_REACH, math.inf).image)
     return Texture(
         _contrast(texture, clear, noise), _regularity(smooth, smooth_texture, seen), _evenness(smooth, clear)
     )
@@ -180,16 +184,25 @@ def _regularity(levels: Float32, texture: Float32, seen: Float32) -> float:
 
 def _likeness_when_turned(texture: Float32, seen: Float32) -> float:
     """The greatest correlation of `texture` (R, T), 0 where it is not `seen`, with itself turned beyond its spots."""
-    spectra = [np.fft.rfft(cells, axis=1) for cells in (texture, seen, np.square(texture))]
-    turned, cells = np.conj(spectra[0]), np.conj(spectra[1])
-    products = ((spectra[0], turned), (spectra[1], cells), (spectra[2], cells))
-    together, overlap, first = (np.fft.irfft((a * b).sum(axis=0), n=_COLUMNS) for a, b in products)
-    second = np.roll(first[::-1], 1)  # of a turn by k columns the other one's squares, as of a turn by -k its own
-    likeness = together / np.sqrt(np.maximum(first * second, 1e-9))
-    likeness[overlap < _LEAST_OVERLAP * overlap[0]] = 0
-    half = likeness[: _COLUMNS // 2 + 1]
-    unlike = np.flatnonzero(half < _UNLIKE)
-    return float(half[unlike[0] :].max()) if len(unlike) else 0.0
+    of_texture, of_seen, of_squares = (
+        np.asarray(cv2.dft(cells, flags=cv2.DFT_ROWS), np.float32) for cells in (texture, seen, np.square(texture))
+    )
+    together, overlap, first = (
+        _correlation(*pair) for pair in ((of_texture, of_texture), (of_seen, of_seen), (of_squares, of_seen))
+    )
+    half = np.arange(_COLUMNS // 2 + 1)
+    # Of a turn by k columns the other one's squares are, as of a turn by -k, its own.
+    likeness = together[half] / np.sqrt(np.maximum(first[half] * first[-half], 1e-9))
+    likeness[overlap[half] < _LEAST_OVERLAP * overlap[0]] = 0
+    unlike = np.flatnonzero(likeness < _UNLIKE)
+    return float(likeness[unlike[0] :].max()) if len(unlike) else 0.0
+
+
+def _correlation(spectra: Float32, others: Float32) -> Float32:
+    """The circular correlation (T,) of rows, summed over them, from the spectra (R, T) that `cv2.dft` packs."""
+    products = np.asarray(cv2.mulSpectrums(spectra, others, cv2.DFT_ROWS, conjB=True), np.float32)
+    summed = products.sum(axis=0, keepdims=True)
+    return np.asarray(cv2.idft(summed, flags=cv2.DFT_ROWS | cv2.DFT_SCALE)[0], np.float32)
 
 
 def _evenness(levels: Float32, clear: Bool) -> float:
