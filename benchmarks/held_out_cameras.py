@@ -26,8 +26,8 @@ _CAMERAS = (
     # Gaze 0 to 45 degrees, uniform, in every direction.
     Camera(
         "held-out-gaze-45",
-        (576, 768),
-        (75, 130),
+        (450, 600),
+        (75, 110),
         offset=(0.06, 0.05),
         openness=(0.6, 1.15),
         glints=("two", "four"),
@@ -45,11 +45,11 @@ _CAMERAS = (
         blur=(0.3, 0.6),
         contrast=(0.1, 0.2),
     ),
-    # Irises of 240 to 330 pixels, blurred by 4 to 7 pixels.
+    # Irises of 230 to 300 pixels, blurred by 4 to 7 pixels.
     Camera(
         "held-out-large",
-        (960, 1280),
-        (240, 330),
+        (720, 960),
+        (230, 300),
         offset=(0.04, 0.03),
         glints=("ring", "four"),
         glint_size=(0.02, 0.04),
@@ -59,7 +59,7 @@ _CAMERAS = (
     # Noise of 0.04 to 0.07 and of whole rows, light from one side, few gray levels.
     Camera(
         "held-out-night",
-        (400, 640),
+        (360, 480),
         (65, 100),
         offset=(0.1, 0.08),
         glints=("one", "edge"),
@@ -139,9 +139,7 @@ def _captured(rng: np.random.Generator, capture: Capture) -> Capture:
     """`capture` with what `sample_capture` does not draw for its camera."""
     if capture.camera.name == "held-out-gaze-45":
         away, direction = np.deg2rad(rng.uniform(0, _MOST_GAZE_DEG)), rng.uniform(0, TAU)
-        return replace(
-            capture, gaze_x_rad=float(away * np.cos(direction)), gaze_y_rad=float(away * np.sin(direction))
-        )
+        return replace(capture, gaze_x_rad=float(away * np.cos(direction)), gaze_y_rad=float(away * np.sin(direction)))
     if capture.camera.name == "held-out-night":
         return replace(capture, light_x=float(rng.uniform(0.3, 0.6) * rng.choice([-1, 1])))
     return capture
@@ -158,11 +156,12 @@ def _night_sensor(rng: np.random.Generator, image: Image) -> Image:
 
 
 def _interlaced_sensor(rng: np.random.Generator, image: Image) -> Image:
-    """Odd rows of another moment, up to 1.5 pixels aside, and a tone curve; then JPEG."""
-    aside = np.array([[1, 0, rng.uniform(-1.5, 1.5)], [0, 1, 0]], np.float32)
-    later = cv2.warpAffine(image, aside, (image.shape[1], image.shape[0]), borderMode=cv2.BORDER_REPLICATE)
+    """Even and odd rows of two moments, up to 1.5 pixels apart, and a tone curve; then JPEG."""
+    half = rng.uniform(-0.75, 0.75)  # the truth lies between both
     both = image.copy()
-    both[1::2] = later[1::2]
+    for first, aside in ((0, -half), (1, half)):
+        move = np.array([[1, 0, aside], [0, 1, 0]], np.float32)
+        both[first::2] = cv2.warpAffine(image, move, image.shape[::-1], borderMode=cv2.BORDER_REPLICATE)[first::2]
     _, packed = cv2.imencode(
         ".jpg", _bytes(_tone_curve(rng, both)), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 41))]
     )
