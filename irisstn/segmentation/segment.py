@@ -25,10 +25,10 @@ from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, requi
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
     is_sideways,
-    is_upside_down,
     may_be_sideways,
     turn_back,
     turn_picture,
+    uprightness,
     vertical_opening,
 )
 
@@ -80,24 +80,20 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     if config.turned != "auto":
         return _segment_turned(image, int(config.turned) // 90, config)
     rough = _locate_eye(image, config)
-    if may_be_sideways(rough.vertical_opening):
-        return _segment_sideways(image, rough, config) or _segment_upright(image, rough, config)
-    return _segment_upright(image, rough, config)
+    sideways = _segment_sideways(image, rough, config) if may_be_sideways(rough.vertical_opening) else None
+    return sideways or _segment_upright(image, rough, config)
 
 
 def _segment_sideways(image: Gray, as_it_is: _RoughEye, config: SegmentationConfig) -> Segmentation | None:
-    """Segment a picture of a camera on its side; None where the eyelids, found again in the turned one, deny it."""
-    turned = turn_picture(image, 1)
+    """Segment a picture of a camera on its side; None where the eyelids, found again in turned ones, deny it."""
     try:
-        rough = _locate_eye(turned, config)
+        looks = [(quarters, _locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
     except SegmentationError:
         return None
-    if not is_sideways(as_it_is.vertical_opening, rough.vertical_opening):
+    if not is_sideways(as_it_is.vertical_opening, [rough.vertical_opening for _, rough in looks]):
         return None
-    if is_upside_down(rough.eyelids, rough.limbus.mean_radius):
-        found = _segment_turned(image, 3, config)
-    else:
-        found = turn_back(_segment_upright(turned, rough, config), 1)
+    quarters, rough = max(looks, key=lambda look: uprightness(look[1].eyelids, look[1].limbus.mean_radius))
+    found = turn_back(_segment_upright(turn_picture(image, quarters), rough, config), quarters)
     return replace(found, confidence=found.confidence and replace(found.confidence, turn_guessed=True))
 
 
