@@ -1,4 +1,4 @@
-"""How many pictures without an eye are taken for one, and how many eyes the checks of their texture refuse.
+"""How many pictures without an eye are taken for one, and how many eyes the checks of texture and shape refuse.
 
     python benchmarks/false_accepts.py [--eyes FOLDER]...
 
@@ -27,10 +27,10 @@ from irisstn.segmentation import SegmentationConfig, segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 
 _FACES = ("astronaut", "chelsea")  # pictures of scikit-image with eyes, of a person and a cat
-_CHECKS = ("no texture", "repeats around the circle", "flat between sharp edges")
-_WITHOUT = SegmentationConfig(min_texture=0, max_regularity=1, min_evenness=0)
+_CHECKS = ("no texture", "repeats around the circle", "flat between sharp edges", "flat circles around one point")
+_WITHOUT = SegmentationConfig(min_texture=0, max_regularity=1, min_evenness=0, min_departure=0)
 _SURE = 0.85  # trust below which a record warns
-_COLUMNS = ("pictures", "number", "an iris is found", "with a trust from 0.85 on", "without the checks of texture")
+_COLUMNS = ("pictures", "number", "an iris is found", "with a trust from 0.85 on", "without these checks")
 
 
 def count_accepted(pictures: Iterable[Gray]) -> Counter[str]:
@@ -45,7 +45,7 @@ def count_accepted(pictures: Iterable[Gray]) -> Counter[str]:
     -------
     Counter of str
         Their number (`"read"`), of those in which an iris was found (`"accepted"`), of those with a trust of 0.85
-        or more (`"sure"`), and of those in which one is found without the checks of texture (`"unchecked"`).
+        or more (`"sure"`), and of those in which one is found without these checks (`"unchecked"`).
     """
     found: Counter[str] = Counter()
     for picture in pictures:

@@ -40,14 +40,15 @@ def measure(camera: str, number: int) -> Measured | None:
         return None
     _, eye, found, confidence = made
     return Measured(
-        _errors(found.pupil, eye.truth.pupil),
-        _errors(found.limbus, eye.truth.limbus),
+        boundary_errors(found.pupil, eye.truth.pupil),
+        boundary_errors(found.limbus, eye.truth.limbus),
         confidence.pupil_sd_px,
         confidence.limbus_sd_px,
     )
 
 
-def _errors(found: Boundary, true: Boundary) -> tuple[float, float, float]:
+def boundary_errors(found: Boundary, true: Boundary) -> tuple[float, float, float]:
+    """Errors of x, y and mean radius in pixels."""
     return found.x - true.x, found.y - true.y, found.mean_radius - true.mean_radius
 
 

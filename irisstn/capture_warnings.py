@@ -10,6 +10,7 @@ from irisstn.results import Segmentation
 CUT_OFF = "more than 5 % of the iris ring lies outside the picture"
 CLIPPED = "more than 5 % of the iris is black or white: its texture is lost there"
 UNSURE = "trust below 0.85: the picture may show no eye, or the boundaries may be wrong"
+TURNED = "taken for a camera on its side, and which eyelid is the upper one was guessed: --turned 90 or 270 says it"
 _RADII, _ANGLES = np.linspace(0, 1, 17), TAU * np.arange(128) / 128
 _LEAST_TRUST = 0.85  # 0.85 is the least of 3757 pictures of four near-infrared sets; in visible light a third has less
 _MOST_OUTSIDE = 0.05  # of the ring; in a tightly framed set a margin of 0 is usual, and so much outside is not
@@ -82,6 +83,7 @@ def capture_warnings(segmentation: Segmentation, clipped: float) -> list[str]:
     confidence = segmentation.confidence
     found = {
         UNSURE: confidence is not None and confidence.trust < _LEAST_TRUST,
+        TURNED: confidence is not None and confidence.turn_guessed,
         CUT_OFF: outside_fraction(segmentation) > _MOST_OUTSIDE,
         CLIPPED: clipped > _MOST_CLIPPED,
     }

@@ -4,11 +4,12 @@ A flat disc that is turned away by the angle g is seen as an ellipse with b / a 
 the turn, to either side. With the axis at the angle d, m = -log(b / a) exp(2 i d) is a vector in which two such effects
 nearly add. Pupil and limbus each give a measurement of the m of the gaze,
 
-    m_pupil = 0.89 m + noise,    m_limbus = 0.47 m + noise,
+    m_pupil = 0.89 m + noise,    m_limbus = f m + noise,
 
-in which the noise holds what no picture separates from a gaze: pupils and irises are not quite round. The factor of the
-limbus is small since `irisstn.segmentation` keeps it near a circle where eyelids hide it. Factors and noise are fitted
-on rendered eyes; the noise of the pupil is that of frontal photographs, which is larger. benchmarks/gaze.py checks it.
+in which the noise holds what no picture separates from a gaze: pupils and irises are not quite round. The factor f of
+the limbus is small, since `irisstn.segmentation` keeps it near a circle where eyelids hide it, and grows from 0.47 to
+0.67 with m, since off axis it is expected to be flattened like the pupil. Factors and noise are fitted on rendered
+eyes; the noise of the pupil is that of frontal photographs, which is larger. benchmarks/gaze.py checks it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import cmath
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from irisstn.geometry import Ellipse
 
-_FACTORS = (0.89, 0.47)  # of pupil and limbus
+_PUPIL_FACTOR = 0.89
+# Lengths of m between which the factor of the limbus grows, and its values there.
+_LIMBUS_AT, _LIMBUS_FACTORS = (0.05, 0.25), (0.47, 0.67)
 _NOISE = (0.028, 0.018)  # standard deviations of each component of m, of pupil and limbus
 _EDGE_NOISE = (1.5, 0.5)  # added in quadrature: times the boundary's standard deviation over its radius
 _EDGE_PX = 0.5  # added over the radius: a reflection or a faint edge moves a part of a boundary by as much
@@ -69,7 +74,7 @@ def measure_gaze(pupil: Ellipse, limbus: Ellipse, *, pupil_sd_px: float, limbus_
     >>> turned = [Ellipse(160, 120, radius, radius * ratio) for radius, ratio in ((40, 0.88), (100, 0.93))]
     >>> gaze = measure_gaze(*turned, pupil_sd_px=0.2, limbus_sd_px=1.0)
     >>> round(math.degrees(gaze.angle_rad)), round(math.degrees(gaze.sd_rad))
-    (30, 3)
+    (29, 3)
     """
     measured = (_flattening(pupil), _flattening(limbus))
     sd_px = (pupil_sd_px, limbus_sd_px)
@@ -79,7 +84,9 @@ def measure_gaze(pupil: Ellipse, limbus: Ellipse, *, pupil_sd_px: float, limbus_
         )
         for part, ellipse in enumerate((pupil, limbus))
     ]
-    each = [(m / factor, sd / factor) for m, factor, sd in zip(measured, _FACTORS, noise, strict=True)]
+    by_pupil = abs(measured[0]) / _PUPIL_FACTOR
+    factors = (_PUPIL_FACTOR, float(np.interp(by_pupil, _LIMBUS_AT, _LIMBUS_FACTORS)))
+    each = [(m / factor, sd / factor) for m, factor, sd in zip(measured, factors, noise, strict=True)]
     if abs(each[0][0] - each[1][0]) > _MOST_DISAGREEMENT * math.hypot(each[0][1], each[1][1]):
         return None
     sd = sum(deviation**-2 for _, deviation in each) ** -0.5

@@ -30,6 +30,8 @@ class Confidence:
         Number of eyes in the picture, of which this is one.
     texture : float or None
         Contrast of the iris's texture in gray levels; None where too little of the iris is visible.
+    turn_guessed : bool
+        Whether the picture was taken for one of a camera on its side, and which eyelid is the upper one was guessed.
     """
 
     trust: float
@@ -37,6 +39,7 @@ class Confidence:
     limbus_sd_px: float
     eyes_seen: int = 1
     texture: float | None = None
+    turn_guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

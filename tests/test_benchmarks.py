@@ -23,6 +23,7 @@ from rectification import results_table as rectification_table
 from results_file import RESULTS, Figure, Table, write_results
 from segmentation import results_table as segmentation_table
 from segmentation import summary
+from segmentation_held_out import Scored, camera_row, score
 from segmentation_scores import Score
 
 KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
@@ -175,6 +176,16 @@ def test_trained_recognizers_are_published_as_the_mean_and_the_range_over_seeds(
     figure = trained.rows[2][1]
     assert isinstance(figure, Figure)
     assert (figure.value, figure.low, figure.high, figure.n) == pytest.approx((20.0, 10.0, 30.0, 2))
+
+
+def test_refused_eyes_count_as_nothing_found_on_held_out_cameras():
+    seen = score("held-out-tiny", 0)
+    assert seen.reason == "" and seen.usable_f1 > 80 and seen.iris_f1 > 85
+    assert score("held-out-tiny", 0) == seen and score("held-out-tiny", 1) != seen
+    _, n, usable, _, iris, refused, pupil, limbus = camera_row("tiny", [seen, Scored(1, reason="no eye")])
+    assert n == 2 and all(isinstance(cell, Figure) for cell in (usable, iris, refused, pupil, limbus))
+    assert isinstance(usable, Figure) and usable.value == pytest.approx(seen.usable_f1 / 2, abs=1e-3)
+    assert isinstance(refused, Figure) and (refused.value, refused.low, refused.high) == (50, 0, 100)
 
 
 def test_segmentation_is_published_without_what_was_not_measured():

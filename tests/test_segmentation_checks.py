@@ -1,11 +1,14 @@
 """Segmentation of pictures that mislead: turned, with two eyes, wide pupils, overexposed; and what it says of them."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from builders import rendered_eye
 
+from irisstn.capture_warnings import TURNED, capture_warnings
 from irisstn.errors import SegmentationError
-from irisstn.geometry import Boundary, Gray
+from irisstn.geometry import Boundary, Eyelid, Gray
 from irisstn.images import to_gray
 from irisstn.normalization import normalize
 from irisstn.outputs.segmentation_fields import segmentation_fields
@@ -13,7 +16,10 @@ from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.pupil import fit_pupil
-from irisstn.segmentation.ring_check import measure_ring_edges
+from irisstn.segmentation.ring_check import departure_from_circles, measure_ring_edges, require_uneven
+from irisstn.segmentation.turned_picture import turn_back
+
+TURNS: tuple[Literal["270"], Literal["90"]] = ("270", "90")
 
 
 def eye_of(camera: str, number: int, **change: object) -> tuple[Gray, Segmentation]:
@@ -59,6 +65,26 @@ def test_a_sideways_picture_gives_the_strip_of_an_upright_one(upright: tuple[Gra
     assert np.array_equal(np.rot90(found.usable, quarters), expected.usable)
     strips = normalize(sideways, found), normalize(image, expected)
     assert np.abs(strips[0].image.astype(int) - strips[1].image).mean() < 1.0
+
+
+def test_a_sideways_picture_is_recognised_where_the_eyelids_hardly_tell():
+    quarters = []
+    for number in range(3):
+        image, truth = eye_of("ring-320x280", 20 + number)
+        as_it_is = segment(image)
+        assert as_it_is.turned_rad == 0 and as_it_is.confidence is not None and not as_it_is.confidence.turn_guessed
+        sideways = np.ascontiguousarray(np.rot90(image, 1 + 2 * (number % 2)))
+        found = segment(sideways)
+        assert found.confidence is not None and found.confidence.turn_guessed
+        assert TURNED in capture_warnings(found, 0.0)
+        assert error(segment(sideways, SegmentationConfig(turned=TURNS[number % 2])), as_turned(truth, number)) < 0.05
+        quarters.append(round(found.turned_rad / (np.pi / 2)))
+    assert set(quarters) <= {1, 3}
+
+
+def as_turned(truth: Segmentation, number: int) -> Segmentation:
+    """`truth` in a picture that was turned by one or three quarters against the clock."""
+    return turn_back(truth, 3 if number % 2 == 0 else 1)
 
 
 def test_how_far_a_picture_is_turned_may_be_given(upright: tuple[Gray, Segmentation]):
@@ -134,3 +160,27 @@ def test_what_is_left_of_an_overexposed_eye_never_ends_in_an_error_of_opencv():
     eye = rendered_eye(9092, [77, 92], "far-640x480")
     found = segment(np.clip(to_gray(eye.image) * np.float32(2.5), 0, 255).astype(np.uint8))
     assert error(found, eye.truth) < 0.12
+
+
+def test_flat_circles_around_one_point_are_no_iris():
+    pupil, limbus = Boundary.circle(160, 120, 40), Boundary(160.2, 120, (100, 0, 0.1), (0, 0, 0.1))
+    far, near = (Eyelid(160, 120, 0.0, (height, 0.0, 0.001)) for height in (-105, -80))
+    assert 0.002 < departure_from_circles(pupil, limbus) < 0.005
+    for eyelids in ((far, None), (None, None)):
+        with pytest.raises(SegmentationError, match="flat circles around one point"):
+            require_uneven(pupil, limbus, eyelids, 1.5, 0.0085)
+    uneven = Boundary(161, 120, (40, 0, 0.4), (0, 0, 0))
+    assert departure_from_circles(uneven, limbus) > 0.0085
+    require_uneven(uneven, limbus, (far, None), 1.5, 0.0085)
+    require_uneven(pupil, limbus, (near, None), 1.5, 0.0085)  # an eyelid covers a part of it
+    require_uneven(pupil, limbus, (far, None), 6.0, 0.0085)  # it has the texture of an iris
+
+
+def test_off_axis_the_limbus_is_flattened_with_the_pupil():
+    found_parts = []
+    for number in range(3):
+        image, truth = eye_of("vga-640x480", 40 + number, gaze_x_rad=0.7, gaze_y_rad=0.0)
+        found, true = segment(image).limbus.ellipse(), truth.limbus.ellipse()
+        assert true.b / true.a < 0.8
+        found_parts.append(np.log(found.b / found.a) / np.log(true.b / true.a))
+    assert np.mean(found_parts) > 0.6 and max(found_parts) < 1.2

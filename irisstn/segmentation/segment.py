@@ -21,9 +21,16 @@ from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_di
 from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
-from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges
+from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
-from irisstn.segmentation.turned_picture import is_sideways, turn_back, turn_picture
+from irisstn.segmentation.turned_picture import (
+    is_sideways,
+    may_be_sideways,
+    turn_back,
+    turn_picture,
+    uprightness,
+    vertical_opening,
+)
 
 _MAX_CLOSER_CROPS = 2
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
@@ -39,7 +46,10 @@ _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
 _PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
-_ROUGH_PUPIL_SD = 0.012  # iris radii, of a pupil that is not traced because its edge is faint
+_LEAST_PUPIL_SD_PX, _ROUGH_PUPIL_SD = (
+    0.08,
+    0.03,
+)  # the second in iris radii, of a pupil that is not traced because its edge is faint
 
 
 def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
@@ -70,17 +80,21 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
     if config.turned != "auto":
         return _segment_turned(image, int(config.turned) // 90, config)
     rough = _locate_eye(image, config)
-    return _segment_sideways(image, config) if rough.sideways else _segment_upright(image, rough, config)
+    sideways = _segment_sideways(image, rough, config) if may_be_sideways(rough.vertical_opening) else None
+    return sideways or _segment_upright(image, rough, config)
 
 
-def _segment_sideways(image: Gray, config: SegmentationConfig) -> Segmentation:
-    """Segment a picture of a camera on its side, turned so that the eyelid nearer to the iris is above it."""
-    turned = turn_picture(image, 1)
-    rough = _locate_eye(turned, config)
-    upper, lower = (abs(eyelid.coefficients[0]) if eyelid else np.inf for eyelid in rough.eyelids)
-    if lower < upper:
-        return _segment_turned(image, 3, config)
-    return turn_back(_segment_upright(turned, rough, config), 1)
+def _segment_sideways(image: Gray, as_it_is: _RoughEye, config: SegmentationConfig) -> Segmentation | None:
+    """Segment a picture of a camera on its side; None where the eyelids, found again in turned ones, deny it."""
+    try:
+        looks = [(quarters, _locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
+    except SegmentationError:
+        return None
+    if not is_sideways(as_it_is.vertical_opening, [rough.vertical_opening for _, rough in looks]):
+        return None
+    quarters, rough = max(looks, key=lambda look: uprightness(look[1].eyelids, look[1].limbus.mean_radius))
+    found = turn_back(_segment_upright(turn_picture(image, quarters), rough, config), quarters)
+    return replace(found, confidence=found.confidence and replace(found.confidence, turn_guessed=True))
 
 
 def _segment_turned(image: Gray, quarters: int, config: SegmentationConfig) -> Segmentation:
@@ -96,6 +110,8 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     if visible < config.min_usable:
         raise SegmentationError(f"only {100 * visible:.0f} % of the iris can be seen: the eye is nearly closed")
     texture = require_texture(image, pupil, limbus, usable, config)
+    if texture is not None:
+        require_uneven(pupil, limbus, rough.eyelids, texture.contrast, config.min_departure)
     confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
     return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
 
@@ -112,7 +128,7 @@ class _RoughEye:
     eyelids: Eyelids
     occlusion: Float32
     crop: CropTransform
-    sideways: bool
+    vertical_opening: float
     trust: float
     eyes_seen: int
 
@@ -142,7 +158,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
         (upper, lower),
         parts.occlusion,
         to_picture,
-        is_sideways(parts.opening, limbus),
+        vertical_opening(parts.opening, limbus),
         trust,
         eyes_seen,
     )
@@ -254,7 +270,7 @@ def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: fl
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
     radius = limbus.mean_radius
     pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
-    pupil_sd = math.hypot(_PUPIL_SD[0] * radius, _PUPIL_SD[1] * pupil_moved)
+    pupil_sd = math.hypot(_LEAST_PUPIL_SD_PX, _PUPIL_SD[0] * radius, _PUPIL_SD[1] * pupil_moved)
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Float32, Gray
+from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float32, Gray
 from irisstn.results import Segmentation
 from irisstn.segmentation.polar import PolarGrid
 
-_RADII = (1.1, 1.2, 1.3, 1.4)  # of the circles, in iris radii, on which the opening is compared
+_RADII = (1.1, 1.2, 1.3)  # of the circles, in iris radii, on which the opening is compared
 _COLUMNS = 48
-_SIDEWAYS = 0.25  # by which the opening must reach further up and down than to the sides
+# A `vertical_opening` is above `_MAY_BE_SIDEWAYS` in 14 of 330 upright pictures of six sets, in 579 of 586 of a camera
+# on its side. Turned upright, 568 of these are lower by `_LOWER_UPRIGHT`, and of 1,120 upright ones none either way.
+_MAY_BE_SIDEWAYS, _LOWER_UPRIGHT = -0.4, 0.4
+_CURVE = 5.0  # weight of an eyelid's curvature beside its distance from the iris, in iris radii
 
 
-def is_sideways(opening: Float32, limbus: Boundary) -> bool:
-    """Whether the opening between the eyelids reaches further up and down than to the left and right.
+def vertical_opening(opening: Float32, limbus: Boundary) -> float:
+    """How much further the opening between the eyelids reaches up and down than to the left and right.
 
     Parameters
     ----------
@@ -27,16 +31,60 @@ def is_sideways(opening: Float32, limbus: Boundary) -> bool:
 
     Returns
     -------
-    bool
-        True for a picture whose camera was turned by 90 or 270 degrees.
+    float
+        Mean probability above and below the limbus, less that beside it, -1..1.
     """
     radii = np.array(_RADII) * limbus.mean_radius
     around = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS).unroll(opening).mean(axis=0)
     quarters = around.reshape(4, -1)  # each begins at a multiple of 90 degrees
-    sector = _COLUMNS // 12  # 30 degrees to both sides
+    sector = _COLUMNS // 16  # 22.5 degrees to both sides
     beside = np.concatenate([quarters[[0, 2], :sector].ravel(), quarters[[1, 3], -sector:].ravel()]).mean()
     above = np.concatenate([quarters[[1, 3], :sector].ravel(), quarters[[0, 2], -sector:].ravel()]).mean()
-    return bool(above - beside > _SIDEWAYS)
+    return float(above - beside)
+
+
+def may_be_sideways(opening: float) -> bool:
+    """Whether a picture with this `vertical_opening` may be of a camera on its side."""
+    return opening > _MAY_BE_SIDEWAYS
+
+
+def is_sideways(opening: float, turned: Sequence[float]) -> bool:
+    """Whether a picture is of a camera on its side.
+
+    Parameters
+    ----------
+    opening : float
+        Its `vertical_opening`.
+    turned : sequence of float
+        Those of the picture turned by a quarter either way: both must be lower.
+    """
+    return max(turned) < opening - _LOWER_UPRIGHT
+
+
+def uprightness(eyelids: Eyelids, radius: float) -> float:
+    """How much more the upper one of two eyelids is like an upper one, which is nearer to the iris and more curved.
+
+    Positive for 94 to 97 of 100 pictures of IIT Delhi, and for 71 of CASIA-Iris-Interval: enough to choose between both
+    sides of a picture that is sideways, and too little to turn one that is not.
+
+    Parameters
+    ----------
+    eyelids : tuple of Eyelid or None
+        The upper and the lower eyelid.
+    radius : float
+        Iris radius in pixels.
+
+    Returns
+    -------
+    float
+        Positive for an upright eye.
+    """
+    upper, lower = eyelids
+    if upper is None or lower is None:
+        return float(upper is not None) - float(lower is not None)
+    place = (lower.coefficients[0] + upper.coefficients[0]) / radius
+    curve = (abs(upper.coefficients[2]) - abs(lower.coefficients[2])) * radius
+    return place + _CURVE * curve
 
 
 def turn_picture(image: Gray, quarters: int) -> Gray:
