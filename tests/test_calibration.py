@@ -59,7 +59,7 @@ def test_a_calibration_comes_back_from_its_file_and_knows_its_network(similariti
     assert Calibration.load(tmp_path / "recognizer.json", recognizer_sha256="ab12") == calibration
     with pytest.raises(WeightsError, match="another network"):
         Calibration.load(tmp_path, recognizer_sha256="cd34")
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="does not exist: this network has no calibration"):
         Calibration.load(tmp_path / "none.json")
     stored = json.loads((tmp_path / "recognizer.json").read_text())
     for wrong in (b"", b"[]", json.dumps(stored | {"excess": -1}).encode(), json.dumps(stored | {"x": 1}).encode()):

@@ -61,6 +61,8 @@ READ = {
     "blanks and Unicode": tree("{s}/{e} eye/{n}.png", persons=("Zoë K", "李 明", "Ada B"), eyes=("left", "right")),
     "subjects named like sessions": tree("s{s}/{e}/{n}.png"),
     "left_SUBJECT": tree("{e}_0{s}/{n}.png", eyes=("left", "right")),
+    "OD_SUBJECT": tree("{e}_0{s}/{n}.png", eyes=("OS", "OD")),
+    "a folder that begins like an eye": tree("os_scans/{s}/{e}/{n}.png"),
     "eyes in a word with eye": tree("{s}/{e}Eye_{n}.png", eyes=("Left", "Right")),
     "crops of CASIA-Iris-Distance": tree("S400{s}D01_{e}_{n}.png", persons=("1", "2"), eyes=("left", "right")),
     "flat with numbered sessions": tree("00{s}_{v}_{e}_{n}.png", v=("1", "2")),

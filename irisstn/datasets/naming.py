@@ -13,7 +13,9 @@ _EYE_FOLDER = re.compile(
     rf"({EYE_WORDS})(?:[-_ ]?(?:eyes?|iris(?:es)?|images?|imgs?|pictures?|photos?))?", re.IGNORECASE
 )
 _SUBJECT_AND_EYE = re.compile(rf"(?:(.+)[-_ ]({EYE_WORDS})|(\d+)([lr]))(?:[-_ ]?eye)?", re.IGNORECASE)  # 001_L, 1L
-_EYE_AND_SUBJECT = re.compile(r"(left|right|os|od)(?:[-_ ]?eye)?[-_ ](.+)", re.IGNORECASE)  # OD_001
+_EYE_AND_SUBJECT = re.compile(  # left_anna, OD_001; os_data is no left eye
+    r"(left|right|(?:os|od)(?=[-_ ](?:eye[-_ ])?\d))(?:[-_ ]?eye)?[-_ ](.+)", re.IGNORECASE
+)
 _EYE_IN_FILE = re.compile(rf"(\d*)({EYE_WORDS})(?:eye)?\d*", re.IGNORECASE)
 
 # Folders that name neither subject nor eye.

@@ -239,6 +239,11 @@ class Calibration:
         try:
             stored = _File.model_validate_json(read_regular_file(file, max_bytes=_MAX_BYTES))
             calibration = cls(**stored.model_dump(exclude={"recognizer_sha256"}))
+        except FileNotFoundError:
+            raise WeightsError(
+                f"{file} does not exist: this network has no calibration; training writes one where eyes are "
+                "enough, pipelines/recognizer_calibration.py for any network"
+            ) from None
         except OSError as error:
             raise WeightsError(f"{file} cannot be read: {error.strerror or error}") from None
         except ValueError:
