@@ -79,12 +79,13 @@ def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None, 
     Raises
     ------
     OSError
-        Where the file cannot be written; the temporary file is then removed.
+        Where the file cannot be written, or is a device or a pipe; the temporary file is then removed.
     """
     temporary = unfinished_path(scratch or path.parent)
     try:
         if scratch is None:
             path.parent.mkdir(parents=True, exist_ok=True)
+        require_replaceable(path)
         _write_new(temporary, data, durable=durable)
         try:
             temporary.replace(path)
@@ -96,6 +97,16 @@ def write_bytes_atomic(path: Path, data: bytes, *, scratch: Path | None = None, 
         raise
     if durable:
         sync(path.parent)
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise OSError where `path` is a device, a pipe or a socket: renaming over /dev/null would take it from all."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EEXIST, "it is a device or a pipe, which is not replaced")
 
 
 def _write_new(path: Path, data: bytes, *, durable: bool) -> None:

@@ -12,6 +12,7 @@ from irisstn.batch.jobs.segment import SegmentConfig
 from irisstn.config import load_config
 from irisstn.datasets import find_images, read_labels
 from irisstn.errors import IrisError
+from irisstn.files import write_bytes_atomic
 from irisstn.outputs.settings import read_settings
 from irisstn.recognition import Calibration, StripNet, StripNetConfig
 from irisstn.rectification.rectifier import Rectifier
@@ -61,3 +62,20 @@ def test_it_is_refused_before_it_is_read(tmp_path: Path, name: str, kind: str):
 def test_a_network_that_no_weights_file_can_hold_is_refused_before_it_is_built(shape: dict[str, object]):
     with pytest.raises(ValueError, match="StripNetConfig"):
         StripNetConfig.model_validate(shape)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, kind: str):
+    os.mkfifo(tmp_path / "pipe")
+    target = tmp_path / "pipe"
+    if kind != "pipe":
+        target = tmp_path / "stdout"
+        target.symlink_to("pipe")
+    before = target.lstat()
+    with pytest.raises(OSError, match="is not replaced"):
+        write_bytes_atomic(target, b"table")
+    assert target.lstat().st_ino == before.st_ino and len(list(tmp_path.iterdir())) == (1 if kind == "pipe" else 2)
+    (tmp_path / "file").touch()
+    write_bytes_atomic(tmp_path / "file", b"table")
+    assert (tmp_path / "file").read_bytes() == b"table"

@@ -75,7 +75,7 @@ def measure(
     if file is not None and file.is_dir():
         raise Misuse(f"--csv {file} is a folder: give the path of a file")
     if file is not None and file.exists():
-        held = file.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
+        held = not file.is_file() or file.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
         if held or any(Path(source).exists() and file.samefile(source) for source in sources):
             raise Misuse(f"--csv {file} is there, and no table of `measure`: give another path")
     kept = None if file is None else file.with_name(f"{file.name}.unfinished")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from irisstn.errors import DatasetError, OutputError
 from irisstn.extras import extra_named
+from irisstn.files import require_replaceable
 
 Vectors = NDArray[np.float32]
 
@@ -187,6 +188,7 @@ class HnswIndex:
         """
         unfinished = path.with_name(f".{path.name}.unfinished")
         try:
+            require_replaceable(path)
             _faiss().write_index(self._index, str(unfinished))
             unfinished.replace(path)
         except (RuntimeError, OSError) as error:
