@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Float32
+from irisstn.geometry import TAU, Float, Float32
 from irisstn.images import to_gray
 from irisstn.synthetic import Camera, Capture, Identity, RenderedEye, render, sample_capture
 from irisstn.synthetic.render import Image
@@ -182,7 +182,7 @@ def _tone_curve(rng: np.random.Generator, levels: Image | Float32) -> Float32:
     return np.asarray(255 * (part + bend * (part * part * (3 - 2 * part) - part)), np.float32)
 
 
-def _bytes(levels: Float32) -> Image:
+def _bytes(levels: Float32 | Float) -> Image:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
