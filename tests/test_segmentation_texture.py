@@ -29,7 +29,7 @@ def test_an_iris_painted_flat_is_refused(noise: float, jpeg: int, radius: int):
     image = flat_eye(noise, jpeg, radius, 20 if radius < 60 else 30)
     with pytest.raises(SegmentationError, match="no texture"):
         segment(image)
-    allowed = segment(image, SegmentationConfig(min_texture=0))
+    allowed = segment(image, SegmentationConfig(min_texture=0, min_departure=0))
     assert allowed.confidence is not None and allowed.confidence.texture is not None
     assert allowed.confidence.texture < 0.9
 

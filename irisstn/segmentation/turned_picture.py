@@ -64,8 +64,8 @@ def is_sideways(opening: float, turned: Sequence[float]) -> bool:
 def uprightness(eyelids: Eyelids, radius: float) -> float:
     """How much more the upper one of two eyelids is like an upper one, which is nearer to the iris and more curved.
 
-    Positive for 94 to 97 of 100 pictures of IIT Delhi, and for 71 of CASIA-Iris-Interval: enough to choose between both
-    sides of a picture that is sideways, and too little to turn one that is not.
+    Of sideways pictures it names the right side in 96 of 100 of IIT Delhi and in 78 of CASIA-Iris-Interval: enough to
+    choose between both sides, and too little to turn a picture that is not sideways.
 
     Parameters
     ----------
