@@ -99,9 +99,9 @@ def searches_of(out: Path) -> Searches:
     return Searches(mates, others, subjects, probes, enrolled, vectors, variance, levels, len(gallery))
 
 
-def simulated(like: Searches, count: int, seed: int = 0) -> Iterator[Vectors]:
+def simulated(like: Searches, count: int) -> Iterator[Vectors]:
     """Blocks of simulated embeddings (n, D) like those of a set."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     mean, covariance = like.everything.mean(0), np.cov(like.everything.T)
     diagonal = np.diag(np.diag(covariance))
     spread = [float(((like.probes @ one) * like.probes).sum(1).mean()) for one in (covariance, diagonal)]

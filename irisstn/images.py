@@ -171,17 +171,17 @@ def decoding_may_take_long(data: bytes) -> bool:
     return header.height * header.width * cost > _QUICK_PIXELS
 
 
-def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:
+def write_png(path: Path, picture: NDArray[np.generic]) -> None:
     """Write a picture as PNG, atomically.
 
     Parameters
     ----------
     path : Path
         The file; missing parent folders are created.
-    picture, scratch
-        As in `encode_png` and `write_bytes_atomic`.
+    picture : ndarray
+        As in `encode_png`.
     """
-    write_bytes_atomic(path, encode_png(picture), scratch=scratch)
+    write_bytes_atomic(path, encode_png(picture))
 
 
 def encode_png(picture: NDArray[np.generic]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irisstn.gaze import measure_gaze
@@ -85,15 +85,14 @@ def measurements_of(record: Record) -> dict[str, str]:
     return {name: _text(row.get(name)) for name in COLUMNS}
 
 
-def measurements_csv(records: Iterable[Record], progress: Callable[[int], None] = lambda done: None) -> str:
-    """The table of `records` as CSV, with a line of names; `progress` is called with the number of rows added."""
+def measurements_csv(records: Iterable[Record]) -> str:
+    """The table of `records` as CSV, with a line of names."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     for record in records:
         if "variant_of" not in record:
             table.writerow(measurements_of(record))
-            progress(1)
     return text.getvalue()
 
 
