@@ -220,7 +220,7 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     module = RecognitionModule(config, data.identities)
     if config.start is not None:
         start_from(module, config.start, upright=data.validation.upright)
-    batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
+    batches = BatchDataset(config, data.eyes_of_epoch, upright=data.validation.upright)
     held_out = data.validation.labels
     run_folder.about = TrainingAbout(
         data.identities,
