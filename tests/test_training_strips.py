@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from training_settings import NO_AUGMENTATION, TOY
 
+from irisstn import batch_of_strips
 from irisstn.geometry.ring_transform import NAMES
 from irisstn.normalization import normalize
 from irisstn.results import Strip
@@ -34,7 +35,7 @@ from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
 from irisstn.training.data.motion_blur import motion_blurred
 from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
-from irisstn.training.data.strip_tensors import to_strips, to_tensors
+from irisstn.training.data.strip_tensors import to_strips
 from irisstn.training.losses import ring_losses
 
 
@@ -60,7 +61,7 @@ def rectified(strip, target):
     ring = Ring(max_roll_rad=2.0, max_shift=0.2)
     named = dict(zip(NAMES, target, strict=True))
     theta = ring.theta_of(torch.tensor([[named[name] for name in ring.names]], dtype=torch.float64))
-    images, usable = to_tensors([strip])
+    images, usable = batch_of_strips([strip])
     grid = ring(theta, strip.size)
     return to_strips(sample(images, grid, wrap=True, padding="border"), sample(usable, grid, wrap=True))[0]
 
@@ -322,7 +323,7 @@ def test_bands_change_the_spectrum_and_keep_what_lies_where(captured_eyes):
 
 
 def test_a_mirrored_eye_is_another_one_with_its_eyelids_in_place(captured_eyes):
-    images, _ = to_tensors([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
+    images, _ = batch_of_strips([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
     seen = mirrored(images)
     assert torch.equal(mirrored(seen), images) and not torch.equal(seen, images)
     # Right (column 0) becomes left (column 128); what lies below (64) and above (192) stays there.

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from irisstn.geometry.ring_transform import NAMES
+from irisstn.rectification.eye_batch import batch_of_strips
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
 from irisstn.training.data.boundary_errors import PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
-from irisstn.training.data.strip_tensors import to_tensors
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
@@ -228,7 +228,7 @@ def make_batch(
         eyelids.append(NO_EYELIDS if context is None else context.eyelids)
         targets.append(target)
     labels = torch.from_numpy(eyes.labels[list(indices)].astype(np.int64))
-    images, usable = to_tensors(strips)
+    images, usable = batch_of_strips(strips)
     return Batch(
         images=images,
         usable=usable,
