@@ -65,7 +65,7 @@ def rectified_captures(eyes: Path, subjects: int | None) -> Captures:
             continue
         strips.append(rectifier.rectify_eye(image, found).strip)
         shares.append(found.pupil.mean_radius / found.limbus.mean_radius)
-        names.append(f"{label.subject}/{label.eye}")
+        names.append(label.eye_name)
         people.append(label.subject)
     return Captures(strips, np.array(shares), np.array(names), np.array(people))
 

@@ -79,7 +79,7 @@ def searches_of(out: Path) -> Searches:
         raise click.UsageError(f"{out} holds no embeddings")
     row = {name: i for i, name in enumerate(templates.names)}
     labels = dict(zip(templates.names, templates.labels, strict=True)) | templates.failed
-    eyes = {name: f"{label.subject}/{label.eye}" for name, label in labels.items() if label is not None}
+    eyes = {name: label.eye_name for name, label in labels.items() if label is not None}
     first: dict[str, str] = {}
     for name in sorted(eyes):
         first.setdefault(eyes[name], name)

@@ -43,7 +43,7 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
     strips: dict[str, list[Strip]] = {method: [] for method in METHODS}
     names, people, failed = [], [], []
     for sample, label in labelled_images(eyes, subjects):
-        eye = f"{label.subject}/{label.eye}"
+        eye = label.eye_name
         image = read_gray(sample.path)
         try:
             found = segment(image)

@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader
 
 from irisstn import Rectifier, RectifierConfig
 from irisstn.evaluation import evaluate_codes, evaluate_embeddings
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 from irisstn.progress import no_progress
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED

@@ -43,7 +43,7 @@ def scored(out: Path, kind: str) -> tuple[Scored, list[str]]:
     """The comparisons of the output folder `out`, "embedding" or "code", and the subjects by number."""
     templates = read_templates(out, "code" if kind == "code" else "embedding")
     scores = scores_of(templates, max_shift=CODE_SHIFTS if kind == "code" else 0)
-    eyes, failed = ([f"{label.subject}/{label.eye}" for label in labels] for labels in (scores.labels, scores.failed))
+    eyes, failed = ([label.eye_name for label in labels] for labels in (scores.labels, scores.failed))
     subjects = [label.subject for label in scores.labels]
     found: Comparisons = compare_all(scores.distances, eyes, subjects=subjects, failed=failed)
     scale = 2.0 if kind == "code" else 1.0

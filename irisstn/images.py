@@ -1,4 +1,4 @@
-"""Read any picture as 8-bit gray, with limits that are checked before it is decoded; write files atomically."""
+"""Read any picture as 8-bit gray, with limits that are checked before it is decoded; write pictures as PNG or JPEG."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ __all__ = [
     "read_file",
     "read_gray",
     "to_gray",
-    "write_bytes_atomic",
     "write_png",
 ]
 

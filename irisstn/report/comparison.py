@@ -175,7 +175,7 @@ def _non_mated(scores: Scores) -> tuple[float, float]:
 
 def _pictures_of_eyes(scores: Scores) -> list[NDArray[np.intp]]:
     """The numbers of the pictures of each eye that has several."""
-    eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    eyes = np.unique([label.eye_name for label in scores.labels], return_inverse=True)[1]
     order = np.argsort(eyes, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(eyes[order])) + 1)
     return [members for members in groups if len(members) > 1]
