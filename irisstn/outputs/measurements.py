@@ -10,7 +10,7 @@ from typing import Any
 
 from irisstn.gaze import measure_gaze
 from irisstn.geometry import Ellipse
-from irisstn.outputs.records import Record, is_number, texts_of
+from irisstn.outputs.records import FIGURE_FIELDS, Record, is_number, texts_of
 from irisstn.quality import RECOMMENDED
 from irisstn.quality_score import SCORE
 
@@ -34,7 +34,7 @@ BIQT = {
     "pupil_center_y": "pupil_y",
     "pupil_diameter": "pupil_diameter",
 }
-_PLAIN = ("trust", "texture", "clipped_fraction", "eyes_seen", "camera_turned_deg")
+_PLAIN = (*FIGURE_FIELDS, "eyes_seen", "camera_turned_deg")
 COLUMNS = (
     *("path", "status", "stage", "reason", "input", "width", "height"),
     *("pupil_x", "pupil_y", "pupil_radius", "iris_x", "iris_y", "iris_radius", "pupil_iris_ratio"),

@@ -42,6 +42,8 @@ FileField = Literal[
     "iso_masked",
     "embedding",
 ]
+# The fields of a record that hold one number each, which pages and tables show beside those of `quality`.
+FIGURE_FIELDS: tuple[Literal["trust", "texture", "clipped_fraction"], ...] = ("trust", "texture", "clipped_fraction")
 # The fields of a record that name files, and the folders below OUT that hold these files.
 FILES: dict[FileField, str] = {
     "strip": "strips",
