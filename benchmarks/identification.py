@@ -29,7 +29,7 @@ from score_calibration import named_folder
 
 from irisstn.evaluation import FPIR_LEVELS, identification_rates, read_templates
 from irisstn.recognition import Calibration, HnswIndex, search
-from irisstn.recognition.gallery_search import similarity_threshold_rate
+from irisstn.recognition.gallery_search import fmr_for_fpir
 
 Vectors = NDArray[np.float32]
 _BLOCK, _TIMED = 10_000, 100  # simulated eyes at a time; probes whose search is timed
@@ -139,7 +139,7 @@ def _rates(name: str, found: Searches, others: NDArray[np.float64], size: int, c
             Figure(percent[0], percent[1], percent[2], rates.mated, "%"),
             round(rates.threshold_at[level], 3),
         ]
-    claimed = calibration.threshold(similarity_threshold_rate(0.01, size))
+    claimed = calibration.threshold(fmr_for_fpir(0.01, size))
     missed = float((found.mates < claimed).mean())
     return [
         *cells,

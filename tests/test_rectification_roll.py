@@ -11,7 +11,7 @@ from irisstn.rectification.rectifier import Rectifier
 from irisstn.rectification.ring_context import NO_EYELIDS, eyelid_parabolas
 from irisstn.rectification.roll import RollReader
 from irisstn.rectification.roll_setting import RollSetting, corrected_roll
-from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.training.roll_reader import EyelidSamples, error_over_sd, fit_roll_reader, spread_within_eyes
 
 LIMBUS = Boundary.circle(160, 120, 90)
 
@@ -150,7 +150,7 @@ def test_the_fit_finds_the_spread_that_was_put_in():
     samples = EyelidSamples(torch.stack(given), torch.tensor(rolls), np.array(eyes))
     fitted = fit_roll_reader(samples)
     assert spread_within_eyes(fitted, samples) == pytest.approx(0.03, rel=0.15)
-    assert calibration(fitted, samples) == pytest.approx(1, abs=0.15)
+    assert error_over_sd(fitted, samples) == pytest.approx(1, abs=0.15)
     assert float(fitted.between.detach()) == pytest.approx(0.08, rel=0.3)
     assert not fitted.spread.requires_grad
 

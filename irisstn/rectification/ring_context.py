@@ -177,7 +177,8 @@ def context_of_eye(image: Gray, segmentation: Segmentation, *, roll_rad: float =
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
-    below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
+    below = _eyelid_distance(segmentation.upper_lid, (x, y), unit)
+    above = _eyelid_distance(segmentation.lower_lid, (x, y), -unit)
     eyelids = eyelid_parabolas(
         segmentation.limbus,
         (segmentation.upper_lid, segmentation.lower_lid),
@@ -278,7 +279,7 @@ def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
     return copy
 
 
-def _off(eyelid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
+def _eyelid_distance(eyelid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
     """Distance of the points (x, y) below the edge of an eyelid, in units of `unit` px; above it for a negative one."""
     if eyelid is None:
         return np.full(points[0].shape, LID_REACH, np.float32)
