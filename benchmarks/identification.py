@@ -24,8 +24,7 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, results_option, write_results
-from score_calibration import named_folder
+from results_file import Cell, Figure, Table, named_folder, results_option, write_results
 
 from irisstn.evaluation import FPIR_LEVELS, identification_rates, read_templates
 from irisstn.recognition import Calibration, HnswIndex, search

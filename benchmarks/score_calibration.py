@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, results_option, write_results
+from results_file import Cell, Figure, Table, named_folder, results_option, write_results
 
 from irisstn.evaluation import Comparisons, compare_all, read_templates, scores_of
 from irisstn.geometry import Float
@@ -137,14 +137,6 @@ def _times(figure: Figure, rate: float) -> Figure:
     """An observed rate as a multiple of the claimed one."""
     low, high = figure.low or 0.0, figure.high or 0.0
     return Figure(round(figure.value / rate, 2), round(low / rate, 2), round(high / rate, 2), figure.n)
-
-
-def named_folder(text: str) -> tuple[str, Path]:
-    """Split NAME=OUT. Raises click.UsageError where it is something else, or OUT is no folder."""
-    name, found, folder = text.partition("=")
-    if not found or not Path(folder).is_dir():
-        raise click.UsageError(f"NAME=OUT is needed, OUT an output folder; got {text}")
-    return name, Path(folder)
 
 
 @click.command()
