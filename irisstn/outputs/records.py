@@ -10,7 +10,7 @@ depends on the command and on the status:
     segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
                     iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
     with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
-    unrolled        strip, strip_mask
+    normalized      strip, strip_mask
     rectify, embed  input, the kind of picture
     rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
                     strip_as_given, strip_mask_as_given
