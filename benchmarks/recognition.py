@@ -111,7 +111,7 @@ def fit(eyes: Eyes, config: TrainConfig) -> RecognitionModule:
     """
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, len(np.unique(eyes.labels)))
-    batches = BatchDataset.from_config(config, lambda epoch: eyes, upright=eyes.upright)
+    batches = BatchDataset(config, lambda epoch: eyes, upright=eyes.upright)
     precision = choose_precision(config.precision, on_gpu=config.device != "cpu" and torch.cuda.is_available())
     trainer = lightning.Trainer(
         accelerator=config.device,

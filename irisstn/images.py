@@ -74,15 +74,13 @@ def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
     return decode_gray(read_file(path), max_pixels=max_pixels)
 
 
-def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read the content of a regular file.
+def read_file(path: Path) -> bytes:
+    """Read the content of a regular file of at most `MAX_BYTES`.
 
     Parameters
     ----------
     path : Path
         The file.
-    max_bytes : int
-        Limit of its size.
 
     Returns
     -------
@@ -95,7 +93,7 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         Where `path` is not a regular file, cannot be opened, is too large, or grows while it is read.
     """
     try:
-        return read_regular_file(path, max_bytes=max_bytes)
+        return read_regular_file(path, max_bytes=MAX_BYTES)
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # also where the path holds a NUL character

@@ -254,7 +254,7 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     settings = StripSettings(config.size, config.perturbation, config.seed)
     if config.whitening is not None and config.freeze != "recognizer":
         last = data.eyes_of_epoch(config.epochs - 1)
-        figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
+        figures = fit_whitening(network, rectifier, last, settings, config.whitening)
         network.save(out / RECOGNIZER)
         write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode(), durable=True)
     try:
