@@ -12,7 +12,7 @@ depends on the command and on the status:
     with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
     normalized      strip, strip_mask
     rectify, embed  input, the kind of picture
-    rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
+    rectify         rectification, roll_known, outside, side_by_side, variants; variant_of in the record of a variant;
                     strip_as_given, strip_mask_as_given
     embed           embedding
 """
