@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from labelled_eyes import labelled_images
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, results_option, write_results
+from results_file import Cell, Figure, Table, named_folder, results_option, write_results
 
 from irisstn import IrisError, Rectifier, Strip, read_gray, segment
 from irisstn.geometry import strip_radii
@@ -65,7 +65,7 @@ def rectified_captures(eyes: Path, subjects: int | None) -> Captures:
             continue
         strips.append(rectifier.rectify_eye(image, found).strip)
         shares.append(found.pupil.mean_radius / found.limbus.mean_radius)
-        names.append(f"{label.subject}/{label.eye}")
+        names.append(label.eye_name)
         people.append(label.subject)
     return Captures(strips, np.array(shares), np.array(names), np.array(people))
 
@@ -147,18 +147,15 @@ def cli(*, sets: tuple[str, ...], subjects: int | None, results: bool) -> None:
     """Measure on the images in each folder EYES, which is called NAME in the results."""
     cv2.setNumThreads(1)
     rows: list[list[Cell]] = []
-    for given in sets:
-        name, equals, folder = given.partition("=")
-        if not equals or not Path(folder).is_dir():
-            raise click.BadParameter(f"{given!r} is not NAME=FOLDER")
-        captures = rectified_captures(Path(folder), subjects)
+    for name, folder in map(named_folder, sets):
+        captures = rectified_captures(folder, subjects)
         for apart in APART:
             rows += measure(name, captures, apart)
     table = results_table(rows)
     for row in table.rows:
         click.echo("  ".join(f"{cell.value:g}" if isinstance(cell, Figure) else str(cell) for cell in row))
     if results:
-        names = "".join(f' "{given.partition("=")[0]}=EYES"' for given in sets)
+        names = "".join(f' "{named_folder(given)[0]}=EYES"' for given in sets)
         write_results("dilation", f"python benchmarks/dilation.py{names}", [table])
 
 

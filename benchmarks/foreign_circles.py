@@ -63,7 +63,7 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
     strips: dict[str, list[Strip]] = defaultdict(list)
     names, people, failed = [], [], []
     for sample, label in labelled_images(eyes, subjects):
-        image, eye = read_gray(sample.path), f"{label.subject}/{label.eye}"
+        image, eye = read_gray(sample.path), label.eye_name
         seed = int.from_bytes(hashlib.sha256(sample.name.encode()).digest()[:8])
         try:
             made = _strips(image, segment(image), np.random.default_rng(seed), rectifier)

@@ -17,8 +17,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from results_file import Figure, Table, rates_figure, results_option, write_results
-from score_calibration import named_folder
+from results_file import Figure, Table, named_folder, rates_figure, results_option, write_results
 
 from irisstn import Strip
 from irisstn.datasets import label_of

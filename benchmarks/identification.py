@@ -24,12 +24,11 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, results_option, write_results
-from score_calibration import named_folder
+from results_file import Cell, Figure, Table, named_folder, results_option, write_results
 
 from irisstn.evaluation import FPIR_LEVELS, identification_rates, read_templates
 from irisstn.recognition import Calibration, HnswIndex, search
-from irisstn.recognition.gallery_search import similarity_threshold_rate
+from irisstn.recognition.gallery_search import fmr_for_fpir
 
 Vectors = NDArray[np.float32]
 _BLOCK, _TIMED = 10_000, 100  # simulated eyes at a time; probes whose search is timed
@@ -79,7 +78,7 @@ def searches_of(out: Path) -> Searches:
         raise click.UsageError(f"{out} holds no embeddings")
     row = {name: i for i, name in enumerate(templates.names)}
     labels = dict(zip(templates.names, templates.labels, strict=True)) | templates.failed
-    eyes = {name: f"{label.subject}/{label.eye}" for name, label in labels.items() if label is not None}
+    eyes = {name: label.eye_name for name, label in labels.items() if label is not None}
     first: dict[str, str] = {}
     for name in sorted(eyes):
         first.setdefault(eyes[name], name)
@@ -99,9 +98,9 @@ def searches_of(out: Path) -> Searches:
     return Searches(mates, others, subjects, probes, enrolled, vectors, variance, levels, len(gallery))
 
 
-def simulated(like: Searches, count: int, seed: int = 0) -> Iterator[Vectors]:
+def simulated(like: Searches, count: int) -> Iterator[Vectors]:
     """Blocks of simulated embeddings (n, D) like those of a set."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     mean, covariance = like.everything.mean(0), np.cov(like.everything.T)
     diagonal = np.diag(np.diag(covariance))
     spread = [float(((like.probes @ one) * like.probes).sum(1).mean()) for one in (covariance, diagonal)]
@@ -139,7 +138,7 @@ def _rates(name: str, found: Searches, others: NDArray[np.float64], size: int, c
             Figure(percent[0], percent[1], percent[2], rates.mated, "%"),
             round(rates.threshold_at[level], 3),
         ]
-    claimed = calibration.threshold(similarity_threshold_rate(0.01, size))
+    claimed = calibration.threshold(fmr_for_fpir(0.01, size))
     missed = float((found.mates < claimed).mean())
     return [
         *cells,

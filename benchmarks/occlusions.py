@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import cv2
 from labelled_eyes import labelled_images
-from results_file import Cell, Figure, Table, rates_figure, results_option, write_results
+from results_file import Cell, Figure, Table, named_folder, rates_figure, results_option, write_results
 
 from irisstn import IrisError, Strip, normalize, read_gray, segment
 from irisstn.evaluation import evaluate_codes
@@ -43,7 +43,7 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
     strips: dict[str, list[Strip]] = {method: [] for method in METHODS}
     names, people, failed = [], [], []
     for sample, label in labelled_images(eyes, subjects):
-        eye = f"{label.subject}/{label.eye}"
+        eye = label.eye_name
         image = read_gray(sample.path)
         try:
             found = segment(image)
@@ -89,11 +89,8 @@ def cli(*, sets: tuple[str, ...], subjects: int | None, results: bool) -> None:
     """Measure on the images in each folder EYES, which is called NAME in the results."""
     cv2.setNumThreads(1)
     measured = {}
-    for given in sets:
-        name, equals, folder = given.partition("=")
-        if not equals or not Path(folder).is_dir():
-            raise click.BadParameter(f"{given!r} is not NAME=FOLDER")
-        measured[name] = main(Path(folder), subjects=subjects)
+    for name, folder in map(named_folder, sets):
+        measured[name] = main(folder, subjects=subjects)
         for method, rates in measured[name].items():
             fnmr = 100 * rates["fnmr@0.001"]
             click.echo(f"{name:24s} {method:8s} FNMR {fnmr:.2f} %  d' {rates['d_prime']:.2f}  n {rates['mated']:.0f}")

@@ -13,8 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from results_file import Cell, Table, rates_figure, results_option, write_results
-from score_calibration import named_folder
+from results_file import Cell, Table, named_folder, rates_figure, results_option, write_results
 
 from irisstn.evaluation import evaluate_folder
 from irisstn.recognition import CODE_SHIFTS
@@ -58,9 +57,7 @@ def main(*, sets: tuple[str, ...], results: bool) -> None:
         click.echo("  ".join(str(cell) for cell in rows[-1]))
     if results:
         table = Table("One comparison of embeddings, failures to enrol counted as rejected", list(_COLUMNS), rows)
-        command = "python benchmarks/one_comparison.py " + " ".join(
-            f'"{given.rpartition("=")[0]}=OUT"' for given in sets
-        )
+        command = "python benchmarks/one_comparison.py " + " ".join(f'"{named_folder(out)[0]}=OUT"' for out in sets)
         click.echo(write_results("one-comparison", command, [table]))
 
 

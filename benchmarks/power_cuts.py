@@ -1,4 +1,4 @@
-"""Power cuts at random moments, simulated: what is left never passes for whole without being so, and runs go on.
+"""Power cuts at random moments, simulated: no incomplete output passes for a complete one, and runs continue.
 
     python benchmarks/power_cuts.py EYES [--cuts 50]
 

@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader
 
 from irisstn import Rectifier, RectifierConfig
 from irisstn.evaluation import evaluate_codes, evaluate_embeddings
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 from irisstn.progress import no_progress
 from irisstn.recognition import StripNet, StripNetConfig
 from irisstn.synthetic.folder import NEAR_INFRARED
@@ -111,7 +111,7 @@ def fit(eyes: Eyes, config: TrainConfig) -> RecognitionModule:
     """
     torch.manual_seed(config.seed)
     module = RecognitionModule(config, len(np.unique(eyes.labels)))
-    batches = BatchDataset.from_config(config, lambda epoch: eyes, upright=eyes.upright)
+    batches = BatchDataset(config, lambda epoch: eyes, upright=eyes.upright)
     precision = choose_precision(config.precision, on_gpu=config.device != "cpu" and torch.cuda.is_available())
     trainer = lightning.Trainer(
         accelerator=config.device,

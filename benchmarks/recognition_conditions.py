@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irisstn import Rectifier, Strip
+from irisstn import Rectifier, Strip, batch_of_strips
 from irisstn.training.data.batches import Eyes
 from irisstn.training.data.boundary_errors import NO_ERRORS, Perturbation
 from irisstn.training.data.eye_crops import EyeCrop
-from irisstn.training.data.strip_tensors import to_strips, to_tensors
+from irisstn.training.data.strip_tensors import to_strips
 
 CONDITIONS = ("as segmented", "centres", "radii", "roll", "dilation", "all")
 SIZE = (32, 256)
@@ -139,7 +139,7 @@ def rectified_strips(rectifier: Rectifier | None, test: ConditionStrips) -> list
     """
     if rectifier is None:
         return test.strips
-    images, usable = to_tensors(test.strips)
+    images, usable = batch_of_strips(test.strips)
     contexts, eyelids = torch.from_numpy(test.contexts), torch.from_numpy(test.eyelids)
     strips: list[Strip] = []
     for i in range(0, len(images), 64):

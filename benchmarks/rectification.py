@@ -148,10 +148,10 @@ def _add(sets: dict[tuple[str, str], _Set], sample: Sample, label: Label, rectif
                 part.strips.append(strip)
                 if kept and method == "rectified" and condition in ALIGNED:
                     part.found.append(ring)
-                part.eyes.append(f"{label.subject}/{label.eye}")
+                part.eyes.append(label.eye_name)
                 part.subjects.append(label.subject)
             else:
-                part.failed.append(f"{label.subject}/{label.eye}")
+                part.failed.append(label.eye_name)
 
 
 def random_of(sample: Sample, condition: str) -> np.random.Generator:

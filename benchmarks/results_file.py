@@ -30,6 +30,14 @@ results_option = click.option(
 )
 
 
+def named_folder(text: str) -> tuple[str, Path]:
+    """Split NAME=FOLDER. Raises click.UsageError where it is something else, or there is no such folder."""
+    name, found, folder = text.partition("=")
+    if not found or not Path(folder).is_dir():
+        raise click.UsageError(f"NAME=FOLDER is needed, a name and a folder that exists; got {text}")
+    return name, Path(folder)
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A number with what is known about it.

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, results_option, write_results
+from results_file import Cell, Figure, Table, named_folder, results_option, write_results
 
 from irisstn.evaluation import Comparisons, compare_all, read_templates, scores_of
 from irisstn.geometry import Float
@@ -43,7 +43,7 @@ def scored(out: Path, kind: str) -> tuple[Scored, list[str]]:
     """The comparisons of the output folder `out`, "embedding" or "code", and the subjects by number."""
     templates = read_templates(out, "code" if kind == "code" else "embedding")
     scores = scores_of(templates, max_shift=CODE_SHIFTS if kind == "code" else 0)
-    eyes, failed = ([f"{label.subject}/{label.eye}" for label in labels] for labels in (scores.labels, scores.failed))
+    eyes, failed = ([label.eye_name for label in labels] for labels in (scores.labels, scores.failed))
     subjects = [label.subject for label in scores.labels]
     found: Comparisons = compare_all(scores.distances, eyes, subjects=subjects, failed=failed)
     scale = 2.0 if kind == "code" else 1.0
@@ -137,14 +137,6 @@ def _times(figure: Figure, rate: float) -> Figure:
     """An observed rate as a multiple of the claimed one."""
     low, high = figure.low or 0.0, figure.high or 0.0
     return Figure(round(figure.value / rate, 2), round(low / rate, 2), round(high / rate, 2), figure.n)
-
-
-def named_folder(text: str) -> tuple[str, Path]:
-    """Split NAME=OUT. Raises click.UsageError where it is something else, or OUT is no folder."""
-    name, found, folder = text.partition("=")
-    if not found or not Path(folder).is_dir():
-        raise click.UsageError(f"NAME=OUT is needed, OUT an output folder; got {text}")
-    return name, Path(folder)
 
 
 @click.command()

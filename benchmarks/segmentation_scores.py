@@ -19,8 +19,9 @@ from osiris import run_osiris
 from irisstn import SegmentationError, read_gray, segment
 from irisstn.batch.jobs.job import JobInput
 from irisstn.batch.jobs.segment import SegmentConfig, SegmentJob
+from irisstn.files import write_bytes_atomic
 from irisstn.geometry import Gray
-from irisstn.images import to_gray, write_bytes_atomic
+from irisstn.images import to_gray
 from irisstn.results import Segmentation
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 

@@ -132,7 +132,7 @@ def main(eyes: Path, encode: Encoder, *, subjects: int | None = None) -> dict[st
     people: dict[str, list[str]] = defaultdict(list)
     failed: dict[str, list[str]] = defaultdict(list)
     for sample, label in labelled_images(eyes, subjects):
-        image, eye = read_gray(sample.path), f"{label.subject}/{label.eye}"
+        image, eye = read_gray(sample.path), label.eye_name
         for condition in CONDITIONS:
             made = dict(strips_by_method(image, condition, random_of(sample, condition), rectifier))
             if not made:

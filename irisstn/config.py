@@ -106,7 +106,7 @@ def _parse(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ConfigError(f"an override reads key=value, got {text!r}")
-    return name.strip(), _load(value, text if len(text) <= 60 else text[:57] + "...")
+    return name.strip(), _load(value, _short(text))
 
 
 def _load(text: str, where: str) -> object:
@@ -167,7 +167,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
             lines.append(f"{name} is unknown; {hint}")
         else:
             message = problem["msg"][:1].lower() + problem["msg"][1:]
-            lines.append(f"{name}: {message}, got {_short(problem['input'])}")
+            lines.append(f"{name}: {message}, got {_short(repr(problem['input']))}")
     return lines
 
 
@@ -192,8 +192,7 @@ def _is_model(kind: type) -> bool:
     return issubclass(kind, BaseModel)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
+def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 

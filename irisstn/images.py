@@ -1,4 +1,4 @@
-"""Read any picture as 8-bit gray, with limits that are checked before it is decoded; write files atomically."""
+"""Read any picture as 8-bit gray, with limits that are checked before it is decoded; write pictures as PNG or JPEG."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ __all__ = [
     "read_file",
     "read_gray",
     "to_gray",
-    "write_bytes_atomic",
     "write_png",
 ]
 
@@ -75,15 +74,13 @@ def read_gray(path: Path, *, max_pixels: int = MAX_PIXELS) -> Gray:
     return decode_gray(read_file(path), max_pixels=max_pixels)
 
 
-def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read the content of a regular file.
+def read_file(path: Path) -> bytes:
+    """Read the content of a regular file of at most `MAX_BYTES`.
 
     Parameters
     ----------
     path : Path
         The file.
-    max_bytes : int
-        Limit of its size.
 
     Returns
     -------
@@ -96,7 +93,7 @@ def read_file(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         Where `path` is not a regular file, cannot be opened, is too large, or grows while it is read.
     """
     try:
-        return read_regular_file(path, max_bytes=max_bytes)
+        return read_regular_file(path, max_bytes=MAX_BYTES)
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # also where the path holds a NUL character
@@ -171,17 +168,17 @@ def decoding_may_take_long(data: bytes) -> bool:
     return header.height * header.width * cost > _QUICK_PIXELS
 
 
-def write_png(path: Path, picture: NDArray[np.generic], *, scratch: Path | None = None) -> None:
+def write_png(path: Path, picture: NDArray[np.generic]) -> None:
     """Write a picture as PNG, atomically.
 
     Parameters
     ----------
     path : Path
         The file; missing parent folders are created.
-    picture, scratch
-        As in `encode_png` and `write_bytes_atomic`.
+    picture : ndarray
+        As in `encode_png`.
     """
-    write_bytes_atomic(path, encode_png(picture), scratch=scratch)
+    write_bytes_atomic(path, encode_png(picture))
 
 
 def encode_png(picture: NDArray[np.generic]) -> bytes:

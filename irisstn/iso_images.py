@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -28,7 +28,6 @@ from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
 
 IsoKind = Literal["uncropped", "vga", "cropped", "masked"]
-ISO_KINDS: tuple[IsoKind, ...] = get_args(IsoKind)
 VGA_SIZE = (480, 640)
 MARGINS = (0.2, 0.6)  # above and below, left and right; in iris radii
 SCLERA, EYELID = 200, 128  # gray levels of a masked image

@@ -109,7 +109,7 @@ def sample_moved_ring(
         An eye picture.
     segmentation : Segmentation
         Its segmentation.
-    parameters : ndarray, shape (13,)
+    parameters : ndarray, shape (12,)
         Of the transform, in the order of `irisstn.geometry.ring_transform.NAMES`.
     size : tuple of int
         (R, T) of the strip.

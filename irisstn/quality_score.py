@@ -21,6 +21,7 @@ SCORE = "score"  # its name among the figures of a record
 LEAST = {"usable_iris_area": 60.0, "iris_radius": 40.0, "sharpness": 7.0, "iris_pupil_contrast": 30.0}
 _GUARDS = ("iris_radius", "sharpness", "iris_pupil_contrast")
 _HALF_TEXTURE = 2.0  # gray levels at which the factor of the texture is one half
+_DECIMALS = 4  # of the figures in a record
 _TRUST_POWER = 4  # as trust varies little, 0.9 to 0.98 in most pictures
 
 
@@ -48,9 +49,9 @@ def quality_score(quality: Quality, confidence: Confidence | None) -> float | No
     return min(max(score, 0.0), 100.0)
 
 
-def figures_with_score(quality: Quality, confidence: Confidence | None, *, decimals: int = 4) -> dict[str, float]:
+def figures_with_score(quality: Quality, confidence: Confidence | None) -> dict[str, float]:
     """The figures of a picture by name, rounded, and `score` where there is one: `quality` of a record."""
     figures: Mapping[str, float] = quality.as_dict()
     score = quality_score(quality, confidence)
-    held = {name: round(float(value), decimals) for name, value in figures.items()}
-    return held if score is None else held | {SCORE: round(score, decimals)}
+    held = {name: round(float(value), _DECIMALS) for name, value in figures.items()}
+    return held if score is None else held | {SCORE: round(score, _DECIMALS)}

@@ -37,7 +37,7 @@ class StoredModule(nn.Module):
     Attributes
     ----------
     KIND : str
-        Kind and version of the weights file, such as "rectifier-2".
+        Kind and version of the weights file, such as "rectifier-4".
     FILE : str
         Name of the weights file in the package and in the folder of a training run.
     CONFIG : type
@@ -110,7 +110,7 @@ def pack_weights(module: nn.Module, kind: str, config: Mapping[str, object]) -> 
     module : nn.Module
         The module.
     kind : str
-        Kind and version, such as "rectifier-2".
+        Kind and version, such as "rectifier-4".
     config : mapping
         The configuration, as values that JSON can hold.
 

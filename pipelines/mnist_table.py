@@ -20,7 +20,8 @@ from mnist_training import MnistConfig, Result
 from numpy.typing import NDArray
 
 from irisstn.errors import DatasetError
-from irisstn.images import write_bytes_atomic, write_png
+from irisstn.files import write_bytes_atomic
+from irisstn.images import write_png
 
 RESAMPLES = 10_000  # of the bootstrap
 _COLOURS = {"stn": "#b3542d", "cnn": "#1f6f8b"}

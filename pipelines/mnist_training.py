@@ -17,7 +17,8 @@ from torch import Generator, Tensor
 
 from irisstn.config import Strict
 from irisstn.errors import DatasetError
-from irisstn.images import write_bytes_atomic, write_png
+from irisstn.files import write_bytes_atomic
+from irisstn.images import write_png
 from irisstn.outputs import Json, require_same_settings
 from irisstn.stn import area_outside, require_gradient
 from irisstn.training import Precision, PrecisionConfig, SafetensorsCheckpoint, choose_precision

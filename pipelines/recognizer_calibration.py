@@ -6,7 +6,7 @@ A false match rate is about eyes in front of one camera. They share light, eyeli
 in a strip makes two different eyes more similar than two random pictures of random cameras. So non-mated comparisons
 are made within groups: in a group all that belongs to the anatomy, the camera and the scene is the same, and only the
 textures of the irises differ. Mated comparisons are of two independent captures. Groups take the cameras in turn, and
-every second turn is degraded: smaller, blurred, noisy. All pictures go the way of `irisstn embed`.
+every second turn is degraded: smaller, blurred, noisy. All pictures are segmented and rectified as by `irisstn embed`.
 
 A rate has to hold for each camera, not for the mean of all. So non-mated similarities are those of the groups in which
 they reach highest, a quarter of all, by the 99th percentile.

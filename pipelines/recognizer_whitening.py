@@ -51,7 +51,7 @@ def main(
             eyes = Eyes(*source.training(0, lambda done, of: stages.update("rendering", done, of)), upright=True)
             unseen = Eyes(*source.validation(lambda done, of: stages.update("rendering", done, of)), upright=True)
         strips = StripSettings(settings.size, settings.perturbation, settings.seed)
-        figures = fit_whitening(network, None, [eyes], strips, settings.whitening or WhiteningFitConfig())
+        figures = fit_whitening(network, None, eyes, strips, settings.whitening or WhiteningFitConfig())
         calibration = calibrate(network, None, unseen, strips)
     network.save(out / RECOGNIZER)
     calibration.save(out / CALIBRATION, network.weights_sha256)

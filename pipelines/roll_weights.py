@@ -22,11 +22,11 @@ from irisstn import IrisError, Rectifier, segment
 from irisstn.images import to_gray
 from irisstn.rectification import eyelid_parabolas
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
-from irisstn.training import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.training import EyelidSamples, error_over_sd, fit_roll_reader, spread_within_eyes
 from irisstn.weights import RECTIFIER, SHIPPED
 
 FIRST_SEED, CAPTURE_SEED = 770_000_000, 77
-ASKEW = "gaze-640x480"  # a gaze of 16 degrees (sd) to the side: its eyelids do not show the roll; it is not fitted
+NOT_FITTED = "gaze-640x480"  # a camera with a gaze of 16 degrees (sd) to the side, where eyelids do not show the roll
 
 
 def rendered_eyelids(work: Path, *, eyes: int, captures: int) -> Iterator[dict[str, object]]:
@@ -86,11 +86,11 @@ def main(work: Path, eyes: int, captures: int, weights: Path, out: Path | None) 
     camera = np.array([record["camera"] for record in records])
     click.echo(f"{'camera left out':<24}{'error, degrees':>16}{'error / sd':>12}")
     for name in sorted(set(camera.tolist())):
-        rest = fit_roll_reader(samples.where((camera != name) & (camera != ASKEW)))
+        rest = fit_roll_reader(samples.where((camera != name) & (camera != NOT_FITTED)))
         own = samples.where(camera == name)
         error = np.rad2deg(spread_within_eyes(rest, own))
-        click.echo(f"{name:<24}{error:>16.2f}{calibration(rest, own):>12.2f}")
-    reader = fit_roll_reader(samples.where(camera != ASKEW))
+        click.echo(f"{name:<24}{error:>16.2f}{error_over_sd(rest, own):>12.2f}")
+    reader = fit_roll_reader(samples.where(camera != NOT_FITTED))
     rectifier = Rectifier.load(weights)
     if rectifier.roll_reader is None:
         raise click.UsageError(f"{weights} reads no roll off eyelids")

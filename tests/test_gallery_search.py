@@ -11,7 +11,7 @@ from irisstn.cli import cli
 from irisstn.errors import DatasetError
 from irisstn.evaluation import identification_rates
 from irisstn.recognition import HnswIndex, search
-from irisstn.recognition.gallery_search import similarity_threshold_rate
+from irisstn.recognition.gallery_search import fmr_for_fpir
 from irisstn.weights import CALIBRATION, SHIPPED
 
 
@@ -62,12 +62,12 @@ def test_an_index_finds_the_same_and_knows_its_gallery(gallery, probes, tmp_path
 
 
 def test_the_rate_of_a_comparison_follows_from_the_size_of_the_gallery():
-    rate = similarity_threshold_rate(0.01, 1000)
+    rate = fmr_for_fpir(0.01, 1000)
     assert 1 - (1 - rate) ** 1000 == pytest.approx(0.01)
-    assert similarity_threshold_rate(0.01, 1) == pytest.approx(0.01)
+    assert fmr_for_fpir(0.01, 1) == pytest.approx(0.01)
     for wrong in ((0.0, 10), (1.0, 10), (0.1, 0)):
         with pytest.raises(ValueError, match="rate"):
-            similarity_threshold_rate(*wrong)
+            fmr_for_fpir(*wrong)
 
 
 def test_identification_rates_are_those_of_irex():

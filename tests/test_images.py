@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from irisstn.errors import ImageError
-from irisstn.images import decode_gray, encode_jpeg, encode_png, read_gray, to_gray, write_bytes_atomic, write_png
+from irisstn.files import write_bytes_atomic
+from irisstn.images import decode_gray, encode_jpeg, encode_png, read_gray, to_gray, write_png
 
 SMOOTH = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8), (0, 0), 3)
 LOSSLESS = [".png", ".bmp", ".tiff", ".pgm"]

@@ -113,7 +113,7 @@ def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="the picture is"):
         context_of_eye(picture()[1:], eye())
     with pytest.raises(ValueError, match="multiple of 8"):
-        context_of_eye(picture(), eye(), size=(30, 256))
+        ring_rows(30)
     mask, far = np.ones((8, 8), bool), np.ones((8, 8), np.float32)
     with pytest.raises(ValueError, match="context's above"):
         Context(np.zeros((8, 8), np.uint8), mask, far, far[:, :7], mask, NO_EYELIDS)

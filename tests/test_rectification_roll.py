@@ -9,9 +9,9 @@ import torch
 from irisstn.geometry import Boundary, Eyelid
 from irisstn.rectification.rectifier import Rectifier
 from irisstn.rectification.ring_context import NO_EYELIDS, eyelid_parabolas
-from irisstn.rectification.roll import RollReader, RollReading, posterior_mean
-from irisstn.rectification.roll_setting import RollSetting
-from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
+from irisstn.rectification.roll import RollReader
+from irisstn.rectification.roll_setting import RollSetting, corrected_roll
+from irisstn.training.roll_reader import EyelidSamples, error_over_sd, fit_roll_reader, spread_within_eyes
 
 LIMBUS = Boundary.circle(160, 120, 90)
 
@@ -91,9 +91,8 @@ def test_without_eyelids_the_roll_is_not_known_and_not_corrected():
 
 def test_the_correction_grows_with_the_reading_its_certainty_and_the_prior():
     def mean(deg: float, sd_deg: float = 1.4, prior_deg: float = 1.0) -> float:
-        one = torch.full((1, 1), math.radians(deg), dtype=torch.float64)
-        reading = RollReading(one, torch.full_like(one, math.radians(sd_deg)), one > 0)
-        return math.degrees(float(posterior_mean(reading, torch.tensor([0.08]), math.radians(prior_deg))))
+        roll, sd = (np.full((1, 1), math.radians(value)) for value in (deg, sd_deg))
+        return math.degrees(corrected_roll(np, roll, sd, np.array([0.08]), RollSetting("auto", prior_deg))[0, 0])
 
     rolls = [mean(float(deg)) for deg in np.arange(0, 31, 0.5)]
     assert rolls[0] == 0 and (np.diff(rolls) > 0).all()
@@ -151,7 +150,7 @@ def test_the_fit_finds_the_spread_that_was_put_in():
     samples = EyelidSamples(torch.stack(given), torch.tensor(rolls), np.array(eyes))
     fitted = fit_roll_reader(samples)
     assert spread_within_eyes(fitted, samples) == pytest.approx(0.03, rel=0.15)
-    assert calibration(fitted, samples) == pytest.approx(1, abs=0.15)
+    assert error_over_sd(fitted, samples) == pytest.approx(1, abs=0.15)
     assert float(fitted.between.detach()) == pytest.approx(0.08, rel=0.3)
     assert not fitted.spread.requires_grad
 

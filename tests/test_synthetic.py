@@ -18,7 +18,6 @@ from irisstn.synthetic import CAMERAS, Capture, Identity, render, sample_capture
 from irisstn.synthetic.eye import place_eye
 from irisstn.synthetic.ring_field import ring_field, ring_to_tissue, tissue_to_ring
 
-RING = CAMERAS["ring-320x280"]
 NAMES = sorted(CAMERAS)
 
 

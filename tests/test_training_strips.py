@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from training_settings import NO_AUGMENTATION, TOY
 
+from irisstn import batch_of_strips
 from irisstn.geometry.ring_transform import NAMES
 from irisstn.normalization import normalize
 from irisstn.results import Strip
@@ -18,7 +19,6 @@ from irisstn.stn import Ring, sample
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 from irisstn.training import TrainConfig
 from irisstn.training.data.augmentation import (
-    augmentation,
     combine_masks,
     mirrored,
     strip_augmentation,
@@ -35,7 +35,7 @@ from irisstn.training.data.degradation import DegradationConfig, degrade
 from irisstn.training.data.eye_crops import NormalizedIris, crop_eye, scaled_eye
 from irisstn.training.data.motion_blur import motion_blurred
 from irisstn.training.data.rendered_eyes import RenderedConfig, render_capture
-from irisstn.training.data.strip_tensors import to_strips, to_tensors
+from irisstn.training.data.strip_tensors import to_strips
 from irisstn.training.losses import ring_losses
 
 
@@ -61,7 +61,7 @@ def rectified(strip, target):
     ring = Ring(max_roll_rad=2.0, max_shift=0.2)
     named = dict(zip(NAMES, target, strict=True))
     theta = ring.theta_of(torch.tensor([[named[name] for name in ring.names]], dtype=torch.float64))
-    images, usable = to_tensors([strip])
+    images, usable = batch_of_strips([strip])
     grid = ring(theta, strip.size)
     return to_strips(sample(images, grid, wrap=True, padding="border"), sample(usable, grid, wrap=True))[0]
 
@@ -129,11 +129,7 @@ def test_a_large_iris_is_made_smaller_and_stays_in_place():
 
 def test_batches_depend_on_seed_epoch_and_step_alone(captured_eyes):
     def batches(seed):
-        return BatchDataset(
-            lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
-            perturbation=PerturbationConfig(), augment=augmentation(AugmentationConfig()), strip_only_fraction=0.5,
-            seed=seed,
-        )  # fmt: skip
+        return BatchDataset(TOY.model_copy(update={"seed": seed}), lambda epoch: captured_eyes, upright=True)
 
     one, again, other = batches(0)[3, 1], batches(0)[3, 1], batches(1)[3, 1]
     assert all(torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) for a, b in zip(one, again, strict=True))
@@ -147,11 +143,8 @@ def test_batches_depend_on_seed_epoch_and_step_alone(captured_eyes):
 
 def test_strips_of_one_capture_share_a_group_where_upright_is_unknown(captured_eyes):
     eyes = Eyes(captured_eyes.eyes, captured_eyes.labels, upright=False)
-    batches = BatchDataset(
-        lambda epoch: eyes, size=(32, 256), identities=2, strips_per_identity=4, strips_per_capture=2,
-        perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.0, seed=0,
-    )  # fmt: skip
-    batch = batches[0, 0]
+    config = TOY.model_copy(update={"strips_per_identity": 4, "augmentation": NO_AUGMENTATION})
+    batch = BatchDataset(config, lambda epoch: eyes, upright=False)[0, 0]
     assert len(set(batch.groups.tolist())) == 4 and len(set(batch.labels.tolist())) == 2
     assert all(batch.groups[i] == batch.groups[i + 1] for i in range(0, 8, 2))
 
@@ -161,7 +154,7 @@ def test_a_run_takes_two_strips_of_a_capture_where_upright_is_unknown(
     captured_eyes, strips_per_capture, upright, expected
 ):
     eyes = Eyes(captured_eyes.eyes, captured_eyes.labels, upright=False)  # so that a group is a capture
-    batch = BatchDataset.from_config(
+    batch = BatchDataset(
         TOY.model_copy(update={"strips_per_capture": strips_per_capture}), lambda epoch: eyes, upright=upright
     )[0, 0]
     assert len(batch.labels) == 4 and len(set(batch.groups.tolist())) == expected
@@ -174,12 +167,8 @@ def test_a_strip_alone_is_that_of_the_sample(captured_eyes):
     for eye in (crop, flat):
         alone, with_all = eye.strip(errors, (32, 256)), eye.sample(errors, (32, 256)).strip
         assert np.array_equal(alone.image, with_all.image) and np.array_equal(alone.usable, with_all.usable)
-    batches = BatchDataset(
-        lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
-        perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.5, seed=0,
-        with_context=False,
-    )  # fmt: skip
-    batch = batches[0, 0]
+    config = TOY.model_copy(update={"rectifier": None, "augmentation": NO_AUGMENTATION})
+    batch = BatchDataset(config, lambda epoch: captured_eyes, upright=True)[0, 0]
     assert batch.images.shape == (4, 1, 32, 256) and batch.images.std() > 0.05
     assert batch.contexts.shape == (4, 0) and batch.targets.isnan().all()
 
@@ -334,7 +323,7 @@ def test_bands_change_the_spectrum_and_keep_what_lies_where(captured_eyes):
 
 
 def test_a_mirrored_eye_is_another_one_with_its_eyelids_in_place(captured_eyes):
-    images, _ = to_tensors([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
+    images, _ = batch_of_strips([captured_eyes.eyes[0].strip(NO_ERRORS, (32, 256))])
     seen = mirrored(images)
     assert torch.equal(mirrored(seen), images) and not torch.equal(seen, images)
     # Right (column 0) becomes left (column 128); what lies below (64) and above (192) stays there.
@@ -344,12 +333,9 @@ def test_a_mirrored_eye_is_another_one_with_its_eyelids_in_place(captured_eyes):
     assert torch.equal(mirrored(marked), marked)
 
     def batch(mirror):
-        return BatchDataset(
-            lambda epoch: captured_eyes, size=(32, 256), identities=2, strips_per_identity=2, strips_per_capture=1,
-            perturbation=PerturbationConfig(), augment=augmentation(NO_AUGMENTATION), strip_only_fraction=0.0, seed=0,
-            mirrored_fraction=mirror,
-            with_context=False,
-        )[0, 0]  # fmt: skip
+        changes = NO_AUGMENTATION.model_copy(update={"mirrored": mirror})
+        config = TOY.model_copy(update={"rectifier": None, "augmentation": changes})
+        return BatchDataset(config, lambda epoch: captured_eyes, upright=True)[0, 0]
 
     plain, all_mirrored = batch(0.0), batch(1.0)
     assert torch.equal(all_mirrored.images, mirrored(plain.images))

@@ -151,7 +151,7 @@ def test_the_same_eyes_give_the_same_whitening_and_every_identity_has_its_share(
     fitted = []
     for strips in (4, 12, 12):
         settings = StripSettings((32, 256), TOY.perturbation)
-        figures = fit_whitening(network, None, [part], settings, WhiteningFitConfig(strips=strips))
+        figures = fit_whitening(network, None, part, settings, WhiteningFitConfig(strips=strips))
         assert figures["strips"] == strips
         fitted.append(network.whitening.matrix.clone())
         # Four strips of four eyes differ in three directions; so would not four strips of two eyes.

@@ -28,6 +28,11 @@ class Label:
     subject: str
     eye: str = ""
 
+    @property
+    def eye_name(self) -> str:
+        """SUBJECT/EYE, by which samples of one eye are grouped."""
+        return f"{self.subject}/{self.eye}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

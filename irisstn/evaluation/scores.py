@@ -77,7 +77,7 @@ class Scores:
     @cached_property
     def _comparisons(self) -> Comparisons | CountedComparisons:
         n = len(self.names)
-        eyes, failed = [_eye(label) for label in self.labels], [_eye(label) for label in self.failed]
+        eyes, failed = ([label.eye_name for label in labels] for labels in (self.labels, self.failed))
         subjects = [label.subject for label in self.labels]
         if n * (n - 1) // 2 > EXACT_PAIRS:
             return count_all(self.rows, self.among, eyes, subjects=subjects, failed=failed)
@@ -113,10 +113,6 @@ def scores_of(templates: Templates, *, max_shift: int = 0) -> Scores:
         for i, j, block in score_blocks(templates, templates, max_shift=max_shift):
             source[i : i + block.shape[0], j : j + block.shape[1]] = block
     return Scores(templates.names, labels, source, failed, max_shift, templates.source_sha256)
-
-
-def _eye(label: Label) -> str:
-    return f"{label.subject}/{label.eye}"
 
 
 def known_labels(names: Iterable[str], labels: Iterable[Label | None]) -> tuple[Label, ...]:

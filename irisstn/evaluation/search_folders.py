@@ -15,7 +15,7 @@ from irisstn.evaluation.templates import Templates, read_templates
 from irisstn.files import write_bytes_atomic
 from irisstn.outputs.settings import read_settings
 from irisstn.recognition.calibration import Calibration
-from irisstn.recognition.gallery_search import MOST, Candidate, HnswIndex, search, similarity_threshold_rate
+from irisstn.recognition.gallery_search import MOST, Candidate, HnswIndex, fmr_for_fpir, search
 
 _DIGEST, _EXPORTED = "weights_sha256", "exported_sha256"  # of the file; of the weights that an ONNX file is made from
 
@@ -104,7 +104,7 @@ def search_folders(
             raise WeightsError(f"{error.reason}: give --model, a run with a calibration, or --threshold") from None
         calibration = None
     if threshold is None and calibration is not None:
-        threshold = calibration.threshold(min(similarity_threshold_rate(fpir, len(held)), 0.49))
+        threshold = calibration.threshold(min(fmr_for_fpir(fpir, len(held)), 0.49))
     least = -1.0 if threshold is None else threshold
     found = _found(vectors, held, index, least, most)
     lines, hits = [], 0

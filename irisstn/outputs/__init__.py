@@ -24,6 +24,7 @@ settings             the settings in run.json, and the refusal of other ones
 folder               the output folder of one run, with its lock
 reader               reads strips, masks, segmentations and embeddings back
 remote_manifest      the manifest of an output folder at a URL
+measurements         records as rows of a table
 """
 
 from irisstn.outputs.manifest import MANIFEST, read_manifest

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irisstn.gaze import measure_gaze
 from irisstn.geometry import Ellipse
-from irisstn.outputs.records import Record, is_number, texts_of
+from irisstn.outputs.records import FIGURE_FIELDS, Record, is_number, texts_of
 from irisstn.quality import RECOMMENDED
 from irisstn.quality_score import SCORE
 
@@ -34,7 +34,7 @@ BIQT = {
     "pupil_center_y": "pupil_y",
     "pupil_diameter": "pupil_diameter",
 }
-_PLAIN = ("trust", "texture", "clipped_fraction", "eyes_seen", "camera_turned_deg")
+_PLAIN = (*FIGURE_FIELDS, "eyes_seen", "camera_turned_deg")
 COLUMNS = (
     *("path", "status", "stage", "reason", "input", "width", "height"),
     *("pupil_x", "pupil_y", "pupil_radius", "iris_x", "iris_y", "iris_radius", "pupil_iris_ratio"),
@@ -85,15 +85,14 @@ def measurements_of(record: Record) -> dict[str, str]:
     return {name: _text(row.get(name)) for name in COLUMNS}
 
 
-def measurements_csv(records: Iterable[Record], progress: Callable[[int], None] = lambda done: None) -> str:
-    """The table of `records` as CSV, with a line of names; `progress` is called with the number of rows added."""
+def measurements_csv(records: Iterable[Record]) -> str:
+    """The table of `records` as CSV, with a line of names."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     for record in records:
         if "variant_of" not in record:
             table.writerow(measurements_of(record))
-            progress(1)
     return text.getvalue()
 
 

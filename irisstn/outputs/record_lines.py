@@ -6,7 +6,7 @@ import json
 import re
 from typing import cast
 
-from irisstn.outputs.records import RecordFields, parse_record
+from irisstn.outputs.records import FIGURE_FIELDS, RecordFields, parse_record
 
 # Fields whose values hold no other object or list, with the byte that ends them.
 _FIELDS = {
@@ -14,7 +14,6 @@ _FIELDS = {
     "rectification": (b',"rectification":{', b"}"),
     "warnings": (b',"warnings":[', b"]"),
 }
-_NUMBERS = ("trust", "texture", "clipped_fraction")
 _NUMBER = re.compile(rb"[-+.0-9e]+")
 _decode = json.JSONDecoder().decode
 _BEGIN, _END = b'{"path":"', b"}\n"  # of the lines that `format_record` writes
@@ -50,7 +49,7 @@ def figures_of_line(line: bytes) -> RecordFields | None:
             at = line.find(begin)
             if at >= 0:
                 fields[name] = _decode(line[at + len(begin) - 1 : line.index(end, at) + 1].decode("ascii"))
-        for name in _NUMBERS:
+        for name in FIGURE_FIELDS:
             begin = b',"%b":' % name.encode()
             at = line.find(begin)
             if at >= 0 and (number := _NUMBER.match(line, at + len(begin))) is not None:

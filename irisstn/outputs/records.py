@@ -10,9 +10,9 @@ depends on the command and on the status:
     segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
                     iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
     with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
-    unrolled        strip, strip_mask
+    normalized      strip, strip_mask
     rectify, embed  input, the kind of picture
-    rectify         rectification, outside, side_by_side, variants; variant_of in the record of a variant;
+    rectify         rectification, roll_known, outside, side_by_side, variants; variant_of in the record of a variant;
                     strip_as_given, strip_mask_as_given
     embed           embedding
 """
@@ -42,6 +42,8 @@ FileField = Literal[
     "iso_masked",
     "embedding",
 ]
+# The fields of a record that hold one number each, which pages and tables show beside those of `quality`.
+FIGURE_FIELDS: tuple[Literal["trust", "texture", "clipped_fraction"], ...] = ("trust", "texture", "clipped_fraction")
 # The fields of a record that name files, and the folders below OUT that hold these files.
 FILES: dict[FileField, str] = {
     "strip": "strips",

@@ -66,6 +66,11 @@ class StripNetConfig(Strict):
         """Length of an embedding before the whitening."""
         return self.embedding or self.trunks * self.rings * self.sectors * self.channels
 
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding."""
+        return self.whitened or self.unwhitened_size
+
 
 class MetricLossConfig(Strict):
     """Which loss, and its parameters.

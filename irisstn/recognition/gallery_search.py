@@ -82,12 +82,12 @@ def search(probes: Vectors, gallery: Vectors, *, threshold: float, most: int = M
         yield from found
 
 
-def similarity_threshold_rate(false_positive_rate: float, size: int) -> float:
+def fmr_for_fpir(fpir: float, size: int) -> float:
     """The false match rate of one comparison that gives a false positive identification rate in a gallery.
 
     Parameters
     ----------
-    false_positive_rate : float
+    fpir : float
         Fraction of the searches without a mate in the gallery that may return a candidate; above 0 and below 1.
     size : int
         Number of eyes in the gallery, compared independently.
@@ -95,7 +95,7 @@ def similarity_threshold_rate(false_positive_rate: float, size: int) -> float:
     Returns
     -------
     float
-        1 - (1 - `false_positive_rate`)^(1 / `size`).
+        1 - (1 - `fpir`)^(1 / `size`).
 
     Raises
     ------
@@ -104,12 +104,12 @@ def similarity_threshold_rate(false_positive_rate: float, size: int) -> float:
 
     Examples
     --------
-    >>> f"{similarity_threshold_rate(0.01, 100_000):.2e}"
+    >>> f"{fmr_for_fpir(0.01, 100_000):.2e}"
     '1.01e-07'
     """
-    if not 0 < false_positive_rate < 1 or size < 1:
-        raise ValueError(f"a rate above 0 and below 1 and a gallery are needed, got {false_positive_rate}, {size}")
-    return -expm1(log1p(-false_positive_rate) / size)
+    if not 0 < fpir < 1 or size < 1:
+        raise ValueError(f"a rate above 0 and below 1 and a gallery are needed, got {fpir}, {size}")
+    return -expm1(log1p(-fpir) / size)
 
 
 class HnswIndex:

@@ -137,7 +137,7 @@ class StripNet(StoredModule):
     @property
     def embedding_size(self) -> int:
         """Length D of an embedding."""
-        return self.config.whitened or self.config.unwhitened_size
+        return self.config.embedding_size
 
     def forward(self, images: Tensor, usable: Tensor) -> Tensor:
         """Compute embeddings.

@@ -78,7 +78,7 @@ class OnnxRecognizer:
     @property
     def embedding_size(self) -> int:
         """Length D of an embedding."""
-        return self.config.whitened or self.config.unwhitened_size
+        return self.config.embedding_size
 
     @property
     def weights_sha256(self) -> str:

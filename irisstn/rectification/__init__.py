@@ -1,10 +1,16 @@
 """The spatial transformer that rectifies iris strips.
 
-`rectifier` is the class that users embed, `rectifier_network` its network, `onnx_rectifier` the same without torch, and
-`rectifier_methods` what both do with strips and photographs. `ring_context` and `context_tensors`
-compute the network's input, `localization` estimates the transform, `roll` the roll of the head, `strip_sampling`
-samples the result and `variants` varies it. `alignment` aligns a strip with a reference, and `onnx_export` writes a
-file for programs without torch.
+rectifier          the class that users embed; rectifier_network, its network
+onnx_rectifier     the same without torch
+rectifier_methods  what both do with strips and photographs; rectified, the result
+rectifier_config   shape and bounds
+eye_batch          photographs or strips as tensors; collate, the same in a DataLoader; strip_arrays, arrays as strips
+ring_context       the network's input; context_tensors, the same with gradients
+localization       estimates the transform
+roll               the roll of the head; roll_setting, how much of it is corrected
+strip_sampling     samples the result; variants varies it
+alignment          aligns a strip with a reference
+onnx_export        writes a file for programs without torch
 """
 
 from __future__ import annotations

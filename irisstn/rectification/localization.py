@@ -72,13 +72,13 @@ class CircularLocalization(nn.Module):
             _block(channels, width // 2, (3, 5), (2, 2)),
             _block(width // 2, width, (3, 3), (2, 2)),
             _block(width, 2 * width, (3, 3), (2, 1)),
-            _Across(2 * width, 2 * width, rows // 8),
-            *[_Around(2 * width, dilation) for dilation in (1, 2, 4)],
+            _FullHeightConv(2 * width, 2 * width, rows // 8),
+            *[_ResidualAlongAngle(2 * width, dilation) for dilation in (1, 2, 4)],
         )
         self.ring = transform if isinstance(transform, Ring) else None
         self.head: nn.Module | None = None
         if self.ring is None:
-            self.head = _PlacedHead(2 * width, transform, position)
+            self.head = _PositionHead(2 * width, transform, position)
         else:
             self.boundaries = nn.Conv1d(2 * width, 3, 1)
             for parameter in self.boundaries.parameters():
@@ -86,7 +86,7 @@ class CircularLocalization(nn.Module):
             if self.ring.full_circle:
                 self.head = nn.Conv1d(2 * width, 1, 1)
             elif roll:
-                self.head = _PlacedHead(2 * width, None, position)
+                self.head = _PositionHead(2 * width, None, position)
 
     def forward(self, strips: Tensor) -> Tensor:
         """Estimate theta.
@@ -129,7 +129,7 @@ def _block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int
     return nn.Sequential(CircularConv(inputs, outputs, kernel, stride), nn.GroupNorm(4, outputs), nn.ReLU())
 
 
-class _Across(nn.Module):
+class _FullHeightConv(nn.Module):
     """One convolution over the whole height: (B, C, R, T) to (B, C', 1, T)."""
 
     def __init__(self, inputs: int, outputs: int, rows: int) -> None:
@@ -141,7 +141,7 @@ class _Across(nn.Module):
         return torch.relu(self.norm(self.conv(features)))
 
 
-class _Around(nn.Module):
+class _ResidualAlongAngle(nn.Module):
     """A residual convolution along the circle, `dilation` columns apart, that adds the mean over all angles."""
 
     def __init__(self, width: int, dilation: int) -> None:
@@ -155,7 +155,7 @@ class _Around(nn.Module):
         return torch.relu(features + self.norm(self.conv(features) + self.mean(mean)))
 
 
-class _PlacedHead(nn.Module):
+class _PositionHead(nn.Module):
     """Features (B, C, T) to theta (B, n), or to one number (B, 1) without a transform, by their angular position."""
 
     def __init__(self, width: int, transform: Transform | None, position: bool) -> None:

@@ -136,7 +136,7 @@ def export_rectifier(
     if network is not None:
         about["recognizer_sha256"] = network.weights_sha256
         about["recognizer_config"] = network.config.model_dump_json()
-    return write_checked(model, path, about, lambda run: _apart(run, graph, size))
+    return write_checked(model, path, about, lambda run: _largest_difference(run, graph, size))
 
 
 class _Graph(nn.Module):
@@ -184,7 +184,7 @@ def _traced(graph: _Graph, size: tuple[int, int]) -> onnx.ModelProto:
     return model
 
 
-def _apart(run: Run, graph: _Graph, size: tuple[int, int]) -> float:
+def _largest_difference(run: Run, graph: _Graph, size: tuple[int, int]) -> float:
     """The largest difference between ONNX Runtime and PyTorch in any output.
 
     Batches of no, one and three strips are compared, with all optional inputs and, in PyTorch by a call without them,

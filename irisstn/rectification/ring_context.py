@@ -32,7 +32,7 @@ Kind = TypeVar("Kind", bound=np.generic)
 CONTEXT_SIZE = (64, 256)
 PLANES = ("gray", "usable", "below", "above", "present")
 LID_REACH = 1.5  # largest distance from an eyelid, in iris radii; also the value where none is known
-INSIDE, RING, OUTSIDE = 1, 4, 3  # eighths of the rows
+INSIDE, RING = 1, 4  # eighths of the rows; three more lie outside the limbus
 NO_EYELIDS = np.zeros((2, 5), np.float32)
 NO_EYELIDS.flags.writeable = False
 
@@ -142,9 +142,7 @@ def context_radii(rows: int) -> Float:
     return np.asarray((np.arange(rows) + 0.5 - ring.start) / (ring.stop - ring.start))
 
 
-def context_of_eye(
-    image: Gray, segmentation: Segmentation, *, roll_rad: float = 0.0, size: tuple[int, int] = CONTEXT_SIZE
-) -> Context:
+def context_of_eye(image: Gray, segmentation: Segmentation, *, roll_rad: float = 0.0) -> Context:
     """Context of an eye in a photograph.
 
     Parameters
@@ -155,21 +153,19 @@ def context_of_eye(
         Its segmentation.
     roll_rad : float
         Angle at which column 0 begins.
-    size : tuple of int
-        (R, T) of the context.
 
     Returns
     -------
     Context
-        The ring with its margin.
+        The ring with its margin, of `CONTEXT_SIZE`.
 
     Raises
     ------
     ValueError
-        Where the image does not fit the segmentation, or R is not a multiple of 8.
+        Where the image does not fit the segmentation.
     """
     require_segmented(image, segmentation)
-    rows, columns = size
+    rows, columns = CONTEXT_SIZE
     x, y = ring_positions(segmentation, (context_radii(rows)[:, None], strip_angles(columns)[None, :] + roll_rad))
     height, width = image.shape
     present = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
@@ -181,7 +177,8 @@ def context_of_eye(
     in_ring = np.zeros((rows, 1), bool)
     in_ring[ring_rows(rows)] = True
     unit = segmentation.limbus.mean_radius
-    below, above = _off(segmentation.upper_lid, (x, y), unit), _off(segmentation.lower_lid, (x, y), -unit)
+    below = _eyelid_distance(segmentation.upper_lid, (x, y), unit)
+    above = _eyelid_distance(segmentation.lower_lid, (x, y), -unit)
     eyelids = eyelid_parabolas(
         segmentation.limbus,
         (segmentation.upper_lid, segmentation.lower_lid),
@@ -227,7 +224,7 @@ def pupil_share(segmentation: Segmentation) -> float:
     return segmentation.pupil.mean_radius / segmentation.limbus.mean_radius
 
 
-def context_of_strip(strip: Strip, *, eyelids: Float32 = NO_EYELIDS, size: tuple[int, int] = CONTEXT_SIZE) -> Context:
+def context_of_strip(strip: Strip, *, eyelids: Float32 = NO_EYELIDS) -> Context:
     """Context of a strip without its photograph: the margin is not present.
 
     Parameters
@@ -236,22 +233,21 @@ def context_of_strip(strip: Strip, *, eyelids: Float32 = NO_EYELIDS, size: tuple
         A strip of any size.
     eyelids : ndarray of float32, shape (2, 5)
         Eyelids as in `eyelid_parabolas`, where known. They do not change the planes.
-    size : tuple of int
-        (R, T) of the context.
 
     Returns
     -------
     Context
-        The ring.
+        The ring, in a context of `CONTEXT_SIZE`.
     """
-    rows, columns = size
+    rows, columns = CONTEXT_SIZE
     ring = ring_rows(rows)
     shape = (columns, ring.stop - ring.start)
-    image, usable, present = np.zeros(size, np.uint8), np.zeros(size, bool), np.zeros(size, bool)
+    image, usable = np.zeros(CONTEXT_SIZE, np.uint8), np.zeros(CONTEXT_SIZE, bool)
     image[ring] = cv2.resize(strip.image, shape, interpolation=cv2.INTER_AREA)
     usable[ring] = cv2.resize(strip.usable.view(np.uint8), shape, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    present = np.zeros(CONTEXT_SIZE, bool)
     present[ring] = True
-    unknown = np.full(size, LID_REACH, np.float32)
+    unknown = np.full(CONTEXT_SIZE, LID_REACH, np.float32)
     return Context(image, usable, unknown, unknown, present, eyelids)
 
 
@@ -283,7 +279,7 @@ def _read_only(array: NDArray[Kind]) -> NDArray[Kind]:
     return copy
 
 
-def _off(eyelid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
+def _eyelid_distance(eyelid: Eyelid | None, points: tuple[Float32, Float32], unit: float) -> Float32:
     """Distance of the points (x, y) below the edge of an eyelid, in units of `unit` px; above it for a negative one."""
     if eyelid is None:
         return np.full(points[0].shape, LID_REACH, np.float32)

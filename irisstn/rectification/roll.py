@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from irisstn.geometry import Float32
-from irisstn.rectification.roll_setting import RollSetting, corrected_roll, roll_posterior_mean
+from irisstn.rectification.roll_setting import RollSetting, corrected_roll
 
 _ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
 _STEEPEST = math.radians(60)  # largest reading, in rad
@@ -152,25 +152,3 @@ def _read(xp: ModuleType, eyelids: Any, gain: Any, upper: Any, spread: Any) -> t
 def _fitted(start: list[float]) -> nn.Parameter:
     """A parameter that `irisstn.training.roll_reader` fits, instead of the training of the network."""
     return nn.Parameter(torch.tensor(start), requires_grad=False)
-
-
-def posterior_mean(reading: RollReading, between_rad: Tensor, prior_rad: float) -> Tensor:
-    """Posterior mean of the roll under a mixture of two normal distributions: upright heads and a few tilted ones.
-
-    Parameters
-    ----------
-    reading : RollReading
-        The roll read off the eyelids.
-    between_rad : Tensor, shape (1,)
-        Standard deviation of the eyelids' tilt from eye to eye. It enters only the odds of the two components: it is
-        equal in all captures of an eye, and so adds no error among them.
-    prior_rad : float
-        Standard deviation of the roll of upright heads.
-
-    Returns
-    -------
-    Tensor, shape (B, 1)
-        Roll in radians.
-    """
-    roll: Tensor = roll_posterior_mean(torch, reading.angle_rad, reading.sd_rad, between_rad, prior_rad)
-    return roll

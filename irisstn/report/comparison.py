@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from irisstn.evaluation import Scores
 from irisstn.report.evaluated_runs import EvaluatedRun
 
-_Safety = dict[tuple[str, ...], float]
+_Scores = dict[tuple[str, ...], float]  # z-normalised, by the names of `Change`
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How safely a mated pair, or a picture, is recognised in two runs.
+    """The z-normalised score of a mated pair, or of a picture, in two runs.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Change:
         The two pictures of the pair, or the one picture.
     before, after : float
         (m - d) / s in either run, where d is the distance of the pair, or the mean distance of the picture from the
-        others of its eye, and m and s are mean and standard deviation of the non-mated distances of the run. A larger
-        number is a safer recognition. The unit is the same for all kinds of distances.
+        others of its eye, and m and s are mean and standard deviation of the non-mated distances of the run: the
+        larger, the farther from non-mated comparisons. The unit is the same for all kinds of distances.
     """
 
     names: tuple[str, ...]
@@ -51,8 +51,7 @@ def changes(before: Scores, after: Scores) -> list[Change]:
     list of Change
         One for each picture that has a mated pair in both runs; the largest gain first.
     """
-    first, second = _safety(before), _safety(after)
-    return _sorted_changes({(name,): value for name, value in first.items()}, {(n,): v for n, v in second.items()})
+    return _sorted_changes(_picture_scores(before), _picture_scores(after))
 
 
 def pair_changes(before: Scores, after: Scores) -> list[Change]:
@@ -68,7 +67,7 @@ def pair_changes(before: Scores, after: Scores) -> list[Change]:
     list of Change
         One for each mated pair whose pictures are in both runs; the largest gain first.
     """
-    return _sorted_changes(_pair_safety(before), _pair_safety(after))
+    return _sorted_changes(_pair_scores(before), _pair_scores(after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def _losses(found: Sequence[Change]) -> int:
     return sum(change.gain < 0 for change in found)
 
 
-def _sorted_changes(first: _Safety, second: _Safety) -> list[Change]:
+def _sorted_changes(first: _Scores, second: _Scores) -> list[Change]:
     found = [Change(names, first[names], second[names]) for names in sorted(first.keys() & second.keys())]
     return sorted(found, key=lambda change: -change.gain)
 
@@ -140,28 +139,28 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
     return gains, losses
 
 
-def _pair_safety(scores: Scores) -> _Safety:
+def _pair_scores(scores: Scores) -> _Scores:
     """(m - d) / s, as in `Change`, by the sorted names of each mated pair."""
     mean, spread = _non_mated(scores)
-    safety: _Safety = {}
+    found: _Scores = {}
     for members in _pictures_of_eyes(scores):
         distances = scores.among(members)
         names = [scores.names[member] for member in members]
         for i, j in zip(*np.triu_indices(len(members), 1), strict=True):
             pair = min(names[i], names[j]), max(names[i], names[j])
-            safety[pair] = (mean - float(distances[i, j])) / spread
-    return safety
+            found[pair] = (mean - float(distances[i, j])) / spread
+    return found
 
 
-def _safety(scores: Scores) -> dict[str, float]:
+def _picture_scores(scores: Scores) -> _Scores:
     """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
     mean, spread = _non_mated(scores)
-    safety = {}
+    found: _Scores = {}
     for members in _pictures_of_eyes(scores):
         others = scores.among(members)[~np.eye(len(members), dtype=bool)].reshape(len(members), -1)
         for i, distance in zip(members.tolist(), others.mean(axis=1).tolist(), strict=True):
-            safety[scores.names[i]] = (mean - distance) / spread
-    return safety
+            found[(scores.names[i],)] = (mean - distance) / spread
+    return found
 
 
 def _non_mated(scores: Scores) -> tuple[float, float]:
@@ -175,7 +174,7 @@ def _non_mated(scores: Scores) -> tuple[float, float]:
 
 def _pictures_of_eyes(scores: Scores) -> list[NDArray[np.intp]]:
     """The numbers of the pictures of each eye that has several."""
-    eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    eyes = np.unique([label.eye_name for label in scores.labels], return_inverse=True)[1]
     order = np.argsort(eyes, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(eyes[order])) + 1)
     return [members for members in groups if len(members) > 1]

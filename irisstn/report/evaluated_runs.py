@@ -68,11 +68,11 @@ def read_runs(
             runs.append(EvaluatedRun(name, out, read_scores(out)))
             continue
         templates = read_templates(out, kind, labels)
-        searched = [0] if templates.kind == "embedding" else shifts
-        for shift in searched:
-            label = f"{name} ±{shift}" if templates.kind == "code" else name
-            searched_by = shift if templates.kind == "code" else None
-            runs.append(EvaluatedRun(label, out, scores_of(templates, max_shift=shift), searched_by))
+        if templates.kind == "embedding":
+            runs.append(EvaluatedRun(name, out, scores_of(templates)))
+            continue
+        for shift in shifts:
+            runs.append(EvaluatedRun(f"{name} ±{shift}", out, scores_of(templates, max_shift=shift), shift))
     return runs
 
 

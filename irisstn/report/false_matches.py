@@ -63,7 +63,7 @@ def false_matches(scores: Scores, count: int) -> list[FalseMatch]:
 
 def _closest(scores: Scores) -> Sequence[ClosePair]:
     """The closest non-mated pairs of scores whose distances are in memory."""
-    eyes = np.unique([f"{label.subject}/{label.eye}" for label in scores.labels], return_inverse=True)[1]
+    eyes = np.unique([label.eye_name for label in scores.labels], return_inverse=True)[1]
     step = max(1, _AT_ONCE // max(len(eyes), 1))
     found: list[ClosePair] = []
     for start in range(0, len(eyes), step):

@@ -6,19 +6,15 @@ import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.outputs.records import RecordFields, is_number
+from irisstn.outputs.records import FIGURE_FIELDS, RecordFields, is_number
 from irisstn.quality import RECOMMENDED
 
 HISTOGRAM_SIZE = (144, 24)  # width and height in pixels
 _BINS = 24
-
-
-_ALONE: tuple[Literal["trust", "texture", "clipped_fraction"], ...] = ("trust", "texture", "clipped_fraction")
 
 
 def figures_of(record: RecordFields) -> Iterator[tuple[str, float]]:
@@ -26,7 +22,7 @@ def figures_of(record: RecordFields) -> Iterator[tuple[str, float]]:
 
     Angles are in degrees: `roll_rad` becomes roll_deg.
     """
-    for field in _ALONE:
+    for field in FIGURE_FIELDS:
         value = record.get(field)
         if is_number(value):
             yield field, value

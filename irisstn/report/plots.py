@@ -19,6 +19,7 @@ AnyComparisons = Comparisons | CountedComparisons
 # Okabe and Ito's colours, which differ for colour-blind readers too; their yellow is too light on white.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _DASHES = ("-", "--", "-.", ":")  # of further runs, whose colours begin anew
+_POINTS = 400  # thresholds of a DET curve, at most, by each kind of comparison
 _LEAST = 5e-5  # where rates of 0 are drawn, because a logarithmic axis has no 0
 
 
@@ -53,25 +54,23 @@ def det_plot(runs: Mapping[str, AnyComparisons]) -> bytes:
     return _png(figure)
 
 
-def det_curve(comparisons: AnyComparisons, points: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def det_curve(comparisons: AnyComparisons) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """FMR and FNMR over the threshold.
 
     Parameters
     ----------
     comparisons : Comparisons or CountedComparisons
         Mated and non-mated distances.
-    points : int
-        The number of thresholds at most; they are dense where either rate is small.
 
     Returns
     -------
     fmr, fnmr : ndarray, shape (N,)
-        The rates at each threshold.
+        The rates at each threshold; thresholds are dense where either rate is small.
     """
     mated, (values, counts) = np.sort(comparisons.mated), comparisons.non_mated_counts()
     below = np.concatenate([[0], np.cumsum(counts)])  # non-mated comparisons below each of `values`
-    places = np.searchsorted(below[1:], np.unique(np.geomspace(1, below[-1], points).astype(int)))
-    tail = np.unique(np.geomspace(1, len(mated), points).astype(int))
+    places = np.searchsorted(below[1:], np.unique(np.geomspace(1, below[-1], _POINTS).astype(int)))
+    tail = np.unique(np.geomspace(1, len(mated), _POINTS).astype(int))
     finite = mated[-tail][np.isfinite(mated[-tail])]
     thresholds = np.unique(np.concatenate([values[places], finite]))
     fmr = below[np.searchsorted(values, thresholds, "left")] / below[-1]

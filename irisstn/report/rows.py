@@ -21,18 +21,18 @@ _LEAST_PX = 0.05  # a Fourier coefficient below it is not visible
 Row = dict[str, Json]
 
 
-class Words:
-    """Words that many rows share, each with its number: a row holds the number."""
+class TextNumbers:
+    """Texts that many rows share, each with its number: a row holds the number."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
-    def number(self, word: str) -> int:
-        """The number of `word`."""
-        return self._numbers.setdefault(word, len(self._numbers))
+    def number(self, text: str) -> int:
+        """The number of `text`."""
+        return self._numbers.setdefault(text, len(self._numbers))
 
     def all(self) -> list[str]:
-        """The words in the order of their numbers."""
+        """The texts in the order of their numbers."""
         return list(self._numbers)
 
 
@@ -47,7 +47,7 @@ class Rows:
 
     def __init__(self, out: Path) -> None:
         self._out = out
-        self._figures, self._reasons, self._warnings = Words(), Words(), Words()
+        self._figures, self._reasons, self._warnings = TextNumbers(), TextNumbers(), TextNumbers()
 
     def row(self, record: Record) -> Row:
         """The row of `record`: `name`, and

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 
 _FOLDER = Path(__file__).parent
 

@@ -48,8 +48,6 @@ _CHARTS: tuple[tuple[str, float, dict[str, str]], ...] = (
             "small_errors_cnn_eer": "CNN",
         },
     ),
-)
-_TERMS = (
     (
         "Boundary errors: Huber loss of the shape, of small and of large errors",
         1.0,
@@ -141,7 +139,7 @@ def write_training_page(
     seconds_left : float, optional
         How long the remaining epochs take, at most, where the run goes on.
     """
-    charts = [_chart(title, factor, names, rows) for title, factor, names in (*_CHARTS, *_TERMS)]
+    charts = [_chart(title, factor, names, rows) for title, factor, names in _CHARTS]
     shown = reversed([*samples[:1], *samples[1:][-_LATEST_SHOWN:]])
     write_page(
         run / PAGE,

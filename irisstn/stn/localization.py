@@ -36,8 +36,8 @@ def start_at_identity(layer: nn.Linear, transform: Transform) -> None:
 class TutorialLocalization(nn.Module):
     """The localization network of PyTorch's STN tutorial: two convolutions, two linear layers.
 
-    The feature map is averaged to `pooled` cells before the linear layers, so that images of any size from 22 x 22
-    fit; at 28 x 28 with the default this changes nothing.
+    The feature map is averaged to 3 x 3 cells before the linear layers, so that images of any size from 22 x 22 fit;
+    at 28 x 28 this changes nothing.
 
     Parameters
     ----------
@@ -45,22 +45,16 @@ class TutorialLocalization(nn.Module):
         The transform whose theta is estimated.
     channels : int
         Channels of the image.
-    hidden : int
-        Width of the hidden layer.
-    pooled : tuple of int
-        Rows and columns of the averaged feature map.
     """
 
-    def __init__(
-        self, transform: Transform, *, channels: int = 1, hidden: int = 32, pooled: tuple[int, int] = (3, 3)
-    ) -> None:
+    def __init__(self, transform: Transform, *, channels: int = 1) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(channels, 8, 7), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(8, 10, 5), nn.MaxPool2d(2), nn.ReLU()
         )
-        self.pool = nn.AdaptiveAvgPool2d(pooled)
-        self.hidden = nn.Linear(10 * pooled[0] * pooled[1], hidden)
-        self.last = nn.Linear(hidden, transform.n_params)
+        self.pool = nn.AdaptiveAvgPool2d((3, 3))
+        self.hidden = nn.Linear(10 * 3 * 3, 32)
+        self.last = nn.Linear(32, transform.n_params)
         start_at_identity(self.last, transform)
 
     def forward(self, image: Tensor) -> Tensor:

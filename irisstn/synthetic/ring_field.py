@@ -90,7 +90,7 @@ def ring_to_tissue(radius: Float, stretch: float) -> Float:
     return np.asarray(((1 + k) - np.sqrt((1 + k) ** 2 - 4 * k * inside)) / (2 * k))
 
 
-def ring_field(placed: PlacedEye, image_size: tuple[int, int], margin: float = 0.2) -> RingField:
+def ring_field(placed: PlacedEye, image_size: tuple[int, int]) -> RingField:
     """Ring coordinates of the pixels around the iris: the inverse of the rubber sheet.
 
     The rubber sheet is (1 - r) pupil(t) + r limbus(t). Given r, the angle t is the direction from the centre
@@ -103,17 +103,15 @@ def ring_field(placed: PlacedEye, image_size: tuple[int, int], margin: float = 0
         The eye.
     image_size : tuple of int
         (H, W) of the picture.
-    margin : float
-        Width of the box beyond the limbus, in iris radii.
 
     Returns
     -------
     RingField
-        Ring coordinates, cut at the sides of the picture.
+        Ring coordinates up to a quarter of the iris radius beyond the limbus, cut at the sides of the picture.
     """
     height, width = image_size
     pupil, limbus = placed.pupil, placed.limbus
-    reach = limbus.mean_radius * (1.06 + margin)
+    reach = limbus.mean_radius * 1.26
     top, left = max(0, int(limbus.y - reach)), max(0, int(limbus.x - reach))
     bottom, right = min(height, int(limbus.y + reach) + 2), min(width, int(limbus.x + reach) + 2)
     down, across = -(-(bottom - top) // _STEP), -(-(right - left) // _STEP)

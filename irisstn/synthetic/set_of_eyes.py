@@ -82,10 +82,10 @@ def begin_set(out: Path, settings: SetOfEyes, *, overwrite: bool) -> None:
             require_same_settings(held, settings.as_dict(), where=str(out), remedy=_REMEDY)
         if overwrite:
             _remove_earlier(out)
-        strangers = _held(out) - set(settings.files()) - {TRUTH, SETTINGS}
-        if strangers:
+        others = _held(out) - set(settings.files()) - {TRUTH, SETTINGS}
+        if others:
             raise OutputError(
-                f"{out} holds {len(strangers)} other files, such as {min(strangers)}, which would pass for a part of "
+                f"{out} holds {len(others)} other files, such as {min(others)}, which would pass for a part of "
                 f"the set: {_REMEDY}"
             )
         (out / TRUTH).unlink(missing_ok=True)  # its existence proves the pictures

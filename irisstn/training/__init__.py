@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from irisstn.training.losses import rectifier_loss
     from irisstn.training.precision import choose_precision
     from irisstn.training.precision_config import Precision, PrecisionConfig
-    from irisstn.training.roll_reader import EyelidSamples, calibration, fit_roll_reader, spread_within_eyes
+    from irisstn.training.roll_reader import EyelidSamples, error_over_sd, fit_roll_reader, spread_within_eyes
     from irisstn.training.run import train
     from irisstn.training.whitening import StripSettings, calibrate, fit_whitening
 
@@ -36,9 +36,9 @@ __all__ = [
     "StripSettings",
     "TrainConfig",
     "calibrate",
-    "calibration",
     "choose_precision",
     "degrade",
+    "error_over_sd",
     "fit_roll_reader",
     "fit_whitening",
     "perturbed_batch",
@@ -64,7 +64,7 @@ _MODULES = {
     "StripSettings": "irisstn.training.whitening",
     "TrainConfig": "irisstn.training.config",
     "calibrate": "irisstn.training.whitening",
-    "calibration": "irisstn.training.roll_reader",
+    "error_over_sd": "irisstn.training.roll_reader",
     "fit_roll_reader": "irisstn.training.roll_reader",
     "fit_whitening": "irisstn.training.whitening",
     "spread_within_eyes": "irisstn.training.roll_reader",

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from irisstn.errors import WeightsError
-from irisstn.images import write_bytes_atomic
+from irisstn.files import write_bytes_atomic
 
 # Values without a JSON type are written as an object with one of these keys.
 _TENSOR, _TUPLE, _PAIRS = "tensor:", "tuple:", "pairs:"

@@ -36,7 +36,7 @@ class Predictions(NamedTuple):
     warped : Warped or None
         None without an STN.
     ring : Tensor, shape (B, 12), or None
-        Parameters of the ring transform, named `irisstn.stn.ring.NAMES`; None for another transform.
+        Parameters of the ring transform, named `irisstn.geometry.ring_transform.NAMES`; None for another transform.
     """
 
     embeddings: Tensor | None

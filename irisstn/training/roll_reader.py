@@ -106,7 +106,7 @@ def fit_roll_reader(samples: EyelidSamples) -> RollReader:
 
 
 @torch.no_grad()
-def calibration(reader: RollReader, samples: EyelidSamples) -> float:
+def error_over_sd(reader: RollReader, samples: EyelidSamples) -> float:
     """Compare the differences within eyes with their predicted standard deviations.
 
     Parameters

@@ -220,7 +220,7 @@ def _fit(trainer: lightning.Trainer, run_folder: RunFolderCallback, data: _Train
     module = RecognitionModule(config, data.identities)
     if config.start is not None:
         start_from(module, config.start, upright=data.validation.upright)
-    batches = BatchDataset.from_config(config, data.eyes_of_epoch, upright=data.validation.upright)
+    batches = BatchDataset(config, data.eyes_of_epoch, upright=data.validation.upright)
     held_out = data.validation.labels
     run_folder.about = TrainingAbout(
         data.identities,
@@ -254,7 +254,7 @@ def _finish(out: Path, data: _TrainingData, config: TrainConfig) -> None:
     settings = StripSettings(config.size, config.perturbation, config.seed)
     if config.whitening is not None and config.freeze != "recognizer":
         last = data.eyes_of_epoch(config.epochs - 1)
-        figures = fit_whitening(network, rectifier, [last], settings, config.whitening)
+        figures = fit_whitening(network, rectifier, last, settings, config.whitening)
         network.save(out / RECOGNIZER)
         write_bytes_atomic(out / "whitening.json", json.dumps(figures, indent=1).encode(), durable=True)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +42,7 @@ class StripSettings:
 def fit_whitening(
     network: StripNet,
     rectifier: Rectifier | None,
-    parts: Sequence[Eyes],
+    eyes: Eyes,
     settings: StripSettings,
     config: WhiteningFitConfig = WhiteningFitConfig(),
 ) -> dict[str, float]:
@@ -55,8 +54,8 @@ def fit_whitening(
         The network, whose whitening is set.
     rectifier : Rectifier or None
         Rectifies the strips first; None: they are used as sampled.
-    parts : sequence of Eyes
-        The eyes, in one or several sets.
+    eyes : Eyes
+        The eyes.
     settings : StripSettings
         How strips are sampled.
     config : WhiteningFitConfig
@@ -74,12 +73,8 @@ def fit_whitening(
         Where there are fewer than two strips.
     """
     rng = np.random.default_rng((settings.seed, 0x3817))
-    total = sum(len(part.eyes) for part in parts)
-    found: list[NDArray[np.float32]] = []
-    for part in parts:
-        count = min(len(part.eyes), -(-config.strips * len(part.eyes) // max(total, 1)))
-        found.append(_unwhitened((network, rectifier), part, _shuffled(part.labels, rng)[:count], settings, rng))
-    embeddings = np.concatenate(found)
+    chosen = _shuffled(eyes.labels, rng)[: config.strips]
+    embeddings = _unwhitened((network, rectifier), eyes, chosen, settings, rng)
     network.whitening.fit(embeddings, config)
     return {
         "strips": float(len(embeddings)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from irisstn.geometry.ring_transform import NAMES
+from irisstn.rectification.eye_batch import batch_of_strips
 from irisstn.rectification.ring_context import NO_EYELIDS, Context, without_margin
 from irisstn.results import Strip
 from irisstn.training.config import TrainConfig
 from irisstn.training.data.augmentation import augmentation, combine_masks, mirrored
 from irisstn.training.data.boundary_errors import PerturbationConfig, sample_perturbation
 from irisstn.training.data.eye_crops import StripSource
-from irisstn.training.data.strip_tensors import to_tensors
 
 Augment = Callable[[Strip, Context | None, np.random.Generator], tuple[Strip, Context | None]]
 
@@ -122,118 +122,49 @@ class BatchDataset(Dataset[Batch]):
 
     Parameters
     ----------
+    config : TrainConfig
+        Settings of the run.
     eyes_of_epoch : Callable[[int], Eyes]
         Returns the eyes of an epoch.
-    size : tuple of int
-        Rows and columns (R, T) of the strips.
-    identities : int
-        Identities in a batch; all there are, where they are fewer.
-    strips_per_identity : int
-        Strips of each identity.
-    strips_per_capture : int
-        How many of these come from the same capture.
-    perturbation : PerturbationConfig
-        Errors of the strips.
-    augment : Augment
-        Changes to their appearance, from `augmentation`.
-    strip_only_fraction : float
-        Fraction of the contexts without surroundings, as for strips whose image is not at hand; 0..1.
-    seed : int
-        Seed of all batches.
-    combined_masks : float
-        Fraction of the strips whose mask is combined with another one, 0..1; see `combine_masks`.
-    mirrored_fraction : float
-        Fraction of the identities whose strips are all mirrored, 0..1.
-    with_context : bool
-        False: strips only, for training without an STN.
+    upright : bool
+        `Eyes.upright` of these eyes.
     """
 
-    def __init__(
-        self,
-        eyes_of_epoch: Callable[[int], Eyes],
-        *,
-        size: tuple[int, int],
-        identities: int,
-        strips_per_identity: int,
-        strips_per_capture: int,
-        perturbation: PerturbationConfig,
-        augment: Augment,
-        strip_only_fraction: float,
-        seed: int,
-        combined_masks: float = 0.0,
-        mirrored_fraction: float = 0.0,
-        with_context: bool = True,
-    ) -> None:
-        self._eyes_of_epoch, self._size, self._identities = eyes_of_epoch, size, identities
-        self._strips_per_identity, self._strips_per_capture = strips_per_identity, strips_per_capture
-        self._perturbation, self._augment = perturbation, augment
-        self._strip_only_fraction, self._seed, self._combined_masks = strip_only_fraction, seed, combined_masks
-        self._with_context, self._mirrored_fraction = with_context, mirrored_fraction
-        self._epoch, self._eyes = -1, None
-
-    _eyes: Eyes | None
-
-    @classmethod
-    def from_config(cls, config: TrainConfig, eyes_of_epoch: Callable[[int], Eyes], *, upright: bool) -> Self:
-        """Make the dataset of a training run.
-
-        Parameters
-        ----------
-        config : TrainConfig
-            Settings of the run.
-        eyes_of_epoch : Callable[[int], Eyes]
-            Returns the eyes of an epoch.
-        upright : bool
-            `Eyes.upright` of these eyes.
-
-        Returns
-        -------
-        BatchDataset
-            The dataset, augmented as `config` says.
-        """
-        return cls(
-            eyes_of_epoch,
-            size=config.size,
-            identities=config.identities_per_batch,
-            strips_per_identity=config.strips_per_identity,
-            strips_per_capture=config.strips_per_capture or (1 if upright else 2),
-            perturbation=config.perturbation,
-            augment=augmentation(config.augmentation),
-            strip_only_fraction=config.strip_only_fraction,
-            seed=config.seed,
-            combined_masks=config.augmentation.combined_masks,
-            mirrored_fraction=config.augmentation.mirrored,
-            with_context=config.rectifier is not None,
-        )
+    def __init__(self, config: TrainConfig, eyes_of_epoch: Callable[[int], Eyes], *, upright: bool) -> None:
+        self._config, self._eyes_of_epoch = config, eyes_of_epoch
+        self._strips_per_capture = config.strips_per_capture or (1 if upright else 2)
+        self._augment = augmentation(config.augmentation)
+        self._epoch = -1
+        self._eyes: Eyes | None = None
 
     def __getitem__(self, index: tuple[int, int]) -> Batch:
-        epoch, step = index
+        config, (epoch, step) = self._config, index
         if self._eyes is None or epoch != self._epoch:
             self._eyes, self._epoch = self._eyes_of_epoch(epoch), epoch
         eyes = self._eyes
-        rng = np.random.default_rng((self._seed, epoch, step))
+        rng = np.random.default_rng((config.seed, epoch, step))
         known = np.unique(eyes.labels)
-        chosen = rng.choice(known, min(self._identities, len(known)), replace=False)
+        chosen = rng.choice(known, min(config.identities_per_batch, len(known)), replace=False)
         indices: list[int] = []
         for label in chosen:
             captures = np.flatnonzero(eyes.labels == label)
-            count = -(-self._strips_per_identity // self._strips_per_capture)
+            count = -(-config.strips_per_identity // self._strips_per_capture)
             picked = rng.choice(captures, count, replace=count > len(captures))
-            indices += np.repeat(picked, self._strips_per_capture)[: self._strips_per_identity].tolist()
+            indices += np.repeat(picked, self._strips_per_capture)[: config.strips_per_identity].tolist()
         batch = make_batch(
             eyes,
             indices,
             rng,
-            size=self._size,
-            perturbation=self._perturbation,
+            size=config.size,
+            perturbation=config.perturbation,
             augment=self._augment,
-            strip_only_fraction=self._strip_only_fraction,
-            with_context=self._with_context,
+            strip_only_fraction=config.strip_only_fraction,
+            with_context=config.rectifier is not None,
         )
-        if self._combined_masks:
-            batch = batch._replace(usable=combine_masks(batch.usable, self._combined_masks, rng))
-        if self._mirrored_fraction:
-            seen = np.isin(eyes.labels[indices], chosen[rng.random(len(chosen)) < self._mirrored_fraction])
+        if config.augmentation.combined_masks:
+            batch = batch._replace(usable=combine_masks(batch.usable, config.augmentation.combined_masks, rng))
+        if config.augmentation.mirrored:
+            seen = np.isin(eyes.labels[indices], chosen[rng.random(len(chosen)) < config.augmentation.mirrored])
             which = torch.from_numpy(seen)[:, None, None, None]
             images, usable = (torch.where(which, mirrored(part), part) for part in (batch.images, batch.usable))
             batch = batch._replace(images=images, usable=usable)
@@ -261,8 +192,16 @@ def make_batch(
         Which captures; one may occur several times.
     rng : numpy.random.Generator
         Source of randomness.
-    size, perturbation, augment, strip_only_fraction, with_context
-        As in `BatchDataset`; `augment` None changes nothing.
+    size : tuple of int
+        Rows and columns (R, T) of the strips.
+    perturbation : PerturbationConfig
+        Errors of the strips.
+    augment : Augment, optional
+        Changes to their appearance, from `augmentation`.
+    strip_only_fraction : float
+        Fraction of the contexts without surroundings, as for strips whose image is not at hand; 0..1.
+    with_context : bool
+        False: strips only, for training without an STN.
 
     Returns
     -------
@@ -289,7 +228,7 @@ def make_batch(
         eyelids.append(NO_EYELIDS if context is None else context.eyelids)
         targets.append(target)
     labels = torch.from_numpy(eyes.labels[list(indices)].astype(np.int64))
-    images, usable = to_tensors(strips)
+    images, usable = batch_of_strips(strips)
     return Batch(
         images=images,
         usable=usable,

@@ -1,38 +1,15 @@
-"""Strips as tensors, and back."""
+"""Tensors as strips."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
 
 from irisstn.results import Strip
 
 
-def to_tensors(strips: Sequence[Strip]) -> tuple[Tensor, Tensor]:
-    """Stack strips of one size into tensors.
-
-    Parameters
-    ----------
-    strips : sequence of Strip, length B
-        Strips of R x T cells.
-
-    Returns
-    -------
-    images : Tensor, shape (B, 1, R, T)
-        Gray values in 0..1.
-    usable : Tensor, shape (B, 1, R, T)
-        Masks, 1.0 = usable.
-    """
-    images = torch.from_numpy(np.stack([strip.image for strip in strips])).float() / 255
-    usable = torch.from_numpy(np.stack([strip.usable for strip in strips])).float()
-    return images[:, None], usable[:, None]
-
-
 def to_strips(images: Tensor, usable: Tensor) -> list[Strip]:
-    """Split tensors into strips: the inverse of `to_tensors`, rounded to 8 bits.
+    """Split tensors into strips: the inverse of `irisstn.batch_of_strips`, rounded to 8 bits.
 
     Parameters
     ----------

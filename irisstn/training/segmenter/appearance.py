@@ -113,21 +113,7 @@ def eyelashes(rng: np.random.Generator, picture: Float32, framing: Framing, eyel
 def dark_eyelid_edge(rng: np.random.Generator, picture: Float32, framing: Framing, distance: Float32) -> Float32:
     """Draw a dark band along an eyelid's edge, as of eyeliner or dense eyelashes.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    picture : Float32, shape (H, W)
-        Gray values, 0..255.
-    framing : Framing
-        Where the scene lies in the picture.
-    distance : Float32, shape (H, W)
-        As in `eyelid_margin`.
-
-    Returns
-    -------
-    Float32, shape (H, W)
-        The changed picture.
+    Parameters are those of `eyelid_margin`. Returns the changed picture.
     """
     width = rng.uniform(0.03, 0.14) * framing.radius
     from_middle = np.abs(distance + np.float32(width * rng.uniform(0.2, 1.0)))
@@ -175,19 +161,7 @@ def corneal_reflection(rng: np.random.Generator, picture: Float32, framing: Fram
 def faint_pupil(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """Darken the iris until the pupil has little contrast, as in dark irises under visible light.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    picture : Float32, shape (H, W)
-        Gray values, 0..255.
-    framing : Framing
-        Where the scene lies in the picture.
-
-    Returns
-    -------
-    Float32, shape (H, W)
-        The changed picture.
+    Parameters and result are those of `corneal_reflection`.
     """
     pupil = framing.pupil > 0.5
     level = np.float32(np.median(picture[pupil]) if pupil.any() else picture.min())
@@ -198,19 +172,7 @@ def faint_pupil(rng: np.random.Generator, picture: Float32, framing: Framing) ->
 def faint_limbus(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """Brighten the iris until the limbus has little contrast.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    picture : Float32, shape (H, W)
-        Gray values, 0..255.
-    framing : Framing
-        Where the scene lies in the picture.
-
-    Returns
-    -------
-    Float32, shape (H, W)
-        The changed picture.
+    Parameters and result are those of `corneal_reflection`.
     """
     open_here = framing.coverage(np.minimum(framing.below_upper, framing.above_lower))
     sclera = (framing.iris < 0.5) & (open_here > 0.5)
@@ -248,19 +210,7 @@ def eyelid_shadow(rng: np.random.Generator, picture: Float32, below_upper: Float
 def closed_eye(rng: np.random.Generator, picture: Float32, framing: Framing) -> Float32:
     """Close the eye: draw skin over the opening, and eyelashes along the lower eyelid.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    picture : Float32, shape (H, W)
-        Gray values, 0..255.
-    framing : Framing
-        Where the scene lies in the picture.
-
-    Returns
-    -------
-    Float32, shape (H, W)
-        The changed picture.
+    Parameters and result are those of `corneal_reflection`.
     """
     open_here = framing.coverage(np.minimum(framing.below_upper, framing.above_lower) + np.float32(2 / framing.scale))
     _, skin = _levels(picture, framing, framing.below_upper, np.zeros_like(picture))

@@ -36,17 +36,7 @@ def stray_hairs(rng: np.random.Generator, picture: Float32) -> Float32:
 def bright_spots(rng: np.random.Generator, picture: Float32) -> Float32:
     """Draw one to three bright discs anywhere.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    picture : Float32, shape (H, W)
-        Gray values, 0..255.
-
-    Returns
-    -------
-    Float32, shape (H, W)
-        The changed picture.
+    Parameters and result are those of `stray_hairs`.
     """
     height, width = picture.shape
     picture = picture.copy()

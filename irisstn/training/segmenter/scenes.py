@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from irisstn.files import write_bytes_atomic
 from irisstn.geometry import Boundary, Eyelid, Gray
-from irisstn.images import write_bytes_atomic
 from irisstn.processes import rendering_pool
 from irisstn.segmentation.crop import Crop
 from irisstn.synthetic import CAMERAS, Camera, Identity, render, sample_capture
