@@ -46,10 +46,8 @@ _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
 _PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
-_LEAST_PUPIL_SD_PX, _ROUGH_PUPIL_SD = (
-    0.08,
-    0.03,
-)  # the second in iris radii, of a pupil that is not traced because its edge is faint
+_LEAST_PUPIL_SD_PX = 0.08
+_ROUGH_PUPIL_SD = 0.03  # iris radii, of a pupil that is not traced because its edge is faint
 
 
 def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> Segmentation:
