@@ -158,11 +158,11 @@ def test_a_table_is_not_written_over_a_picture_or_a_source(tmp_path: Path, eyes:
     shutil.copy(next(eyes.rglob("*.png")), picture)
     listed.write_text("path\na.png\n")
     done = CliRunner().invoke(cli, ["measure", str(tmp_path), "--csv", os.devnull])  # before the pictures are measured
-    assert done.exit_code == 2 and "give another path" in done.stderr
+    assert done.exit_code == 2 and "give another path" in done.output
     for source, file in ((tmp_path, picture), (listed, listed)):
         before = file.read_bytes()
         done = CliRunner().invoke(cli, ["measure", str(source), "--csv", str(file)])
-        assert done.exit_code == 2 and "give another path" in done.stderr
+        assert done.exit_code == 2 and "give another path" in done.output
         assert file.read_bytes() == before
 
 

@@ -61,7 +61,7 @@ def test_an_output_folder_that_is_a_source_is_named_as_the_reason(tmp_path: Path
     touch(tmp_path, "in/a.png", "other/b.png")
     for sources in (["in"], ["in", "other"]):
         done = run("segment", *(tmp_path / name for name in sources), "-o", tmp_path / "in", "--workers", "1")
-        assert done.exit_code == 2 and "in is the output folder, too" in done.stderr
+        assert done.exit_code == 2 and "in is the output folder, too" in done.output
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
     assert counted(tmp_path / "in", exclude=tmp_path / "in/out")[0] == ["a.png"]
 

@@ -119,16 +119,16 @@ def test_scores_that_the_disk_has_no_room_for_are_refused_and_earlier_ones_kept(
     source, out = embedded(tmp_path / "embedded"), tmp_path / "scores"
     command = ["match", str(source), "-o", str(out)]
     told = CliRunner().invoke(cli, command)
-    assert told.exit_code == 0 and "GB" not in told.stderr
+    assert told.exit_code == 0 and "GB" not in told.output
     kept = {path.name: path.read_bytes() for path in out.glob("[!.]*")}
     usage = shutil.disk_usage(out)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=50))
     refused = CliRunner().invoke(cli, command)
     assert refused.exit_code == 1 and isinstance(refused.exception, SystemExit)
-    assert "scores take" in refused.stderr and "5e-08 GB left" in refused.stderr and "irisstn search" in refused.stderr
+    assert "scores take" in refused.output and "5e-08 GB left" in refused.output and "irisstn search" in refused.output
     assert {path.name: path.read_bytes() for path in out.glob("[!.]*")} == kept and read_scores(out).names
     monkeypatch.setattr("irisstn.cli.evaluation._LARGE_BYTES", 0)
-    assert "GB in " in CliRunner().invoke(cli, command).stderr
+    assert "GB in " in CliRunner().invoke(cli, command).output
 
 
 def test_one_writer_at_a_time(tmp_path: Path):

@@ -100,6 +100,7 @@ def test_the_strip_of_a_rectified_picture_is_sampled_at_few_radii(monkeypatch: p
 
 
 def test_segment_is_measured_by_the_size_of_the_picture(tmp_path: Path):
+    pytest.importorskip("onnxruntime")  # which the benchmark takes for the other commands
     pictures = scaled([SAMPLE], tmp_path / "pictures")
     assert [read_gray(path).shape[::-1] for path in pictures] == list(SIZES)
     table = size_table(measure(pictures, tmp_path / "out", repeats=1, commands=["segment"]))
