@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from labelled_eyes import labelled_images
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, named_folder, results_option, write_results
+from results_file import Cell, Figure, Table, mean_interval, named_folder, results_option, write_results
 
 from irisstn import IrisError, Rectifier, Strip, read_gray, segment
 from irisstn.geometry import strip_radii
@@ -104,7 +104,7 @@ def measure(name: str, captures: Captures, apart: float) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for curve, (same, different) in found.items():
         change = same - found[0.0][0]
-        low, high = _interval(change, people)
+        low, high = mean_interval(change, people, _RESAMPLES)
         d_prime = (different.mean() - same.mean()) / np.sqrt((same.var() + different.var()) / 2)
         rows.append(
             [
@@ -118,16 +118,6 @@ def measure(name: str, captures: Captures, apart: float) -> list[list[Cell]]:
             ]
         )
     return rows
-
-
-def _interval(values: NDArray[np.float64], people: NDArray[np.str_]) -> tuple[float, float]:
-    """The 95 % bootstrap interval over people of the mean of `values` (N,)."""
-    rng = np.random.default_rng(0)
-    names, whose = np.unique(people, return_inverse=True)
-    sums, counts = np.bincount(whose, values), np.bincount(whose)
-    drawn = rng.integers(0, len(names), (_RESAMPLES, len(names)))
-    low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def results_table(rows: list[list[Cell]]) -> Table:
@@ -155,8 +145,9 @@ def cli(*, sets: tuple[str, ...], subjects: int | None, results: bool) -> None:
     for row in table.rows:
         click.echo("  ".join(f"{cell.value:g}" if isinstance(cell, Figure) else str(cell) for cell in row))
     if results:
-        names = "".join(f' "{named_folder(given)[0]}=EYES"' for given in sets)
-        write_results("dilation", f"python benchmarks/dilation.py{names}", [table])
+        command = "python benchmarks/dilation.py" + "".join(f' "{named_folder(given)[0]}=EYES"' for given in sets)
+        command += f" --subjects {subjects}" if subjects else ""
+        write_results("dilation", command, [table])
 
 
 if __name__ == "__main__":

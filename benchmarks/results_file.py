@@ -19,8 +19,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("irisstn", "numpy", "opencv-python-headless", "torch", "lightning", "pytorch-metric-learning")
@@ -36,6 +39,31 @@ def named_folder(text: str) -> tuple[str, Path]:
     if not found or not Path(folder).is_dir():
         raise click.UsageError(f"NAME=FOLDER is needed, a name and a folder that exists; got {text}")
     return name, Path(folder)
+
+
+def mean_interval(values: ArrayLike, subjects: Sequence[str] | NDArray[Any], resamples: int) -> tuple[float, float]:
+    """Compute the 95 % bootstrap interval over subjects of a mean.
+
+    Parameters
+    ----------
+    values : array_like, shape (N,)
+        The values.
+    subjects : sequence, length N
+        The subject of each value.
+    resamples : int
+        Bootstrap resamples.
+
+    Returns
+    -------
+    tuple of float
+        Its ends, equal for equal arguments.
+    """
+    names, numbers = np.unique(subjects, return_inverse=True)
+    totals = np.bincount(numbers, minlength=len(names)).astype(float)
+    sums = np.bincount(numbers, np.asarray(values), minlength=len(names))
+    drawn = np.random.default_rng(0).integers(len(names), size=(resamples, len(names)))
+    low, high = np.quantile(sums[drawn].sum(1) / totals[drawn].sum(1), [0.025, 0.975])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from results_file import Cell, Figure, Table, named_folder, results_option, write_results
+from results_file import Cell, Figure, Table, mean_interval, named_folder, results_option, write_results
 
 from irisstn.evaluation import Comparisons, compare_all, read_templates, scores_of
 from irisstn.geometry import Float
@@ -83,13 +83,9 @@ def _weighted(pairs: Float, weight: NDArray[np.intp]) -> float:
 
 def observed_fnmr(found: Scored, threshold: float) -> Figure:
     """The fraction of the mated comparisons, in %, that does not reach the threshold, with its interval."""
-    names, numbers = np.unique(found.mated_subjects, return_inverse=True)
-    totals = np.bincount(numbers, minlength=len(names)).astype(float)
-    rejected = np.bincount(numbers, found.mated < threshold, minlength=len(names))
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(names), size=(_RESAMPLES, len(names)))
-    low, high = np.quantile(rejected[drawn].sum(1) / totals[drawn].sum(1), [0.025, 0.975])
-    value, n = float(rejected.sum() / totals.sum()), len(found.mated)
+    rejected = found.mated < threshold
+    low, high = mean_interval(rejected, found.mated_subjects, _RESAMPLES)
+    value, n = float(rejected.mean()), len(rejected)
     high = max(high, value, 0.0 if value else 3 / n)
     return Figure(round(100 * value, 4), round(100 * min(low, value), 4), round(100 * high, 4), n, "%")
 
