@@ -30,8 +30,8 @@ from irisstn.segmentation.warped_views import predict_contracted, predict_uprigh
 MAX_ROUGH_RATIO = 0.9  # of the pupil's radius to that of the network's limbus
 _MAX_CLOSER_CROPS = 2
 # The trust below which a dilated pupil is suspected, as in 2 of 3757 near-infrared pictures; the ratio of its radius to
-# that of the iris from which on it is one; and how often it is contracted.
-_SURE_TRUST, _WIDE_RATIO, _MAX_CONTRACTED = 0.9, 0.6, 2
+# that of the iris from which on it is one; how often it is contracted; and the trust that it must reach then.
+_SURE_TRUST, _WIDE_RATIO, _MAX_CONTRACTED, _DILATED_TRUST = 0.9, 0.6, 2, 0.87
 # The tilt of the eyelids from which on the picture is turned, as in one of 300 pictures of upright heads, and by how
 # much the trust may fall.
 _TILTED_RAD, _TRUST_SPREAD = 0.21, 0.02
@@ -137,14 +137,19 @@ def _fit_eye(picture: Gray, parts: PartMaps, iris: Disc) -> _FittedMaps:
         upright = _fitted(predict_upright(picture, found.iris, tilt))
         if upright and upright.trust > found.trust - _TRUST_SPREAD:
             found = upright
+    return found if found.trust >= _SURE_TRUST else _with_dilated_pupil(picture, found) or found
+
+
+def _with_dilated_pupil(picture: Gray, found: _FittedMaps) -> _FittedMaps | None:
+    """The curves fitted to the maps of a picture in which the pupil is contracted; None where they fit badly, too."""
     for _ in range(_MAX_CONTRACTED):
-        if found.trust >= _SURE_TRUST:
-            break
         wider = _fitted(predict_contracted(picture, found.iris, found.parts))
         if not wider or wider.trust <= found.trust or wider.pupil.mean_radius < _WIDE_RATIO * wider.limbus.mean_radius:
-            break
+            return None
+        if wider.trust >= _DILATED_TRUST:
+            return wider
         found = wider
-    return found
+    return None
 
 
 def _fitted(parts: PartMaps, iris: Disc | None = None) -> _FittedMaps | None:
