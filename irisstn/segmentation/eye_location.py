@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from operator import attrgetter
 from typing import Literal, NoReturn
@@ -29,9 +29,10 @@ from irisstn.segmentation.warped_views import predict_contracted, predict_uprigh
 
 MAX_ROUGH_RATIO = 0.9  # of the pupil's radius to that of the network's limbus
 _MAX_CLOSER_CROPS = 2
-# The trust below which a dilated pupil is suspected, as in 2 of 3757 near-infrared pictures; the ratio of its radius to
-# that of the iris from which on it is one; how often it is contracted; and the trust that it must reach then.
-_SURE_TRUST, _WIDE_RATIO, _MAX_CONTRACTED, _DILATED_TRUST = 0.9, 0.6, 2, 0.87
+# The trust below which a dilated pupil is suspected, as in 2 of 3757 near-infrared pictures, and the one that it must
+# reach when it is contracted; the ratio of its radius to that of the iris from which on it is one; within how many
+# radii of the iris, and how often, it is contracted.
+_SURE_TRUST, _DILATED_TRUST, _WIDE_RATIO, _REACHES, _MAX_CONTRACTED = 0.9, 0.87, 0.6, (1.0, 1.3), 2
 # The tilt of the eyelids from which on the picture is turned, as in one of 300 pictures of upright heads, and by how
 # much the trust may fall.
 _TILTED_RAD, _TRUST_SPREAD = 0.21, 0.02
@@ -141,15 +142,24 @@ def _fit_eye(picture: Gray, parts: PartMaps, iris: Disc) -> _FittedMaps:
 
 
 def _with_dilated_pupil(picture: Gray, found: _FittedMaps) -> _FittedMaps | None:
-    """The curves fitted to the maps of a picture in which the pupil is contracted; None where they fit badly, too."""
-    for _ in range(_MAX_CONTRACTED):
-        wider = _fitted(predict_contracted(picture, found.iris, found.parts))
-        if not wider or wider.trust <= found.trust or wider.pupil.mean_radius < _WIDE_RATIO * wider.limbus.mean_radius:
-            return None
-        if wider.trust >= _DILATED_TRUST:
-            return wider
-        found = wider
+    """The curves fitted to the maps of a picture in which the pupil is contracted; None where they fit badly, too.
+
+    What was found for the iris may be the pupil, so that a wider circle is tried where the iris itself is of no use.
+    """
+    for reach in _REACHES:
+        iris, best = replace(found.iris, radius=reach * found.iris.radius), found
+        for _ in range(_MAX_CONTRACTED):
+            wider = _fitted(predict_contracted(picture, iris, found.parts))
+            if not wider or wider.trust <= best.trust or not _is_wide(wider):
+                break
+            iris, best = wider.iris, wider
+        if best is not found and best.trust >= _DILATED_TRUST:
+            return best
     return None
+
+
+def _is_wide(found: _FittedMaps) -> bool:
+    return found.pupil.mean_radius > _WIDE_RATIO * found.limbus.mean_radius
 
 
 def _fitted(parts: PartMaps, iris: Disc | None = None) -> _FittedMaps | None:
