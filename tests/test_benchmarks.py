@@ -9,6 +9,7 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from changed_eyes import CHANGES
 from command_kills import commands as killed_commands
 from command_kills import kill_command
 from foreign_circles import main as foreign_circles
@@ -23,6 +24,9 @@ from rectification import results_table as rectification_table
 from results_file import RESULTS, Figure, Table, write_results
 from segmentation import results_table as segmentation_table
 from segmentation import summary
+from segmentation_changed import rendered as rendered_eyes
+from segmentation_changed import row as changed_row
+from segmentation_changed import score as score_changed
 from segmentation_held_out import Scored, camera_row, score
 from segmentation_scores import Score
 
@@ -196,3 +200,12 @@ def test_segmentation_is_published_without_what_was_not_measured():
     assert row["segment"] == Figure(8.0, n=2, unit="ms") and row["pupil centre, median"] == ""
     mean = row["F1 mean"]
     assert isinstance(mean, Figure) and mean.value == 45.0 and mean.low <= 45.0 <= mean.high
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_eyes_are_scored_against_the_iris_that_is_left(change: str):
+    scores = score_changed(rendered_eyes(2), change)
+    cells = changed_row("rendered", change, scores)
+    assert cells[:3] == ["rendered", change, 2]
+    assert all(one.true.any() for one in scores)
+    assert all(one.f1 > 80 for one in scores if one.found is not None)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, Eyelids, Float, Float32, Gray, median, recentred
+from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float32, Gray, median, recentred
 from irisstn.segmentation.contour_tracing import CurvePrior, closed_curve, polar_basis, robust_fit, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
@@ -20,7 +17,7 @@ _PRIOR = CurvePrior(shape=0.05)
 _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
 # It is looked for where the edge on the curve of low order is weaker than this, in pupils of at least so many pixels
 # that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
-_CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.85, 10.0, 30.0
+_CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
 _BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
 # Radii inside and outside the edge, relative to its own.
 _BESIDE_EDGE = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
@@ -53,9 +50,12 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     radius = rough.mean_radius
     radii = np.arange(max(1.5, 0.6 * radius), 1.4 * radius + 3, max(0.5, radius / 50))
     grid = PolarGrid(rough.x, rough.y, radii, _COLUMNS)
-    edge = edge_map(*grid.unroll_with(image, reflections), _REACH)
+    polar, hidden = grid.unroll_with(image, reflections)
+    edge = edge_map(polar, hidden, _REACH)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
     pupil = trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
+    if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
+        return pupil
     return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
 
 
@@ -65,8 +65,6 @@ def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: E
     None where the edge on it is not much stronger than on `pupil`.
     """
     radius = pupil.mean_radius
-    if radius < _LEAST_RADIUS:
-        return None
     grid = PolarGrid(pupil.x, pupil.y, np.arange(max(1.5, 0.2 * radius), 2.2 * radius, max(0.5, radius / 50)), _COLUMNS)
     polar, hidden = grid.unroll_with(image, reflections)
     x, y = grid.points()
@@ -74,19 +72,17 @@ def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: E
         if eyelid is not None:
             hidden |= side * eyelid.below(x, y) < _BEHIND_EYELID * radius
     edge = edge_map(polar, hidden, _REACH)
-    radii = pupil.even_radii(_COLUMNS)
-    strength = _strength_on(edge, hidden, grid, radii)
-    relative = grid.radii[:, None] / radii
+    relative = grid.radii[:, None] / pupil.even_radii(_COLUMNS)
     inside, outside = ~hidden & (relative < 0.8), ~hidden & (relative > 1.15)
     beside, beyond = outside & (relative < 1.5), outside & (relative >= 1.5)
-    if strength > _CLEAR_EDGE or not (inside.any() and beside.any() and beyond.any()):
+    if not (inside.any() and beside.any() and beyond.any()):
         return None
     dark, bright, further = (median(polar[part]) for part in (inside, beside, beyond))
     brighter = (cv2.blur(polar, (1, 3)) > (dark + bright) / 2) & ~hidden
     first = brighter.argmax(axis=0)
     # What is hidden just before may hide an earlier edge.
     near_hidden = cv2.dilate(hidden.view(np.uint8), np.ones((2 * _REACH + 1, 1), np.uint8)) > 0
-    known = brighter.any(axis=0) & ~_at_rows(near_hidden, first)
+    known = brighter.any(axis=0) & ~near_hidden[first, np.arange(_COLUMNS)]
     # Within a ring of reflections it is as dark as beyond them.
     if min(bright, further) - dark < _LEAST_CONTRAST or np.count_nonzero(known) < _COLUMNS // 2:
         return None
@@ -94,23 +90,23 @@ def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: E
     order = np.repeat(np.arange(1.0, _ORDER + 1), 2)
     penalty = np.concatenate([[0.0], np.where(order > 1, _CIRCLE_WEIGHT * order**2, 0.0)]) * np.count_nonzero(known)
     series = robust_fit(basis, grid.radii[first], known + 1e-6, np.asarray(penalty, np.float64), scale=1.5 * grid.step)
-    if _strength_on(edge, hidden, grid, basis @ series) < _STRONGER * strength:
+    if (basis @ series).min() <= 0:
         return None
-    return recentred(closed_curve(pupil.x, pupil.y, series))
+    curve = closed_curve(pupil.x, pupil.y, series)
+    if _strength_on(edge, hidden, grid, curve) < _STRONGER * _strength_on(edge, hidden, grid, pupil):
+        return None
+    return recentred(curve)
 
 
-def _strength_on(edge: Float32, hidden: Bool, grid: PolarGrid, radii: Float) -> float:
-    """Mean strength of the edge (R, T) within a row of the curve of `radii` (T,), where nothing hides it."""
-    near = cv2.dilate(edge, np.ones((3, 1), np.uint8))
-    rows = np.rint((radii - grid.radii[0]) / grid.step).astype(int)
+def _strength_on(edge: Float32, hidden: Bool, grid: PolarGrid, curve: Boundary) -> float:
+    """Mean strength of the edge (R, T) within a row of a curve, where nothing hides it."""
+    dx, dy = (curve.even_points(grid.columns) - (grid.x, grid.y)).T
+    columns = np.rint(np.arctan2(dy, dx) * (grid.columns / TAU)).astype(int) % grid.columns
+    rows = np.rint((np.hypot(dx, dy) - grid.radii[0]) / grid.step).astype(int)
     rows = np.minimum(np.maximum(rows, 0), len(grid.radii) - 1)
-    seen = ~_at_rows(hidden, rows)
-    return float(_at_rows(near, rows)[seen].mean()) if seen.any() else 0.0
-
-
-def _at_rows(polar: NDArray[Any], rows: NDArray[np.int_]) -> NDArray[Any]:
-    """The cell of each column of `polar` (R, T) at `rows` (T,)."""
-    return polar[rows, np.arange(len(rows))]
+    seen = ~hidden[rows, columns]
+    near = cv2.dilate(edge, np.ones((3, 1), np.uint8))
+    return float(near[rows, columns][seen].mean()) if seen.any() else 0.0
 
 
 def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float, float]:
