@@ -60,6 +60,8 @@ class RoughEye:
         How well the curves fit the maps, 0..1.
     eyes_seen : int
         Number of eyes in the picture.
+    dilated : bool
+        Whether the pupil was found by contracting it.
     """
 
     pupil: Boundary
@@ -70,6 +72,7 @@ class RoughEye:
     vertical_opening: float
     trust: float
     eyes_seen: int
+    dilated: bool = False
 
 
 def locate_eye(image: Gray, config: SegmentationConfig) -> RoughEye:
@@ -116,12 +119,16 @@ def locate_eye(image: Gray, config: SegmentationConfig) -> RoughEye:
         vertical_opening(found.parts.opening, found.limbus),
         found.trust,
         eyes_seen,
+        found.dilated,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _FittedMaps:
-    """The network's maps and the curves fitted to them, in pixels of the maps; `trust` is how well they fit."""
+    """The network's maps and the curves fitted to them, in pixels of the maps.
+
+    `trust` is how well they fit; `dilated` says that the maps are those of a contracted pupil.
+    """
 
     parts: PartMaps
     iris: Disc
@@ -129,6 +136,7 @@ class _FittedMaps:
     limbus: Boundary
     eyelids: Eyelids
     trust: float
+    dilated: bool = False
 
 
 def _fit_eye(picture: Gray, parts: PartMaps, iris: Disc) -> _FittedMaps:
@@ -154,7 +162,7 @@ def _with_dilated_pupil(picture: Gray, found: _FittedMaps) -> _FittedMaps | None
                 break
             iris, best = wider.iris, wider
         if best is not found and best.trust >= _DILATED_TRUST:
-            return best
+            return replace(best, dilated=True)
     return None
 
 

@@ -59,6 +59,11 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
 
 
+def is_irregular(pupil: Boundary) -> bool:
+    """Whether `fit_pupil` took a curve of order 8."""
+    return len(pupil.cosines) > _ORDER
+
+
 def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: Eyelids) -> Boundary | None:
     """The curve on which the picture first becomes brighter than half way between pupil and iris, along each ray.
 

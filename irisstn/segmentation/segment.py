@@ -16,7 +16,7 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
 from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
-from irisstn.segmentation.pupil import edge_clarity, fit_pupil
+from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
@@ -29,6 +29,7 @@ from irisstn.segmentation.turned_picture import (
 
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
 _MAX_PUPIL_RATIO = 0.85  # of the pupil's radius to that of the traced limbus
+_MIN_DILATED_RATIO = 0.55  # the same, of a pupil that is widely dilated to the network
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
 _STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
@@ -39,6 +40,7 @@ _WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
 _PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
 _LEAST_PUPIL_SD_PX = 0.08
+_MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil: below 0.85 the record warns
 _ROUGH_PUPIL_SD = 0.03  # iris radii, of a pupil that is not traced because its edge is faint
 
 
@@ -130,6 +132,8 @@ def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tu
         _require_iris_around(checked, outer, MAX_ROUGH_RATIO)
         pupil, limbus = checked, refine_limbus(crop.image, reflections, checked, outer, eyelids=(upper, lower))
     _require_iris_around(pupil, limbus, _MAX_PUPIL_RATIO)
+    if rough.dilated and pupil.mean_radius < _MIN_DILATED_RATIO * limbus.mean_radius:
+        raise SegmentationError("the network sees a widely dilated pupil, of which there is no edge")
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
@@ -174,7 +178,9 @@ def _confidence(rough: RoughEye, pupil: Boundary, limbus: Boundary, texture: flo
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
-    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
+    unusual = rough.dilated or is_irregular(pupil)
+    trust = min(rough.trust, _MOST_TRUST) if unusual else rough.trust
+    return Confidence(trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
 
 def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: RoughEye) -> tuple[Bool, Bool]:
