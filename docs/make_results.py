@@ -57,6 +57,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "false-accepts": "Pictures without an eye",
     "growth-resume": "Resuming beside many records",
     "growth-comparisons": "Comparing many embeddings",
+    "growth-match": "Scores of all pairs",
     "stages": "Stages",
 }
 PERFORMANCE = ("stages",)  # files whose sections are those of the page of performance

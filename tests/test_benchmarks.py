@@ -12,7 +12,7 @@ from batch_speed import measure_memory, measure_speed
 from command_kills import commands as killed_commands
 from command_kills import kill_command
 from foreign_circles import main as foreign_circles
-from growth import comparison_costs, resume_cost
+from growth import comparison_costs, match_cost, resume_cost
 from occlusions import main as occlusion_masks
 from occlusions import results_table as occlusion_table
 from power_cuts import commands as cut_commands
@@ -79,6 +79,8 @@ def test_the_cost_of_many_records_and_embeddings_is_measured(eyes: Path, tmp_pat
     evaluated, matched = comparison_costs(tmp_path, 40, most_scores=800, seed=1)
     assert evaluated.code == matched.code == 0 and evaluated.cpu_s > 0
     assert np.load(tmp_path / "scores-40/scores.npy").shape == (40, 20)
+    assert match_cost(tmp_path / "matched", 12, seed=1).peak_mb > 10
+    assert np.load(tmp_path / "matched/scores/scores.npy").shape == (12, 12)
 
 
 def test_foreign_circles_are_measured_before_and_after_rectification():

@@ -85,6 +85,15 @@ def run_in_process(
     return subprocess.Popen([sys.executable, str(script), *arguments], stderr=subprocess.PIPE)
 
 
+def wait_for(path: Path, *, most_s: float) -> None:
+    """Wait until another process has written the file `path`."""
+    for _ in range(int(most_s / 0.02)):
+        if path.exists():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"after {most_s} s there is no {path}")
+
+
 def wait_for_records(out: Path, count: int) -> None:
     """Wait until the manifest of a run in another process has `count` lines."""
     for _ in range(600):
