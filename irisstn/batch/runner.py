@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from irisstn.batch.collisions import name_collisions
 from irisstn.batch.inputs import Samples
 from irisstn.batch.interruption import Stop, stop_on_signals
 from irisstn.batch.jobs.job import Job, identity
-from irisstn.batch.name_collisions import name_collisions
 from irisstn.batch.process_pool import WorkerPool, run_here
 from irisstn.batch.ray_engine import Cluster, run_on_ray
 from irisstn.batch.task import Outcome, Task
