@@ -58,6 +58,7 @@ TITLES = {  # of the sections in their order; other files follow by name
     "false-accepts": "Pictures without an eye",
     "growth-resume": "Resuming beside many records",
     "growth-comparisons": "Comparing many embeddings",
+    "growth-match": "Scores of all pairs",
     "stages": "Stages",
 }
 PERFORMANCE = ("stages",)  # files whose sections are those of the page of performance
@@ -180,7 +181,9 @@ the masks grow with it: [640x480 and 1088x640](results.md#speed-by-the-size-of-t
 long as 320x280.
 
 **Two workers** take no more CPU time a picture than one (239 pictures: 31 ms with either), and wait for the disk as
-often, four times a picture. What a second worker costs is its start, about 1 s of CPU time, and what the cores share.
+often, four times a picture. On Linux the process from which the workers are forked imports while the command itself
+does. What remains is what one process does alone, the page at the end, and what the cores share:
+[two commands](results.md#speed-of-a-folder-run) with half of the pictures each are measured in the same run.
 """
 
 
