@@ -127,10 +127,10 @@ The names in small letters are cameras of the renderer, of which the training dr
 with hand-made masks. An earlier run than that of the section above, with the rendered cameras.""",
     "segmentation-held-out": _HELD_OUT,
     "segmentation-changed": """\
-What disease, drugs or a tilted head bring, made in pictures of rendered and of real eyes by `benchmarks/changed_eyes.py`: a
-pupil of 0.72 to 0.85 of the iris, one of irregular shape, one that is clouded by a third to four fifths, a gap in the
-iris, a head tilted by 25 to 45 degrees. The true iris of a real picture is what is found in it unchanged, so that 100 is
-no merit there; refused pictures do not count for F1.""",
+What disease, drugs or a tilted head bring, made in pictures of rendered and of real eyes by
+`benchmarks/changed_eyes.py`: a pupil of 0.72 to 0.85 of the iris, one of irregular shape, one that is clouded by a
+third to four fifths, a gap in the iris, a head tilted by 25 to 45 degrees. The true iris of a real picture is what is
+found in it unchanged, so that 100 is no merit there; refused pictures do not count for F1.""",
     "segmentation-uncertainty": """\
 The errors are those of x and y of a boundary's centre and of its mean radius. 1: the standard deviations are right;
 above 1 they are too small. Cameras of the renderer, of which the training drew; eyes that it did not see.""",
