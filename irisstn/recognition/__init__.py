@@ -18,6 +18,7 @@ from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
     from irisstn.recognition.onnx_export import export_recognizer
+    from irisstn.recognition.widening import widen
 
 __all__ = [
     "CODE_SHIFTS",
@@ -42,6 +43,7 @@ __all__ = [
     "quality_doubts",
     "roll_between",
     "search",
+    "widen",
 ]
 
 
@@ -49,6 +51,7 @@ _MODULES = {
     "export_recognizer": "irisstn.recognition.onnx_export",
     "StripNet": "irisstn.recognition.network",
     "join": "irisstn.recognition.network",
+    "widen": "irisstn.recognition.widening",
 }
 
 
