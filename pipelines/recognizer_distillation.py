@@ -30,13 +30,14 @@ from torch import Tensor, nn
 
 from irisstn.config import load_config
 from irisstn.progress import StageProgress
-from irisstn.recognition import StripNet, widen
+from irisstn.recognition import StripNet, Whitening, WhiteningConfig, widen
 from irisstn.training import BatchDataset, Eyes, RenderedEyes, TrainConfig
 from irisstn.weights import RECOGNIZER
 
 _WARM_UP = 40  # steps
 _KEPT_EVERY = 100  # steps from one checkpoint to the next
 _EMA = 0.995
+_EXPONENT = 0.1  # of the whitening of what the trained linear layer gives
 _FITTED = 12  # batches of views that the rotation, the whitening and the first linear layer are fitted to
 _RIDGE = 0.02  # of the mean variance, where the first linear layer is fitted
 
@@ -157,13 +158,25 @@ def train(out: Path, student: StripNet, views: list[Views], *, steps: int, ident
             torch.save({"done": step + 1} | {name: part.state_dict() for name, part in held.items()}, unfinished)
             unfinished.replace(checkpoint)
             click.echo(f"step {step + 1} of {steps}: loss {loss.item():.3f}")
-    trained, last = average["student"], average["linear"]
-    assert isinstance(trained, StripNet) and isinstance(last, nn.Linear)
-    trained.whitening.matrix.copy_(last.weight.T.detach())
-    # A layer's bias is -mean @ matrix; of all means that give it, the shortest one.
-    solved = torch.linalg.lstsq(last.weight.detach().double(), -last.bias.detach().double()[:, None])
-    trained.whitening.mean.copy_(solved.solution[:, 0])
-    return trained.eval()
+    return whitened_student(average["student"], average["linear"], few)
+
+
+def whitened_student(student: nn.Module, linear: nn.Module, views: list[Views]) -> StripNet:
+    """The student with its last layer: the linear layer that it was trained with, whitened a little further."""
+    assert isinstance(student, StripNet) and isinstance(linear, nn.Linear)
+    student.eval()
+    with torch.inference_mode():
+        seen = [(part.images.float() / 255, part.usable.float()) for part in views]
+        found = torch.cat([linear(student.unwhitened(*strips)) for strips in seen])
+    further = Whitening(linear.out_features)
+    further.fit(found.numpy(), WhiteningConfig(exponent=_EXPONENT))
+    with torch.no_grad():
+        matrix = linear.weight.double().T @ further.matrix.double()
+        offset = (linear.bias - further.mean).double() @ further.matrix.double()
+        student.whitening.matrix.copy_(matrix)
+        # A whitening's offset is -mean @ matrix; of all means that give it, the shortest one.
+        student.whitening.mean.copy_(torch.linalg.lstsq(matrix.T, -offset[:, None]).solution[:, 0])
+    return student
 
 
 @click.command(help=__doc__)
