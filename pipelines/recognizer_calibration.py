@@ -11,7 +11,9 @@ every second turn is degraded: smaller, blurred, noisy. All pictures are segment
 A rate has to hold for each camera, not for the mean of all. So non-mated similarities are those of the groups in which
 they reach highest, a quarter of all, by the 99th percentile.
 
-Each group is kept in OUT/groups: a command that was killed goes on. OUT/recognizer.json and OUT/iris_code.json result.
+The strips of each group are kept in OUT/groups: a command that was killed goes on, and one with another --model renders
+nothing anew. Delete them when the renderer or the segmentation has changed; other weights of the rectifier are noticed.
+OUT/recognizer.json and OUT/iris_code.json result.
 """
 
 from __future__ import annotations
@@ -86,9 +88,29 @@ def group_of(number: int, eyes: int, rectifier: Rectifier) -> tuple[list[Strip],
     return alike, mated
 
 
-def measured(number: int, eyes: int, rectifier: Rectifier, network: StripNet) -> dict[str, Any]:
+def stored_group(
+    folder: Path, number: int, eyes: int, rectifier: Rectifier
+) -> tuple[list[Strip], list[tuple[Strip, Strip]]]:
+    """`group_of` from its file in `folder`, which is written where it is missing."""
+    kept = folder / f"{number}-{eyes}-{rectifier.weights_sha256[:12]}.npz"
+    if not kept.exists():
+        alike, mated = group_of(number, eyes, rectifier)
+        strips = [*alike, *(strip for pair in mated for strip in pair)]
+        unfinished = kept.with_name(f".{kept.name}")
+        with unfinished.open("wb") as file:
+            images = np.array([strip.image for strip in strips], np.uint8)
+            np.savez(
+                file, alike=len(alike), images=images, usable=np.array([strip.usable for strip in strips], np.bool_)
+            )
+        unfinished.replace(kept)
+    with np.load(kept) as stored:
+        count = int(stored["alike"])
+        strips = [Strip(*planes) for planes in zip(stored["images"], stored["usable"], strict=True)]
+    return strips[:count], list(zip(strips[count::2], strips[count + 1 :: 2], strict=True))
+
+
+def measured(alike: list[Strip], mated: list[tuple[Strip, Strip]], network: StripNet) -> dict[str, Any]:
     """Similarities of a group by name: non-mated and mated ones, by the network and by the iris code."""
-    alike, mated = group_of(number, eyes, rectifier)
     first, second = np.triu_indices(len(alike), 1)
     embeddings, codes = network.embed(alike), [encode(strip) for strip in alike]
     code = distances(codes, max_shift=CODE_SHIFTS)[first, second]
@@ -120,14 +142,7 @@ def main(*, out: Path, model: Path | None, groups: int, eyes: int, share: float)
     folder.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []
     for number in range(groups):
-        kept = folder / f"{number}-{eyes}-{network.weights_sha256[:12]}.npz"
-        if not kept.exists():
-            unfinished = kept.with_name(f".{kept.name}")
-            with unfinished.open("wb") as file:
-                np.savez(file, **measured(number, eyes, rectifier, network))
-            unfinished.replace(kept)
-        with np.load(kept) as stored:
-            found.append(dict(stored))
+        found.append(measured(*stored_group(folder, number, eyes, rectifier), network))
         scores = found[-1]["non_mated"]
         if not len(scores):
             click.echo(f"group {number}: no picture was segmented")

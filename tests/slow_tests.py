@@ -26,6 +26,7 @@ SLOW: dict[str, set[str]] = {
         "test_strips_of_segment_are_rotated_by_its_eyelids_like_their_photographs",
         "test_rectify_of_eyes_at_the_identity_is_the_rubber_sheet",
     },
+    "test_distillation.py": {"test_a_student_is_trained_and_a_killed_command_goes_on"},
     "test_report.py": {"test_a_browser_filters_sorts_and_enlarges"},
     "test_benchmarks.py": {
         "test_no_record_is_lost_or_doubled_by_kills",

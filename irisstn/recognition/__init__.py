@@ -11,13 +11,15 @@ from irisstn.extras import import_public
 from irisstn.iris_code import IrisCode, distance, distances, encode, roll_between
 from irisstn.recognition.calibration import CODE_SHIFTS, IRIS_CODE, Calibration
 from irisstn.recognition.comparison import Comparison, compare, compare_codes, quality_doubts
-from irisstn.recognition.config import StripNetConfig, WhiteningFitConfig
+from irisstn.recognition.config import StripNetConfig, WhiteningConfig, WhiteningFitConfig
 from irisstn.recognition.fusion import fuse, fuse_strips
 from irisstn.recognition.gallery_search import Candidate, HnswIndex, search
 
 if TYPE_CHECKING:
     from irisstn.recognition.network import StripNet, join
     from irisstn.recognition.onnx_export import export_recognizer
+    from irisstn.recognition.whitening import Whitening
+    from irisstn.recognition.widening import widen
 
 __all__ = [
     "CODE_SHIFTS",
@@ -29,6 +31,8 @@ __all__ = [
     "IrisCode",
     "StripNet",
     "StripNetConfig",
+    "Whitening",
+    "WhiteningConfig",
     "WhiteningFitConfig",
     "compare",
     "compare_codes",
@@ -42,6 +46,7 @@ __all__ = [
     "quality_doubts",
     "roll_between",
     "search",
+    "widen",
 ]
 
 
@@ -49,6 +54,8 @@ _MODULES = {
     "export_recognizer": "irisstn.recognition.onnx_export",
     "StripNet": "irisstn.recognition.network",
     "join": "irisstn.recognition.network",
+    "Whitening": "irisstn.recognition.whitening",
+    "widen": "irisstn.recognition.widening",
 }
 
 

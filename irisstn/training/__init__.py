@@ -12,7 +12,7 @@ from irisstn.extras import import_public
 if TYPE_CHECKING:
     from irisstn.training.checkpoints import SafetensorsCheckpoint
     from irisstn.training.config import LossWeights, TrainConfig
-    from irisstn.training.data.batches import Batch, Eyes
+    from irisstn.training.data.batches import Batch, BatchDataset, Eyes
     from irisstn.training.data.degradation import DegradationConfig, degrade
     from irisstn.training.data.perturbed_batch import perturbed_batch
     from irisstn.training.data.rendered_eyes import RenderedEyes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "BatchDataset",
     "DegradationConfig",
     "EyelidSamples",
     "Eyes",
@@ -49,6 +50,7 @@ __all__ = [
 
 _MODULES = {
     "Batch": "irisstn.training.data.batches",
+    "BatchDataset": "irisstn.training.data.batches",
     "DegradationConfig": "irisstn.training.data.degradation",
     "degrade": "irisstn.training.data.degradation",
     "LossWeights": "irisstn.training.config",
