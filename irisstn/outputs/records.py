@@ -114,6 +114,7 @@ class SegmentationFields(TypedDict):
     texture: NotRequired[float]
     eyes_seen: NotRequired[int]
     camera_turned_deg: NotRequired[int]
+    opening_axis_rad: NotRequired[float]
 
 
 class RecordFields(TypedDict, total=False):
@@ -136,6 +137,7 @@ class RecordFields(TypedDict, total=False):
     texture: float
     eyes_seen: int
     camera_turned_deg: int
+    opening_axis_rad: float
     quality: dict[str, float]
     outside_recommended: list[str]
     clipped_fraction: float

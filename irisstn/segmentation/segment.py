@@ -20,6 +20,7 @@ from irisstn.segmentation.limbus import refine_limbus
 from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_disc, fit_eyelids, soft_iou
 from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
+from irisstn.segmentation.opening_axis import opening_axis
 from irisstn.segmentation.pupil import edge_clarity, fit_pupil
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
@@ -111,7 +112,7 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     if texture is not None:
         require_uneven(pupil, limbus, rough.eyelids, texture.contrast, config.min_departure)
     confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence, rough.opening_axis_rad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class _RoughEye:
     occlusion: Float32
     crop: CropTransform
     vertical_opening: float
+    opening_axis_rad: float | None
     trust: float
     eyes_seen: int
 
@@ -134,6 +136,7 @@ class _RoughEye:
 def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
     """The eye in `image`, from a crop in which the iris has the size that the network was trained on."""
     crop, parts, iris, eyes_seen = _search_picture(image, config.eye)
+    axis = opening_axis(parts.opening, iris)
     for _ in range(_MAX_CLOSER_CROPS):
         if _well_framed(iris, crop.image.shape):
             break
@@ -157,6 +160,7 @@ def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
         parts.occlusion,
         to_picture,
         vertical_opening(parts.opening, limbus),
+        axis,
         trust,
         eyes_seen,
     )
@@ -285,13 +289,12 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> 
     to_box = CropTransform(left, top)
     inner, outer = (to_box.boundary_to_crop(curve) for curve in (pupil, limbus))
     upper, lower = (eyelid and to_box.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
-    eyelids = upper, lower
-    ring = ring_mask(inner, outer, eyelids, box)
+    ring = ring_mask(inner, outer, (upper, lower), box)
     iris, usable = np.zeros((2, height, width), np.bool_)
     iris[top:bottom, left:right] = ring
     part = np.ascontiguousarray(image[top:bottom, left:right])
     occlusions = find_occlusions(
-        part, ring, limbus.mean_radius, eyelids, likely=rough.occlusion, crop=rough.crop, corner=(left, top)
+        part, ring, limbus.mean_radius, (upper, lower), likely=rough.occlusion, crop=rough.crop, corner=(left, top)
     )
     usable[top:bottom, left:right] = ring & ~occlusions
     return iris, usable
