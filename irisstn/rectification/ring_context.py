@@ -54,7 +54,8 @@ class Context:
     present : ndarray of bool, shape (R, T)
         Whether the gray level is known: inside the picture.
     eyelids : ndarray of float32, shape (2, 5)
-        Parabolas of the upper and the lower eyelid, see `eyelid_parabolas`; zeros where unknown.
+        Parabolas of the upper and the lower eyelid, see `eyelid_parabolas`; zeros where unknown. Of a photograph, both
+        are turned halfway to the axis of the opening between them, where it is known.
 
     Raises
     ------

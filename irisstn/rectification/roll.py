@@ -3,10 +3,11 @@
 Other parts of a picture depend on the roll, too, but that could not be learnt from rendered eyes: a network that was
 also given the skin was better on rendered eyes, and worse on real ones, than the formula of this module.
 
-Between captures of one eye the eyelids give the roll to about 1.4 degrees (standard deviation): they move with gaze and
-expression, and the eyeball turns a little in its socket. From eye to eye they differ by five degrees more, equally in
-every capture. Where heads are nearly upright, correcting the whole reading would add more roll than it removes. So the
-posterior mean of the roll is corrected, given the reading, its standard deviation and a prior of the heads' roll.
+Between captures of one eye the eyelids give the roll to about 1.3 degrees (standard deviation), with the axis of the
+opening between them (`irisstn.rectification.eyelid_roll`) to about 1.2: they move with gaze and expression, and the
+eyeball turns a little in its socket. From eye to eye they differ by five degrees more, equally in every capture. Where
+heads are nearly upright, correcting the whole reading would add more roll than it removes. So the posterior mean of the
+roll is corrected, given the reading, its standard deviation and a prior of the heads' roll.
 """
 
 from __future__ import annotations
