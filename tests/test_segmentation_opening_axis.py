@@ -28,7 +28,8 @@ def ellipse(*, turned_deg: float = 0.0, wide: float = 50.0, high: float = 25.0) 
     angle = math.radians(turned_deg)
     along = (x - IRIS.x) * math.cos(angle) + (y - IRIS.y) * math.sin(angle)
     across = (y - IRIS.y) * math.cos(angle) - (x - IRIS.x) * math.sin(angle)
-    return np.clip(0.5 + 0.3 * high * (1 - np.hypot(along / wide, across / high)), 0, 1).astype(np.float32)
+    likely = 0.5 + 0.3 * high * (1 - np.hypot(along / wide, across / high))
+    return np.asarray(np.clip(likely, 0, 1), np.float32)
 
 
 @pytest.mark.parametrize("turned_deg", [-25, -3, 0, 12, 30])
