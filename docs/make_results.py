@@ -173,8 +173,9 @@ that calls `irisstn.segment` itself can do the same: without it the system clear
 the masks grow with it: [640x480 and 1088x640](results.md#speed-by-the-size-of-the-picture) take 1.2 and 1.5 times as
 long as 320x280.
 
-**Lists** of pictures are rectified one by one (`irisstn.Pipeline.rectify`, `Rectifier.rectify`), so that a result is equal to the bit
-to that of the picture alone. The network in batches of eight would save 6 to 11 % of it and change the last bits.
+**Lists** of pictures are rectified one by one (`irisstn.Pipeline.rectify`, `Rectifier.rectify`), so that a result is
+equal to the bit to that of the picture alone. The network in batches of eight would save 6 to 11 % of it and change
+the last bits.
 
 **Two workers** take no more CPU time a picture than one (239 pictures: 31 ms with either), and wait for the disk as
 often, four times a picture. What a second worker costs is its start, about 1 s of CPU time, and what the cores share.
