@@ -32,6 +32,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "foreign-circles-iit-delhi-subjects-1-40": "Rectification of crude foreign circles, IIT Delhi",
     "uninet-casia-iris-interval": "Rectification before a public network, CASIA-Iris-Interval",
     "uninet-iit-delhi": "Rectification before a public network, IIT Delhi",
+    "uninet-small": "Rectification before a public network, small pictures of IIT Delhi",
+    "uninet-dim": "Rectification before a public network, dim pictures of IIT Delhi",
     "dilation": "Does a stretch by the pupil's dilation help?",
     "segmentation-casia-iris-interval": "Segmentation",
     "segmentation-casia-iris-interval-iitd": "Segmentation, rendered and real cameras",
@@ -119,6 +121,8 @@ EXPLANATIONS = {  # below the title of a section
     "gaze": _GAZE,
     "uninet-casia-iris-interval": _UNINET,
     "uninet-iit-delhi": "The network and the conditions are those of the section above.",
+    "uninet-small": "The network and the conditions are those of the sections above.",
+    "uninet-dim": "The network and the conditions are those of the sections above.",
     "dilation": _DILATION,
     "segmentation-casia-iris-interval-iitd": """\
 The names in small letters are cameras of the renderer, of which the training drew; *iitd* are ten pictures of IIT Delhi
