@@ -8,7 +8,7 @@ depends on the command and on the status:
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
     segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
-                    iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
+                    iris_mask, overlay; trust, texture, eyes_seen, camera_turned_deg and opening_axis_rad of an eye
     with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
     normalized      strip, strip_mask
     rectify, embed  input, the kind of picture
