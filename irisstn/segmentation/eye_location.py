@@ -24,6 +24,7 @@ from irisstn.segmentation.map_fitting import (
     soft_iou,
 )
 from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
+from irisstn.segmentation.opening_axis import opening_axis
 from irisstn.segmentation.turned_picture import vertical_opening
 from irisstn.segmentation.warped_views import predict_contracted, predict_upright
 
@@ -56,6 +57,8 @@ class RoughEye:
         That crop.
     vertical_opening : float
         See `irisstn.segmentation.turned_picture.vertical_opening`.
+    opening_axis_rad : float or None
+        See `irisstn.segmentation.opening_axis`.
     trust : float
         How well the curves fit the maps, 0..1.
     eyes_seen : int
@@ -70,6 +73,7 @@ class RoughEye:
     occlusion: Float32
     crop: CropTransform
     vertical_opening: float
+    opening_axis_rad: float | None
     trust: float
     eyes_seen: int
     dilated: bool = False
@@ -96,6 +100,7 @@ def locate_eye(image: Gray, config: SegmentationConfig) -> RoughEye:
         Where there is no eye, or none that could be trusted.
     """
     crop, parts, iris, eyes_seen = _search_picture(image, config.eye)
+    axis = opening_axis(parts.opening, iris)
     for _ in range(_MAX_CLOSER_CROPS):
         if _well_framed(iris, crop.image.shape):
             break
@@ -117,6 +122,7 @@ def locate_eye(image: Gray, config: SegmentationConfig) -> RoughEye:
         found.parts.occlusion,
         to_picture,
         vertical_opening(found.parts.opening, found.limbus),
+        axis,
         found.trust,
         eyes_seen,
         found.dilated,

@@ -105,7 +105,7 @@ def _segment_upright(image: Gray, rough: RoughEye, config: SegmentationConfig) -
     if texture is not None:
         require_uneven(pupil, limbus, rough.eyelids, texture.contrast, config.min_departure)
     confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence, rough.opening_axis_rad)
 
 
 def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
