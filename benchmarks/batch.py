@@ -13,8 +13,9 @@ kills   SIGKILL at random moments of `irisstn segment`, resumed each time; then 
 command-kills   The same of segment, rectify, embed, match, synth and train, each killed so many times by SIGKILL,
         SIGTERM or SIGINT; with few and small inputs, since a run should last seconds.
 junk    Files of all formats that are truncated, or have flipped bits or wrong headers, through `irisstn segment`.
-speed   Images per second with 1 and 2 workers, and the CPU time per image beyond a baseline: to read, decode, remap,
-        encode and write the same files with OpenCV only, in the same run. CPU time depends less than elapsed time on
+speed   Images per second with 1 and 2 workers, and of two commands with half of the images each, which is what two
+        cores of the machine can do; and the CPU time per image beyond a baseline: to read, decode, remap, encode and
+        write the same files with OpenCV only. All are measured in turn. CPU time depends less than elapsed time on
         other processes of the machine, whose load is printed. Start-up and report are included.
 memory  Peak memory of the largest process over 10,000 images (links to the same ones), and over 1,000.
 ray     Output of `--engine ray` compared with the local engine, byte for byte.
@@ -138,7 +139,7 @@ def _junk(*, eyes: Path, count: int, workers: int, seed: int, results: bool) -> 
 def _speed(*, eyes: Path, repeats: int, results: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         rows = measure_speed(eyes, Path(scratch), repeats=repeats)
-    columns = [f"run {number}" for number in range(1, repeats + 1)]
+    columns = [*(f"run {number}" for number in range(1, repeats + 1)), "median"]
     title = "Speed of `irisstn segment`; single runs, without an interval"
     report("speed", title, f"EYES --repeats {repeats}", rows, columns=columns, seed=0, results=results)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 Row = Mapping[str, object]
 IRISSTN = [sys.executable, "-m", "irisstn"]
+MEASURED = Path(__file__).with_name("measured_command.py")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -62,23 +64,23 @@ def run(*arguments: object, timeout_s: float = 7200, as_json: bool = True) -> Ru
     TimeoutError
         Where it takes longer; the process is killed.
     """
-    started, options = time.monotonic(), ["--json"] if as_json else ["--quiet"]
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen([*IRISSTN, *map(str, arguments), *options], env=ENVIRONMENT, stdout=output)
-        while True:
-            waited, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if waited:
-                break
-            if time.monotonic() - started > timeout_s:
-                process.kill()
-                raise TimeoutError(f"{arguments} took longer than {timeout_s} s")
-            time.sleep(0.02)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        summary = json.loads((output.read() if as_json else b"") or b"{}")
-    # ru_maxrss is the maximum over the process and those of its children that it has waited for.
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Run(process.returncode, summary, time.monotonic() - started, cpu_s, usage.ru_maxrss / 1024)
+    options = ["--json"] if as_json else ["--quiet"]
+    with tempfile.TemporaryDirectory() as name:
+        cost, output = Path(name) / "cost.json", Path(name) / "output"
+        command = [sys.executable, str(MEASURED), str(cost), *IRISSTN, *map(str, arguments), *options]
+        with output.open("wb") as file:
+            process = subprocess.Popen(command, env=ENVIRONMENT, stdout=file, start_new_session=True)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{arguments} took longer than {timeout_s} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        found = json.loads(cost.read_bytes())
+        summary = json.loads((output.read_bytes() if as_json else b"") or b"{}")
+    return Run(found["code"], summary, found["seconds"], found["cpu_s"], found["peak_kb"] / 1024)
 
 
 def output_files(out: Path) -> dict[str, bytes]:

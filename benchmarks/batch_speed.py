@@ -6,11 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
-from batch_runs import Row, run
+from batch_runs import Row, Run, run
 
 from irisstn.batch import SegmentConfig, SegmentJob
 from irisstn.batch.jobs.job import JobInput
@@ -74,7 +76,9 @@ def job_ms(pictures: Sequence[Path]) -> float:
 
 
 def measure_speed(eyes: Path, scratch: Path, *, repeats: int) -> list[Row]:
-    """Measure baseline and `irisstn segment` several times.
+    """Measure baseline, `irisstn segment` with one and two workers, and two commands on half of the images each.
+
+    Two commands share nothing but the machine, so they show how much two of its cores do. All are measured in turn.
 
     Parameters
     ----------
@@ -88,37 +92,63 @@ def measure_speed(eyes: Path, scratch: Path, *, repeats: int) -> list[Row]:
     Returns
     -------
     list of Row
-        One row for each repetition.
+        One row for each repetition, and one of the medians.
     """
     pictures = [sample.path for sample in find_images([eyes])]
+    halves = [scratch / "half-1", scratch / "half-2"]
+    for number, picture in enumerate(pictures):
+        _link(picture, halves[number % 2] / f"{number:06d}{picture.suffix}")
     rows: list[Row] = []
-    for repeat in range(repeats):
+    for _ in range(repeats):
         load = os.getloadavg()[0]
         baseline = baseline_ms(pictures, scratch / "baseline")
         job = job_ms(pictures)
-        rates, cpu = {}, {}
-        for workers in (1, 2):
-            out = scratch / f"speed-{repeat}-{workers}"
-            finished = run("segment", eyes, "-o", out, "--workers", workers)
-            rates[workers] = float(str(finished.summary["rate"]))
-            cpu[workers] = 1000 * finished.cpu_s / len(pictures)
-            shutil.rmtree(out)
+        one = _segmented([eyes], scratch, workers=1)
+        two = _segmented([eyes], scratch, workers=2)
+        apart = _segmented(halves, scratch, workers=1)
+        rates = [len(pictures) / max(run.seconds for run in runs) for runs in (one, two, apart)]
+        cpu = [1000 * sum(run.cpu_s for run in runs) / len(pictures) for runs in (one, two, apart)]
         rows.append(
             {
                 "n": len(pictures),
                 "load before": round(load, 1),
-                "1 worker, images per second": round(rates[1], 1),
-                "2 workers, images per second": round(rates[2], 1),
-                "ratio": round(rates[2] / rates[1], 2),
-                "1 worker, CPU ms per image": round(cpu[1], 1),
-                "2 workers, CPU ms per image": round(cpu[2], 1),
+                "1 worker, images per second": round(rates[0], 1),
+                "2 workers, images per second": round(rates[1], 1),
+                "2 commands, images per second": round(rates[2], 1),
+                "2 workers / 1 worker": round(rates[1] / rates[0], 3),
+                "2 commands / 1 worker": round(rates[2] / rates[0], 3),
+                "2 workers / 2 commands": round(rates[1] / rates[2], 3),
+                "1 worker, CPU ms per image": round(cpu[0], 1),
+                "2 workers, CPU ms per image": round(cpu[1], 1),
+                "2 commands, CPU ms per image": round(cpu[2], 1),
                 "baseline, CPU ms per image": round(baseline, 1),
                 "segmentation alone, CPU ms per image": round(job, 1),
-                "fraction beyond the baseline, %": round(100 * (cpu[1] - baseline) / cpu[1], 1),
-                "fraction of the runner, %": round(100 * (cpu[1] - job - baseline) / cpu[1], 1),
+                "fraction beyond the baseline, %": round(100 * (cpu[0] - baseline) / cpu[0], 1),
+                "fraction of the runner, %": round(100 * (cpu[0] - job - baseline) / cpu[0], 1),
             }
         )
-    return rows
+    return [*rows, {key: round(median(float(str(row[key])) for row in rows), 3) for key in rows[0]}]
+
+
+def _segmented(folders: Sequence[Path], scratch: Path, *, workers: int) -> list[Run]:
+    """Run `irisstn segment` on each of `folders` at the same time, remove the outputs and wait for the disk."""
+    outs = [scratch / f"out-{number}" for number in range(len(folders))]
+    with ThreadPoolExecutor(len(folders)) as pool:
+        started = [
+            pool.submit(run, "segment", folder, "-o", out, "--workers", workers)
+            for folder, out in zip(folders, outs, strict=True)
+        ]
+        finished = [future.result() for future in started]
+    for out in outs:
+        shutil.rmtree(out)
+    os.sync()
+    return finished
+
+
+def _link(target: Path, link: Path) -> None:
+    """Make `link`, a symbolic link to `target`, and its folder."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target.absolute())
 
 
 def measure_memory(eyes: Path, scratch: Path, *, sizes: Sequence[int], workers: int) -> list[Row]:
@@ -146,8 +176,7 @@ def measure_memory(eyes: Path, scratch: Path, *, sizes: Sequence[int], workers: 
         folder, out = scratch / f"links-{size}", scratch / f"memory-{size}"
         for number in range(size):
             link = folder / f"{number // 1000:03d}" / f"{number:06d}{pictures[number % len(pictures)].suffix}"
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(pictures[number % len(pictures)])
+            _link(pictures[number % len(pictures)], link)
         finished = run("segment", folder, "-o", out, "--workers", workers)
         again = run("segment", folder, "-o", out, "--workers", workers)
         rows.append(

@@ -3,10 +3,12 @@
     irisstn synth -o RENDERED --subjects 2 --captures 2
     python benchmarks/growth.py resume RENDERED/eyes [--sizes 1000000]
     python benchmarks/growth.py comparisons [--sizes 100000] [--most-scores 1000000000]
+    python benchmarks/growth.py match [--sizes 30000]
 
 resume        `irisstn segment` with nothing to do, in a folder whose manifest holds so many records of other pictures.
 comparisons   `irisstn evaluate` of that many random embeddings, four of each eye, and `irisstn match` of them, which
               writes all scores, with as many of them as give no more than the most scores.
+match         `irisstn match` of all pairs of that many random embeddings. The disk holds 4 bytes for each meanwhile.
 """
 
 from __future__ import annotations
@@ -114,6 +116,30 @@ def comparison_costs(scratch: Path, size: int, *, most_scores: int, seed: int) -
     return evaluated, matched
 
 
+def match_cost(scratch: Path, size: int, *, seed: int) -> Run:
+    """Match all pairs of random embeddings.
+
+    Parameters
+    ----------
+    scratch : Path
+        An empty folder.
+    size : int
+        Number of embeddings.
+    seed : int
+        Seed of the embeddings.
+
+    Returns
+    -------
+    Run
+        The run of `match`.
+    """
+    write_embeddings(scratch / "embeddings", size, seed=seed)
+    matched = run("match", scratch / "embeddings", "-o", scratch / "scores", as_json=False)
+    if matched.code:
+        raise click.ClickException("match failed")
+    return matched
+
+
 def matched_with(size: int, most_scores: int) -> int:
     """With how many embeddings `size` of them are matched."""
     return min(size, max(1, most_scores // size))
@@ -177,6 +203,22 @@ def _comparisons(*, sizes: tuple[int, ...], most_scores: int, seed: int, results
         command = f"python benchmarks/growth.py comparisons{options}"
         # After each size: the last ones take hours on a busy machine.
         _report("growth-comparisons", command, tables, seed=seed, results=results)
+
+
+@main.command("match")
+@click.option("--sizes", default=(10_000, 30_000), multiple=True, show_default=True, help="Embeddings.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the embeddings.")
+@results_option
+def _match(*, sizes: tuple[int, ...], seed: int, results: bool) -> None:
+    rows: list[list[Cell]] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            label, *cost = _row(f"{size:,}", match_cost(Path(scratch), size, seed=seed))
+        rows.append([label, Figure(round(4 * size**2 / 1e9, 2), unit="GB"), *cost])
+    columns = (_COLUMNS[0], "scores", *_COLUMNS[1:])
+    options = "".join(f" --sizes {one}" for one in sizes) + f" --seed {seed}"
+    table = Table("`irisstn match` of embeddings, all pairs; single runs", columns, rows)
+    _report("growth-match", f"python benchmarks/growth.py match{options}", [table], seed=seed, results=results)
 
 
 if __name__ == "__main__":

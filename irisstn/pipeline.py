@@ -54,8 +54,8 @@ class Pipeline:
     """Segments, rectifies and embeds pictures, one by one, as the commands of the same names do.
 
     A picture is a path (str or Path), an array of gray levels or in OpenCV's order of channels (BGR), or a Pillow
-    image; a list of pictures gives a list of results in its order. Several threads may use one object at once.
-    Networks are loaded when they are first used.
+    image; a list of pictures gives a list of results in its order, each equal to the bit to that of the picture alone.
+    Several threads may use one object at once. Networks are loaded when they are first used.
 
     Parameters
     ----------

@@ -58,6 +58,9 @@ class Segmentation:
         True on the iris without any occlusion. A read-only copy.
     confidence : Confidence or None
         How far the segmentation is to be trusted; None where it was not estimated, as of boundaries from elsewhere.
+    opening_axis_rad : float or None
+        Direction of the long axis of the opening between the eyelids in the whole picture, an angle whose multiples of
+        pi are equal; None where it is not known, as of boundaries from elsewhere. The roll is read off it, too.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Segmentation:
     iris_mask: Bool
     usable: Bool
     confidence: Confidence | None = None
+    opening_axis_rad: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("iris_mask", "usable"):

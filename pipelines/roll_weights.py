@@ -49,7 +49,9 @@ def rendered_eyelids(work: Path, *, eyes: int, captures: int) -> Iterator[dict[s
                     seen = render(identity, sample_capture(np.random.default_rng((CAPTURE_SEED, eye, capture)), camera))
                     try:
                         found = segment(to_gray(seen.image))
-                        eyelids = eyelid_parabolas(found.limbus, (found.upper_lid, found.lower_lid)).tolist()
+                        eyelids = eyelid_parabolas(
+                            found.limbus, (found.upper_lid, found.lower_lid), axis_rad=found.opening_axis_rad
+                        ).tolist()
                     except IrisError:
                         eyelids = np.zeros((2, 5)).tolist()
                     record = {

@@ -15,6 +15,10 @@ SLOW: dict[str, set[str]] = {
     "test_batch_disks.py": set(),
     "test_batch_ended.py": set(),
     "test_batch_ray.py": set(),
+    "test_worker_server.py": {
+        "test_the_server_has_one_thread_and_outlives_signals_and_crashes_of_its_workers",
+        "test_a_command_gives_the_same_with_workers_from_the_server",
+    },
     "test_batch_remote.py": set(),
     "test_batch_jobs.py": {
         "test_segment_gives_the_same_bytes_with_more_workers",

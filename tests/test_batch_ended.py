@@ -58,8 +58,9 @@ def test_a_killed_and_resumed_run_gives_the_bytes_of_one_that_was_not_killed(tmp
     assert contents(out) == contents(tmp_path / "uninterrupted")
 
 
+@pytest.mark.parametrize("server", [False, True])
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
-def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
+def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path, server: bool):
     def running() -> dict[int, int]:
         """The parent of each running process, without zombies."""
         parents = {}
@@ -71,10 +72,11 @@ def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
         return parents
 
     inputs(tmp_path / "in", 60)
-    run = run_in_process(tmp_path / "in", tmp_path / "out", 0.5, 2)
+    run = run_in_process(tmp_path / "in", tmp_path / "out", 0.5, 2, server=server)
     wait_for_records(tmp_path / "out", 1)
-    workers = {process for process, parent in running().items() if parent == run.pid}
-    assert len(workers) >= 2
+    parents = running()
+    workers = {process for process, parent in parents.items() if run.pid in (parent, parents.get(parent))}
+    assert len(workers) >= 2 + server
     run.kill()
     run.communicate()
     for _ in range(100):
@@ -85,11 +87,13 @@ def test_the_workers_of_a_killed_run_end_with_it(tmp_path: Path):
     raise AssertionError(f"the processes {left} are still running")
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
-def test_signals_end_a_run_in_order(tmp_path: Path, number: signal.Signals, workers: int):
+@pytest.mark.parametrize(
+    ("number", "workers", "server"), [(signal.SIGINT, 1, False), (signal.SIGTERM, 2, False), (signal.SIGINT, 2, True)]
+)
+def test_signals_end_a_run_in_order(tmp_path: Path, number: signal.Signals, workers: int, server: bool):
     inputs(tmp_path / "in", 60)
     out = tmp_path / "out"
-    run = run_in_process(tmp_path / "in", out, 0.1, workers)
+    run = run_in_process(tmp_path / "in", out, 0.1, workers, server=server)
     wait_for_records(out, 3)
     run.send_signal(number)
     _, errors = run.communicate(timeout=20)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from output_files import contents
-from text_job import TextJob, inputs
+from text_job import TextJob, inputs, statuses, wait_for
 
 from irisstn.batch import run_batch
 from irisstn.batch.jobs.job import identity
@@ -44,6 +45,28 @@ def test_ray_gives_the_bytes_and_the_records_of_one_machine(tmp_path: Path):
     assert got == contents(tmp_path / "local")
     assert len(got) == 30 + 2
     assert b"ended the worker process (exit code -9)" in got["manifest.jsonl"]
+
+
+def test_one_signal_ends_a_run_on_ray_whose_inputs_hang(tmp_path: Path):
+    pytest.importorskip("ray")
+    inputs(tmp_path / "in", 1, n="hang")
+    code = (
+        "import sys; from pathlib import Path; from irisstn.batch import Cluster, run_batch\n"
+        "from text_job import TextJob, find_images\n"
+        "summary = run_batch(TextJob(), find_images([sys.argv[1]]), Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
+        "print(summary.stopped_by, summary.done)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", code, str(tmp_path / "in"), str(tmp_path / "out")]
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(tmp_path / "out/strips/0000.png", most_s=100)  # Ray starts slowly
+        run.send_signal(signal.SIGINT)
+        printed, errors = run.communicate(timeout=50)  # the input hangs for a minute
+    finally:
+        run.kill()
+    assert (printed.split()[0], run.returncode) == ("2", 0), errors
+    assert set(statuses(tmp_path / "out")) <= {"0000.png"}
 
 
 def test_the_command_on_ray_from_url_to_url(eyes: Path, tmp_path: Path):

@@ -16,12 +16,12 @@ from click.testing import CliRunner, Result
 from report_data import data_of_page
 
 import irisstn
-from irisstn.batch.runner import LIMIT_S
 from irisstn.cli import cli
 from irisstn.datasets import find_images
 from irisstn.evaluation import RESAMPLES
 from irisstn.outputs.manifest import read_manifest
 from irisstn.segmentation import InputKind
+from irisstn.worker_server import LIMIT_S
 
 COMMANDS = ["segment", "rectify", "embed", "match", "evaluate", "synth", "train", "export", "settings", "doctor"]
 

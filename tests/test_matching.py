@@ -1,6 +1,7 @@
 # mypy: disable-error-code="arg-type, misc"
 """From pictures to embeddings, scores and the page that compares runs: as functions and as commands."""
 
+import base64
 import csv
 import hashlib
 import json
@@ -28,8 +29,9 @@ from irisstn.images import read_gray, write_png
 from irisstn.outputs.manifest import read_manifest
 from irisstn.outputs.reader import read_embedding, read_strip
 from irisstn.recognition import StripNet, StripNetConfig, distances
-from irisstn.report.comparison import changes, pair_changes
-from irisstn.report.evaluated_runs import read_runs
+from irisstn.report.changed_pictures import traits
+from irisstn.report.comparison import changes, compared, pair_changes
+from irisstn.report.evaluated_runs import EvaluatedRun, read_runs
 from irisstn.report.evaluation import write_evaluation
 from irisstn.report.false_matches import false_matches
 
@@ -300,7 +302,7 @@ def test_the_page_shows_both_strips_of_a_pair_before_and_after(
 ):
     """In the second run a strip of the best pair is turned by a quarter."""
     for plot in ("det_plot", "histogram_plot"):
-        monkeypatch.setattr(f"irisstn.report.evaluation.{plot}", lambda compared: b"")
+        monkeypatch.setattr(f"irisstn.report.evaluation.{plot}", lambda compared: b"plot")
     (before,) = read_runs([rectified], None, [0])
     best = max(pair_changes(before.scores, before.scores), key=lambda change: change.before)
     spoilt = tmp_path / "spoilt"
@@ -321,6 +323,43 @@ def test_the_page_shows_both_strips_of_a_pair_before_and_after(
     assert " and ".join(best.names) in card
     shown = re.findall(r'alt="(.*?): (.*?)"', card)
     assert shown == [(run, name) for run in ("rectified ±0", "spoilt ±0") for name in best.names]
+    assert page.count(f"data:image/png;base64,{base64.b64encode(b'plot').decode()}") == 2, "the page can be sent alone"
+    assert 'src="data:' in page and not re.search(r'src="(?!data:)', page)
+    with (tmp_path / "e" / "changes.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["run"], row["compared_with"]) for row in rows} == {
+        ("spoilt ±0", "rectified ±0"),
+        ("spoilt ±1", "rectified ±1"),
+        ("rectified ±1", "rectified ±0"),
+    }
+    mine = [row for row in rows if row["run"] == "spoilt ±0"]
+    assert mine[0]["path"] in best.names and float(mine[0]["distance_after"]) > float(mine[0]["distance_before"])
+    assert [float(row["gain"]) for row in mine] == sorted(float(row["gain"]) for row in mine)
+
+
+def test_traits_tell_the_pictures_that_lost_most_from_the_others(tmp_path: Path):
+    """A hundred eyes of two pictures, of which one in ten got farther apart, and where their roll differs."""
+    names = tuple(f"{number:03d}" for number in range(200))
+    labels = tuple(Label(str(number // 2), "L") for number in range(200))
+    lost = set(range(0, 20))
+    distances = np.full((200, 200), 0.5, np.float32) + np.random.default_rng(0).normal(0, 0.01, (200, 200))
+    distances = np.minimum(distances, distances.T).astype(np.float32)
+    before, after = distances.copy(), distances.copy()
+    pairs = np.arange(200), np.arange(200) ^ 1
+    before[pairs] = 0.2
+    after[pairs] = [0.4 if number in lost else 0.1 for number in range(200)]
+    records = [
+        {"path": name, "status": "ok", "quality": {"sharpness": 50.0 + number % 7}}
+        | {"rectification": {"roll_rad": (0.1 if number in lost else 0.01) * (-1) ** number}}
+        for number, name in enumerate(names)
+    ]
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    runs = [EvaluatedRun(name, tmp_path, Scores(names, labels, one, ())) for name, one in (("a", before), ("b", after))]
+    found = traits(compared(*runs))
+    assert [trait.name for trait in found] == ["roll deg", "roll deg, difference from the eye's other pictures"]
+    assert found[0].larger == 1 and found[0].lost == pytest.approx(np.degrees(0.1))
+    assert found[1].lost == pytest.approx(np.degrees(0.2)) and found[1].others == pytest.approx(np.degrees(0.02))
+    assert traits(compared(runs[0], runs[0])) == [], "nothing lost"
 
 
 def test_a_missing_extra_is_reported_with_the_command_that_installs_it(

@@ -68,6 +68,9 @@ def test_lists_keep_their_order_and_may_be_empty(pipeline: Pipeline) -> None:
     assert several.shape == (3, StripNet.load().embedding_size)
     assert np.array_equal(several[2], pipeline.embed(SAMPLE[2]))
     assert pipeline.embed([]).shape == (0, several.shape[1])
+    rectified, alone = pipeline.rectify(SAMPLE[:2]), pipeline.rectify(SAMPLE[1])
+    assert len(rectified) == 2 and rectified[1].parameters == alone.parameters
+    assert np.array_equal(rectified[1].strip.image, alone.strip.image)
     assert pipeline.rectify([]) == []
     assert pipeline.segment([]) == []
 

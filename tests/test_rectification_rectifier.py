@@ -204,6 +204,8 @@ def test_misuse_is_refused(strip):
     for array in bad:
         with pytest.raises(ValueError):
             rectifier.rectify(array)
+    with pytest.raises(ValueError, match=r"got float64 of 0\.\.200: divide gray levels of 0\.\.255 by 255"):
+        rectifier.rectify(np.linspace(0, 200, 64).reshape(8, 8))
     with pytest.raises(ValueError, match="mask"):
         rectifier.rectify(strip.image, np.ones((2, 2), bool))
     for images in (torch.rand(2, 3, 8, 8), torch.rand(8, 8)):

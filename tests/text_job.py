@@ -63,20 +63,35 @@ def statuses(out: Path) -> dict[str, Json]:
     return {str(record["path"]): record["status"] for record in read_manifest(out)}
 
 
-def run_in_process(root: Path, out: Path, pause_s: float, workers: int) -> "subprocess.Popen[bytes]":
-    """Start a run over `root` in a process with the exit codes of the command line: 128 + the signal that ended it."""
+def run_in_process(
+    root: Path, out: Path, pause_s: float, workers: int, *, server: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Start a run over `root` in a process with the exit codes of the command line: 128 + the signal that ended it.
+
+    With `server`, its workers are forked from a worker server where the system has one.
+    """
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
         "from irisstn.batch import run_batch; from text_job import TextJob, find_images\n"
+        "from irisstn.worker_server import start_worker_server\n"
         "if __name__ == '__main__':\n"
         "  s = run_batch(TextJob(pause_s=float(sys.argv[4])), find_images([sys.argv[2]]), Path(sys.argv[3]),"
-        " workers=int(sys.argv[5]))\n"
+        " workers=int(sys.argv[5]), worker_server=bool(int(sys.argv[6])) and start_worker_server(['text_job']))\n"
         "  sys.exit(128 + s.stopped_by if s.stopped_by else 0)\n"
     )
     script = root.parent / "run_it.py"
     script.write_text(code)
-    arguments = [str(Path(__file__).parent), str(root), str(out), str(pause_s), str(workers)]
+    arguments = [str(Path(__file__).parent), str(root), str(out), str(pause_s), str(workers), str(int(server))]
     return subprocess.Popen([sys.executable, str(script), *arguments], stderr=subprocess.PIPE)
+
+
+def wait_for(path: Path, *, most_s: float) -> None:
+    """Wait until another process has written the file `path`."""
+    for _ in range(int(most_s / 0.02)):
+        if path.exists():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"after {most_s} s there is no {path}")
 
 
 def wait_for_records(out: Path, count: int) -> None:

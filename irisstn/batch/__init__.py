@@ -2,6 +2,7 @@
 
 inputs          finds the inputs
 runner          runs a job on them and writes the output folder
+collisions      refuses inputs whose files would overwrite others
 task            one input, from its file to its outputs and its record
 interruption    how a run, or an input that takes too long, is ended
 process_pool    worker processes on this machine

@@ -175,4 +175,5 @@ def _ring(record: Record) -> str | None:
     """The ring along which the strip of `record` was cut; None where it is not known, or was put right since."""
     if "rectification" in record or not {"pupil", "iris", "eyelids"} <= record.keys():
         return None
-    return json.dumps({name: value for name, value in record.items() if name in ("path", "pupil", "iris", "eyelids")})
+    fields = ("path", "pupil", "iris", "eyelids", "opening_axis_rad")
+    return json.dumps({name: value for name, value in record.items() if name in fields})

@@ -11,17 +11,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
 
 import cv2
 
 from irisstn.batch.interruption import Stop, TookTooLong, time_limit
 from irisstn.batch.jobs.job import Job
 from irisstn.batch.task import Outcome, SlowPictureError, Task, has_results, remove_outputs, run_task
-from irisstn.errors import IrisError, MissingExtraError
+from irisstn.errors import IrisError, MissingExtraError, one_line
 from irisstn.extras import missing_package
 from irisstn.outputs.records import Record
 from irisstn.processes import end_with_parent, keep_freed_memory
 from irisstn.storage.local import Storage
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 _QUEUED_PER_WORKER = 2  # tasks sent to a worker: the current one and the next, so that it never waits
 _POLL_S = 0.2  # how often the limit and signals are looked at
@@ -107,12 +111,21 @@ class WorkerPool:
         Number of processes.
     limit_s : float
         Seconds that one input may take.
+    server : bool
+        Whether to fork the processes from the server that `irisstn.worker_server` has started.
+
+    Raises
+    ------
+    IrisError
+        A process cannot be started.
     """
 
-    def __init__(self, job: Job, storage: Storage, *, workers: int, limit_s: float) -> None:
+    def __init__(self, job: Job, storage: Storage, *, workers: int, limit_s: float, server: bool = False) -> None:
         self._job, self._storage, self._limit_s = job, storage, limit_s
-        # A forked copy of a process with threads may hang. All systems have spawn.
-        self._context = multiprocessing.get_context("spawn")
+        # A forked copy of a process with threads may hang; the server has one. All systems have spawn.
+        self._context: ForkServerContext | SpawnContext = (
+            multiprocessing.get_context("forkserver") if server else multiprocessing.get_context("spawn")
+        )
         self._to_repeat: deque[Task] = deque()
         self._workers: list[_Worker] = []
         for _ in range(workers):
@@ -165,8 +178,14 @@ class WorkerPool:
         """Start a process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._job, self._storage), daemon=True)
-        process.start()
-        theirs.close()
+        try:
+            process.start()
+        except (OSError, EOFError) as error:  # EOFError where the server cannot fork, and ends
+            why = error.strerror if isinstance(error, OSError) else "too many processes or too little memory"
+            reason = f"a worker process cannot be started: {why}; give fewer --workers"
+            raise IrisError(reason, stage="process") from None
+        finally:
+            theirs.close()
         return _Worker(process, ours)
 
     def _assign(self, tasks: Iterator[Task], stop: Stop) -> None:
@@ -234,9 +253,9 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
     # The terminal sends Ctrl-C to all processes; the parent process decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    end_with_parent()
     keep_freed_memory()
     try:
+        end_with_parent()
         with one_opencv_thread(), job.start() as process:
             connection.send(os.getpid())
             # C libraries that decode pictures print warnings to stderr without a file name. The records name the file.
@@ -247,5 +266,7 @@ def _work(connection: Connection, job: Job, storage: Storage) -> None:
         connection.send(error)
     except ModuleNotFoundError as error:
         connection.send(MissingExtraError(missing_package(error)))
+    except RuntimeError as error:  # no further thread, or the libraries of a network do not start
+        connection.send(IrisError(f"a worker process cannot start: {one_line(error, 300)}", stage="process"))
     except (EOFError, OSError):
         return

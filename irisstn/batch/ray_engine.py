@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import platform
 import socket
@@ -23,7 +24,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from irisstn.batch.interruption import Stop
+from irisstn.batch.interruption import Stop, TookTooLong, time_limit
 from irisstn.batch.jobs.job import Job, identity
 from irisstn.batch.process_pool import WorkerPool
 from irisstn.batch.task import Outcome, Task
@@ -72,7 +73,7 @@ def run_on_ray(
     storage : Storage
         Where outputs are written to.
     stop : Stop
-        Once it is set, no further outcomes are waited for.
+        Once it is set, no further outcomes are waited for; the current one gets half a second after a signal.
     cluster : Cluster
         The cluster.
     limit_s : float
@@ -93,10 +94,22 @@ def run_on_ray(
     with _connected(cluster) as cpus:
         workers = cluster.workers or cpus
         while chunk := list(islice(tasks, _CHUNK * workers)):
-            for outcome in _outcomes(_dataset(chunk, (job, storage, limit_s, identity(job)), workers)):
+            outcomes = _outcomes(_dataset(chunk, (job, storage, limit_s, identity(job)), workers))
+            while (outcome := _next(outcomes)) is not None:
                 yield outcome
                 if stop.wanted:
                     return
+            if stop.wanted:
+                return
+
+
+def _next(outcomes: Iterator[Outcome]) -> Outcome | None:
+    """The next outcome; None where there is none, or where a signal ends the wait for it, half a second later."""
+    try:
+        with time_limit(math.inf):
+            return next(outcomes, None)
+    except TookTooLong:
+        return None
 
 
 def _outcomes(dataset: ray.data.Dataset) -> Iterator[Outcome]:

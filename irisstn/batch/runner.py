@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from irisstn.batch.collisions import name_collisions
 from irisstn.batch.inputs import Samples
 from irisstn.batch.interruption import Stop, stop_on_signals
 from irisstn.batch.jobs.job import Job, identity
@@ -21,13 +21,12 @@ from irisstn.extras import require_extra
 from irisstn.outputs.folder import RUN, OutputFolder, open_output_folder
 from irisstn.outputs.group_commit import GroupCommit
 from irisstn.outputs.manifest import Manifest
-from irisstn.outputs.records import Json, file_names, texts_of
+from irisstn.outputs.records import Json, texts_of
 from irisstn.outputs.settings import record_digest, with_fewer_drawings
 from irisstn.progress import ProgressBar
-from irisstn.storage.local import LocalStorage, Storage
+from irisstn.storage.local import Storage
+from irisstn.worker_server import INPUTS_PER_WORKER, LIMIT_S
 
-INPUTS_PER_WORKER = 8  # the fewest inputs that justify the start of one more process
-LIMIT_S = 300.0  # seconds that one input may take in a worker process
 _REASONS = 100  # different reasons that a summary counts separately
 
 
@@ -126,6 +125,7 @@ def run_batch(
     progress: bool = False,
     limit_s: float = LIMIT_S,
     slow_apart: bool = False,
+    worker_server: bool = False,
     passed_over: Mapping[str, int] | None = None,
     finish: Callable[[], object] | None = None,
 ) -> Summary:
@@ -165,6 +165,8 @@ def run_batch(
     slow_apart : bool
         With one process, leave pictures that may take more than half a second to decode to another one, where the
         limit holds. It is spawned: the main module must be one that can be imported.
+    worker_server : bool
+        Fork the worker processes from the server that `irisstn.worker_server` has started, instead of spawning them.
     passed_over : mapping of str to int, optional
         What `find_inputs` passed over, for the summary and run.json.
     finish : callable, optional
@@ -191,7 +193,8 @@ def run_batch(
     summary = Summary(out, len(samples), passed_over=dict(passed_over or {}))
     started = time.monotonic()
     stop = Stop()
-    execution = _Execution(min(workers, max(1, len(samples) // INPUTS_PER_WORKER)), cluster, limit_s, slow_apart)
+    processes = min(workers, max(1, len(samples) // INPUTS_PER_WORKER))
+    execution = _Execution(processes, cluster, limit_s, slow_apart, worker_server)
     with open_output_folder(out, identity(job), overwrite=overwrite, durable=durable) as output:
         summary.note = output.note
         try:
@@ -240,6 +243,7 @@ class _Execution:
     cluster: Cluster | None
     limit_s: float
     slow_apart: bool
+    worker_server: bool
 
 
 def _outcomes(
@@ -252,13 +256,14 @@ def _outcomes(
         limit_s, slow_apart = execution.limit_s, execution.slow_apart
         yield from run_here(tasks, job, storage, stop, limit_s=limit_s, slow_apart=slow_apart)
     else:
-        with closing(WorkerPool(job, storage, workers=execution.workers, limit_s=execution.limit_s)) as pool:
+        workers, server = execution.workers, execution.worker_server
+        with closing(WorkerPool(job, storage, workers=workers, limit_s=execution.limit_s, server=server)) as pool:
             yield from pool.run(tasks, stop)
 
 
 def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterator[Task]:
     """A task for each of `samples`; those whose files would overwrite others fail with that reason."""
-    refused, settings = _collisions(samples, output), record_digest(output.settings)
+    refused, settings = name_collisions(samples, output), record_digest(output.settings)
     undrawn = [record_digest(fewer) for fewer in with_fewer_drawings(output.settings)]
     for sample in samples:
         mask = str(sample.mask) if sample.mask is not None else None
@@ -266,34 +271,3 @@ def _tasks(samples: Samples, manifest: Manifest, output: OutputFolder) -> Iterat
         yield Task(
             sample.name, str(sample.path), mask, manifest.get(sample.name), reason, sample.ring, settings, undrawn
         )
-
-
-def _collisions(samples: Samples, output: OutputFolder) -> dict[str, str]:
-    """The reason why a sample is refused, by its name, where one of its files would have the name of something else.
-
-    That is a folder of other inputs, such as a.jpg.png/ beside a.jpg; or, on a file system that does not distinguish
-    a.png from A.png, a file of another input.
-    """
-    (output.scratch / "case").touch()
-    folds = isinstance(output.storage, LocalStorage) and (output.scratch / "CASE").exists()
-    folders: set[str] = set()
-    for sample in samples:
-        folder = _folded(sample.name.rpartition("/")[0], folds)
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    reasons: dict[str, str] = {}
-    first: dict[str, str] = {}
-    for sample in samples:
-        for file in file_names(sample.name):
-            folded = _folded(file, folds)
-            if folded in folders:
-                reasons[sample.name] = f"its files would have the name of the folder {file} of other inputs"
-            elif folds and first.setdefault(folded, sample.name) != sample.name:
-                reasons[sample.name] = f"on this file system its files would overwrite those of {first[folded]}"
-    return reasons
-
-
-def _folded(name: str, folds: bool) -> str:
-    """`name` as a file system compares it; `folds` says whether that is without regard to case."""
-    return unicodedata.normalize("NFC", name).casefold() if folds else name

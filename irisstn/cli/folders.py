@@ -233,6 +233,7 @@ def _run_with(
         progress=not run.quiet and sys.stderr.isatty(),
         limit_s=run.limit,
         slow_apart=True,
+        worker_server=run.worker_server,
         passed_over=passed_over,
         finish=finish,
     )

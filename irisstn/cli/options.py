@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from irisstn.worker_server import LIMIT_S, enough_inputs, start_worker_server
+
 Command = Callable[..., None]
 if TYPE_CHECKING:
     _TextType = click.ParamType[str]
@@ -49,13 +51,6 @@ class InputKindType(_TextType):
         from irisstn.segmentation import InputKind
 
         return f"[{'|'.join(get_args(InputKind))}]"
-
-
-def limit_s() -> float:
-    """The default of `--limit`."""
-    from irisstn.batch.runner import LIMIT_S
-
-    return LIMIT_S
 
 
 def resamples() -> int:
@@ -144,7 +139,10 @@ def by_option(holder: str) -> Callable[[Command], Command]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The options of a folder command that do not change the bytes of its output; named as on the command line."""
+    """The options of a folder command that do not change the bytes of its output; named as on the command line.
+
+    `worker_server` says whether `start_worker_server` has been called for the command.
+    """
 
     sources: tuple[str, ...]
     out: str | None
@@ -158,6 +156,7 @@ class Run:
     fail_fast: bool
     as_json: bool
     quiet: bool
+    worker_server: bool
 
 
 def strip_layout(command: Command) -> Command:
@@ -184,6 +183,11 @@ def folder_command(command: Command) -> Command:
     def gathered(**given: Any) -> None:
         chosen = {f"segmentation.{name}": given.pop(name) for name in ("eye", "turned")}
         given["overrides"] = (*given["overrides"], *overrides_of(**chosen))
+        workers, local = given["workers"] or cpus(), given["engine"] == "local"
+        worth = local and enough_inputs(given["sources"], workers)
+        modules = ["irisstn.batch.process_pool", f"irisstn.batch.jobs.{command.__name__}"]
+        # Before the command imports anything, so that this process and that one import at the same time.
+        given["worker_server"] = worth and start_worker_server(modules)
         run = Run(**{option.name: given.pop(option.name) for option in fields(Run)})
         command(run=run, **given)
 
@@ -200,8 +204,7 @@ def folder_command(command: Command) -> Command:
         click.option(
             "--limit",
             metavar="SECONDS",
-            cls=OptionWithDefaultInCode,
-            default=limit_s,
+            default=LIMIT_S,
             show_default=True,
             type=click.FloatRange(0, min_open=True),
             callback=_a_number,

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from irisstn.errors import DatasetError
+from irisstn.errors import DatasetError, IrisError
 from irisstn.files import begin_to_sync, sync
 from irisstn.outputs.manifest import Manifest
 from irisstn.outputs.records import Record, output_files
@@ -55,7 +55,10 @@ class GroupCommit:
 
     def __enter__(self) -> Self:
         if self._durable:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # too many processes or too little memory
+                raise IrisError(f"the thread that waits for the disk: {error}", stage="process") from None
         return self
 
     def __exit__(
@@ -82,7 +85,8 @@ class GroupCommit:
             if self._error is not None:
                 raise self._error
             self._waiting.append(records)
-            self._changed.notify_all()
+            if len(self._waiting) == 1 or len(self._waiting) >= LARGEST:  # the thread waits for nothing else
+                self._changed.notify_all()
 
     def _run(self) -> None:
         """Write group after group, in a thread of its own."""

@@ -8,7 +8,7 @@ depends on the command and on the status:
     from a file     sha256, mask_sha256 (of the mask beside a strip)
     failed          stage, reason
     segmented       width, height, pupil, iris, eyelids, quality, outside_recommended, clipped_fraction, warnings, mask,
-                    iris_mask, overlay; trust, texture, eyes_seen and camera_turned_deg of an eye
+                    iris_mask, overlay; trust, texture, eyes_seen, camera_turned_deg and opening_axis_rad of an eye
     with --iso      iso, and of its kinds iso_uncropped, iso_vga, iso_cropped, iso_masked
     normalized      strip, strip_mask
     rectify, embed  input, the kind of picture
@@ -114,6 +114,7 @@ class SegmentationFields(TypedDict):
     texture: NotRequired[float]
     eyes_seen: NotRequired[int]
     camera_turned_deg: NotRequired[int]
+    opening_axis_rad: NotRequired[float]
 
 
 class RecordFields(TypedDict, total=False):
@@ -136,6 +137,7 @@ class RecordFields(TypedDict, total=False):
     texture: float
     eyes_seen: int
     camera_turned_deg: int
+    opening_axis_rad: float
     quality: dict[str, float]
     outside_recommended: list[str]
     clipped_fraction: float

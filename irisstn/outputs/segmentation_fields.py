@@ -10,7 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from irisstn.errors import DatasetError
 from irisstn.geometry import Bool, Boundary, Eyelid
-from irisstn.outputs.records import BoundaryFields, EyelidFields, RecordFields, SegmentationFields, parse_record
+from irisstn.outputs.records import (
+    BoundaryFields,
+    EyelidFields,
+    RecordFields,
+    SegmentationFields,
+    is_number,
+    parse_record,
+)
 from irisstn.results import Segmentation
 
 DECIMALS = 4  # of pixels and radians in a record
@@ -32,7 +39,8 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
     -------
     SegmentationFields
         `pupil` and `iris`, each as fitted ellipse and as curve, and `eyelids`; where `segmentation.confidence` is known
-        also `trust`, `texture`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries.
+        also `trust`, `texture`, `eyes_seen`, `camera_turned_deg` and `sd_px` of both boundaries; where it is known
+        `opening_axis_rad`.
     """
     fields: SegmentationFields = {
         "pupil": _boundary_fields(segmentation.pupil, decimals),
@@ -50,6 +58,8 @@ def segmentation_fields(segmentation: Segmentation, *, decimals: int | None = DE
             fields["texture"] = _rounded(confidence.texture, decimals)
         fields["eyes_seen"] = confidence.eyes_seen
         fields["camera_turned_deg"] = round(math.degrees(segmentation.turned_rad))
+    if segmentation.opening_axis_rad is not None:
+        fields["opening_axis_rad"] = _rounded(segmentation.opening_axis_rad, decimals)
     return fields
 
 
@@ -77,6 +87,7 @@ def read_segmentation_fields(record: RecordFields, *, iris_mask: Bool, usable: B
             lower_lid=_eyelid().validate_python(eyelids["lower"]),
             iris_mask=iris_mask,
             usable=usable,
+            opening_axis_rad=_axis(record.get("opening_axis_rad")),
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -95,6 +106,13 @@ def _boundary() -> TypeAdapter[Boundary]:
 @cache
 def _eyelid() -> TypeAdapter[Eyelid | None]:
     return TypeAdapter(Eyelid | None)
+
+
+def _axis(value: object) -> float | None:
+    """The angle in a record. Raises TypeError where it is none."""
+    if value is None or (is_number(value) and math.isfinite(value)):
+        return value
+    raise TypeError(f"opening_axis_rad: an angle is needed, got {value!r}")
 
 
 def read_ring(line: str) -> Segmentation:

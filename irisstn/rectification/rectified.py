@@ -47,8 +47,9 @@ class Rectified:
         The rectified strip (R, T).
     parameters : dict of str to float
         The transform's parameters by name; angles in radians. Where an eyelid is known, `roll_read_rad` is the roll
-        that was read off the eyelids, `roll_sd_rad` its standard deviation, and `roll_rad` the part of it that was
-        corrected. `Rectifier.align` adds `alignment_distance` and `roll_at_limit`.
+        that was read off the eyelids and the axis of the opening between them, `roll_sd_rad` its standard deviation,
+        and `roll_rad` the part of it that was corrected. `Rectifier.align` adds `alignment_distance` and
+        `roll_at_limit`.
     outside : float
         Fraction of the cells that were sampled inside the pupil or beyond the limbus of the given ring, 0..1.
     """

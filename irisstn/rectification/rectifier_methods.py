@@ -265,6 +265,7 @@ class RectifierMethods(ABC, Generic[Estimated]):
                 segmentation.limbus,
                 (segmentation.upper_lid, segmentation.lower_lid),
                 roll_rad=segmentation.turned_rad,
+                axis_rad=segmentation.opening_axis_rad,
             )
         return self._estimate(context_of_strip(strip, eyelids=eyelids), segmentation)
 

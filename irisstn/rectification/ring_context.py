@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Eyelids, Float, Float32, Gray, strip_angles
 from irisstn.normalization import mask_at, require_segmented, ring_positions
+from irisstn.rectification.eyelid_roll import turned_to_axis
 from irisstn.results import Segmentation, Strip
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -53,7 +54,8 @@ class Context:
     present : ndarray of bool, shape (R, T)
         Whether the gray level is known: inside the picture.
     eyelids : ndarray of float32, shape (2, 5)
-        Parabolas of the upper and the lower eyelid, see `eyelid_parabolas`; zeros where unknown.
+        Parabolas of the upper and the lower eyelid, see `eyelid_parabolas`; zeros where unknown. Of a photograph, both
+        are turned halfway to the axis of the opening between them, where it is known.
 
     Raises
     ------
@@ -183,11 +185,14 @@ def context_of_eye(image: Gray, segmentation: Segmentation, *, roll_rad: float =
         segmentation.limbus,
         (segmentation.upper_lid, segmentation.lower_lid),
         roll_rad=roll_rad + segmentation.turned_rad,
+        axis_rad=segmentation.opening_axis_rad,
     )
     return Context(gray, usable & in_ring, below, above, present, eyelids)
 
 
-def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.0) -> Float32:
+def eyelid_parabolas(
+    limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.0, axis_rad: float | None = None
+) -> Float32:
     """Eyelids as numbers, relative to the centre of the limbus and in iris radii.
 
     Parameters
@@ -198,6 +203,9 @@ def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.
         The upper and the lower eyelid; None where unknown.
     roll_rad : float
         Angle at which column 0 of the strip begins.
+    axis_rad : float, optional
+        Direction of the opening between the eyelids, as in `Segmentation.opening_axis_rad`: both eyelids are turned
+        halfway to it, see `irisstn.rectification.eyelid_roll.turned_to_axis`.
 
     Returns
     -------
@@ -216,7 +224,7 @@ def eyelid_parabolas(limbus: Boundary, eyelids: Eyelids, *, roll_rad: float = 0.
         level, slope = c0 + along * (c1 + c2 * along) - across, c1 + 2 * c2 * along
         unit = limbus.mean_radius
         found[which] = 1, math.remainder(eyelid.angle_rad - roll_rad, TAU), level / unit, slope, c2 * unit
-    return found
+    return found if axis_rad is None else turned_to_axis(found, axis_rad - roll_rad)
 
 
 def pupil_share(segmentation: Segmentation) -> float:

@@ -3,10 +3,11 @@
 Other parts of a picture depend on the roll, too, but that could not be learnt from rendered eyes: a network that was
 also given the skin was better on rendered eyes, and worse on real ones, than the formula of this module.
 
-Between captures of one eye the eyelids give the roll to about 1.4 degrees (standard deviation): they move with gaze and
-expression, and the eyeball turns a little in its socket. From eye to eye they differ by five degrees more, equally in
-every capture. Where heads are nearly upright, correcting the whole reading would add more roll than it removes. So the
-posterior mean of the roll is corrected, given the reading, its standard deviation and a prior of the heads' roll.
+Between captures of one eye the eyelids give the roll to about 1.3 degrees (standard deviation), with the axis of the
+opening between them (`irisstn.rectification.eyelid_roll`) to about 1.2: they move with gaze and expression, and the
+eyeball turns a little in its socket. From eye to eye they differ by five degrees more, equally in every capture. Where
+heads are nearly upright, correcting the whole reading would add more roll than it removes. So the posterior mean of the
+roll is corrected, given the reading, its standard deviation and a prior of the heads' roll.
 """
 
 from __future__ import annotations
@@ -20,12 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from irisstn.geometry import Float32
+from irisstn.rectification.eyelid_roll import eyelid_roll
 from irisstn.rectification.roll_setting import RollSetting, corrected_roll
-
-_ROUNDS = 10  # of the fixed-point iteration: each leaves about a third of the error
-_STEEPEST = math.radians(60)  # largest reading, in rad
-_FARTHEST = 1.6  # iris radii from the centre of the iris, to which eyelids are extrapolated
-_TINY = 1e-6  # keeps the weights finite where no eyelid is known
 
 
 class RollReading(NamedTuple):
@@ -129,19 +126,8 @@ class RollReader(nn.Module):
 
 def _read(xp: ModuleType, eyelids: Any, gain: Any, upper: Any, spread: Any) -> tuple[Any, Any, Any]:
     """Roll, standard deviation and whether an eyelid is known, (B, 1) each, by numpy or torch."""
-    known, frame, level, slope, bow = (eyelids[:, :, part] for part in range(5))  # (B, 2) each
-    share = 1 / (1 + xp.exp(-upper))
-    weight = xp.concatenate([share, 1 - share]) * known
-    weight = weight / xp.clip(weight[:, :1] + weight[:, 1:], _TINY, None)
-    roll = xp.zeros_like(weight[:, :1])
-    height = level
-    for _ in range(_ROUNDS):
-        aside = -height * xp.sin(roll - frame)
-        across = xp.clip(xp.cos(roll - frame), 0.3, None)
-        height = xp.clip((level + aside * (slope + bow * aside)) / across, -_FARTHEST, _FARTHEST)
-        tilt = frame + xp.atan(slope + 2 * bow * aside)
-        both_tilts = weight * tilt
-        roll = xp.clip(both_tilts[:, :1] + both_tilts[:, 1:], -_STEEPEST, _STEEPEST)
+    known = eyelids[:, :, 0]
+    roll, tilt, height = eyelid_roll(xp, eyelids, 1 / (1 + xp.exp(-upper)))
     both, any_known = xp.minimum(known[:, :1], known[:, 1:]), xp.maximum(known[:, :1], known[:, 1:]) > 0
     apart = both * xp.abs(tilt[:, :1] - tilt[:, 1:])
     opening = both * (height[:, 1:] - height[:, :1])

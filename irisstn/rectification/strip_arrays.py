@@ -45,7 +45,10 @@ def strips_of(strips: NDArray[np.generic] | Tensor, usable: NDArray[np.bool_] | 
         raise ValueError(f"the mask must be {gray.shape} like the strips, got {mask.shape}")
     if gray.dtype != np.uint8:
         if not np.issubdtype(gray.dtype, np.floating) or (gray.size and not (gray.min() >= 0 and gray.max() <= 1)):
-            raise ValueError(f"strips must be uint8 or floats in 0..1, got {gray.dtype} ; divide 0..255 by 255")
+            values = f" of {gray.min():g}..{gray.max():g}" if gray.size else ""
+            raise ValueError(
+                f"strips must be uint8 or floats in 0..1, got {gray.dtype}{values}: divide gray levels of 0..255 by 255"
+            )
         gray = np.rint(gray * 255)
     kept = np.ones(gray.shape, bool) if mask is None else np.asarray(mask, np.float32) > 0.5
     if gray.ndim == 2:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from irisstn.evaluation import Scores
 from irisstn.report.evaluated_runs import EvaluatedRun
 
-_Scores = dict[tuple[str, ...], float]  # z-normalised, by the names of `Change`
+_Scores = dict[tuple[str, ...], tuple[float, float]]  # z-normalised and distance, by the names of `Change`
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,15 @@ class Change:
         (m - d) / s in either run, where d is the distance of the pair, or the mean distance of the picture from the
         others of its eye, and m and s are mean and standard deviation of the non-mated distances of the run: the
         larger, the farther from non-mated comparisons. The unit is the same for all kinds of distances.
+    distance_before, distance_after : float
+        d in either run.
     """
 
     names: tuple[str, ...]
     before: float
     after: float
+    distance_before: float
+    distance_after: float
 
     @property
     def gain(self) -> float:
@@ -115,7 +119,10 @@ def _losses(found: Sequence[Change]) -> int:
 
 
 def _sorted_changes(first: _Scores, second: _Scores) -> list[Change]:
-    found = [Change(names, first[names], second[names]) for names in sorted(first.keys() & second.keys())]
+    found = []
+    for names in sorted(first.keys() & second.keys()):
+        (before, distance_before), (after, distance_after) = first[names], second[names]
+        found.append(Change(names, before, after, distance_before, distance_after))
     return sorted(found, key=lambda change: -change.gain)
 
 
@@ -140,7 +147,7 @@ def ends(found: list[Change], count: int) -> tuple[list[Change], list[Change]]:
 
 
 def _pair_scores(scores: Scores) -> _Scores:
-    """(m - d) / s, as in `Change`, by the sorted names of each mated pair."""
+    """(m - d) / s and d, as in `Change`, by the sorted names of each mated pair."""
     mean, spread = _non_mated(scores)
     found: _Scores = {}
     for members in _pictures_of_eyes(scores):
@@ -148,18 +155,18 @@ def _pair_scores(scores: Scores) -> _Scores:
         names = [scores.names[member] for member in members]
         for i, j in zip(*np.triu_indices(len(members), 1), strict=True):
             pair = min(names[i], names[j]), max(names[i], names[j])
-            found[pair] = (mean - float(distances[i, j])) / spread
+            found[pair] = (mean - float(distances[i, j])) / spread, float(distances[i, j])
     return found
 
 
 def _picture_scores(scores: Scores) -> _Scores:
-    """(m - d) / s, as in `Change`, by the name of each picture that has a mated pair."""
+    """(m - d) / s and d, as in `Change`, by the name of each picture that has a mated pair."""
     mean, spread = _non_mated(scores)
     found: _Scores = {}
     for members in _pictures_of_eyes(scores):
         others = scores.among(members)[~np.eye(len(members), dtype=bool)].reshape(len(members), -1)
         for i, distance in zip(members.tolist(), others.mean(axis=1).tolist(), strict=True):
-            found[(scores.names[i],)] = (mean - distance) / spread
+            found[(scores.names[i],)] = (mean - distance) / spread, distance
     return found
 
 

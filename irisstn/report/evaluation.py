@@ -10,17 +10,18 @@ from irisstn.errors import DatasetError, OutputError
 from irisstn.evaluation import RESAMPLES, DiscardCurve, ErrorRates, discard_curve, error_rates, read_quality_scores
 from irisstn.extras import require_extra
 from irisstn.files import write_bytes_atomic
+from irisstn.report.changed_pictures import changes_csv
 from irisstn.report.comparison import RunComparison, baseline_of, compared, counts_of
 from irisstn.report.evaluated_runs import EvaluatedRun, comparisons_of
 from irisstn.report.evaluation_page import DET, DISCARD, HISTOGRAMS, write_evaluation_page
 from irisstn.report.plots import det_plot, discard_plot, histogram_plot
 from irisstn.storage.lock import locked, make_folder
 
-PAGE, FIGURES = "evaluation.html", "evaluation.json"
+PAGE, FIGURES, CHANGES = "evaluation.html", "evaluation.json", "changes.csv"
 
 
 def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int = RESAMPLES) -> dict[str, ErrorRates]:
-    """Write evaluation.json, det.png, histograms.png, where qualities are known discard.png, and evaluation.html.
+    """Write evaluation.json and .html, det.png, histograms.png, where qualities are known discard.png, and changes.csv.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def write_evaluation(runs: Sequence[EvaluatedRun], out: Path, *, resamples: int 
             (out / DISCARD).unlink(missing_ok=True)  # of an earlier evaluation, whose pictures had a quality
             if discards:
                 write_bytes_atomic(out / DISCARD, discard_plot(discards))
+            write_bytes_atomic(out / CHANGES, changes_csv(found.values()))
             write_bytes_atomic(out / FIGURES, _figures(runs, rates, found, discards).encode())
             write_evaluation_page(out / PAGE, runs, rates, found, discards)
         except OSError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from irisstn.evaluation import DiscardCurve, ErrorRates
 from irisstn.outputs.manifest import find_record
 from irisstn.outputs.reader import read_picture
+from irisstn.report.changed_pictures import traits
 from irisstn.report.comparison import Change, RunComparison, counts_of, ends
 from irisstn.report.evaluated_runs import EvaluatedRun
 from irisstn.report.false_matches import false_matches
@@ -26,7 +28,7 @@ def write_evaluation_page(
     found: Mapping[str, RunComparison],
     discards: Mapping[str, DiscardCurve],
 ) -> None:
-    """Write evaluation.html."""
+    """Write evaluation.html, which holds the plots beside it, so that it can be sent alone."""
     sections = []
     for run in runs[1:]:
         one = found[run.name]
@@ -35,7 +37,15 @@ def write_evaluation_page(
         for kind, changed in (("pairs", one.pairs), ("pictures", one.pictures)):
             for title, part in zip(("Largest gains", "Largest losses"), ends(changed, _SHOWN), strict=True):
                 groups.append({"title": f"{title}, {kind}", "cards": [_card(change, both) for change in part]})
-        sections.append({"name": run.name, "first": one.first.name, "counts": counts_of(one), "groups": groups})
+        sections.append(
+            {
+                "name": run.name,
+                "first": one.first.name,
+                "counts": counts_of(one),
+                "groups": groups,
+                "traits": traits(one),
+            }
+        )
     write_page(
         path,
         "evaluation.html",
@@ -43,17 +53,22 @@ def write_evaluation_page(
         rows=[rates_row(name, one) for name, one in rates.items()],
         sections=sections,
         false_matches=[{"name": run.name, "cards": _false_match_cards(run)} for run in runs],
-        det=DET,
-        histograms=HISTOGRAMS,
-        discard=DISCARD if discards else None,
+        det=_plot(path, DET),
+        histograms=_plot(path, HISTOGRAMS),
+        discard=_plot(path, DISCARD) if discards else None,
         smallest=f"{100 * max(one.smallest_fmr for one in rates.values()):.2g}",
     )
+
+
+def _plot(page: Path, name: str) -> str:
+    """The plot `name` beside the page as a data URL."""
+    return "data:image/png;base64," + base64.b64encode((page.parent / name).read_bytes()).decode("ascii")
 
 
 def _card(change: Change, both: Sequence[tuple[str, Path]]) -> dict[str, object]:
     """What the page shows of a change: its names, both numbers and, of either run, the strips of its pictures."""
     pictures = _strips(change.names, both)
-    return {"names": change.names, "before": change.before, "after": change.after, "pictures": pictures}
+    return {"names": change.names, "change": change, "pictures": pictures}
 
 
 def _false_match_cards(run: EvaluatedRun) -> list[dict[str, object]]:

@@ -46,7 +46,7 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
         OUT/report.html.
     """
     figures, warnings, rows = Figures(), Counter[str](), Rows(out)
-    done, failed = _EvenlySpread[Row](ROWS), _EvenlySpread[Row](FAILURES)
+    failed, done = _EvenlySpread[Row](FAILURES), _EvenlySpread[bytes](ROWS)  # of many lines few become rows
     carried = _EvenlySpread[bytes](EMBEDDED)
     for line in read_lines(out):
         if b'"variant_of":' in line:
@@ -61,10 +61,10 @@ def write_report(out: Path, samples: Sequence[Sample] = ()) -> Path:
             continue
         figures.add(found)
         warnings.update(texts_of(found, "warnings"))
-        done.add(partial(_row_of_line, rows, line))
+        done.add(partial(bytes, line))
         carried.add(partial(bytes, line))
     shown_failures = failed.chosen()
-    shown = done.chosen(ROWS - len(shown_failures))
+    shown = [_row_of_line(rows, line) for line in done.chosen(ROWS - len(shown_failures))]
     names = {str(row["name"]) for row in (*shown_failures, *shown)}
     inputs = {sample.name: sample.path for sample in samples if sample.name in names}
     pictures = {}

@@ -181,7 +181,9 @@ def _boundaries(record: Record) -> Row:
 
 def _number(value: object) -> float:
     """`value`, a length in pixels, with one decimal: enough to draw. Raises TypeError where it is no number."""
-    return round(_finite(value)[0], 1)
+    if not is_number(value):
+        raise TypeError("no finite number")
+    return round(float(value), 1)
 
 
 def _finite(*values: object) -> list[float]:

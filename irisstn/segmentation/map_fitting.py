@@ -5,6 +5,7 @@ All lengths are in pixels of the maps.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -26,6 +27,8 @@ _SCALE = 0.3  # residual in pixels that is no outlier
 _FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
 # How far from the limbus's centre an eyelid is searched: to both sides, and up and down, in iris radii.
 _SPAN, _REACH = 1.2, 1.5
+# Parabolas are fitted again over their own axis where that is tilted by so much, as in a tilted head.
+_TILTED_RAD, _MAX_TURNS = 0.21, 2
 _MIN_COLUMNS = 3.0  # of the map, in which an eyelid must be visible
 
 
@@ -145,11 +148,43 @@ def fit_eyelids(opening: Float32, limbus: Boundary) -> Eyelids:
     Eyelids
         Upper and lower eyelid; None where one is not visible.
     """
+    eyelids, along = _fit_along(opening, limbus, 0.0), 0.0
+    for _ in range(_MAX_TURNS):
+        if abs(tilt := axis_tilt(eyelids) - along) < _TILTED_RAD:
+            break
+        along += tilt
+        eyelids = _fit_along(opening, limbus, along)
+    return eyelids
+
+
+def axis_tilt(eyelids: Eyelids) -> float:
+    """The direction of the axis of an eye: the mean of those of its eyelids above and below the limbus's centre.
+
+    Parameters
+    ----------
+    eyelids : Eyelids
+        Upper and lower eyelid.
+
+    Returns
+    -------
+    float
+        In radians, clockwise as y points down; 0 without eyelids.
+    """
+    tilts = [eyelid.angle_rad + math.atan(eyelid.coefficients[1]) for eyelid in eyelids if eyelid]
+    return sum(tilts) / max(len(tilts), 1)
+
+
+def _fit_along(opening: Float32, limbus: Boundary, angle_rad: float) -> Eyelids:
+    """The eyelids as parabolas over an axis through the limbus's centre in the direction `angle_rad`."""
     radius = limbus.mean_radius
     u, v = np.arange(-_SPAN * radius, _SPAN * radius), np.arange(-_REACH * radius, _REACH * radius)
-    x, y = limbus.x + u, limbus.y + v
+    cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
+
+    def in_map(along: Float, across: Float) -> tuple[Float, Float]:
+        return limbus.x + along * cosine - across * sine, limbus.y + along * sine + across * cosine
+
     height, width = opening.shape
-    columns = _interpolate(opening, *np.meshgrid(x.astype(np.float32), y.astype(np.float32)))
+    columns = _interpolate(opening, *in_map(u[None, :], v[:, None]))
     sums = columns.cumsum(axis=0)
     total = sums[-1]
     middle = np.rint((v @ columns) / np.maximum(total, 1e-6) - v[0]).astype(int)
@@ -158,18 +193,18 @@ def fit_eyelids(opening: Float32, limbus: Boundary) -> Eyelids:
     split = v[middle[0]] + 0.5  # the lower edge of the row that was summed last
     open_here = _fraction(2 * columns[middle] - 1)
     open_here *= _fraction(total / (0.2 * radius)) * np.where(np.abs(u) < 0.9 * radius, 1.0, 0.5)
-    open_here *= (x >= 0) & (x <= width - 1)
     eyelids: list[Eyelid | None] = []
     for side, edge, film in ((1, split - above, _FILM_ABOVE), (-1, split + total - above, _FILM_BELOW)):
+        x, y = in_map(u, edge)
         # An opening that reaches the end of the searched range, or of the map, does not end at an eyelid.
-        inside = (limbus.y + edge > 1) & (limbus.y + edge < height - 2) & (np.abs(edge) < _REACH * radius - 1)
+        inside = (y > 1) & (y < height - 2) & (np.abs(edge) < _REACH * radius - 1) & (x >= 0) & (x <= width - 1)
         weights = open_here * inside
         if float(weights.sum()) < _MIN_COLUMNS:
             eyelids.append(None)
             continue
         c0, c1, c2 = _fit_parabola(u / radius, edge / radius, weights, side * _EYELID_CURVATURE)
         c0 += side * film
-        eyelids.append(Eyelid(limbus.x, limbus.y, 0.0, (c0 * radius, c1, c2 / radius)))
+        eyelids.append(Eyelid(limbus.x, limbus.y, angle_rad, (c0 * radius, c1, c2 / radius)))
     return eyelids[0], eyelids[1]
 
 

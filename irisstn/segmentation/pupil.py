@@ -5,19 +5,26 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Boundary, Gray, median
-from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
+from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float32, Gray, median, recentred
+from irisstn.segmentation.contour_tracing import CurvePrior, closed_curve, polar_basis, robust_fit, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
 _REACH = 3  # rows on either side of an edge whose means are compared
 _PRIOR = CurvePrior(shape=0.05)
+# An irregular pupil: the order of its curve, the weight of a circle, and how many times as strong the edge on it must
+# be as on the curve of low order.
+_ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
+# It is looked for where the edge on the curve of low order is weaker than this, in pupils of at least so many pixels
+# that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
+_CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
+_BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
 # Radii inside and outside the edge, relative to its own.
 _BESIDE_EDGE = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
 
 
-def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
-    """Fit a curve of order 4 to the edge of the pupil.
+def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> Boundary:
+    """Fit a curve to the edge of the pupil: of order 4, or of order 8 where the pupil is irregular.
 
     Parameters
     ----------
@@ -27,6 +34,8 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
         Specular reflections, which are ignored.
     rough : Boundary
         The rough pupil.
+    eyelids : Eyelids
+        Upper and lower eyelid.
 
     Returns
     -------
@@ -41,9 +50,68 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary) -> Boundary:
     radius = rough.mean_radius
     radii = np.arange(max(1.5, 0.6 * radius), 1.4 * radius + 3, max(0.5, radius / 50))
     grid = PolarGrid(rough.x, rough.y, radii, _COLUMNS)
-    edge = edge_map(*grid.unroll_with(image, reflections), _REACH)
+    polar, hidden = grid.unroll_with(image, reflections)
+    edge = edge_map(polar, hidden, _REACH)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
-    return trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
+    pupil = trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
+    if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
+        return pupil
+    return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
+
+
+def is_irregular(pupil: Boundary) -> bool:
+    """Whether `fit_pupil` took a curve of order 8."""
+    return len(pupil.cosines) > _ORDER
+
+
+def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: Eyelids) -> Boundary | None:
+    """The curve on which the picture first becomes brighter than half way between pupil and iris, along each ray.
+
+    None where the edge on it is not much stronger than on `pupil`.
+    """
+    radius = pupil.mean_radius
+    grid = PolarGrid(pupil.x, pupil.y, np.arange(max(1.5, 0.2 * radius), 2.2 * radius, max(0.5, radius / 50)), _COLUMNS)
+    polar, hidden = grid.unroll_with(image, reflections)
+    x, y = grid.points()
+    for eyelid, side in zip(eyelids, (1, -1), strict=True):
+        if eyelid is not None:
+            hidden |= side * eyelid.below(x, y) < _BEHIND_EYELID * radius
+    edge = edge_map(polar, hidden, _REACH)
+    relative = grid.radii[:, None] / pupil.even_radii(_COLUMNS)
+    inside, outside = ~hidden & (relative < 0.8), ~hidden & (relative > 1.15)
+    beside, beyond = outside & (relative < 1.5), outside & (relative >= 1.5)
+    if not (inside.any() and beside.any() and beyond.any()):
+        return None
+    dark, bright, further = (median(polar[part]) for part in (inside, beside, beyond))
+    brighter = (cv2.blur(polar, (1, 3)) > (dark + bright) / 2) & ~hidden
+    first = brighter.argmax(axis=0)
+    # What is hidden just before may hide an earlier edge.
+    near_hidden = cv2.dilate(hidden.view(np.uint8), np.ones((2 * _REACH + 1, 1), np.uint8)) > 0
+    known = brighter.any(axis=0) & ~near_hidden[first, np.arange(_COLUMNS)]
+    # Within a ring of reflections it is as dark as beyond them.
+    if min(bright, further) - dark < _LEAST_CONTRAST or np.count_nonzero(known) < _COLUMNS // 2:
+        return None
+    basis = polar_basis(_COLUMNS, _ORDER)
+    order = np.repeat(np.arange(1.0, _ORDER + 1), 2)
+    penalty = np.concatenate([[0.0], np.where(order > 1, _CIRCLE_WEIGHT * order**2, 0.0)]) * np.count_nonzero(known)
+    series = robust_fit(basis, grid.radii[first], known + 1e-6, np.asarray(penalty, np.float64), scale=1.5 * grid.step)
+    if (basis @ series).min() <= 0:
+        return None
+    curve = closed_curve(pupil.x, pupil.y, series)
+    if _strength_on(edge, hidden, grid, curve) < _STRONGER * _strength_on(edge, hidden, grid, pupil):
+        return None
+    return recentred(curve)
+
+
+def _strength_on(edge: Float32, hidden: Bool, grid: PolarGrid, curve: Boundary) -> float:
+    """Mean strength of the edge (R, T) within a row of a curve, where nothing hides it."""
+    dx, dy = (curve.even_points(grid.columns) - (grid.x, grid.y)).T
+    columns = np.rint(np.arctan2(dy, dx) * (grid.columns / TAU)).astype(int) % grid.columns
+    rows = np.rint((np.hypot(dx, dy) - grid.radii[0]) / grid.step).astype(int)
+    rows = np.minimum(np.maximum(rows, 0), len(grid.radii) - 1)
+    seen = ~hidden[rows, columns]
+    near = cv2.dilate(edge, np.ones((3, 1), np.uint8))
+    return float(near[rows, columns][seen].mean()) if seen.any() else 0.0
 
 
 def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float, float]:

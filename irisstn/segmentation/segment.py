@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from itertools import product
-from operator import attrgetter
-from typing import Literal, NoReturn
+from dataclasses import replace
 
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import Bool, Boundary, CropTransform, Eyelids, Float32, Gray, ring_mask
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelids, Gray, ring_mask
 from irisstn.gray_levels import require_gray
 from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
+from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
 from irisstn.segmentation.limbus import refine_limbus
-from irisstn.segmentation.map_fitting import Disc, find_disc, find_discs, fit_disc, fit_eyelids, soft_iou
-from irisstn.segmentation.network import CROP_SIZE, GRID, IRIS_RADIUS, SIZE, PartMaps, predict_part_maps
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
-from irisstn.segmentation.pupil import edge_clarity, fit_pupil
+from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
@@ -29,24 +25,22 @@ from irisstn.segmentation.turned_picture import (
     turn_back,
     turn_picture,
     uprightness,
-    vertical_opening,
 )
 
-_MAX_CLOSER_CROPS = 2
 _MIN_PUPIL_CONTRAST = 15.0  # gray levels across the pupil's edge below which it is not traced
-_MAX_ROUGH_RATIO, _MAX_PUPIL_RATIO = 0.9, 0.85  # of the pupil's radius to the iris's: as the network has it, and traced
+_MAX_PUPIL_RATIO = 0.85  # of the pupil's radius to that of the traced limbus
+_MIN_DILATED_RATIO = 0.55  # the same, of a pupil that is widely dilated to the network
 _MAX_BRIGHTER_PUPIL = 20.0  # gray levels by which a pupil may be brighter than the iris, as a clouded one
 _STRONGER_EDGE = 3.0  # times the strength of the pupil's edge from which on another edge is taken for the pupil's
 _LEAST_EDGE = 6.0  # gray levels
 # What is found is all pupil where the edge of its centre is weaker than this part of the edge around it, and the centre
 # is darker by fewer gray levels.
 _WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
-# Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
-_MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
 _PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
 _LEAST_PUPIL_SD_PX = 0.08
+_MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil: below 0.85 the record warns
 _ROUGH_PUPIL_SD = 0.03  # iris radii, of a pupil that is not traced because its edge is faint
 
 
@@ -77,15 +71,15 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     if config.turned != "auto":
         return _segment_turned(image, int(config.turned) // 90, config)
-    rough = _locate_eye(image, config)
+    rough = locate_eye(image, config)
     sideways = _segment_sideways(image, rough, config) if may_be_sideways(rough.vertical_opening) else None
     return sideways or _segment_upright(image, rough, config)
 
 
-def _segment_sideways(image: Gray, as_it_is: _RoughEye, config: SegmentationConfig) -> Segmentation | None:
+def _segment_sideways(image: Gray, as_it_is: RoughEye, config: SegmentationConfig) -> Segmentation | None:
     """Segment a picture of a camera on its side; None where the eyelids, found again in turned ones, deny it."""
     try:
-        looks = [(quarters, _locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
+        looks = [(quarters, locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
     except SegmentationError:
         return None
     if not is_sideways(as_it_is.vertical_opening, [rough.vertical_opening for _, rough in looks]):
@@ -98,10 +92,10 @@ def _segment_sideways(image: Gray, as_it_is: _RoughEye, config: SegmentationConf
 def _segment_turned(image: Gray, quarters: int, config: SegmentationConfig) -> Segmentation:
     """Segment a picture as if it were turned by `quarters` times 90 degrees against the clock."""
     turned = turn_picture(image, quarters)
-    return turn_back(_segment_upright(turned, _locate_eye(turned, config), config), quarters)
+    return turn_back(_segment_upright(turned, locate_eye(turned, config), config), quarters)
 
 
-def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> Segmentation:
+def _segment_upright(image: Gray, rough: RoughEye, config: SegmentationConfig) -> Segmentation:
     pupil, limbus = _trace_edges(image, rough, config)
     iris, usable = _masks(image, pupil, limbus, rough)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
@@ -111,101 +105,10 @@ def _segment_upright(image: Gray, rough: _RoughEye, config: SegmentationConfig) 
     if texture is not None:
         require_uneven(pupil, limbus, rough.eyelids, texture.contrast, config.min_departure)
     confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
-    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence)
+    return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence, rough.opening_axis_rad)
 
 
-@dataclass(frozen=True, slots=True)
-class _RoughEye:
-    """The eye that the network finds, in pixels of the picture, before its edges are traced.
-
-    `occlusion` (h, w) is the network's map in the crop that `crop` describes.
-    """
-
-    pupil: Boundary
-    limbus: Boundary
-    eyelids: Eyelids
-    occlusion: Float32
-    crop: CropTransform
-    vertical_opening: float
-    trust: float
-    eyes_seen: int
-
-
-def _locate_eye(image: Gray, config: SegmentationConfig) -> _RoughEye:
-    """The eye in `image`, from a crop in which the iris has the size that the network was trained on."""
-    crop, parts, iris, eyes_seen = _search_picture(image, config.eye)
-    for _ in range(_MAX_CLOSER_CROPS):
-        if _well_framed(iris, crop.image.shape):
-            break
-        x, y = crop.transform.point_to_picture(iris.x, iris.y)
-        crop = Crop.framed(image, x, y, crop.transform.factor * iris.radius / IRIS_RADIUS, CROP_SIZE)
-        parts = predict_part_maps(crop.image)
-        iris = find_disc(parts.iris) or _not_found("the picture", "an iris")
-    disc = find_disc(parts.pupil) or _not_found("the iris", "a pupil")
-    pupil, limbus = fit_disc(parts.pupil, disc), fit_disc(parts.iris, iris, parts.opening)
-    trust = min(soft_iou(parts.pupil, pupil), soft_iou(parts.iris, limbus))
-    if trust < config.min_trust:
-        raise SegmentationError(f"no pupil and iris that could be trusted: no eye, or closed (trust {trust:.2f})")
-    if pupil.mean_radius > _MAX_ROUGH_RATIO * limbus.mean_radius:
-        raise SegmentationError("the pupil and the iris that were found are of one size")
-    to_picture = crop.transform
-    upper, lower = (eyelid and to_picture.eyelid_to_picture(eyelid) for eyelid in fit_eyelids(parts.opening, limbus))
-    return _RoughEye(
-        to_picture.boundary_to_picture(pupil),
-        to_picture.boundary_to_picture(limbus),
-        (upper, lower),
-        parts.occlusion,
-        to_picture,
-        vertical_opening(parts.opening, limbus),
-        trust,
-        eyes_seen,
-    )
-
-
-def _search_picture(image: Gray, eye: Literal["largest", "left", "right"]) -> tuple[Crop, PartMaps, Disc, int]:
-    """A crop with an iris, that iris, and the number of eyes in the crop.
-
-    The crop is the whole picture or, where that has no iris, the one of nine of half its size with the largest iris.
-    """
-    height, width = image.shape
-    factor = max(height / SIZE[0], width / SIZE[1])
-    rows, columns = (GRID * max(1, math.ceil(round(side / factor) / GRID)) for side in (height, width))
-    for fraction, centres in ((1.0, (0.5,)), (0.5, (0.25, 0.5, 0.75))):
-        found: list[tuple[Crop, PartMaps, Disc, int]] = []
-        for x, y in product(centres, centres):
-            crop = Crop.framed(image, x * width - 0.5, y * height - 0.5, fraction * factor, (rows, columns))
-            parts = predict_part_maps(crop.image)
-            if irises := find_discs(parts.iris):
-                eyes = [iris for iris in irises if _has_pupil(parts.pupil, iris)] or irises[:1]
-                chosen = {
-                    "largest": eyes[0],
-                    "left": min(eyes, key=attrgetter("x")),
-                    "right": max(eyes, key=attrgetter("x")),
-                }[eye]
-                found.append((crop, parts, chosen, len(eyes)))
-        if found:
-            return max(found, key=lambda candidate: candidate[2].radius)
-    _not_found("the picture", "an iris")
-
-
-def _has_pupil(likely: Float32, iris: Disc) -> bool:
-    row, column = round(iris.y), round(iris.x)
-    reach = max(1, round(0.4 * iris.radius))
-    near = likely[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
-    return bool(near.max(initial=0.0) > 0.5)
-
-
-def _not_found(where: str, what: str) -> NoReturn:
-    raise SegmentationError(f"nothing in {where} looks like {what}")
-
-
-def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
-    """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
-    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
-
-
-def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
+def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
     """The edges of pupil and limbus near their rough curves. Raises SegmentationError where they are too blurred.
 
     In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is kept.
@@ -214,20 +117,23 @@ def _trace_edges(image: Gray, rough: _RoughEye, config: SegmentationConfig) -> t
     to_crop = crop.transform
     inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
     reflections = find_reflections(crop.image, inner)
-    pupil = fit_pupil(crop.image, reflections, inner)
+    upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
+    pupil = fit_pupil(crop.image, reflections, inner, (upper, lower))
     contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
-    _require_iris_around(pupil, outer, _MAX_ROUGH_RATIO)
+    _require_iris_around(pupil, outer, MAX_ROUGH_RATIO)
     limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
-    checked = _checked_pupil(crop.image, reflections, pupil, limbus)
+    checked = _checked_pupil(crop.image, reflections, pupil, limbus, (upper, lower))
     if checked is not pupil:
-        _require_iris_around(checked, outer, _MAX_ROUGH_RATIO)
+        _require_iris_around(checked, outer, MAX_ROUGH_RATIO)
         pupil, limbus = checked, refine_limbus(crop.image, reflections, checked, outer, eyelids=(upper, lower))
     _require_iris_around(pupil, limbus, _MAX_PUPIL_RATIO)
+    if rough.dilated and pupil.mean_radius < _MIN_DILATED_RATIO * limbus.mean_radius:
+        raise SegmentationError("the network sees a widely dilated pupil, of which there is no edge")
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
 
 
@@ -237,7 +143,7 @@ def _require_iris_around(pupil: Boundary, limbus: Boundary, most: float) -> None
         raise SegmentationError("the pupil is too wide for the iris: one of their boundaries must be wrong")
 
 
-def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary) -> Boundary:
+def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boundary, eyelids: Eyelids) -> Boundary:
     """`pupil`, or the one at a much stronger closed edge inside the iris.
 
     Raises SegmentationError where neither is a pupil.
@@ -249,7 +155,7 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
     if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
         return _require_visible(pupil, edges)
     if edges.other_radius < _MAX_PUPIL_RATIO * limbus.mean_radius:
-        other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius))
+        other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius), eyelids)
         again = measure_ring_edges(image, reflections, other, limbus)
         # A closed edge of reflections inside a pupil has the pupil on both sides.
         if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE) and again.darker >= _LEAST_EDGE:
@@ -264,7 +170,7 @@ def _require_visible(pupil: Boundary, edges: RingEdges) -> Boundary:
     return pupil
 
 
-def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: float | None) -> Confidence:
+def _confidence(rough: RoughEye, pupil: Boundary, limbus: Boundary, texture: float | None) -> Confidence:
     """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
     radius = limbus.mean_radius
     pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
@@ -272,10 +178,12 @@ def _confidence(rough: _RoughEye, pupil: Boundary, limbus: Boundary, texture: fl
     if pupil_moved < 1e-6 * radius:
         pupil_sd = _ROUGH_PUPIL_SD * radius
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
-    return Confidence(rough.trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
+    unusual = rough.dilated or is_irregular(pupil)
+    trust = min(rough.trust, _MOST_TRUST) if unusual else rough.trust
+    return Confidence(trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
 
-def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: _RoughEye) -> tuple[Bool, Bool]:
+def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: RoughEye) -> tuple[Bool, Bool]:
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
     height, width = image.shape
     points = limbus.even_points(64)

@@ -114,6 +114,7 @@ def turn_back(segmentation: Segmentation, quarters: int) -> Segmentation:
 
 def _turned_clockwise(segmentation: Segmentation) -> Segmentation:
     height, _ = segmentation.image_size
+    axis = segmentation.opening_axis_rad
 
     def place(x: float, y: float) -> tuple[float, float]:
         return height - 1 - y, x
@@ -143,4 +144,5 @@ def _turned_clockwise(segmentation: Segmentation) -> Segmentation:
         lower_lid=eyelid(segmentation.lower_lid),
         iris_mask=mask(segmentation.iris_mask),
         usable=mask(segmentation.usable),
+        opening_axis_rad=None if axis is None else axis + TAU / 4,
     )

@@ -1,0 +1,84 @@
+"""Eyes that are rare in the segmenter's training: widely dilated or irregular pupils, and tilted heads."""
+
+import cv2
+import numpy as np
+import pytest
+from builders import rendered_eye
+from numpy.typing import NDArray
+
+from irisstn.errors import SegmentationError
+from irisstn.geometry import Bool, Gray
+from irisstn.images import to_gray
+from irisstn.segmentation import segment
+
+
+def agreement(found: Bool, true: Bool) -> float:
+    """F1 of two masks."""
+    return float(2 * np.count_nonzero(found & true) / (np.count_nonzero(found) + np.count_nonzero(true)))
+
+
+@pytest.mark.parametrize("camera", ["ring-320x280", "vga-640x480"])
+def test_widely_dilated_pupils_are_found(camera: str):
+    errors = []
+    for number in range(8):
+        eye = rendered_eye(300 + number, [5, number], camera, pupil_ratio=0.78)
+        try:
+            found = segment(to_gray(eye.image))
+        except SegmentationError:
+            continue
+        errors.append(found.pupil.deviation(eye.truth.pupil) / eye.truth.limbus.mean_radius)
+    assert len(errors) >= 6
+    assert max(errors) < 0.06
+    assert np.median(errors) < 0.01
+
+
+def irregular(image: Gray, x: float, y: float, radius: float, outer: float, seed: int) -> tuple[Gray, Bool]:
+    """`image` whose pupil got an irregular edge, and the new pupil."""
+    waves = 0.09 * np.random.default_rng(seed).standard_normal((2, 4))
+    dy, dx = (axis - centre for axis, centre in zip(np.indices(image.shape), (y, x), strict=True))
+    distance, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+    turns = np.arange(2, 6)[:, None, None] * angle
+    edge = radius * (1 + np.tensordot(waves[0], np.cos(turns), 1) + np.tensordot(waves[1], np.sin(turns), 1))
+    beyond = radius + (distance - edge) * (outer - radius) / (outer - edge)
+    source = np.where(distance < edge, distance * radius / edge, np.where(distance < outer, beyond, distance))
+    at: list[NDArray[np.float32]] = [
+        np.asarray(centre + source * direction, np.float32)
+        for centre, direction in ((x, np.cos(angle)), (y, np.sin(angle)))
+    ]
+    return np.asarray(cv2.remap(image, at[0], at[1], cv2.INTER_LINEAR), np.uint8), distance < edge
+
+
+def test_the_curve_of_a_pupil_follows_an_irregular_edge():
+    scores = []
+    for number in range(8):
+        eye = rendered_eye(330 + number, [6, number], "vga-640x480")
+        truth = eye.truth
+        image, pupil = irregular(
+            to_gray(eye.image),
+            truth.pupil.x,
+            truth.pupil.y,
+            truth.pupil.mean_radius,
+            0.85 * truth.limbus.mean_radius,
+            number,
+        )
+        found = segment(image)
+        scores.append(agreement(found.pupil.mask((image.shape[0], image.shape[1])), pupil))
+    assert len(scores) == 8
+    assert np.mean(scores) > 0.95
+
+
+def test_eyelids_of_a_tilted_head_are_fitted_along_their_axis():
+    scores = []
+    for number in range(6):
+        eye = rendered_eye(360 + number, [7, number], "vga-640x480")
+        truth = eye.truth
+        size = (eye.image.shape[1], eye.image.shape[0])
+        turn = cv2.getRotationMatrix2D((truth.limbus.x, truth.limbus.y), 35, 1)
+        image = cv2.warpAffine(to_gray(eye.image), turn, size, borderMode=cv2.BORDER_REPLICATE)
+        iris = cv2.warpAffine(truth.iris_mask.view(np.uint8), turn, size) > 0
+        try:
+            scores.append(agreement(segment(np.asarray(image, np.uint8)).iris_mask, iris))
+        except SegmentationError:
+            scores.append(0.0)
+    assert len(scores) == 6
+    assert np.mean(scores) > 0.957
