@@ -42,17 +42,18 @@ from irisstn.storage.local import LocalStorage
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 _JOBS = "irisstn.batch.jobs"
-_SEGMENT = "irisstn.segmentation.segment"
+_SEGMENT, _LOCATION = "irisstn.segmentation.segment", "irisstn.segmentation.eye_location"
 STAGES: dict[str, tuple[str, ...]] = {
     "read the file": ("irisstn.batch.task:_read",),
     "hash": ("irisstn.batch.task:_digests",),
     "decode": tuple(f"{_JOBS}.{job}:decode_gray" for job in ("segment", "rectify", "embed")),
     "what the picture shows": ("irisstn.segmentation.input_kind:find_backgrounds", f"{_JOBS}.input_kind:is_strip"),
     "crops": ("irisstn.segmentation.crop:Crop.framed", "irisstn.segmentation.crop:Crop.around"),
-    "segmentation network": (f"{_SEGMENT}:predict_part_maps",),
-    "curves fitted to its maps": tuple(
-        f"{_SEGMENT}:{name}"
-        for name in ("find_disc", "find_discs", "fit_disc", "fit_eyelids", "soft_iou", "is_sideways")
+    "segmentation network": (f"{_LOCATION}:predict_part_maps",),
+    "curves fitted to its maps": (
+        *(f"{_LOCATION}:{name}" for name in ("find_disc", "find_discs", "fit_disc", "fit_eyelids", "soft_iou")),
+        f"{_LOCATION}:opening_axis",
+        f"{_SEGMENT}:is_sideways",
     ),
     "edges traced and checked": (f"{_SEGMENT}:_trace_edges",),
     "masks": (f"{_SEGMENT}:_masks",),

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="index, union-attr, operator, dict-item"
 """A wider network from two trained ones, and the student that learns from several teachers."""
 
 import pytest

@@ -21,7 +21,7 @@ from irisstn.processes import keep_freed_memory
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "001" / "L" / "001L01.png"
 OPERATIONS = {
-    "network": ("irisstn.segmentation.segment:predict_part_maps",),
+    "network": ("irisstn.segmentation.eye_location:predict_part_maps",),
     "remap": ("cv2:remap",),
     "warp": ("cv2:warpAffine",),
     "decode": ("cv2:imdecode",),
