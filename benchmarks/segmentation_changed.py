@@ -105,7 +105,7 @@ def row(pictures: str, change: str, scores: list[Scored]) -> list[Cell]:
         Figure(round(float(found.mean()), 2), round(low, 2), round(high, 2), unit="%"),
         Figure(round(float(np.quantile(found, 0.05)), 1), unit="%"),
         Figure(round(100 * (1 - len(found) / len(scores)), 1), unit="%"),
-        sum(one.f1 < _WRONG and one.trust >= _SURE for one in scores),
+        int(sum(one.f1 < _WRONG and one.trust >= _SURE for one in scores)),
     ]
 
 
