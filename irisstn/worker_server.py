@@ -45,7 +45,7 @@ def start_worker_server(modules: Iterable[str]) -> bool:
     multiprocessing.set_forkserver_preload(list(modules))
     try:
         resource_tracker.ensure_running()  # the server starts it otherwise, which lets signals through again
-        with _one_blas_thread(), _signals_blocked(), _output_discarded():
+        with _environment(), _signals_blocked(), _output_discarded():
             forkserver.ensure_running()
     except OSError:  # too many processes or open files: the start of a worker says so
         return False
@@ -82,17 +82,24 @@ def _is_one_input(source: str) -> bool:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let processes that are started meanwhile do linear algebra on one thread."""
-    before = os.environ.get(_THREADS)
-    os.environ[_THREADS] = "1"
+def _environment() -> Iterator[None]:
+    """Let processes that are started meanwhile import from where this one does, and do linear algebra on one thread.
+
+    By itself the server would import from the current folder first: what lies beside pictures may be named like a
+    module.
+    """
+    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+    given = {_THREADS: "1", "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
-            os.environ[_THREADS] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

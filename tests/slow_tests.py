@@ -18,6 +18,8 @@ SLOW: dict[str, set[str]] = {
     "test_worker_server.py": {
         "test_the_server_has_one_thread_and_outlives_signals_and_crashes_of_its_workers",
         "test_a_command_gives_the_same_with_workers_from_the_server",
+        "test_a_command_runs_with_its_streams_closed",
+        "test_the_server_imports_nothing_from_the_current_folder",
     },
     "test_batch_remote.py": set(),
     "test_batch_jobs.py": {

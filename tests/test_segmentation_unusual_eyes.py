@@ -10,6 +10,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Gray
 from irisstn.images import to_gray
 from irisstn.segmentation import segment
+from irisstn.segmentation.config import SegmentationConfig
 
 
 def agreement(found: Bool, true: Bool) -> float:
@@ -82,3 +83,19 @@ def test_eyelids_of_a_tilted_head_are_fitted_along_their_axis():
             scores.append(0.0)
     assert len(scores) == 6
     assert np.mean(scores) > 0.957
+
+
+def test_a_steep_tilt_is_not_taken_for_a_turned_camera_where_its_turn_is_given():
+    steepest = 0.0
+    for number in range(4):
+        eye = rendered_eye(360 + number, [7, number], "vga-640x480")
+        size = (eye.image.shape[1], eye.image.shape[0])
+        turn = cv2.getRotationMatrix2D((eye.truth.limbus.x, eye.truth.limbus.y), 52, 1)
+        image = cv2.warpAffine(to_gray(eye.image), turn, size, borderMode=cv2.BORDER_REPLICATE)
+        try:
+            found = segment(np.asarray(image, np.uint8), SegmentationConfig(turned="0"))
+        except SegmentationError:
+            continue
+        assert found.turned_rad == 0
+        steepest = max(steepest, *(abs(eyelid.angle_rad) for eyelid in (found.upper_lid, found.lower_lid) if eyelid))
+    assert steepest > 0.7

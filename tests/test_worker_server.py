@@ -77,6 +77,29 @@ def test_a_command_gives_the_same_with_workers_from_the_server(tmp_path: Path, e
     assert len(list(read_manifest(tmp_path / "2"))) == 16
 
 
+@ON_LINUX
+def test_the_server_imports_nothing_from_the_current_folder(tmp_path: Path):
+    (tmp_path / "numpy.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
+    for number in range(16):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    start = (
+        "import sys; sys.path.remove(''); from irisstn.__main__ import main; main()"  # as the installed command does
+    )
+    command = [sys.executable, "-c", start, "segment", ".", "-o", "out", "--workers", "2", "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert json.loads(done.stdout)["failed"] == 16, done.stderr
+    assert not (tmp_path / "imported").exists()
+
+
+@ON_LINUX
+def test_a_command_runs_with_its_streams_closed(tmp_path: Path):
+    for number in range(16):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    command = f"exec {sys.executable} -m irisstn segment {tmp_path} -o {tmp_path / 'out'} --workers 2 <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False, timeout=60).returncode == 3
+    assert len(list(read_manifest(tmp_path / "out"))) == 16
+
+
 def test_a_worker_that_cannot_be_started_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(_: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")

@@ -29,6 +29,7 @@ _FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
 _SPAN, _REACH = 1.2, 1.5
 # Parabolas are fitted again over their own axis where that is tilted by so much, as in a tilted head.
 _TILTED_RAD, _MAX_TURNS = 0.21, 2
+_STEEPEST_RAD = 0.78  # of that axis, below an eighth turn: `Segmentation.turned_rad` rounds it to a quarter turn
 _MIN_COLUMNS = 3.0  # of the map, in which an eyelid must be visible
 
 
@@ -152,7 +153,7 @@ def fit_eyelids(opening: Float32, limbus: Boundary) -> Eyelids:
     for _ in range(_MAX_TURNS):
         if abs(tilt := axis_tilt(eyelids) - along) < _TILTED_RAD:
             break
-        along += tilt
+        along = min(max(along + tilt, -_STEEPEST_RAD), _STEEPEST_RAD)
         eyelids = _fit_along(opening, limbus, along)
     return eyelids
 
