@@ -211,7 +211,9 @@ class WorkerPool:
             worker.process.join(5)
             code = worker.process.exitcode
             if not worker.ready:
-                reason = f"a worker process ended before its first picture (exit code {code})"
+                # The usual reason is a script that every worker process runs anew.
+                hint = "a script that starts several must do so below `if __name__ == '__main__':`"
+                reason = f"a worker process ended before its first picture (exit code {code}); {hint}"
                 raise IrisError(reason, stage="process") from None
             yield self._replace(worker, f"ended the worker process (exit code {code})")
             return
