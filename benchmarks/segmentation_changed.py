@@ -19,13 +19,14 @@ import click
 import cv2
 import numpy as np
 from changed_eyes import CHANGES
+from contact_sheet import write_contact_sheet
 from results_file import Cell, Figure, Table, mean_interval, named_folder, results_option, write_results
 from segmentation_scores import f1
 
 from irisstn.datasets import find_images
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Gray
-from irisstn.images import encode_png, read_gray, to_gray
+from irisstn.images import read_gray, to_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation import segment
 from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
@@ -33,7 +34,7 @@ from irisstn.synthetic import CAMERAS, Identity, render, sample_capture
 _CAMERAS = ("ring-320x280", "vga-640x480")
 _FIRST_IDENTITY, _SEED = 4_100_000, 29
 _WRONG, _SURE = 75.0, 0.85
-_WORST, _COLUMNS, _TILE = 20, 5, (320, 240)  # number of pictures of a sheet, in a row, and (W, H) of one
+_WORST, _TILE = 20, (320, 240)  # number of pictures of a sheet, and (W, H) of one
 _TABLE = (
     "pictures",
     "change",
@@ -120,10 +121,7 @@ def write_sheet(path: Path, scores: list[Scored]) -> None:
                 cv2.drawContours(tile, outlines, -1, level, 1)
         cv2.putText(tile, f"{one.f1:.0f} {one.trust:.2f}", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
         tiles.append(np.asarray(cv2.resize(tile, _TILE), np.uint8))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
-    rows = [np.hstack(tiles[start : start + _COLUMNS]) for start in range(0, len(tiles), _COLUMNS)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(np.vstack(rows)))
+    write_contact_sheet(path, tiles)
 
 
 @click.command()

@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from contact_sheet import write_contact_sheet
 from held_out_cameras import HELD_OUT, held_out_eye
 from results_file import Cell, Figure, Table, results_option, write_results
 from segmentation_scores import f1
@@ -30,13 +31,11 @@ from segmentation_uncertainty import boundary_errors, calibration
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Float, Gray
-from irisstn.images import encode_png
 from irisstn.segmentation import segment
 
 _FIRST_IDENTITY, _SEED = 4_000_000, 17
 _WORST = 20
 _TILE = (240, 320)  # H, W of a picture on a sheet
-_COLUMNS = 5
 _SAMPLES = 1000  # of the bootstrap
 
 
@@ -112,11 +111,7 @@ def _over_sd(scores: Sequence[Scored], part: str) -> float:
 def write_sheet(path: Path, camera: str, scores: Sequence[Scored]) -> None:
     """Draw the pictures with the lowest F1 of the usable mask, the worst one first."""
     worst = sorted(scores, key=lambda one: one.usable_f1)[:_WORST]
-    tiles = [_tile(camera, one) for one in worst]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
-    rows = [np.hstack(tiles[start : start + _COLUMNS]) for start in range(0, len(tiles), _COLUMNS)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(np.vstack(rows)))
+    write_contact_sheet(path, [_tile(camera, one) for one in worst])
 
 
 def _tile(camera: str, scored: Scored) -> Gray:

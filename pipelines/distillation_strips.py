@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from irisstn.files import write_bytes_atomic
 from irisstn.recognition import StripNet
 from irisstn.training import BatchDataset
 
@@ -44,17 +46,15 @@ def stored_views(file: Path, dataset: BatchDataset, number: int, teachers: list[
         images, usable = (255 * images / usable.clamp_min(1e-3)).round(), (usable > 0.5).float()
         with torch.inference_mode():
             cells = [weight * cells_of(net, net.unwhitened(images / 255, usable)) for net, weight in teachers]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}")
-        with unfinished.open("wb") as out:
-            np.savez(
-                out,
-                images=images.byte().numpy(),
-                usable=np.packbits(usable.byte().numpy()),
-                cells=torch.cat(cells, 1).half().numpy(),
-                labels=batch.labels.numpy(),
-            )
-        unfinished.replace(file)
+        content = BytesIO()
+        np.savez(
+            content,
+            images=images.byte().numpy(),
+            usable=np.packbits(usable.byte().numpy()),
+            cells=torch.cat(cells, 1).half().numpy(),
+            labels=batch.labels.numpy(),
+        )
+        write_bytes_atomic(file, content.getvalue())
     with np.load(file) as stored:
         images = torch.from_numpy(stored["images"])
         usable = torch.from_numpy(np.unpackbits(stored["usable"]).reshape(images.shape))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from irisstn import Rectifier, Strip, segment
 from irisstn.errors import IrisError
+from irisstn.files import write_bytes_atomic
 from irisstn.recognition import CODE_SHIFTS, IRIS_CODE, Calibration, StripNet, distances, encode
 from irisstn.rectification import EMBEDDING_ROLL_PRIOR_DEG
 from irisstn.synthetic import CAMERAS, Camera, Capture, Identity, render, sample_capture
@@ -96,13 +98,11 @@ def stored_group(
     if not kept.exists():
         alike, mated = group_of(number, eyes, rectifier)
         strips = [*alike, *(strip for pair in mated for strip in pair)]
-        unfinished = kept.with_name(f".{kept.name}")
-        with unfinished.open("wb") as file:
-            images = np.array([strip.image for strip in strips], np.uint8)
-            np.savez(
-                file, alike=len(alike), images=images, usable=np.array([strip.usable for strip in strips], np.bool_)
-            )
-        unfinished.replace(kept)
+        images = np.array([strip.image for strip in strips], np.uint8)
+        usable = np.array([strip.usable for strip in strips], np.bool_)
+        content = BytesIO()
+        np.savez(content, alike=len(alike), images=images, usable=usable)
+        write_bytes_atomic(kept, content.getvalue())
     with np.load(kept) as stored:
         count = int(stored["alike"])
         strips = [Strip(*planes) for planes in zip(stored["images"], stored["usable"], strict=True)]

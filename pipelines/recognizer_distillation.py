@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import sys
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from distillation_strips import Views, batch_of, degraded, stored_views
 from torch import Tensor, nn
 
 from irisstn.config import load_config
+from irisstn.files import write_bytes_atomic
 from irisstn.progress import StageProgress
 from irisstn.recognition import StripNet, Whitening, WhiteningConfig, widen
 from irisstn.training import BatchDataset, Eyes, RenderedEyes, TrainConfig
@@ -154,9 +156,9 @@ def train(out: Path, student: StripNet, views: list[Views], *, steps: int, ident
             for mean, now in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
                 mean.lerp_(now, 1 - decay) if mean.is_floating_point() else mean.copy_(now)
         if (step + 1) % _KEPT_EVERY == 0 or step + 1 == steps:
-            unfinished = checkpoint.with_name(f".{checkpoint.name}")
-            torch.save({"done": step + 1} | {name: part.state_dict() for name, part in held.items()}, unfinished)
-            unfinished.replace(checkpoint)
+            content = BytesIO()
+            torch.save({"done": step + 1} | {name: part.state_dict() for name, part in held.items()}, content)
+            write_bytes_atomic(checkpoint, content.getvalue())
             click.echo(f"step {step + 1} of {steps}: loss {loss.item():.3f}")
     return whitened_student(average["student"], average["linear"], few)
 

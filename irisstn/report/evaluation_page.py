@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from irisstn.report.changed_pictures import traits
 from irisstn.report.comparison import Change, RunComparison, counts_of, ends
 from irisstn.report.evaluated_runs import EvaluatedRun
 from irisstn.report.false_matches import false_matches
-from irisstn.report.pictures import embedded
+from irisstn.report.pictures import data_url, embedded
 from irisstn.report.rates_table import rates_row
 from irisstn.report.templates import write_page
 
@@ -62,7 +61,7 @@ def write_evaluation_page(
 
 def _plot(page: Path, name: str) -> str:
     """The plot `name` beside the page as a data URL."""
-    return "data:image/png;base64," + base64.b64encode((page.parent / name).read_bytes()).decode("ascii")
+    return data_url((page.parent / name).read_bytes(), "png")
 
 
 def _card(change: Change, both: Sequence[tuple[str, Path]]) -> dict[str, object]:

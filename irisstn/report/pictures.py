@@ -87,7 +87,12 @@ def embedded(picture: NDArray[np.uint8]) -> str:
     if width > _EMBEDDED_WIDTH:
         size = (_EMBEDDED_WIDTH, max(1, round(height * _EMBEDDED_WIDTH / width)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(picture, quality=85)).decode("ascii")
+    return data_url(encode_jpeg(picture, quality=85), "jpeg")
+
+
+def data_url(file: bytes, kind: str) -> str:
+    """The content of a file as a data URL of the media type image/`kind`."""
+    return f"data:image/{kind};base64," + base64.b64encode(file).decode("ascii")
 
 
 def _close_up(image: Gray, segmentation: Segmentation) -> CloseUp | None:

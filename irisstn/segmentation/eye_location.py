@@ -15,6 +15,7 @@ from irisstn.geometry import Boundary, CropTransform, Eyelids, Float32, Gray
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.map_fitting import (
+    TILTED_RAD,
     Disc,
     axis_tilt,
     find_disc,
@@ -34,9 +35,7 @@ _MAX_CLOSER_CROPS = 2
 # reach when it is contracted; the ratio of its radius to that of the iris from which on it is one; within how many
 # radii of the iris, and how often, it is contracted.
 _SURE_TRUST, _DILATED_TRUST, _WIDE_RATIO, _REACHES, _MAX_CONTRACTED = 0.9, 0.87, 0.6, (1.0, 1.3), 2
-# The tilt of the eyelids from which on the picture is turned, as in one of 300 pictures of upright heads, and by how
-# much the trust may fall.
-_TILTED_RAD, _TRUST_SPREAD = 0.21, 0.02
+_TRUST_SPREAD = 0.02  # by which the trust may fall where the picture of a tilted head is turned
 # Of a well framed iris: the distance of its centre from that of the crop, in iris radii, and of its log radius.
 _MAX_CENTRE_ERROR, _MAX_LOG_SIZE_ERROR = 0.3, 0.2
 
@@ -148,7 +147,7 @@ class _FittedMaps:
 def _fit_eye(picture: Gray, parts: PartMaps, iris: Disc) -> _FittedMaps:
     """The curves fitted to the maps of `picture`, or to those of a warped one where these show a rare eye better."""
     found = _fitted(parts, iris) or _not_found("the iris", "a pupil")
-    if abs(tilt := axis_tilt(found.eyelids)) > _TILTED_RAD:
+    if abs(tilt := axis_tilt(found.eyelids)) > TILTED_RAD:
         upright = _fitted(predict_upright(picture, found.iris, tilt))
         if upright and upright.trust > found.trust - _TRUST_SPREAD:
             found = upright

@@ -27,8 +27,9 @@ _SCALE = 0.3  # residual in pixels that is no outlier
 _FILM_ABOVE, _FILM_BELOW = 0.012, 0.014
 # How far from the limbus's centre an eyelid is searched: to both sides, and up and down, in iris radii.
 _SPAN, _REACH = 1.2, 1.5
-# Parabolas are fitted again over their own axis where that is tilted by so much, as in a tilted head.
-_TILTED_RAD, _MAX_TURNS = 0.21, 2
+# The tilt of the eyelids from which on a head is tilted, as in one of 300 pictures of upright ones: the parabolas are
+# fitted again over their own axis.
+TILTED_RAD, _MAX_TURNS = 0.21, 2
 _STEEPEST_RAD = 0.78  # of that axis, below an eighth turn: `Segmentation.turned_rad` rounds it to a quarter turn
 _MIN_COLUMNS = 3.0  # of the map, in which an eyelid must be visible
 
@@ -151,7 +152,7 @@ def fit_eyelids(opening: Float32, limbus: Boundary) -> Eyelids:
     """
     eyelids, along = _fit_along(opening, limbus, 0.0), 0.0
     for _ in range(_MAX_TURNS):
-        if abs(tilt := axis_tilt(eyelids) - along) < _TILTED_RAD:
+        if abs(tilt := axis_tilt(eyelids) - along) < TILTED_RAD:
             break
         along = min(max(along + tilt, -_STEEPEST_RAD), _STEEPEST_RAD)
         eyelids = _fit_along(opening, limbus, along)

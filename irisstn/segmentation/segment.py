@@ -124,7 +124,6 @@ def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tu
         pupil = inner
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
-    upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
     _require_iris_around(pupil, outer, MAX_ROUGH_RATIO)
     limbus = refine_limbus(crop.image, reflections, pupil, outer, eyelids=(upper, lower))
     checked = _checked_pupil(crop.image, reflections, pupil, limbus, (upper, lower))

@@ -38,7 +38,7 @@ def predict_contracted(picture: Gray, iris: Disc, parts: PartMaps) -> PartMaps:
         Pupil and iris of the contracted picture, in pixels of `picture`. The opening and the occlusion are those of
         `parts`, since contraction bends the eyelids.
     """
-    dx, dy = np.meshgrid(np.arange(picture.shape[1]) - iris.x, np.arange(picture.shape[0]) - iris.y)
+    dx, dy = _offsets(picture, iris)
     distance = np.maximum(np.hypot(dx, dy) / iris.radius, 1e-6)
 
     def rescaled(image: Pixels, shown: float, given: float) -> Pixels:
@@ -68,7 +68,7 @@ def predict_upright(picture: Gray, iris: Disc, tilt_rad: float) -> PartMaps:
     PartMaps
         The maps in pixels of `picture`.
     """
-    dx, dy = np.meshgrid(np.arange(picture.shape[1]) - iris.x, np.arange(picture.shape[0]) - iris.y)
+    dx, dy = _offsets(picture, iris)
     cosine, sine = math.cos(tilt_rad), math.sin(tilt_rad)
 
     def turned(image: Pixels, side: int) -> Pixels:
@@ -79,8 +79,13 @@ def predict_upright(picture: Gray, iris: Disc, tilt_rad: float) -> PartMaps:
     return PartMaps(*(turned(part, -1) for part in every))
 
 
+def _offsets(picture: Gray, iris: Disc) -> tuple[Float, Float]:
+    """How far each pixel (H, W) lies to the right of the centre of the iris, and below it."""
+    dx, dy = np.meshgrid(np.arange(picture.shape[1]) - iris.x, np.arange(picture.shape[0]) - iris.y)
+    return dx, dy
+
+
 def _resampled(image: Pixels, x: Float, y: Float) -> Pixels:
     """`image` (H, W) at `x`, `y` (H, W); beyond it its border is repeated."""
     at = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    found: Pixels = cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
-    return found
+    return np.asarray(cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), image.dtype)
