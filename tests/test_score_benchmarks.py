@@ -9,6 +9,7 @@ import pytest
 import score_calibration
 from fusion import eyes_of, rates
 
+from irisstn.evaluation import read_templates
 from irisstn.images import write_png
 from irisstn.recognition import Calibration, fuse
 
@@ -58,6 +59,23 @@ def test_observed_rates_are_compared_with_claimed_ones(out):
     assert errors.rows[0][2].n == 300 and 0 <= errors.rows[0][-1].value < 0.5
 
 
+def test_claims_are_compared_with_all_pairs_of_a_gallery(out):
+    vectors = unit(np.random.default_rng(1).normal(size=(600, 16)))
+    values, pairs = score_calibration.highest_pairs(vectors, 0.6)
+    similarity = np.triu(vectors @ vectors.T, 1)
+    assert 0 < len(values) == (similarity >= 0.6).sum()
+    assert np.allclose(similarity[tuple(pairs.T)], values, atol=1e-6)
+    rate = score_calibration.fmr_of_pairs(pairs, np.arange(600) // 2)
+    assert rate.value == pytest.approx(len(values) / (600 * 599 / 2)) and 0 < rate.low < rate.value < rate.high
+    assert score_calibration.fmr_of_pairs(pairs[:0], np.arange(600)).high == pytest.approx(3 / (600 * 599 / 2))
+
+    claims = Calibration(0.3, 4e-3, 0.03, -6, 30, mated=500, non_mated=5000)
+    shipped, fitted = score_calibration.rendered_rows(read_templates(out, "embedding"), claims)
+    assert shipped[0].startswith("30 rendered eyes") and shipped[1].n == fitted[1].n == 30 * 29 // 2
+    assert shipped[-1].value == pytest.approx(1e7 / 435, rel=1e-3)  # the eye under two names, of 435 pairs
+    assert fitted[1].low <= fitted[1].value <= fitted[1].high
+
+
 def test_galleries_of_several_captures_are_measured(out):
     eyes = eyes_of(out)
     assert len(eyes) == 30
@@ -75,10 +93,32 @@ def test_identification_counts_failures_and_simulated_eyes(out):
     found = identification.searches_of(out)
     assert found.size == 30 and len(found.mates) == 120 and len(found.probes) == 119
     assert np.isneginf(found.mates).sum() == np.isneginf(found.others).sum() == 1
-    blocks = np.concatenate(list(identification.simulated(found, 3000)))
-    assert blocks.shape == (3000, 64) and np.allclose(np.linalg.norm(blocks, axis=1), 1, atol=1e-4)
-    assert np.var(found.probes @ blocks.T) == pytest.approx(found.variance, rel=0.25)
-    rows, quality = identification.rows_of("eyes", found, 3000, CALIBRATION)
+    blocks = np.concatenate(list(identification.simulated(found, 5000)))
+    assert blocks.shape == (5000, 64) and np.allclose(np.linalg.norm(blocks, axis=1), 1, atol=1e-4)
+    assert np.var(found.probes @ blocks.T) == pytest.approx(np.var(found.non_mated()), rel=0.25)
+    rows, ratios = identification.rows_of("eyes", found, 3000, CALIBRATION)
     assert [row[1] for row in rows] == [30, 3000] and rows[0][2].value >= 100 / 120 - 0.01
     assert rows[1][3] >= rows[0][3] > 0.5  # the threshold that the eye under two names sets
-    assert quality[0] == "eyes" and min(quality[1:]) >= 0
+    assert len(ratios) == 2 and min(ratios) >= 0
+
+
+def test_a_gallery_that_is_large_enough_is_searched_as_it_is(out, monkeypatch):
+    monkeypatch.setattr(identification, "_BLOCK", 7)  # mates stand in several blocks
+    found = identification.searches_of(out)
+    rows, ratios = identification.rows_of("eyes", found, 30, CALIBRATION)
+    assert [row[1] for row in rows] == [30] and ratios == []
+    gallery = found.everything[found.gallery]
+    similarity = (found.probes @ gallery.T).astype(float)
+    mated = np.arange(30) == found.mate_numbers[:, None]
+    assert (mated.sum(1) == 1).all()
+    assert np.allclose(found.mates[found.enrolled], similarity[mated], atol=1e-6)
+    assert np.allclose(found.others[found.enrolled], np.where(mated, -1, similarity).max(1), atol=1e-6)
+    assert found.mates[found.enrolled].min() > 0.5 > np.median(found.others[found.enrolled])
+
+
+def test_other_eyes_join_a_gallery_and_their_likeness_is_told(out):
+    found = identification.searches_of(out)
+    others, same = identification.joined(found, [found.everything])  # each probe finds itself
+    assert np.allclose(others[found.enrolled], 1, atol=1e-5) and min(same) > 1
+    far, none = identification.joined(found, [-found.probes.mean(0, keepdims=True)])
+    assert np.array_equal(far, found.others) and none == [0, 0]
