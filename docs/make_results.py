@@ -82,7 +82,10 @@ The calibrations of the recognition network and of the iris code are fitted to r
 real eye was used. *Small* and *dim*: pictures of the first 60 subjects of IIT Delhi made poorer (iris radius 44
 pixels, contrast 0.6 and 0.5, noise, JPEG; dim also blurred). Two subjects of IIT Delhi, 008 and 042, seem to have
 the same left eye: all 50 non-mated comparisons of this set above 0.4 are theirs. They count as false matches but for
-the rows that leave them out."""
+the rows that leave them out. The *rendered eyes* of the last table are of random cameras and anatomies, and so less
+alike than eyes in front of one camera: at the shipped thresholds hardly any of their pairs match. Its second row tests
+what no real set is large enough for, the continuation of the tail: calibrations are fitted to as many random pairs as
+the shipped one, and what they claim down to 1e-7 is compared with all pairs."""
 _FUSION = """\
 The first captures of each eye are the gallery, those from the fourth on the probes. Fused embeddings are their
 mean direction; fused strips are rotated to the first one and averaged over the captures that show a pixel. An
@@ -91,7 +94,10 @@ _IDENTIFICATION = """\
 The first capture of each eye is enrolled, all others are searched, once with and once without their mate in the
 gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of the large gallery hold **simulated
 embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
-tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors."""
+tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors.
+*Rendered eyes* are pictures that went through segmentation, rectifier and network (`benchmarks/rendered_gallery.py`):
+one picture of each eye is the gallery, a second one of the first eyes, by another camera, the probe. They are not added
+to the galleries of the real sets, because real eyes are far less similar to them than to each other."""
 _GAZE = """\
 *True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
 that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
