@@ -15,7 +15,8 @@ RollMode = Literal["auto", "full", "none"]
 _TILTED_FRACTION, _TILTED_DEG = 0.001, 10.0
 ROLL_PRIOR_DEG = 0.7  # chosen on the development halves of two public sets: on neither is recognition worse with it
 # Before a recognition network, which tolerates the errors of the reading better than the roll of a tilted head. Of
-# 10,562 mated comparisons of four sets 22 fail; with the whole reading 31, with none of it some 34.
+# 10,562 mated comparisons of four sets 15 fail, and 28 where each picture is turned by up to 15 degrees; with the whole
+# reading 17 and 17, with a prior of 0.7 degrees 13 and 964.
 EMBEDDING_ROLL_PRIOR_DEG = 2.0
 
 
