@@ -96,8 +96,8 @@ gallery. FNIR and FPIR as in NIST's IREX; failures to enrol count. The rows of t
 embeddings**, random vectors with the mean and the variance of the set's real ones, not pictures of eyes: their
 tail is lighter than that of real eyes, as the second table says, so real galleries of this size give more errors.
 *Rendered eyes* are pictures that went through segmentation, rectifier and network (`benchmarks/rendered_gallery.py`):
-one picture of each eye is the gallery, a second one of the first eyes, by another camera, the probe. They are not added
-to the galleries of the real sets, because real eyes are far less similar to them than to each other."""
+one picture of each eye is the gallery, a second one of the first 2,000 eyes the probe, each by a random camera. They
+are not added to the galleries of the real sets, because real eyes are far less similar to them than to each other."""
 _GAZE = """\
 *True*: the angle between the axes of eye and camera. *Contradictory*: pupil and limbus are flattened so differently
 that nothing is told. *Told*: eyes with an angle; then its mean error (*bias*) and root mean square *error*, that of the
