@@ -7,6 +7,7 @@ import identification
 import numpy as np
 import pytest
 import score_calibration
+from click.testing import CliRunner
 from fusion import eyes_of, rates
 
 from irisstn.evaluation import read_templates
@@ -122,3 +123,18 @@ def test_other_eyes_join_a_gallery_and_their_likeness_is_told(out):
     assert np.allclose(others[found.enrolled], 1, atol=1e-5) and min(same) > 1
     far, none = identification.joined(found, [-found.probes.mean(0, keepdims=True)])
     assert np.array_equal(far, found.others) and none == [0, 0]
+
+
+def test_the_command_searches_a_folder_of_rendered_eyes_as_it_is(out):
+    options = ["--rendered", str(out), "--size", "1000", "--no-speed", "--no-results"]
+    lines = (
+        CliRunner().invoke(identification.cli, [f"eyes={out}", *options], catch_exceptions=False).output.splitlines()
+    )
+    assert [line.split("  ")[:2] for line in lines] == [
+        ["rendered eyes", "30"],
+        ["eyes", "30"],
+        ["eyes", "1000"],
+        ["eyes", "simulated"],
+        ["eyes", "rendered"],
+    ]
+    assert float(lines[-1].split("  ")[2]) > 1  # its probes' mates are among them
