@@ -45,6 +45,14 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
             time.sleep(0.1)
 
 
+def make_file_system(image: Path) -> None:
+    """Make an empty ext4 file system in the file `image`. Raises OSError or CalledProcessError."""
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(_MEGABYTES << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+
+
 def cut_power(at: Path) -> None:
     """Shut the file system down that is mounted at `at`."""
     folder = os.open(at, os.O_RDONLY)
@@ -103,10 +111,7 @@ def cut_and_resume(command: str, eyes: list[Path], scratch: Path, *, cuts: int, 
     longest = run(command, listed, "-o", whole, "--workers", 2).seconds
     done = left = without_files = empty = failed = differing = 0
     while done < cuts:
-        image.unlink(missing_ok=True)
-        with image.open("wb") as file:
-            file.truncate(_MEGABYTES << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        make_file_system(image)
         arguments: list[object] = [command, listed, "-o", disk / "out", "--workers", 2]
         with mounted(image, disk):
             if not run_until_cut(arguments, disk, float(rng.uniform(0.2, 1)) * longest):
