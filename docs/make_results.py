@@ -30,6 +30,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "rectification-rendered": "Rectification, rendered eyes",
     "foreign-circles-casia-iris-interval-subjects-1-40": "Rectification of crude foreign circles",
     "foreign-circles-iit-delhi-subjects-1-40": "Rectification of crude foreign circles, IIT Delhi",
+    "foreign-strips-osiris-s-strips-of-casia-iris-interval": "Rectification of OSIRIS's strips",
+    "foreign-strips-osiris-s-strips-of-iit-delhi": "Rectification of OSIRIS's strips, IIT Delhi",
     "uninet-casia-iris-interval": "Rectification before a public network, CASIA-Iris-Interval",
     "uninet-iit-delhi": "Rectification before a public network, IIT Delhi",
     "uninet-small": "Rectification before a public network, small pictures of IIT Delhi",
@@ -55,7 +57,8 @@ TITLES = {  # of the sections in their order; other files follow by name
     "batch-memory": "Memory of a folder run",
     "batch-kills": "Killed processes",
     "batch-command-kills": "Killed commands",
-    "power-cuts": "Power cuts",
+    "power-cuts": "Power cuts, simulated",
+    "block-device-cuts": "Power cuts of a file system",
     "batch-junk": "Damaged files",
     "false-accepts": "Pictures without an eye",
     "growth-resume": "Resuming beside many records",
@@ -106,6 +109,12 @@ _UNINET = """\
 UniNet (Zhao & Kumar 2017) in its port to PyTorch, with the weights trained by its authors on ND-IRIS-0405, compared by
 its own rule: this project had no part in its training. Conditions and methods are those of the first section; maps are
 compared without a shift (±0), or with the best of ±16 shifts of 1.4 degrees."""
+_FOREIGN_STRIPS = """\
+Strips of 64 x 512 and masks as OSIRIS v4.1 writes them (diameters as in `benchmarks/osiris.py`), read by their convention.
+Without the photographs no roll is corrected, only the boundaries."""
+_POWER_CUTS = """\
+A cut loses what was not on the disk: the file system is shut down without its journal being written. The file that
+differs is run.json.damaged: the run found an empty run.json, set it aside and made it anew."""
 _DILATION = """\
 The texture of a rectified strip at the radius r + k (share - 0.4) r (1 - r) is moved to r, before codes are compared;
 the share is the pupil's radius over that of the iris. No captures of an eye of IIT Delhi differ by more than 0.1."""
@@ -127,6 +136,9 @@ EXPLANATIONS = {  # below the title of a section
     "fusion": _FUSION,
     "identification": _IDENTIFICATION,
     "gaze": _GAZE,
+    "foreign-strips-osiris-s-strips-of-casia-iris-interval": _FOREIGN_STRIPS,
+    "foreign-strips-osiris-s-strips-of-iit-delhi": "As in the section above.",
+    "block-device-cuts": _POWER_CUTS,
     "uninet-casia-iris-interval": _UNINET,
     "uninet-iit-delhi": "The network and the conditions are those of the section above.",
     "uninet-small": "The network and the conditions are those of the sections above.",

@@ -2,6 +2,7 @@
 """The benchmarks of the folder runner at small size, and the files of results."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from block_device_cuts import cut_and_resume as cut_power_and_resume
+from block_device_cuts import make_file_system, mounted
 from changed_eyes import CHANGES
 from command_kills import commands as killed_commands
 from command_kills import kill_command
 from foreign_circles import main as foreign_circles
+from foreign_strips import main as foreign_strips
 from growth import comparison_costs, match_cost, resume_cost
 from occlusions import main as occlusion_masks
 from occlusions import results_table as occlusion_table
@@ -29,6 +33,11 @@ from segmentation_changed import row as changed_row
 from segmentation_changed import score as score_changed
 from segmentation_held_out import Scored, camera_row, score
 from segmentation_scores import Score
+
+from irisstn import normalize, read_gray, segment
+from irisstn.datasets import find_images
+from irisstn.images import write_png
+from irisstn.strip_conventions import CONVENTIONS
 
 KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
 
@@ -52,6 +61,36 @@ def test_commands_are_killed_and_cut_off_and_give_the_same_files(eyes: Path, tmp
     assert found["power cuts"] >= 10 and found["cuts after which the command was given again"] == 1
     assert found["records or files taken for whole that were not"] == 0
     assert found["files that differ from those of an uninterrupted run"] == 0
+
+
+def test_a_power_cut_of_a_file_system_loses_no_record_and_the_run_continues(eyes: Path, tmp_path: Path):
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    try:
+        make_file_system(image)
+        with mounted(image, disk):
+            pass
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    pictures = [sample.path for sample in find_images([eyes])]
+    found = cut_power_and_resume("segment", pictures, tmp_path, cuts=1, rng=np.random.default_rng(0))
+    assert found["power cuts while the command ran"] == 1
+    assert found["records left without their files"] == found["runs that did not continue"] == 0
+    assert found["files that differ from those of an uninterrupted run"] == 0
+
+
+def test_strips_of_another_program_are_compared_before_and_after_rectification(eyes: Path, tmp_path: Path):
+    layout = CONVENTIONS["osiris"]
+    for sample in find_images([eyes]):
+        image = read_gray(sample.path)
+        strip = normalize(image, segment(image), (32, 256))
+        name = sample.name.removesuffix(".png")
+        write_png(tmp_path / "strips" / f"{name}_imno.png", layout.from_own(strip.image))
+        write_png(tmp_path / "masks" / f"{name}_mano.png", layout.write_mask(strip.usable))
+    rates = foreign_strips(tmp_path / "strips", tmp_path / "masks", "osiris")
+    assert list(rates) == ["strips/none/±0", "strips/none/±16", "strips/stn/±0", "strips/stn/±16"]
+    assert {row["mated"] for row in rates.values()} == {12}
+    assert rates["strips/none/±16"]["d_prime"] > 2 and rates["strips/stn/±16"]["d_prime"] > 2
 
 
 def test_damaged_files_each_get_a_record(eyes: Path, tmp_path: Path):
