@@ -8,8 +8,6 @@ from itertools import product
 from operator import attrgetter
 from typing import Literal, NoReturn
 
-import numpy as np
-
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, CropTransform, Eyelids, Float32, Gray
 from irisstn.segmentation.config import SegmentationConfig
@@ -224,5 +222,5 @@ def _not_found(where: str, what: str) -> NoReturn:
 
 def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
     """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
-    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
+    offset = math.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
+    return offset < _MAX_CENTRE_ERROR and abs(math.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR

@@ -186,8 +186,9 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: RoughEye) -> t
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
     height, width = image.shape
     points = limbus.even_points(64)
-    left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
-    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
+    (x, y), (far_x, far_y) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    left, top = min(max(math.floor(x) - 2, 0), width - 1), min(max(math.floor(y) - 2, 0), height - 1)
+    right, bottom = min(max(math.ceil(far_x) + 3, left + 1), width), min(max(math.ceil(far_y) + 3, top + 1), height)
     box = (bottom - top, right - left)
     to_box = CropTransform(left, top)
     inner, outer = (to_box.boundary_to_crop(curve) for curve in (pupil, limbus))
