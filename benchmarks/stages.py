@@ -50,11 +50,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "decode": tuple(f"{_JOBS}.{job}:decode_gray" for job in ("segment", "rectify", "embed")),
     "what the picture shows": ("irisstn.segmentation.input_kind:find_backgrounds", f"{_JOBS}.input_kind:is_strip"),
     "crops": ("irisstn.segmentation.crop:Crop.framed", "irisstn.segmentation.crop:Crop.around"),
-    "segmentation network": (f"{_LOCATION}:predict_part_maps",),
+    "segmentation network": (f"{_LOCATION}:predict_part_maps", "irisstn.segmentation.warped_views:predict_part_maps"),
     "curves fitted to its maps": (
         *(f"{_LOCATION}:{name}" for name in ("find_disc", "find_discs", "fit_disc", "fit_eyelids", "soft_iou")),
         f"{_LOCATION}:opening_axis",
-        f"{_SEGMENT}:is_sideways",
+        f"{_LOCATION}:vertical_opening",
     ),
     "edges traced and checked": (f"{_SEGMENT}:_trace_edges",),
     "masks": (f"{_SEGMENT}:_masks",),

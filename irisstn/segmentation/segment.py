@@ -20,7 +20,7 @@ from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
-    is_sideways,
+    is_opened_sideways,
     may_be_sideways,
     turn_back,
     turn_picture,
@@ -78,12 +78,15 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
 
 def _segment_sideways(image: Gray, as_it_is: RoughEye, config: SegmentationConfig) -> Segmentation | None:
     """Segment a picture of a camera on its side; None where the eyelids, found again in turned ones, deny it."""
-    try:
-        looks = [(quarters, locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
-    except SegmentationError:
-        return None
-    if not is_sideways(as_it_is.vertical_opening, [rough.vertical_opening for _, rough in looks]):
-        return None
+    looks: list[tuple[int, RoughEye]] = []
+    for quarters in (1, 3):
+        try:
+            rough = locate_eye(turn_picture(image, quarters), config)
+        except SegmentationError:
+            return None
+        if not is_opened_sideways(as_it_is.vertical_opening, rough.vertical_opening):
+            return None  # most pictures are upright: the other turn is not looked at
+        looks.append((quarters, rough))
     quarters, rough = max(looks, key=lambda look: uprightness(look[1].eyelids, look[1].limbus.mean_radius))
     found = turn_back(_segment_upright(turn_picture(image, quarters), rough, config), quarters)
     return replace(found, confidence=found.confidence and replace(found.confidence, turn_guessed=True))

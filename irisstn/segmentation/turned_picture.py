@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,17 +46,15 @@ def may_be_sideways(opening: float) -> bool:
     return opening > _MAY_BE_SIDEWAYS
 
 
-def is_sideways(opening: float, turned: Sequence[float]) -> bool:
-    """Whether a picture is of a camera on its side.
+def is_opened_sideways(opening: float, turned: float) -> bool:
+    """Whether a picture is opened less upright than turned by a quarter; of a camera on its side it is by both turns.
 
     Parameters
     ----------
-    opening : float
-        Its `vertical_opening`.
-    turned : sequence of float
-        Those of the picture turned by a quarter either way: both must be lower.
+    opening, turned : float
+        The `vertical_opening` of the picture, and that of the picture turned by a quarter either way.
     """
-    return max(turned) < opening - _LOWER_UPRIGHT
+    return turned < opening - _LOWER_UPRIGHT
 
 
 def uprightness(eyelids: Eyelids, radius: float) -> float:
