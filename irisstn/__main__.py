@@ -9,7 +9,11 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Import the command line and run it; Ctrl-C ends it with one line and exit code 130, also during the import."""
+    """Import the command line and run it.
+
+    Ctrl-C ends it with one line and exit code 130, also during the import. Where what it prints cannot be written, as
+    on a full disk, it ends with one line and exit code 1.
+    """
     _open_closed_streams()
     try:
         from irisstn.cli import main as run  # noqa: PLC0415
@@ -18,6 +22,22 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted\n")
         sys.exit(130)
+    except OSError:
+        reason = _why_stdout_fails()
+        if reason is None:
+            raise
+        sys.stderr.write(f"Error: what the command prints cannot be written: {reason}\n")
+        sys.exit(1)
+
+
+def _why_stdout_fails() -> str | None:
+    """Why nothing can be written to stdout, which is the null device then; None where an empty line can be written."""
+    try:
+        print(flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return error.strerror or str(error)
+    return None
 
 
 def _open_closed_streams() -> None:

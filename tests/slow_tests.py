@@ -19,9 +19,11 @@ SLOW: dict[str, set[str]] = {
         "test_the_server_has_one_thread_and_outlives_signals_and_crashes_of_its_workers",
         "test_a_command_gives_the_same_with_workers_from_the_server",
         "test_a_command_runs_with_its_streams_closed",
+        "test_what_cannot_be_printed_is_told_in_one_line",
         "test_the_server_imports_nothing_from_the_current_folder",
     },
     "test_batch_remote.py": set(),
+    "test_commands_agree.py": set(),
     "test_batch_jobs.py": {
         "test_segment_gives_the_same_bytes_with_more_workers",
         "test_how_much_of_the_roll_is_corrected",

@@ -2,6 +2,7 @@
 """The benchmarks of the folder runner at small size, and the files of results."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from batch_junk import segment_junk
 from batch_kills import kill_and_resume
 from batch_speed import measure_memory, measure_speed
+from block_device_cuts import cut_and_resume as cut_power_and_resume
+from block_device_cuts import make_file_system, mounted
 from changed_eyes import CHANGES
 from command_kills import commands as killed_commands
 from command_kills import kill_command
@@ -29,6 +32,8 @@ from segmentation_changed import row as changed_row
 from segmentation_changed import score as score_changed
 from segmentation_held_out import Scored, camera_row, score
 from segmentation_scores import Score
+
+from irisstn.datasets import find_images
 
 KEYS = {"benchmark", "command", "commit", "date", "machine", "versions", "seed", "tables"}
 
@@ -51,6 +56,22 @@ def test_commands_are_killed_and_cut_off_and_give_the_same_files(eyes: Path, tmp
     found = cut_and_resume(command, tmp_path / "cuts", cuts=100, resumed=1, rng=np.random.default_rng(0))
     assert found["power cuts"] >= 10 and found["cuts after which the command was given again"] == 1
     assert found["records or files taken for whole that were not"] == 0
+    assert found["files that differ from those of an uninterrupted run"] == 0
+
+
+def test_a_power_cut_of_a_file_system_loses_no_record_and_the_run_continues(eyes: Path, tmp_path: Path):
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    try:
+        make_file_system(image)
+        with mounted(image, disk):
+            pass
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    pictures = [sample.path for sample in find_images([eyes])]
+    found = cut_power_and_resume("segment", pictures, tmp_path, cuts=1, rng=np.random.default_rng(0))
+    assert found["power cuts while the command ran"] == 1
+    assert found["records left without their files"] == found["runs that did not continue"] == 0
     assert found["files that differ from those of an uninterrupted run"] == 0
 
 

@@ -158,6 +158,7 @@ def test_blocks_together_are_the_whole_matrix(rectified: Path, monkeypatch: pyte
     held = read_templates(rectified)
     assert held.kind == "code" and len(held.failed) >= 1
     monkeypatch.setattr(templates, "BLOCK", 3)
+    monkeypatch.setattr(templates, "SQUARE", 6)
     n = len(held.names)
     for others in (held, read_templates(rectified)):
         matrix = np.full((n, n), np.nan, np.float32)

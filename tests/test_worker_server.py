@@ -100,6 +100,17 @@ def test_a_command_runs_with_its_streams_closed(tmp_path: Path):
     assert len(list(read_manifest(tmp_path / "out"))) == 16
 
 
+@ON_LINUX
+def test_what_cannot_be_printed_is_told_in_one_line(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    command = f"exec {sys.executable} -m irisstn segment {tmp_path / 'a.png'} -o {out} --json >/dev/full"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.endswith("Error: what the command prints cannot be written: No space left on device\n")
+    assert len(list(read_manifest(out))) == 1
+
+
 def test_a_worker_that_cannot_be_started_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(_: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from irisstn.datasets import Label
 from irisstn.errors import DatasetError, OutputError
-from irisstn.evaluation.scores import Scores, known_labels, release
+from irisstn.evaluation.scores import Scores, known_labels, read_single_pages, release
 from irisstn.evaluation.templates import Templates, score_blocks
 from irisstn.files import read_regular_file, remove_unfinished, sync, unfinished_path, write_bytes_atomic
 from irisstn.outputs.manifest import MANIFEST, manifest_digest
@@ -137,6 +137,7 @@ def _new_matrix(path: Path, shape: tuple[int, int]) -> Iterator[NDArray[np.float
             else:
                 file.truncate(file.tell() + size)
         matrix = np.lib.format.open_memmap(unfinished, mode="r+")
+        read_single_pages(matrix)
         yield matrix
         matrix.flush()
         del matrix

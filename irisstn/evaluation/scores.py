@@ -125,6 +125,13 @@ def known_labels(names: Iterable[str], labels: Iterable[Label | None]) -> tuple[
     return tuple(found)
 
 
+def read_single_pages(matrix: NDArray[np.float32]) -> None:
+    """Let the system read no more of a mapped file than is asked for; else it reads what blocks will overwrite."""
+    mapped = matrix.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_RANDOM"):
+        mapped.madvise(mmap.MADV_RANDOM)
+
+
 def release(matrix: NDArray[np.float32]) -> None:
     """Let the system take back the memory of a mapped file, which it would count as this process's."""
     mapped = matrix.base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from irisstn.outputs.reader import read_embedding, read_strip
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # rows and columns that are compared at a time
+SQUARE = 8192  # rows and columns whose blocks follow each other: 256 MB of scores
 _FIRST_ROWS = 1024  # of embeddings
 
 
@@ -169,7 +171,9 @@ def score_blocks(
 
     The distance of codes is the masked Hamming distance, that of embeddings 1 - cosine similarity; smaller = more
     similar. Memory use does not grow with the number of pairs. If `rows` is `columns`, each block is computed once and
-    yielded twice.
+    yielded twice. Blocks come in squares of 8192 rows and columns, so that a matrix on the disk that does not fit into
+    memory is written once: block after block over whole rows, the page that holds a part of two blocks would be read
+    back for each of the columns below the diagonal.
 
     Parameters
     ----------
@@ -194,12 +198,21 @@ def score_blocks(
         raise ValueError(f"{rows.kind}s cannot be compared with {columns.kind}s")
     if max_shift and rows.kind == "embedding":
         raise ValueError("embeddings have no shifts: max_shift is for codes")
-    for first in range(0, len(rows.names), BLOCK):
-        for second in range(first if rows is columns else 0, len(columns.names), BLOCK):
+    for first, second in _block_starts(len(rows.names), len(columns.names)):
+        if rows is not columns:
+            yield first, second, _block(rows, columns, first, second, max_shift)
+        elif second >= first:
             block = _block(rows, columns, first, second, max_shift)
             yield first, second, block
-            if rows is columns and second > first:
+            if second > first:
                 yield second, first, block.T
+
+
+def _block_starts(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """First row and first column of each block, square by square."""
+    for top, left in product(range(0, rows, SQUARE), range(0, columns, SQUARE)):
+        within = (range(start, min(start + SQUARE, end), BLOCK) for start, end in ((top, rows), (left, columns)))
+        yield from product(*within)
 
 
 def _block(rows: Templates, columns: Templates, first: int, second: int, max_shift: int) -> NDArray[np.float32]:

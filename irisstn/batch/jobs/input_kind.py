@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -83,12 +83,41 @@ def read_picture_as(
     """
     if given == "strip" or (given == "auto" and (source.mask is not None or is_strip(image, config))):
         return Strip(layout.to_own(image), strip_mask(source, image, max_pixels, layout)), "strip"
+    if given == "auto":
+        return segment_by_evidence(image, config, if_strip="give --input strip")
+    return segment_as(given, image, config)
+
+
+def segment_by_evidence(
+    image: Gray, config: SegmentationConfig, *, if_strip: str
+) -> tuple[Segmentation, Literal["eye", "ring"]]:
+    """Segment a picture that may show an eye or a cut-out iris.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        The decoded picture.
+    config : SegmentationConfig
+        Settings of the segmentation.
+    if_strip : str
+        What the user can do where it is a strip, for the reason of a failure.
+
+    Returns
+    -------
+    Segmentation
+        In the picture's pixels.
+    {"eye", "ring"}
+        What it was read as.
+
+    Raises
+    ------
+    SegmentationError
+        No iris was found. The reason says that an eye was looked for, and names the remedy where the picture is wide.
+    """
     try:
-        return segment_as(given, image, config)
+        return segment_as("auto", image, config)
     except SegmentationError as error:
-        if given != "auto":
-            raise
-        hint = "; if it is a strip, give --input strip" if image.shape[1] >= _WIDE * image.shape[0] else ""
+        hint = f"; if it is a strip, {if_strip}" if image.shape[1] >= _WIDE * image.shape[0] else ""
         raise SegmentationError(f"{error.reason} (read as an eye{hint})") from None
 
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import Field
 
+from irisstn.batch.jobs.input_kind import segment_by_evidence
 from irisstn.batch.jobs.iso import IsoConfig, with_iso_images
 from irisstn.batch.jobs.job import JobInput, JobResult, Process
 from irisstn.capture_warnings import capture_warnings, clipped_fraction
@@ -20,7 +21,7 @@ from irisstn.outputs.segmentation_fields import segmentation_fields
 from irisstn.quality import measure_quality
 from irisstn.quality_score import figures_with_score
 from irisstn.results import Segmentation, Strip
-from irisstn.segmentation import SegmentationConfig, segment_as, weights_hash
+from irisstn.segmentation import SegmentationConfig, weights_hash
 from irisstn.visualization.overlay import draw_overlay
 
 
@@ -61,7 +62,9 @@ class SegmentJob:
         """Segment and normalize one photograph."""
         config = self.config
         image = decode_gray(source.data, max_pixels=config.max_pixels)
-        segmentation, kind = segment_as("auto", image, config.segmentation)
+        segmentation, kind = segment_by_evidence(
+            image, config.segmentation, if_strip="give it to `irisstn rectify --input strip`"
+        )
         strip = normalize(image, segmentation, config.size)
         result = segmentation_result(source.name, image, segmentation, overlay=config.overlays)
         result.fields["input"] = kind
