@@ -59,7 +59,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "edges traced and checked": (f"{_SEGMENT}:_trace_edges",),
     "masks": (f"{_SEGMENT}:_masks",),
     "texture checked": (f"{_SEGMENT}:require_texture",),
-    "rest of the segmentation": (f"{_JOBS}.segment:segment_as", f"{_JOBS}.input_kind:segment_as"),
+    "rest of the segmentation": (f"{_JOBS}.input_kind:segment_as",),
     "quality": tuple(
         f"{_JOBS}.segment:{name}"
         for name in ("measure_quality", "figures_with_score", "clipped_fraction", "capture_warnings")
