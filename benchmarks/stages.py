@@ -4,9 +4,10 @@
 
 Every picture is processed by the function that the folder runner calls, from its file to its files and its record,
 `repeats` times in turn with the other commands and with the floor: read and decode the file, sample a strip, write it
-and a mask of its size as PNG. Of each stage and picture the least time counts, which depends little on other
-processes of the machine; a table holds the means over the pictures. `benchmarks/results/stages.json` is written, from
-which `docs/performance.md` is made.
+and a mask of its size as PNG. Each repetition writes new files, as a run does: where a file is replaced, ext4 begins to
+write it at once. Of each stage and picture the least time counts, which depends little on other processes of the
+machine; a table holds the means over the pictures. `benchmarks/results/stages.json` is written, from which
+`docs/performance.md` is made.
 
 With `--sizes` the same pictures are scaled to three sizes, and `segment` alone is measured on them, in turn; written to
 `benchmarks/results/picture-sizes.json`.
@@ -49,16 +50,16 @@ STAGES: dict[str, tuple[str, ...]] = {
     "decode": tuple(f"{_JOBS}.{job}:decode_gray" for job in ("segment", "rectify", "embed")),
     "what the picture shows": ("irisstn.segmentation.input_kind:find_backgrounds", f"{_JOBS}.input_kind:is_strip"),
     "crops": ("irisstn.segmentation.crop:Crop.framed", "irisstn.segmentation.crop:Crop.around"),
-    "segmentation network": (f"{_LOCATION}:predict_part_maps",),
+    "segmentation network": (f"{_LOCATION}:predict_part_maps", "irisstn.segmentation.warped_views:predict_part_maps"),
     "curves fitted to its maps": (
         *(f"{_LOCATION}:{name}" for name in ("find_disc", "find_discs", "fit_disc", "fit_eyelids", "soft_iou")),
         f"{_LOCATION}:opening_axis",
-        f"{_SEGMENT}:is_sideways",
+        f"{_LOCATION}:vertical_opening",
     ),
     "edges traced and checked": (f"{_SEGMENT}:_trace_edges",),
     "masks": (f"{_SEGMENT}:_masks",),
     "texture checked": (f"{_SEGMENT}:require_texture",),
-    "rest of the segmentation": (f"{_JOBS}.segment:segment_as", f"{_JOBS}.input_kind:segment_as"),
+    "rest of the segmentation": (f"{_JOBS}.input_kind:segment_as",),
     "quality": tuple(
         f"{_JOBS}.segment:{name}"
         for name in ("measure_quality", "figures_with_score", "clipped_fraction", "capture_warnings")
@@ -129,22 +130,25 @@ def measure(
     }
     jobs = {name: job for name, job in jobs.items() if name in commands}
     found = {name: Times() for name in ("floor", *jobs)}
-    (scratch / "unfinished").mkdir(parents=True)
-    storage = LocalStorage(scratch, scratch / "unfinished")
     keep_freed_memory()
     with one_opencv_thread(), ExitStack() as started, stages_timed(STAGES) as clock:
         processes = {name: started.enter_context(job.start()) for name, job in jobs.items()}
         for repeat in range(repeats + 1):
-            for times in found.values():
+            storages: dict[str, LocalStorage] = {}
+            for command, times in found.items():
                 times.calls.clear()
-            for picture in pictures:
+                out = scratch / f"{command}-{repeat}"
+                (out / "unfinished").mkdir(parents=True)
+                storages[command] = LocalStorage(out, out / "unfinished")
+            for number, picture in enumerate(pictures):
+                name = f"{number}-{picture.name}"
                 for command, times in found.items():
                     clock.reset()
                     begun = time.process_time()
                     if command == "floor":
-                        floor(picture, scratch)
+                        floor(picture, storages[command].root / name)
                     else:
-                        outcome = run_task(Task(picture.name, str(picture)), processes[command], storage)
+                        outcome = run_task(Task(name, str(picture)), processes[command], storages[command])
                     taken = time.process_time() - begun
                     if command != "floor" and outcome.failure is not None:
                         raise click.ClickException(f"{picture.name}: {outcome.failure}; give pictures with an iris")
@@ -160,15 +164,18 @@ def _lower(least: dict[Path, float], picture: Path, seconds: float) -> None:
     least[picture] = min(seconds, least.get(picture, seconds))
 
 
-def floor(picture: Path, scratch: Path) -> None:
-    """The least that any program does: read and decode a picture, sample a strip, write it and a mask as PNG."""
+def floor(picture: Path, out: Path) -> None:
+    """The least that any program does: read and decode a picture, sample a strip, write it and a mask as PNG.
+
+    The names of both files begin with `out`.
+    """
     image = read_gray(picture)
     height, width = image.shape
     angle, radius = np.linspace(0, 2 * np.pi, 512)[None, :], np.linspace(30, 100, 64)[:, None]
     x, y = width / 2 + radius * np.cos(angle), height / 2 + radius * np.sin(angle)
     strip = cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
     for name, part in (("strip", strip), ("mask", strip > 99)):
-        (scratch / f"{name}.png").write_bytes(encode_png(np.asarray(part)))
+        out.with_name(f"{out.name}.{name}.png").write_bytes(encode_png(np.asarray(part)))
 
 
 def tables(found: dict[str, Times]) -> list[Table]:

@@ -141,7 +141,7 @@ def test_the_ring_moves_and_composes_alike_in_numpy_and_torch() -> None:
     assert np.abs(compose_rings(np, outer, inner) - composed).max() < 1e-9
 
 
-@pytest.mark.parametrize("size", [(64, 512), (20, 100), (33, 257)])
+@pytest.mark.parametrize("size", [(64, 512), (128, 768), (20, 100), (33, 257)])
 def test_strips_are_resized_as_in_torch(size) -> None:
     strip = normalize(rendered_eye(1, 1).image, rendered_eye(1, 1).truth, size)
     planes = [torch.from_numpy(part.astype(np.float32))[None, None] for part in (strip.image / 255, strip.usable)]

@@ -1,5 +1,6 @@
 """What a picture costs: every stage is measured, and no stage is entered more often than it has to be."""
 
+import importlib
 import platform
 import resource
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_a_picture_costs_no_more_operations_than_before():
     most = {"network": 2, "remap": 22, "warp": 3, "decode": 1, "encode": 1, "fit": 9}
     assert set(clock.calls) == set(most)
     assert {name: calls for name, calls in clock.calls.items() if calls > most[name]} == {}
+
+
+def test_an_upright_picture_that_may_be_sideways_is_turned_once(monkeypatch: pytest.MonkeyPatch):
+    module = importlib.import_module("irisstn.segmentation.segment")  # the package's name is that of the function
+    monkeypatch.setattr(module, "may_be_sideways", lambda opening: True)
+    with stages_timed({"located": ("irisstn.segmentation.segment:locate_eye",)}) as clock:
+        assert segment(read_gray(SAMPLE)).turned_rad == 0
+    assert clock.calls == {"located": 2}
 
 
 def test_the_masks_of_a_picture_take_few_bytes():

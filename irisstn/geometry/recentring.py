@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from irisstn.geometry.arrays import TAU, Float
@@ -41,7 +43,7 @@ def recentred(curve: Boundary) -> Boundary:
     """The same curve around its own centre: the first harmonic is added to the centre, the others are recomputed."""
     order = len(curve.cosines) - 1
     for _ in range(2):
-        if order == 0 or np.hypot(curve.cosines[1], curve.sines[1]) < 0.01:
+        if order == 0 or math.hypot(curve.cosines[1], curve.sines[1]) < 0.01:
             break
         x, y = curve.x + curve.cosines[1], curve.y + curve.sines[1]
         curve = Boundary.from_radii(x, y, radii_around(curve, x, y, 64), order)

@@ -144,7 +144,9 @@ def _cell_means(plane: Float, size: tuple[int, int]) -> Float:
     """Means of a plane over the cells of `size`; where cells share a pixel, it counts in each."""
     (rows, columns), (down, across) = plane.shape, size
     if rows % down == 0 and columns % across == 0:
-        return np.asarray(plane.reshape(down, rows // down, across, columns // across).mean(axis=(1, 3)))
+        # (pixels down, pixels across, rows, columns): `mean` over two axes takes seven times as long for few pixels.
+        pixels = plane.reshape(down, rows // down, across, columns // across).transpose(1, 3, 0, 2)
+        return np.asarray(sum(sum(row) for row in pixels) / (pixels.shape[0] * pixels.shape[1]))
     return np.asarray(_mean_weights(rows, down) @ plane @ _mean_weights(columns, across).T)
 
 

@@ -56,16 +56,16 @@ def eyelid_roll(xp: ModuleType, eyelids: Any, upper_weight: Any) -> EyelidRoll:
     """
     known, frame, level, slope, bow = (eyelids[:, :, part] for part in range(5))  # (B, 2) each
     weight = xp.concatenate([upper_weight, 1 - upper_weight]) * known
-    weight = weight / xp.clip(weight[:, :1] + weight[:, 1:], _TINY, None)
+    weight = weight / (weight[:, :1] + weight[:, 1:]).clip(_TINY, None)
     roll = xp.zeros_like(weight[:, :1])
     height = level
     for _ in range(_ROUNDS):
         aside = -height * xp.sin(roll - frame)
-        across = xp.clip(xp.cos(roll - frame), 0.3, None)
-        height = xp.clip((level + aside * (slope + bow * aside)) / across, -_FARTHEST, _FARTHEST)
+        across = xp.cos(roll - frame).clip(0.3, None)
+        height = ((level + aside * (slope + bow * aside)) / across).clip(-_FARTHEST, _FARTHEST)
         tilt = frame + xp.atan(slope + 2 * bow * aside)
         both_tilts = weight * tilt
-        roll = xp.clip(both_tilts[:, :1] + both_tilts[:, 1:], -_STEEPEST, _STEEPEST)
+        roll = (both_tilts[:, :1] + both_tilts[:, 1:]).clip(-_STEEPEST, _STEEPEST)
     return EyelidRoll(roll, tilt, height)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import cv2
@@ -55,7 +55,7 @@ class Crop:
         crop = cls.reduced(
             image[top : max(bottom, top + 1), left : max(right, left + 1)], max(1.0, curve.mean_radius / radius)
         )
-        return cls(crop.image, replace(crop.transform, left=left, top=top))
+        return cls(crop.image, CropTransform(left, top, crop.transform.factor_x, crop.transform.factor_y))
 
     @classmethod
     def reduced(cls, image: Gray, factor: float) -> Self:
@@ -114,7 +114,7 @@ class Crop:
             from_x, from_y = (max(0, int(start - 2 * factor)) for start in (left, top))
             to_x, to_y = int(left + (width + 2) * factor) + 1, int(top + (height + 2) * factor) + 1
             part = cls.reduced(image[from_y : max(to_y, from_y + 1), from_x : max(to_x, from_x + 1)], factor)
-            source = cls(part.image, replace(part.transform, left=from_x, top=from_y))
+            source = cls(part.image, CropTransform(from_x, from_y, part.transform.factor_x, part.transform.factor_y))
         given = source.transform
         scale_x, scale_y = factor / given.factor_x, factor / given.factor_y
         shift_x = (left - given.left) / given.factor_x + 0.5 * scale_x - 0.5

@@ -8,8 +8,6 @@ from itertools import product
 from operator import attrgetter
 from typing import Literal, NoReturn
 
-import numpy as np
-
 from irisstn.errors import SegmentationError
 from irisstn.geometry import Boundary, CropTransform, Eyelids, Float32, Gray
 from irisstn.segmentation.config import SegmentationConfig
@@ -162,8 +160,8 @@ def _with_dilated_pupil(picture: Gray, found: _FittedMaps) -> _FittedMaps | None
     for reach in _REACHES:
         iris, best = replace(found.iris, radius=reach * found.iris.radius), found
         for _ in range(_MAX_CONTRACTED):
-            wider = _fitted(predict_contracted(picture, iris, found.parts))
-            if not wider or wider.trust <= best.trust or not _is_wide(wider):
+            wider = _fitted(predict_contracted(picture, iris, found.parts), least=best.trust)
+            if not wider or not _is_wide(wider):
                 break
             iris, best = wider.iris, wider
         if best is not found and best.trust >= _DILATED_TRUST:
@@ -175,13 +173,18 @@ def _is_wide(found: _FittedMaps) -> bool:
     return found.pupil.mean_radius > _WIDE_RATIO * found.limbus.mean_radius
 
 
-def _fitted(parts: PartMaps, iris: Disc | None = None) -> _FittedMaps | None:
-    """The curves fitted to maps, of which `iris` may be known; None where they have no iris or no pupil."""
+def _fitted(parts: PartMaps, iris: Disc | None = None, *, least: float = -1.0) -> _FittedMaps | None:
+    """The curves fitted to maps, of which `iris` may be known.
+
+    None where the maps have no iris or no pupil, or where the trust is not above `least`.
+    """
     iris, pupil = iris or find_disc(parts.iris), find_disc(parts.pupil)
     if iris is None or pupil is None:
         return None
     inner, outer = fit_disc(parts.pupil, pupil), fit_disc(parts.iris, iris, parts.opening)
     trust = min(soft_iou(parts.pupil, inner), soft_iou(parts.iris, outer))
+    if trust <= least:
+        return None
     return _FittedMaps(parts, iris, inner, outer, fit_eyelids(parts.opening, outer), trust)
 
 
@@ -224,5 +227,5 @@ def _not_found(where: str, what: str) -> NoReturn:
 
 def _well_framed(iris: Disc, size: tuple[int, int]) -> bool:
     """Whether an iris lies near the middle of a crop of `size` (H, W), and has nearly the network's size."""
-    offset = np.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
-    return bool(offset < _MAX_CENTRE_ERROR and abs(np.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR)
+    offset = math.hypot(iris.x - (size[1] - 1) / 2, iris.y - (size[0] - 1) / 2) / IRIS_RADIUS
+    return offset < _MAX_CENTRE_ERROR and abs(math.log(iris.radius / IRIS_RADIUS)) < _MAX_LOG_SIZE_ERROR

@@ -83,7 +83,7 @@ def find_discs(likely: Float32, least: float = 0.5) -> list[Disc]:
         sums = cv2.moments(np.where(labels == number + 1, likely, np.float64(0)))
         amount = sums["m00"]
         x, y = left + sums["m10"] / amount, top + sums["m01"] / amount
-        discs.append(Disc(x, y, float(np.sqrt(amount / np.pi))))
+        discs.append(Disc(x, y, math.sqrt(amount / math.pi)))
     return discs
 
 

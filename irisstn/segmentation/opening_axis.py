@@ -40,7 +40,7 @@ def opening_axis(opening: Float32, iris: Disc) -> float | None:
     _, labels = cv2.connectedComponents(open_here.view(np.uint8), connectivity=4)
     label = labels[min(max(round(iris.y), 0), height - 1), min(max(round(iris.x), 0), width - 1)]
     around = open_here & (labels == label)
-    if not around.any() or around[[0, -1]].mean() > _MOST_CUT:
+    if not around.any() or np.count_nonzero(around[[0, -1]]) > _MOST_CUT * 2 * width:
         return None
     moments = cv2.moments(np.where(around, opening, np.float64(0)))
     difference, mixed = moments["mu20"] - moments["mu02"], 2 * moments["mu11"]

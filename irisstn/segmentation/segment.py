@@ -20,7 +20,7 @@ from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
-    is_sideways,
+    is_opened_sideways,
     may_be_sideways,
     turn_back,
     turn_picture,
@@ -78,12 +78,15 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
 
 def _segment_sideways(image: Gray, as_it_is: RoughEye, config: SegmentationConfig) -> Segmentation | None:
     """Segment a picture of a camera on its side; None where the eyelids, found again in turned ones, deny it."""
-    try:
-        looks = [(quarters, locate_eye(turn_picture(image, quarters), config)) for quarters in (1, 3)]
-    except SegmentationError:
-        return None
-    if not is_sideways(as_it_is.vertical_opening, [rough.vertical_opening for _, rough in looks]):
-        return None
+    looks: list[tuple[int, RoughEye]] = []
+    for quarters in (1, 3):
+        try:
+            rough = locate_eye(turn_picture(image, quarters), config)
+        except SegmentationError:
+            return None
+        if not is_opened_sideways(as_it_is.vertical_opening, rough.vertical_opening):
+            return None  # most pictures are upright: the other turn is not looked at
+        looks.append((quarters, rough))
     quarters, rough = max(looks, key=lambda look: uprightness(look[1].eyelids, look[1].limbus.mean_radius))
     found = turn_back(_segment_upright(turn_picture(image, quarters), rough, config), quarters)
     return replace(found, confidence=found.confidence and replace(found.confidence, turn_guessed=True))
@@ -186,8 +189,9 @@ def _masks(image: Gray, pupil: Boundary, limbus: Boundary, rough: RoughEye) -> t
     """The iris between the eyelids and its usable part, both (H, W); computed on the iris's bounding box alone."""
     height, width = image.shape
     points = limbus.even_points(64)
-    left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0)) - 2, 0, (width - 1, height - 1)))
-    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0)) + 3, (left + 1, top + 1), (width, height)))
+    (x, y), (far_x, far_y) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    left, top = min(max(math.floor(x) - 2, 0), width - 1), min(max(math.floor(y) - 2, 0), height - 1)
+    right, bottom = min(max(math.ceil(far_x) + 3, left + 1), width), min(max(math.ceil(far_y) + 3, top + 1), height)
     box = (bottom - top, right - left)
     to_box = CropTransform(left, top)
     inner, outer = (to_box.boundary_to_crop(curve) for curve in (pupil, limbus))

@@ -13,7 +13,8 @@ from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, quantiles, ring
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 
-_COLUMNS, _MOST_ROWS = 256, 64
+_COLUMNS, _FEWEST_ROWS, _MOST_ROWS = 256, 3, 64
+_ANGLES = TAU * np.arange(_COLUMNS) / _COLUMNS
 _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no texture
 # Of the variance of noise that differs from pixel to pixel, the part that bilinear samples one pixel apart share: 1/4
 # along a row or column of the picture, 0.265 along its diagonal.
@@ -220,9 +221,8 @@ def _evenness(levels: Float32, clear: Bool) -> float:
 def _unrolled(image: Gray, pupil: Boundary, limbus: Boundary, usable: Bool) -> tuple[Float32, Bool]:
     """Gray levels and usable cells of the ring without its edges, both (R, T), rows a pixel apart or more."""
     width = (_LAST - _FIRST) * (limbus.mean_radius - pupil.mean_radius)
-    rows = int(np.clip(round(width), 3, _MOST_ROWS))
-    radius, angle = np.linspace(_FIRST, _LAST, rows)[:, None], (TAU * np.arange(_COLUMNS) / _COLUMNS)[None]
-    x, y = (place.astype(np.float32) for place in ring_places(pupil, limbus, radius, angle))
+    radius = np.linspace(_FIRST, _LAST, min(max(round(width), _FEWEST_ROWS), _MOST_ROWS))[:, None]
+    x, y = (place.astype(np.float32) for place in ring_places(pupil, limbus, radius, _ANGLES[None]))
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     clear = cv2.remap(usable.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return levels.astype(np.float32), clear.astype(np.bool_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,9 @@ from irisstn.segmentation.polar import PolarGrid
 
 _RADII = (1.1, 1.2, 1.3)  # of the circles, in iris radii, on which the opening is compared
 _COLUMNS = 48
+_QUARTERS, _SECTOR = np.arange(_COLUMNS).reshape(4, -1), _COLUMNS // 16  # from multiples of 90 degrees on; 22.5 degrees
+_BESIDE = np.concatenate([_QUARTERS[[0, 2], :_SECTOR].ravel(), _QUARTERS[[1, 3], -_SECTOR:].ravel()])
+_ABOVE = np.concatenate([_QUARTERS[[1, 3], :_SECTOR].ravel(), _QUARTERS[[0, 2], -_SECTOR:].ravel()])  # and below
 # A `vertical_opening` is above `_MAY_BE_SIDEWAYS` in 14 of 330 upright pictures of six sets, in 579 of 586 of a camera
 # on its side. Turned upright, 568 of these are lower by `_LOWER_UPRIGHT`, and of 1,120 upright ones none either way.
 _MAY_BE_SIDEWAYS, _LOWER_UPRIGHT = -0.4, 0.4
@@ -36,11 +38,7 @@ def vertical_opening(opening: Float32, limbus: Boundary) -> float:
     """
     radii = np.array(_RADII) * limbus.mean_radius
     around = PolarGrid(limbus.x, limbus.y, radii, _COLUMNS).unroll(opening).mean(axis=0)
-    quarters = around.reshape(4, -1)  # each begins at a multiple of 90 degrees
-    sector = _COLUMNS // 16  # 22.5 degrees to both sides
-    beside = np.concatenate([quarters[[0, 2], :sector].ravel(), quarters[[1, 3], -sector:].ravel()]).mean()
-    above = np.concatenate([quarters[[1, 3], :sector].ravel(), quarters[[0, 2], -sector:].ravel()]).mean()
-    return float(above - beside)
+    return float(around[_ABOVE].mean() - around[_BESIDE].mean())
 
 
 def may_be_sideways(opening: float) -> bool:
@@ -48,17 +46,15 @@ def may_be_sideways(opening: float) -> bool:
     return opening > _MAY_BE_SIDEWAYS
 
 
-def is_sideways(opening: float, turned: Sequence[float]) -> bool:
-    """Whether a picture is of a camera on its side.
+def is_opened_sideways(opening: float, turned: float) -> bool:
+    """Whether a picture is opened less upright than turned by a quarter; of a camera on its side it is by both turns.
 
     Parameters
     ----------
-    opening : float
-        Its `vertical_opening`.
-    turned : sequence of float
-        Those of the picture turned by a quarter either way: both must be lower.
+    opening, turned : float
+        The `vertical_opening` of the picture, and that of the picture turned by a quarter either way.
     """
-    return max(turned) < opening - _LOWER_UPRIGHT
+    return turned < opening - _LOWER_UPRIGHT
 
 
 def uprightness(eyelids: Eyelids, radius: float) -> float:

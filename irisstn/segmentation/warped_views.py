@@ -41,13 +41,14 @@ def predict_contracted(picture: Gray, iris: Disc, parts: PartMaps) -> PartMaps:
     dx, dy = _offsets(picture, iris)
     distance = np.maximum(np.hypot(dx, dy) / iris.radius, 1e-6)
 
-    def rescaled(image: Pixels, shown: float, given: float) -> Pixels:
-        """`image` (H, W), of which `shown` iris radii show what was within `given`; beyond the iris it stays."""
+    def rescaled(shown: float, given: float) -> tuple[Float, Float]:
+        """Where to sample, so that `shown` iris radii show what was within `given`; beyond the iris nothing moves."""
         scale = np.interp(distance, (0, shown, 1), (0, given, 1)) / np.minimum(distance, 1)
-        return _resampled(image, iris.x + scale * dx, iris.y + scale * dy)
+        return iris.x + scale * dx, iris.y + scale * dy
 
-    contracted = predict_part_maps(rescaled(picture, _CONTRACTED, _DILATED))
-    pupil, disc = (rescaled(part, _DILATED, _CONTRACTED) for part in (contracted.pupil, contracted.iris))
+    contracted = predict_part_maps(_resampled(picture, *rescaled(_CONTRACTED, _DILATED)))
+    back = rescaled(_DILATED, _CONTRACTED)
+    pupil, disc = (_resampled(part, *back) for part in (contracted.pupil, contracted.iris))
     return PartMaps(pupil, disc, parts.opening, parts.occlusion)
 
 
@@ -71,12 +72,13 @@ def predict_upright(picture: Gray, iris: Disc, tilt_rad: float) -> PartMaps:
     dx, dy = _offsets(picture, iris)
     cosine, sine = math.cos(tilt_rad), math.sin(tilt_rad)
 
-    def turned(image: Pixels, side: int) -> Pixels:
-        return _resampled(image, iris.x + cosine * dx - side * sine * dy, iris.y + cosine * dy + side * sine * dx)
+    def turned(side: int) -> tuple[Float, Float]:
+        return iris.x + cosine * dx - side * sine * dy, iris.y + cosine * dy + side * sine * dx
 
-    upright = predict_part_maps(turned(picture, 1))
+    upright = predict_part_maps(_resampled(picture, *turned(1)))
+    back = turned(-1)
     every = (upright.pupil, upright.iris, upright.opening, upright.occlusion)
-    return PartMaps(*(turned(part, -1) for part in every))
+    return PartMaps(*(_resampled(part, *back) for part in every))
 
 
 def _offsets(picture: Gray, iris: Disc) -> tuple[Float, Float]:
