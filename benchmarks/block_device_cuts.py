@@ -161,7 +161,7 @@ def main(*, eyes: Path, cuts: int, pictures: int, seed: int, results: bool) -> N
         cells: list[list[Cell]] = [[one, *(str(row[one]) for row in rows.values())] for one in quantities]
         options = f"EYES --cuts {cuts} --pictures {pictures} --seed {seed}"
         table = Table("Power cuts of an ext4 file system at random moments, two workers", ["quantity", *rows], cells)
-        command = f"sudo python benchmarks/block_device_cuts.py {options}"
+        command = f"python benchmarks/block_device_cuts.py {options}"
         click.echo(write_results("block-device-cuts", command, [table], seed=seed))
 
 

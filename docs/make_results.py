@@ -110,8 +110,8 @@ UniNet (Zhao & Kumar 2017) in its port to PyTorch, with the weights trained by i
 its own rule: this project had no part in its training. Conditions and methods are those of the first section; maps are
 compared without a shift (±0), or with the best of ±16 shifts of 1.4 degrees."""
 _FOREIGN_STRIPS = """\
-Strips of 64 x 512 and masks as OSIRIS v4.1 writes them (diameters as in `benchmarks/osiris.py`), read by their convention.
-Without the photographs no roll is corrected, only the boundaries."""
+Strips of 64 x 512 and masks as OSIRIS v4.1 writes them (diameters as in `benchmarks/osiris.py`), read by their
+convention. Without the photographs no roll is corrected, only the boundaries."""
 _POWER_CUTS = """\
 A cut loses what was not on the disk: the file system is shut down without its journal being written. The file that
 differs is run.json.damaged: the run found an empty run.json, set it aside and made it anew."""
