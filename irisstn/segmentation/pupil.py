@@ -11,7 +11,10 @@ from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
 _REACH = 3  # rows on either side of an edge whose means are compared
-_PRIOR = CurvePrior(shape=0.05)
+_SHAPE_WEIGHT = 0.05  # in `CurvePrior`
+# The radius in pixels of a pupil on whose centre the network's map is as good as the traced edge, and the weight of its
+# shape there: of smaller ones the edge has few pixels, and reflections hide much of it.
+_SMALL_RADIUS, _SMALL_SHAPE_WEIGHT = 9.0, 0.1
 # An irregular pupil: the order of its curve, the weight of a circle, and how many times as strong the edge on it must
 # be as on the curve of low order.
 _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
@@ -19,8 +22,11 @@ _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
 # that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
 _CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
 _BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
-# Radii inside and outside the edge, relative to its own.
-_BESIDE_EDGE = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
+# Distances from the edge at which its clarity is measured, in radii of the pupil, and the least such radius in pixels: of
+# a smaller pupil the nearest ones would lie less than a pixel apart, and no picture could be sharp.
+_BESIDE_EDGE = np.array([-0.2, -0.15, -0.1, -0.05, 0.05, 0.1, 0.15, 0.2], np.float32)[:, None]
+_LEAST_UNIT = 10.0
+_AROUND_EDGE = np.arange(0.6, 1.45, 0.02)  # radii of the pupil, in which the strength of its edge is measured
 
 
 def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> Boundary:
@@ -53,10 +59,34 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     polar, hidden = grid.unroll_with(image, reflections)
     edge = edge_map(polar, hidden, _REACH)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
-    pupil = trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
+    small = (_SMALL_RADIUS / radius) ** 4
+    prior = CurvePrior(_SHAPE_WEIGHT + _SMALL_SHAPE_WEIGHT * small, rough.x, rough.y, small)
+    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior)
     if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
         return pupil
     return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
+
+
+def edge_strength(image: Gray, reflections: Bool, pupil: Boundary) -> float:
+    """Mean strength of the edge on a fitted pupil, where no reflection hides it.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W)
+        A picture, or a crop of one.
+    reflections : ndarray of bool, shape (H, W)
+        Specular reflections.
+    pupil : Boundary
+        The fitted pupil.
+
+    Returns
+    -------
+    float
+        0..1 as in `irisstn.segmentation.polar.edge_map`: near 1 where the edge stands out from texture and noise.
+    """
+    grid = PolarGrid(pupil.x, pupil.y, pupil.mean_radius * _AROUND_EDGE, _COLUMNS)
+    polar, hidden = grid.unroll_with(image, reflections)
+    return _strength_on(edge_map(polar, hidden, _REACH), hidden, grid, pupil)
 
 
 def is_irregular(pupil: Boundary) -> bool:
@@ -136,7 +166,8 @@ def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float
         pupil is large.
     """
     _, cosine, sine = directions(_COLUMNS)
-    radii = _BESIDE_EDGE * pupil.even_radii(_COLUMNS).astype(np.float32)
+    edge = pupil.even_radii(_COLUMNS).astype(np.float32)
+    radii = np.maximum(edge + _BESIDE_EDGE * np.maximum(edge, np.float32(_LEAST_UNIT)), 0)
     x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     hidden = cv2.remap(
