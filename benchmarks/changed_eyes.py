@@ -78,13 +78,15 @@ def off_centre(image: Gray, eye: Segmentation, rng: np.random.Generator) -> tupl
 
 def with_arcus(image: Gray, eye: Segmentation, rng: np.random.Generator) -> tuple[Gray, Bool]:
     """A bright ring in the outer iris with a sharp inner edge, and a clear one between it and the limbus."""
-    dx, dy = (axis - centre for axis, centre in zip(np.indices(image.shape)[::-1], (eye.limbus.x, eye.limbus.y)))
-    radius = eye.limbus.mean_radius
+    radius, (rows, columns) = eye.limbus.mean_radius, np.indices(image.shape)
+    dx, dy = columns - eye.limbus.x, rows - eye.limbus.y
     part = np.hypot(dx, dy) / eye.limbus.radius(np.arctan2(dy, dx))
     first, last, soft = rng.uniform(0.78, 0.88), rng.uniform(0.92, 0.96), max(1.0 / radius, rng.uniform(0.01, 0.03))
     ring = np.clip((part - first) / soft, 0, 1) * np.clip((last - part) / 0.03, 0, 1)
     iris = _open_disc(image, eye) & ~eye.pupil.mask(_size(image))
-    outside = eye.limbus.scaled(1.25).mask(_size(image)) & _open_disc(image, replace(eye, limbus=eye.limbus.scaled(1.25)))
+    outside = eye.limbus.scaled(1.25).mask(_size(image)) & _open_disc(
+        image, replace(eye, limbus=eye.limbus.scaled(1.25))
+    )
     beyond = outside & ~eye.limbus.scaled(1.05).mask(_size(image))
     dark, bright = median(image[iris]), median(image[beyond]) if beyond.any() else 200.0
     opacity = rng.uniform(0.3, 0.8) * ring * _open_disc(image, eye)

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median, quantiles
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, quantiles
 from irisstn.segmentation.polar import PolarGrid
 
 # These were chosen by the decidability of plain iris codes.
 _OCCLUDED = 0.25  # probability from which a pixel counts as occluded
 _MARGIN = 0.05  # iris radii beside an eyelid, where eyelashes, their shadows and the tear film darken the iris
-# Of a wide reflection beside the pupil: how far from its centre it is looked for, in pupil and in iris radii, and how much
-# brighter than the median of the iris it is, in gray levels and in robust deviations.
-_BESIDE_PUPIL, _FROM_LIMBUS, _BRIGHTER, _BRIGHT = 1.5, 0.7, 40.0, 4.0
+# Of a wide reflection beside the pupil: how far from its centre it is looked for, in pupil and in iris radii; how much
+# brighter than the median of the iris it is, in gray levels and in robust deviations; its least radius in pupil radii.
+_BESIDE_PUPIL, _FROM_LIMBUS, _BRIGHTER, _BRIGHT, _NARROWEST = 1.5, 0.7, 40.0, 4.0, 0.15
 _SHADOWED, _DARK = 1.0, 2.2  # robust deviations below the median of the iris: in the margin, and connected with it
 
 
@@ -48,7 +48,9 @@ def find_reflections(image: Gray, pupil: Boundary, limbus: Boundary) -> Bool:
     spots = _bright_spots(image, size * radius, rise=60, level=level)
     x, y, reach = round(pupil.x), round(pupil.y), round(min(_BESIDE_PUPIL * radius, _FROM_LIMBUS * limbus.mean_radius))
     beside = slice(max(0, y - reach), max(0, y + reach + 1)), slice(max(0, x - reach), max(0, x + reach + 1))
-    spots[beside] |= (image[beside] > outside + max(_BRIGHTER, _BRIGHT * (outside - low))).view(np.uint8)
+    wide = (image[beside] > outside + max(_BRIGHTER, _BRIGHT * (outside - low))).view(np.uint8)
+    if wide.any():  # bright fibres of the iris are narrow
+        spots[beside] |= np.asarray(cv2.morphologyEx(wide, cv2.MORPH_OPEN, _disc(_NARROWEST * radius)), np.uint8)
     return cv2.dilate(spots, _disc(0.05 * radius)).view(np.bool_)
 
 

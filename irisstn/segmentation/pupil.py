@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float32, Gray, median, recentred
+from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float, Float32, Gray, median, recentred
 from irisstn.segmentation.contour_tracing import CurvePrior, closed_curve, polar_basis, robust_fit, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
@@ -22,8 +22,8 @@ _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
 # that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
 _CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
 _BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
-# Distances from the edge at which its clarity is measured, in radii of the pupil, and the least such radius in pixels: of
-# a smaller pupil the nearest ones would lie less than a pixel apart, and no picture could be sharp.
+# Distances from the edge at which its clarity is measured, in radii of the pupil, and the least such radius in pixels:
+# of a smaller pupil the nearest ones would lie less than a pixel apart, and no picture could be sharp.
 _BESIDE_EDGE = np.array([-0.2, -0.15, -0.1, -0.05, 0.05, 0.1, 0.15, 0.2], np.float32)[:, None]
 _LEAST_UNIT = 10.0
 _AROUND_EDGE = np.arange(0.6, 1.45, 0.02)  # radii of the pupil, in which the strength of its edge is measured
@@ -61,7 +61,9 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
     small = (_SMALL_RADIUS / radius) ** 4
     prior = CurvePrior(_SHAPE_WEIGHT + _SMALL_SHAPE_WEIGHT * small, rough.x, rough.y, small)
-    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior)
+    inside = _from_eyelids(rough, eyelids)
+    weights = None if inside is None else np.clip(inside / _BEHIND_EYELID - 1, 1e-3, 1).astype(np.float32)
+    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior, weights=weights)
     if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
         return pupil
     return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
@@ -92,6 +94,24 @@ def edge_strength(image: Gray, reflections: Bool, pupil: Boundary) -> float:
 def is_irregular(pupil: Boundary) -> bool:
     """Whether `fit_pupil` took a curve of order 8."""
     return len(pupil.cosines) > _ORDER
+
+
+def part_behind_eyelids(pupil: Boundary, eyelids: Eyelids) -> float:
+    """The part of a pupil's edge that lies behind an eyelid's edge or just in front of it, 0..1."""
+    inside = _from_eyelids(pupil, eyelids)
+    return 0.0 if inside is None else float((inside < _BEHIND_EYELID).mean())
+
+
+def _from_eyelids(pupil: Boundary, eyelids: Eyelids) -> Float | None:
+    """How far (T,) the points of a pupil's edge lie from the nearer eyelid, in pupil radii; None where none is near."""
+    x, y = pupil.even_points(_COLUMNS).T
+    distances = [
+        side * eyelid.below(x, y) / pupil.mean_radius
+        for eyelid, side in zip(eyelids, (1, -1), strict=True)
+        if eyelid is not None
+    ]
+    nearer = np.minimum.reduce(distances) if distances else None
+    return nearer if nearer is not None and nearer.min() < 2 * _BEHIND_EYELID else None
 
 
 def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: Eyelids) -> Boundary | None:

@@ -14,9 +14,9 @@ from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
-from irisstn.segmentation.limbus import refine_limbus
+from irisstn.segmentation.limbus import flatness, refine_limbus
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
-from irisstn.segmentation.pupil import edge_clarity, edge_strength, fit_pupil, is_irregular
+from irisstn.segmentation.pupil import edge_clarity, edge_strength, fit_pupil, is_irregular, part_behind_eyelids
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
@@ -39,9 +39,11 @@ _WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
 _PUPIL_SD, _LIMBUS_SD = (0.0008, 0.1), (0.0075, 0.62)
+_FLAT_SD = 0.2  # of the limbus besides, in iris radii, for a unit of the pupil's flatness: off axis it stays too round
 # The pupil's besides, in iris radii: at an edge of the strength 0.6, and by how much its logarithm falls with the
-# strength; and for each unit of trust below the one given. In pixels that of pupils up to a radius, see `fit_pupil`.
-_EDGE_SD, _EDGE_DECAY, _TRUST_SD, _FULL_TRUST = 0.0056, 7.8, 0.16, 0.94
+# strength; for each unit of trust below the one given; and with all of its edge behind eyelids. In pixels that of
+# pupils up to a radius.
+_EDGE_SD, _EDGE_DECAY, _TRUST_SD, _FULL_TRUST, _COVERED_SD = 0.0056, 7.8, 0.16, 0.94, 0.02
 _SMALL_PUPIL_SD_PX, _SMALL_PUPIL_PX = 0.12, 9.0
 _UNSURE_PUPIL_SD = 0.02  # iris radii, from which on a pupil is in doubt
 _MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil, or one in doubt: below 0.85 the record warns
@@ -113,7 +115,9 @@ def _segment_upright(image: Gray, rough: RoughEye, config: SegmentationConfig) -
 
 
 def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary, float]:
-    """The edges of pupil and limbus near their rough curves, and the strength of the pupil's. Raises SegmentationError where they are too blurred.
+    """The edges of pupil and limbus near their rough curves, and the strength of the pupil's.
+
+    Raises SegmentationError where they are too blurred.
 
     In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is kept.
     """
@@ -189,11 +193,12 @@ def _confidence(
         _PUPIL_SD[1] * pupil_moved,
         _EDGE_SD * radius * math.exp(_EDGE_DECAY * (0.6 - strength)),
         _TRUST_SD * radius * max(0.0, _FULL_TRUST - rough.trust),
+        _COVERED_SD * radius * part_behind_eyelids(pupil, rough.eyelids),
         _SMALL_PUPIL_SD_PX * min(1.0, _SMALL_PUPIL_PX / pupil.mean_radius) ** 2,
     )
     if pupil_moved < 1e-6 * radius:
         pupil_sd = max(pupil_sd, _ROUGH_PUPIL_SD * radius)
-    limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
+    limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved, _FLAT_SD * radius * flatness(pupil))
     unusual = rough.dilated or is_irregular(pupil) or pupil_sd > _UNSURE_PUPIL_SD * radius
     trust = min(rough.trust, _MOST_TRUST) if unusual else rough.trust
     return Confidence(trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
