@@ -48,9 +48,12 @@ def find_reflections(image: Gray, pupil: Boundary, limbus: Boundary) -> Bool:
     spots = _bright_spots(image, size * radius, rise=60, level=level)
     x, y, reach = round(pupil.x), round(pupil.y), round(min(_BESIDE_PUPIL * radius, _FROM_LIMBUS * limbus.mean_radius))
     beside = slice(max(0, y - reach), max(0, y + reach + 1)), slice(max(0, x - reach), max(0, x + reach + 1))
-    wide = (image[beside] > outside + max(_BRIGHTER, _BRIGHT * (outside - low))).view(np.uint8)
-    if wide.any():  # bright fibres of the iris are narrow
-        spots[beside] |= np.asarray(cv2.morphologyEx(wide, cv2.MORPH_OPEN, _disc(_NARROWEST * radius)), np.uint8)
+    brighter = math.floor(outside + max(_BRIGHTER, _BRIGHT * (outside - low)))
+    wide = np.asarray(image[beside] > min(brighter, 255)).view(np.uint8)
+    least = _disc(_NARROWEST * radius)
+    # Bright fibres of the iris are narrow. What is a spot already needs no second look.
+    if cv2.countNonZero(cv2.subtract(wide, spots[beside])) >= np.count_nonzero(least):
+        spots[beside] |= np.asarray(cv2.morphologyEx(wide, cv2.MORPH_OPEN, least), np.uint8)
     return cv2.dilate(spots, _disc(0.05 * radius)).view(np.bool_)
 
 

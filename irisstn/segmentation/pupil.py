@@ -22,14 +22,14 @@ _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
 # that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
 _CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
 _BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
+_NEAR_EYELID = 2.0  # the same, of the pupil's centre, from which on no point of its edge is behind the eyelid
 # Distances from the edge at which its clarity is measured, in radii of the pupil, and the least such radius in pixels:
 # of a smaller pupil the nearest ones would lie less than a pixel apart, and no picture could be sharp.
 _BESIDE_EDGE = np.array([-0.2, -0.15, -0.1, -0.05, 0.05, 0.1, 0.15, 0.2], np.float32)[:, None]
 _LEAST_UNIT = 10.0
-_AROUND_EDGE = np.arange(0.6, 1.45, 0.02)  # radii of the pupil, in which the strength of its edge is measured
 
 
-def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> Boundary:
+def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> tuple[Boundary, float]:
     """Fit a curve to the edge of the pupil: of order 4, or of order 8 where the pupil is irregular.
 
     Parameters
@@ -45,8 +45,11 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
 
     Returns
     -------
-    Boundary
+    pupil : Boundary
         The pupil in pixels of `image`.
+    strength : float
+        Mean strength of the edge on a curve of order 4, where nothing hides it, 0..1 as in
+        `irisstn.segmentation.polar.edge_map`: near 1 where it stands out from texture and noise.
 
     Raises
     ------
@@ -64,31 +67,10 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     inside = _from_eyelids(rough, eyelids)
     weights = None if inside is None else np.clip(inside / _BEHIND_EYELID - 1, 1e-3, 1).astype(np.float32)
     pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior, weights=weights)
-    if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
-        return pupil
-    return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
-
-
-def edge_strength(image: Gray, reflections: Bool, pupil: Boundary) -> float:
-    """Mean strength of the edge on a fitted pupil, where no reflection hides it.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (H, W)
-        A picture, or a crop of one.
-    reflections : ndarray of bool, shape (H, W)
-        Specular reflections.
-    pupil : Boundary
-        The fitted pupil.
-
-    Returns
-    -------
-    float
-        0..1 as in `irisstn.segmentation.polar.edge_map`: near 1 where the edge stands out from texture and noise.
-    """
-    grid = PolarGrid(pupil.x, pupil.y, pupil.mean_radius * _AROUND_EDGE, _COLUMNS)
-    polar, hidden = grid.unroll_with(image, reflections)
-    return _strength_on(edge_map(polar, hidden, _REACH), hidden, grid, pupil)
+    strength = _strength_on(edge, hidden, grid, pupil)
+    if strength > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
+        return pupil, strength
+    return _irregular_pupil(image, reflections, pupil, eyelids) or pupil, strength
 
 
 def is_irregular(pupil: Boundary) -> bool:
@@ -104,14 +86,19 @@ def part_behind_eyelids(pupil: Boundary, eyelids: Eyelids) -> float:
 
 def _from_eyelids(pupil: Boundary, eyelids: Eyelids) -> Float | None:
     """How far (T,) the points of a pupil's edge lie from the nearer eyelid, in pupil radii; None where none is near."""
-    x, y = pupil.even_points(_COLUMNS).T
-    distances = [
-        side * eyelid.below(x, y) / pupil.mean_radius
+    radius = pupil.mean_radius
+    centre = np.array([[pupil.x], [pupil.y]])
+    near = [
+        (eyelid, side)
         for eyelid, side in zip(eyelids, (1, -1), strict=True)
-        if eyelid is not None
+        if eyelid is not None and float(side * eyelid.below(*centre)[0]) < _NEAR_EYELID * radius
     ]
-    nearer = np.minimum.reduce(distances) if distances else None
-    return nearer if nearer is not None and nearer.min() < 2 * _BEHIND_EYELID else None
+    if not near:
+        return None
+    x, y = pupil.even_points(_COLUMNS).T
+    distances = [side * eyelid.below(x, y) / radius for eyelid, side in near]
+    nearer = np.minimum.reduce(distances)
+    return nearer if nearer.min() < 2 * _BEHIND_EYELID else None
 
 
 def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: Eyelids) -> Boundary | None:

@@ -16,7 +16,7 @@ from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
 from irisstn.segmentation.limbus import flatness, refine_limbus
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
-from irisstn.segmentation.pupil import edge_clarity, edge_strength, fit_pupil, is_irregular, part_behind_eyelids
+from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular, part_behind_eyelids
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
@@ -126,10 +126,10 @@ def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tu
     inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
     reflections = find_reflections(crop.image, inner, outer)
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
-    pupil = fit_pupil(crop.image, reflections, inner, (upper, lower))
+    pupil, strength = fit_pupil(crop.image, reflections, inner, (upper, lower))
     contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
-        pupil = inner
+        pupil, strength = inner, 1.0
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
     _require_iris_around(pupil, outer, MAX_ROUGH_RATIO)
@@ -141,7 +141,6 @@ def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tu
     _require_iris_around(pupil, limbus, _MAX_PUPIL_RATIO)
     if rough.dilated and pupil.mean_radius < _MIN_DILATED_RATIO * limbus.mean_radius:
         raise SegmentationError("the network sees a widely dilated pupil, of which there is no edge")
-    strength = edge_strength(crop.image, reflections, pupil)
     return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus), strength
 
 
@@ -163,7 +162,7 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
     if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
         return _require_visible(pupil, edges)
     if edges.other_radius < _MAX_PUPIL_RATIO * limbus.mean_radius:
-        other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius), eyelids)
+        other, _ = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius), eyelids)
         again = measure_ring_edges(image, reflections, other, limbus)
         # A closed edge of reflections inside a pupil has the pupil on both sides.
         if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE) and again.darker >= _LEAST_EDGE:
