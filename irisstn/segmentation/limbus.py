@@ -13,10 +13,10 @@ from irisstn.segmentation.polar import PolarGrid, edge_map
 
 _COLUMNS = 96
 # Weights in `CurvePrior`: of the expected centre, and of the shape that the network's map has.
-_CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.2, 0.6
-# The centre is expected between that of the network's limbus, which is right on average, and that of the pupil, which
-# hardly differs from one capture of an eye to the next; the part of the latter falls with their distance in iris radii.
-_PUPIL_PART, _OFF_CENTRE = 0.5, 0.08
+_CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.1, 0.6
+# The centre is expected at that of the pupil, which hardly differs from one capture of an eye to the next, or at that of
+# the network's limbus where the two are further apart than this in iris radii: then the pupil is off centre.
+_OFF_CENTRE = 0.08
 # A gaze past the camera flattens pupil and limbus alike, while the network keeps the limbus rounder. Second harmonics
 # of the radius over its mean: a pupil counts as flattened from `_FLAT[0]` on, and fully from `_FLAT[1]`, where the
 # network's limbus is flattened along with it by the parts `_AGREEING` of that; the limbus then is by `_SHARED`.
@@ -59,7 +59,7 @@ def refine_limbus(image: Gray, reflections: Bool, pupil: Boundary, limbus: Bound
     polar, hidden = grid.unroll_with(image, reflections)
     weights = _between_eyelids(eyelids, limbus)
     edge = edge_map(polar, hidden, 5, sign=_sign(polar, grid, limbus, weights))
-    part = _PUPIL_PART / (1 + (math.dist((pupil.x, pupil.y), (limbus.x, limbus.y)) / (_OFF_CENTRE * radius)) ** 4)
+    part = 1 / (1 + (math.dist((pupil.x, pupil.y), (limbus.x, limbus.y)) / (_OFF_CENTRE * radius)) ** 4)
     x, y = limbus.x + part * (pupil.x - limbus.x), limbus.y + part * (pupil.y - limbus.y)
     prior = CurvePrior(_SHAPE_WEIGHT, x, y, _CENTRE_WEIGHT)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.08), (2, 0.05))]
