@@ -13,10 +13,10 @@ from irisstn.segmentation.polar import PolarGrid, edge_map
 
 _COLUMNS = 96
 # Weights in `CurvePrior`: of the expected centre, and of the shape that the network's map has.
-_CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.1, 0.6
-# The centre is expected at that of the pupil, which hardly differs from one capture of an eye to the next, or at that of
-# the network's limbus where the two are further apart than this in iris radii: then the pupil is off centre.
-_OFF_CENTRE = 0.08
+_CENTRE_WEIGHT, _SHAPE_WEIGHT = 0.1, 0.3
+# The centre is expected at that of the pupil, which hardly differs from one capture of an eye to the next, or at that
+# of the network's limbus where the two are further apart than this in iris radii: then the pupil is off centre.
+_OFF_CENTRE = 0.12
 # A gaze past the camera flattens pupil and limbus alike, while the network keeps the limbus rounder. Second harmonics
 # of the radius over its mean: a pupil counts as flattened from `_FLAT[0]` on, and fully from `_FLAT[1]`, where the
 # network's limbus is flattened along with it by the parts `_AGREEING` of that; the limbus then is by `_SHARED`.
