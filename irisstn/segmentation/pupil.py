@@ -64,9 +64,7 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
     small = (_SMALL_RADIUS / radius) ** 4
     prior = CurvePrior(_SHAPE_WEIGHT + _SMALL_SHAPE_WEIGHT * small, rough.x, rough.y, small)
-    inside = _from_eyelids(rough, eyelids)
-    weights = None if inside is None else np.clip(inside / _BEHIND_EYELID - 1, 1e-3, 1).astype(np.float32)
-    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior, weights=weights)
+    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior)
     strength = _strength_on(edge, hidden, grid, pupil)
     if strength > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
         return pupil, strength
