@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 
-from irisstn.geometry import Bool, Float, Gray, median
+from irisstn.geometry import Bool, Boundary, Float, Gray, median
 from irisstn.results import Segmentation
 
 Change = Callable[[Gray, Segmentation, np.random.Generator], tuple[Gray, Bool]]
@@ -60,6 +61,38 @@ def with_coloboma(image: Gray, eye: Segmentation, rng: np.random.Generator) -> t
     return _gray(image * (1 - soft) + np.where(pupil, image, dark) * soft), opening & ~(pupil | gap)
 
 
+def off_centre(image: Gray, eye: Segmentation, rng: np.random.Generator) -> tuple[Gray, Bool]:
+    """A pupil moved by 0.1 to 0.2 of the iris's radius in any direction, as far as the iris has room."""
+    limbus, direction = eye.limbus, rng.uniform(0, 2 * np.pi)
+    already = np.hypot(eye.pupil.x - limbus.x, eye.pupil.y - limbus.y)
+    room = _WIDEST * limbus.mean_radius - eye.pupil.mean_radius - already
+    reach = max(0.0, min(rng.uniform(0.1, 0.2) * limbus.mean_radius, room))
+    dx, dy = reach * np.cos(direction), reach * np.sin(direction)
+    moved = replace(eye.pupil, x=eye.pupil.x + dx, y=eye.pupil.y + dy)
+    distance, angle = _polar(image, replace(eye, pupil=moved))
+    edge, outer = moved.radius(angle), _limbus_from(moved, limbus, angle)
+    part = np.clip((outer - distance) / np.maximum(outer - edge, 1), 0, 1)
+    y, x = np.indices(image.shape)
+    return _resampled(image, x - part * dx, y - part * dy), _open_disc(image, eye) & ~moved.mask(_size(image))
+
+
+def with_arcus(image: Gray, eye: Segmentation, rng: np.random.Generator) -> tuple[Gray, Bool]:
+    """A bright ring in the outer iris with a sharp inner edge, and a clear one between it and the limbus."""
+    radius, (rows, columns) = eye.limbus.mean_radius, np.indices(image.shape)
+    dx, dy = columns - eye.limbus.x, rows - eye.limbus.y
+    part = np.hypot(dx, dy) / eye.limbus.radius(np.arctan2(dy, dx))
+    first, last, soft = rng.uniform(0.78, 0.88), rng.uniform(0.92, 0.96), max(1.0 / radius, rng.uniform(0.01, 0.03))
+    ring = np.clip((part - first) / soft, 0, 1) * np.clip((last - part) / 0.03, 0, 1)
+    iris = _open_disc(image, eye) & ~eye.pupil.mask(_size(image))
+    outside = eye.limbus.scaled(1.25).mask(_size(image)) & _open_disc(
+        image, replace(eye, limbus=eye.limbus.scaled(1.25))
+    )
+    beyond = outside & ~eye.limbus.scaled(1.05).mask(_size(image))
+    dark, bright = median(image[iris]), median(image[beyond]) if beyond.any() else 200.0
+    opacity = rng.uniform(0.3, 0.8) * ring * _open_disc(image, eye)
+    return _gray(image + opacity * max(bright - dark, 20.0)), iris
+
+
 def tilted(image: Gray, eye: Segmentation, rng: np.random.Generator) -> tuple[Gray, Bool]:
     """A head tilted by 25 to 45 degrees to either side."""
     degrees = rng.uniform(25, 45) * rng.choice((-1, 1))
@@ -78,6 +111,8 @@ CHANGES: MappingProxyType[str, Change] = MappingProxyType(
         "clouded pupil": clouded,
         "coloboma": with_coloboma,
         "tilted head": tilted,
+        "pupil off centre": off_centre,
+        "arcus": with_arcus,
     }
 )
 
@@ -104,18 +139,25 @@ def _polar(image: Gray, eye: Segmentation) -> tuple[Float, Float]:
 def _with_pupil(image: Gray, eye: Segmentation, radius: Float) -> tuple[Gray, Bool]:
     """The picture stretched so that the pupil's edge lies at `radius` (H, W) in the direction of each pixel."""
     distance, angle = _polar(image, eye)
-    dx, dy, limbus = eye.limbus.x - eye.pupil.x, eye.limbus.y - eye.pupil.y, eye.limbus.mean_radius
-    along = dx * np.cos(angle) + dy * np.sin(angle)
-    outer = along + np.sqrt(np.maximum(along**2 - (dx * dx + dy * dy - limbus**2), 0))
+    outer = _limbus_from(eye.pupil, eye.limbus, angle)
     edge, before = np.minimum(radius, _WIDEST * outer), eye.pupil.radius(angle)
     beyond = before + (distance - edge) * (outer - before) / (outer - edge)
     source = np.where(distance < edge, distance * before / edge, np.where(distance < outer, beyond, distance))
-    x, y = (
-        np.asarray(centre + source * direction, np.float32)
-        for centre, direction in ((eye.pupil.x, np.cos(angle)), (eye.pupil.y, np.sin(angle)))
-    )
-    stretched = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(stretched, np.uint8), _open_disc(image, eye) & (distance >= edge)
+    stretched = _resampled(image, eye.pupil.x + source * np.cos(angle), eye.pupil.y + source * np.sin(angle))
+    return stretched, _open_disc(image, eye) & (distance >= edge)
+
+
+def _limbus_from(pupil: Boundary, limbus: Boundary, angle: Float) -> Float:
+    """Distance of a circle like the limbus from the centre of the pupil, in the directions `angle` (H, W)."""
+    dx, dy = limbus.x - pupil.x, limbus.y - pupil.y
+    along = dx * np.cos(angle) + dy * np.sin(angle)
+    return np.asarray(along + np.sqrt(np.maximum(along**2 - (dx * dx + dy * dy - limbus.mean_radius**2), 0)))
+
+
+def _resampled(image: Gray, x: Float, y: Float) -> Gray:
+    """`image` at the places `x`, `y` (H, W)."""
+    at = (np.asarray(x, np.float32), np.asarray(y, np.float32))
+    return np.asarray(cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _gray(levels: Float) -> Gray:

@@ -48,7 +48,7 @@ def test_rings_do_not_depend_on_the_last_bit_of_a_rough_curve():
         found = []
         for scale in (1 - 2e-15, 1 + 2e-15):
             inner, outer = (curve.scaled(scale) for curve in rough)
-            pupil = fit_pupil(image, reflections, inner, (None, None))
+            pupil, _ = fit_pupil(image, reflections, inner, (None, None))
             found.append((pupil, refine_limbus(image, reflections, pupil, outer, eyelids=(None, None))))
         moved += [one.deviation(other) for one, other in zip(*found, strict=True)]
     assert len(moved) == 80

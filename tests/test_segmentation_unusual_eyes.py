@@ -99,3 +99,64 @@ def test_a_steep_tilt_is_not_taken_for_a_turned_camera_where_its_turn_is_given()
         assert found.turned_rad == 0
         steepest = max(steepest, *(abs(eyelid.angle_rad) for eyelid in (found.upper_lid, found.lower_lid) if eyelid))
     assert steepest > 0.7
+
+
+def test_a_pupil_far_off_centre_does_not_pull_the_limbus_along():
+    errors = []
+    for number in range(4):
+        truth, image = (eye := rendered_eye(390 + number, [8, number], "vga-640x480")).truth, to_gray(eye.image)
+        pupil, limbus = truth.pupil, truth.limbus
+        move = 0.15 * limbus.mean_radius
+        y, x = np.indices(image.shape)
+        dx, dy = x - pupil.x - move, y - pupil.y
+        distance, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+        outer = limbus.mean_radius - move * np.cos(angle)  # nearly the distance of the limbus
+        part = np.clip((outer - distance) / (outer - pupil.mean_radius), 0, 1)
+        at = np.asarray(x - part * move, np.float32), np.asarray(y, np.float32)
+        moved = cv2.remap(image, *at, cv2.INTER_LINEAR)
+        found = segment(np.asarray(moved, np.uint8))
+        assert abs(found.pupil.x - pupil.x - move) < 0.03 * limbus.mean_radius
+        errors.append((found.limbus.x - limbus.x) / limbus.mean_radius)
+    assert len(errors) == 4
+    assert np.abs(errors).max() < 0.03
+
+
+def test_tiny_pupils_are_sharp_enough():
+    errors = []
+    for number in range(6):
+        eye = rendered_eye(400 + number, [9, number], "vga-640x480", pupil_ratio=0.3)
+        scale = 17 / eye.truth.limbus.mean_radius
+        image = cv2.resize(to_gray(eye.image), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        try:
+            found = segment(np.asarray(image, np.uint8))
+        except SegmentationError as error:
+            assert "texture" in error.reason
+            continue
+        place = np.array([found.pupil.x, found.pupil.y]) - scale * (np.array([eye.truth.pupil.x, eye.truth.pupil.y]))
+        errors.append(float(np.abs(place - (0.5 * scale - 0.5)).max()))
+    assert len(errors) >= 5
+    assert max(errors) < 0.5
+
+
+@pytest.mark.parametrize("level", [150, 255])
+def test_a_window_on_the_edge_of_the_pupil_hardly_deforms_it(level: int):
+    errors = []
+    for number in range(5):
+        eye = rendered_eye(420 + number, [10, number], "vga-640x480", pupil_ratio=0.35)
+        pupil, image = eye.truth.pupil, np.asarray(to_gray(eye.image) * 0.6, np.uint8)
+        half = 0.45 * pupil.mean_radius
+        left, top = int(pupil.x + pupil.mean_radius - half), int(pupil.y - half)
+        image[top : top + int(2 * half), left : left + int(2 * half)] = level
+        errors.append(segment(image).pupil.deviation(pupil) / eye.truth.limbus.mean_radius)
+    assert len(errors) == 5
+    assert max(errors) < 0.03
+
+
+def test_the_pupil_is_less_sure_where_its_edge_is_faint():
+    eye = rendered_eye(430, [11, 0], "vga-640x480")
+    image, pupil = to_gray(eye.image), eye.truth.pupil.mask((eye.image.shape[0], eye.image.shape[1]))
+    soft = 0.6 * cv2.GaussianBlur(pupil.astype(np.float32), (0, 0), 1)
+    faint = np.clip(image * (1 - soft) + np.median(image[eye.truth.iris_mask]) * soft, 0, 255).astype(np.uint8)
+    clear, clouded = segment(image).confidence, segment(faint).confidence
+    assert clear is not None and clouded is not None
+    assert clear.pupil_sd_px < clouded.pupil_sd_px

@@ -9,38 +9,52 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, median, quantiles
+from irisstn.geometry import Bool, Boundary, CropTransform, Eyelid, Eyelids, Float32, Gray, quantiles
 from irisstn.segmentation.polar import PolarGrid
 
 # These were chosen by the decidability of plain iris codes.
 _OCCLUDED = 0.25  # probability from which a pixel counts as occluded
 _MARGIN = 0.05  # iris radii beside an eyelid, where eyelashes, their shadows and the tear film darken the iris
+# Of a wide reflection beside the pupil: how far from its centre it is looked for, in pupil and in iris radii; how much
+# brighter than the median of the iris it is, in gray levels and in robust deviations; its least radius in pupil radii.
+_BESIDE_PUPIL, _FROM_LIMBUS, _BRIGHTER, _BRIGHT, _NARROWEST = 1.5, 0.7, 40.0, 4.0, 0.15
 _SHADOWED, _DARK = 1.0, 2.2  # robust deviations below the median of the iris: in the margin, and connected with it
 
 
-def find_reflections(image: Gray, circle: Boundary) -> Bool:
-    """Specular reflections with their halo, in and around the pupil or the iris.
+def find_reflections(image: Gray, pupil: Boundary, limbus: Boundary) -> Bool:
+    """Specular reflections with their halo, in and around the pupil.
 
-    A reflection is brighter than the median just outside `circle`, and up to 0.8 radii wide. Where that median is high
-    it is at most half a radius wide, because a light iris may be as bright as a reflection.
+    A reflection is brighter than the median just outside the pupil, and up to 0.8 radii wide. Where that median is high
+    it is at most half a radius wide, because a light iris may be as bright as a reflection. Beside the pupil's edge
+    what is brighter than all of the iris around it is a reflection of any width, as that of a window in visible light.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W)
         A picture, or a crop of one.
-    circle : Boundary
-        The pupil or the iris, roughly.
+    pupil, limbus : Boundary
+        The ring, roughly.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
         True on reflections.
     """
-    radius = circle.mean_radius
-    outside = median(PolarGrid(circle.x, circle.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image))
+    radius = pupil.mean_radius
+    around = PolarGrid(pupil.x, pupil.y, np.array([1.2, 1.4, 1.6]) * radius, 48).unroll(image)
+    low, outside = (float(level) for level in quantiles(around.ravel(), (0.16, 0.5)))
     level = max(160.0, 0.8 * float(image.max()), min(outside + 40, 250.0))
     size = 0.8 if outside < 170 else 0.5
-    return cv2.dilate(_bright_spots(image, size * radius, rise=60, level=level), _disc(0.05 * radius)).view(np.bool_)
+    spots = _bright_spots(image, size * radius, rise=60, level=level)
+    x, y, reach = round(pupil.x), round(pupil.y), round(min(_BESIDE_PUPIL * radius, _FROM_LIMBUS * limbus.mean_radius))
+    beside = slice(max(0, y - reach), max(0, y + reach + 1)), slice(max(0, x - reach), max(0, x + reach + 1))
+    brighter = math.floor(outside + max(_BRIGHTER, _BRIGHT * (outside - low)))
+    wide = np.asarray(image[beside] > min(brighter, 255)).view(np.uint8)
+    least = _disc(_NARROWEST * radius)
+    # Bright fibres of the iris are narrow. What is a spot already needs no second look.
+    if cv2.countNonZero(cv2.subtract(wide, spots[beside])) >= np.count_nonzero(least):
+        spots[beside] |= np.asarray(cv2.morphologyEx(wide, cv2.MORPH_OPEN, least), np.uint8)
+    return cv2.dilate(spots, _disc(0.05 * radius)).view(np.bool_)
 
 
 def find_occlusions(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float32, Gray, median, recentred
+from irisstn.geometry import TAU, Bool, Boundary, Eyelids, Float, Float32, Gray, median, recentred
 from irisstn.segmentation.contour_tracing import CurvePrior, closed_curve, polar_basis, robust_fit, trace_curve
 from irisstn.segmentation.polar import PolarGrid, directions, edge_map
 
 _COLUMNS = 72
 _REACH = 3  # rows on either side of an edge whose means are compared
-_PRIOR = CurvePrior(shape=0.05)
+_SHAPE_WEIGHT = 0.05  # in `CurvePrior`
+# The radius in pixels of a pupil on whose centre the network's map is as good as the traced edge, and the weight of its
+# shape there: of smaller ones the edge has few pixels, and reflections hide much of it.
+_SMALL_RADIUS, _SMALL_SHAPE_WEIGHT = 9.0, 0.1
 # An irregular pupil: the order of its curve, the weight of a circle, and how many times as strong the edge on it must
 # be as on the curve of low order.
 _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
@@ -19,11 +22,14 @@ _ORDER, _CIRCLE_WEIGHT, _STRONGER = 8, 0.001, 1.1
 # that are so many gray levels darker than the iris: in visible light the texture of dark irises has stronger edges.
 _CLEAR_EDGE, _LEAST_RADIUS, _LEAST_CONTRAST = 0.8, 10.0, 30.0
 _BEHIND_EYELID = 0.1  # pupil radii from an eyelid's edge within which it may cover the pupil
-# Radii inside and outside the edge, relative to its own.
-_BESIDE_EDGE = np.array([0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2], np.float32)[:, None]
+_NEAR_EYELID = 2.0  # the same, of the pupil's centre, from which on no point of its edge is behind the eyelid
+# Distances from the edge at which its clarity is measured, in radii of the pupil, and the least such radius in pixels:
+# of a smaller pupil the nearest ones would lie less than a pixel apart, and no picture could be sharp.
+_BESIDE_EDGE = np.array([-0.2, -0.15, -0.1, -0.05, 0.05, 0.1, 0.15, 0.2], np.float32)[:, None]
+_LEAST_UNIT = 10.0
 
 
-def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> Boundary:
+def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids) -> tuple[Boundary, float]:
     """Fit a curve to the edge of the pupil: of order 4, or of order 8 where the pupil is irregular.
 
     Parameters
@@ -39,8 +45,11 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
 
     Returns
     -------
-    Boundary
+    pupil : Boundary
         The pupil in pixels of `image`.
+    strength : float
+        Mean strength of the edge on a curve of order 4, where nothing hides it, 0..1 as in
+        `irisstn.segmentation.polar.edge_map`: near 1 where it stands out from texture and noise.
 
     Raises
     ------
@@ -53,15 +62,41 @@ def fit_pupil(image: Gray, reflections: Bool, rough: Boundary, eyelids: Eyelids)
     polar, hidden = grid.unroll_with(image, reflections)
     edge = edge_map(polar, hidden, _REACH)
     steps = [(order, fraction * radius) for order, fraction in ((1, 0.18), (2, 0.12), (4, 0.08))]
-    pupil = trace_curve(edge, grid, rough, steps=steps, prior=_PRIOR)
-    if _strength_on(edge, hidden, grid, pupil) > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
-        return pupil
-    return _irregular_pupil(image, reflections, pupil, eyelids) or pupil
+    small = (_SMALL_RADIUS / radius) ** 4
+    prior = CurvePrior(_SHAPE_WEIGHT + _SMALL_SHAPE_WEIGHT * small, rough.x, rough.y, small)
+    pupil = trace_curve(edge, grid, rough, steps=steps, prior=prior)
+    strength = _strength_on(edge, hidden, grid, pupil)
+    if strength > _CLEAR_EDGE or pupil.mean_radius < _LEAST_RADIUS:
+        return pupil, strength
+    return _irregular_pupil(image, reflections, pupil, eyelids) or pupil, strength
 
 
 def is_irregular(pupil: Boundary) -> bool:
     """Whether `fit_pupil` took a curve of order 8."""
     return len(pupil.cosines) > _ORDER
+
+
+def part_behind_eyelids(pupil: Boundary, eyelids: Eyelids) -> float:
+    """The part of a pupil's edge that lies behind an eyelid's edge or just in front of it, 0..1."""
+    inside = _from_eyelids(pupil, eyelids)
+    return 0.0 if inside is None else float((inside < _BEHIND_EYELID).mean())
+
+
+def _from_eyelids(pupil: Boundary, eyelids: Eyelids) -> Float | None:
+    """How far (T,) the points of a pupil's edge lie from the nearer eyelid, in pupil radii; None where none is near."""
+    radius = pupil.mean_radius
+    centre = np.array([[pupil.x], [pupil.y]])
+    near = [
+        (eyelid, side)
+        for eyelid, side in zip(eyelids, (1, -1), strict=True)
+        if eyelid is not None and float(side * eyelid.below(*centre)[0]) < _NEAR_EYELID * radius
+    ]
+    if not near:
+        return None
+    x, y = pupil.even_points(_COLUMNS).T
+    distances = [side * eyelid.below(x, y) / radius for eyelid, side in near]
+    nearer = np.minimum.reduce(distances)
+    return nearer if nearer.min() < 2 * _BEHIND_EYELID else None
 
 
 def _irregular_pupil(image: Gray, reflections: Bool, pupil: Boundary, eyelids: Eyelids) -> Boundary | None:
@@ -136,7 +171,8 @@ def edge_clarity(image: Gray, reflections: Bool, pupil: Boundary) -> tuple[float
         pupil is large.
     """
     _, cosine, sine = directions(_COLUMNS)
-    radii = _BESIDE_EDGE * pupil.even_radii(_COLUMNS).astype(np.float32)
+    edge = pupil.even_radii(_COLUMNS).astype(np.float32)
+    radii = np.maximum(edge + _BESIDE_EDGE * np.maximum(edge, np.float32(_LEAST_UNIT)), 0)
     x, y = radii * cosine + np.float32(pupil.x), radii * sine + np.float32(pupil.y)
     levels = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     hidden = cv2.remap(

@@ -14,9 +14,9 @@ from irisstn.results import Confidence, Segmentation
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
-from irisstn.segmentation.limbus import refine_limbus
+from irisstn.segmentation.limbus import flatness, refine_limbus
 from irisstn.segmentation.occlusions import find_occlusions, find_reflections
-from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular
+from irisstn.segmentation.pupil import edge_clarity, fit_pupil, is_irregular, part_behind_eyelids
 from irisstn.segmentation.ring_check import RingEdges, measure_ring_edges, require_uneven
 from irisstn.segmentation.texture import require_texture
 from irisstn.segmentation.turned_picture import (
@@ -38,9 +38,15 @@ _LEAST_EDGE = 6.0  # gray levels
 _WEAKEST_PUPIL, _DARKER_PUPIL = 0.15, 15.0
 # Of a boundary's standard deviation: the least one in iris radii, and the part of the distance between the traced edge
 # and the network's curve. Fitted on rendered eyes; `benchmarks/segmentation_uncertainty.py` shows how well.
-_PUPIL_SD, _LIMBUS_SD = (0.001, 0.2), (0.0075, 0.62)
-_LEAST_PUPIL_SD_PX = 0.08
-_MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil: below 0.85 the record warns
+_PUPIL_SD, _LIMBUS_SD = (0.0008, 0.1), (0.0075, 0.62)
+_FLAT_SD = 0.2  # of the limbus besides, in iris radii, for a unit of the pupil's flatness: off axis it stays too round
+# The pupil's besides, in iris radii: at an edge of the strength 0.6, and by how much its logarithm falls with the
+# strength; for each unit of trust below the one given; and with all of its edge behind eyelids. In pixels that of
+# pupils up to a radius.
+_EDGE_SD, _EDGE_DECAY, _TRUST_SD, _FULL_TRUST, _COVERED_SD = 0.0056, 7.8, 0.16, 0.94, 0.02
+_SMALL_PUPIL_SD_PX, _SMALL_PUPIL_PX = 0.12, 9.0
+_UNSURE_PUPIL_SD = 0.02  # iris radii, from which on a pupil is in doubt
+_MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil, or one in doubt: below 0.85 the record warns
 _ROUGH_PUPIL_SD = 0.03  # iris radii, of a pupil that is not traced because its edge is faint
 
 
@@ -99,7 +105,7 @@ def _segment_turned(image: Gray, quarters: int, config: SegmentationConfig) -> S
 
 
 def _segment_upright(image: Gray, rough: RoughEye, config: SegmentationConfig) -> Segmentation:
-    pupil, limbus = _trace_edges(image, rough, config)
+    pupil, limbus, strength = _trace_edges(image, rough, config)
     iris, usable = _masks(image, pupil, limbus, rough)
     visible = np.count_nonzero(usable) / (np.pi * (limbus.mean_radius**2 - pupil.mean_radius**2))
     if visible < config.min_usable:
@@ -107,24 +113,26 @@ def _segment_upright(image: Gray, rough: RoughEye, config: SegmentationConfig) -
     texture = require_texture(image, pupil, limbus, usable, config)
     if texture is not None:
         require_uneven(pupil, limbus, rough.eyelids, texture.contrast, config.min_departure)
-    confidence = _confidence(rough, pupil, limbus, texture.contrast if texture else None)
+    confidence = _confidence(rough, pupil, limbus, strength, texture.contrast if texture else None)
     return Segmentation(pupil, limbus, *rough.eyelids, iris, usable, confidence, rough.opening_axis_rad)
 
 
-def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary]:
-    """The edges of pupil and limbus near their rough curves. Raises SegmentationError where they are too blurred.
+def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tuple[Boundary, Boundary, float]:
+    """The edges of pupil and limbus near their rough curves, and the strength of the pupil's.
+
+    Raises SegmentationError where they are too blurred.
 
     In a dark iris under visible light the pupil's edge may be fainter than the texture: then the rough curve is kept.
     """
     crop = Crop.around(image, rough.limbus, 1.4, config.working_radius)
     to_crop = crop.transform
     inner, outer = (to_crop.boundary_to_crop(boundary) for boundary in (rough.pupil, rough.limbus))
-    reflections = find_reflections(crop.image, inner)
+    reflections = find_reflections(crop.image, inner, outer)
     upper, lower = (eyelid and to_crop.eyelid_to_crop(eyelid) for eyelid in rough.eyelids)
-    pupil = fit_pupil(crop.image, reflections, inner, (upper, lower))
+    pupil, strength = fit_pupil(crop.image, reflections, inner, (upper, lower))
     contrast, sharpness = edge_clarity(crop.image, reflections, pupil)
     if contrast < _MIN_PUPIL_CONTRAST:
-        pupil = inner
+        pupil, strength = inner, 1.0
     elif sharpness < config.min_sharpness:
         raise SegmentationError(f"the picture is too blurred (sharpness of the pupil's edge {sharpness:.2f})")
     _require_iris_around(pupil, outer, MAX_ROUGH_RATIO)
@@ -136,7 +144,7 @@ def _trace_edges(image: Gray, rough: RoughEye, config: SegmentationConfig) -> tu
     _require_iris_around(pupil, limbus, _MAX_PUPIL_RATIO)
     if rough.dilated and pupil.mean_radius < _MIN_DILATED_RATIO * limbus.mean_radius:
         raise SegmentationError("the network sees a widely dilated pupil, of which there is no edge")
-    return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus)
+    return to_crop.boundary_to_picture(pupil), to_crop.boundary_to_picture(limbus), strength
 
 
 def _require_iris_around(pupil: Boundary, limbus: Boundary, most: float) -> None:
@@ -157,7 +165,7 @@ def _checked_pupil(image: Gray, reflections: Bool, pupil: Boundary, limbus: Boun
     if edges.other <= _STRONGER_EDGE * max(edges.pupil, _LEAST_EDGE):
         return _require_visible(pupil, edges)
     if edges.other_radius < _MAX_PUPIL_RATIO * limbus.mean_radius:
-        other = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius), eyelids)
+        other, _ = fit_pupil(image, reflections, Boundary.circle(pupil.x, pupil.y, edges.other_radius), eyelids)
         again = measure_ring_edges(image, reflections, other, limbus)
         # A closed edge of reflections inside a pupil has the pupil on both sides.
         if again.other <= _STRONGER_EDGE * max(again.pupil, _LEAST_EDGE) and again.darker >= _LEAST_EDGE:
@@ -172,15 +180,28 @@ def _require_visible(pupil: Boundary, edges: RingEdges) -> Boundary:
     return pupil
 
 
-def _confidence(rough: RoughEye, pupil: Boundary, limbus: Boundary, texture: float | None) -> Confidence:
-    """The trust, and standard deviations that grow with the distance of a traced edge from the network's curve."""
+def _confidence(
+    rough: RoughEye, pupil: Boundary, limbus: Boundary, strength: float, texture: float | None
+) -> Confidence:
+    """The trust, and standard deviations of the boundaries.
+
+    They grow with the distance of a traced edge from the network's curve; that of the pupil also where its edge hardly
+    stands out, or the network's map is not round, as beside a wide reflection, and where the pupil has few pixels.
+    """
     radius = limbus.mean_radius
     pupil_moved, limbus_moved = rough.pupil.deviation(pupil), rough.limbus.deviation(limbus)
-    pupil_sd = math.hypot(_LEAST_PUPIL_SD_PX, _PUPIL_SD[0] * radius, _PUPIL_SD[1] * pupil_moved)
+    pupil_sd = math.hypot(
+        _PUPIL_SD[0] * radius,
+        _PUPIL_SD[1] * pupil_moved,
+        _EDGE_SD * radius * math.exp(_EDGE_DECAY * (0.6 - strength)),
+        _TRUST_SD * radius * max(0.0, _FULL_TRUST - rough.trust),
+        _COVERED_SD * radius * part_behind_eyelids(pupil, rough.eyelids),
+        _SMALL_PUPIL_SD_PX * min(1.0, _SMALL_PUPIL_PX / pupil.mean_radius) ** 2,
+    )
     if pupil_moved < 1e-6 * radius:
-        pupil_sd = _ROUGH_PUPIL_SD * radius
-    limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved)
-    unusual = rough.dilated or is_irregular(pupil)
+        pupil_sd = max(pupil_sd, _ROUGH_PUPIL_SD * radius)
+    limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved, _FLAT_SD * radius * flatness(pupil))
+    unusual = rough.dilated or is_irregular(pupil) or pupil_sd > _UNSURE_PUPIL_SD * radius
     trust = min(rough.trust, _MOST_TRUST) if unusual else rough.trust
     return Confidence(trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
