@@ -45,7 +45,7 @@ _FLAT_SD = 0.2  # of the limbus besides, in iris radii, for a unit of the pupil'
 # pupils up to a radius.
 _EDGE_SD, _EDGE_DECAY, _TRUST_SD, _FULL_TRUST, _COVERED_SD = 0.0056, 7.8, 0.16, 0.94, 0.02
 _SMALL_PUPIL_SD_PX, _SMALL_PUPIL_PX = 0.12, 9.0
-_UNSURE_PUPIL_SD = 0.02  # iris radii, from which on a pupil is in doubt
+_UNSURE_PUPIL_SD = 0.02  # iris radii, from which on a pupil that was traced is in doubt
 _MOST_TRUST = 0.84  # of an eye with a dilated or irregular pupil, or one in doubt: below 0.85 the record warns
 _ROUGH_PUPIL_SD = 0.03  # iris radii, of a pupil that is not traced because its edge is faint
 
@@ -198,10 +198,10 @@ def _confidence(
         _COVERED_SD * radius * part_behind_eyelids(pupil, rough.eyelids),
         _SMALL_PUPIL_SD_PX * min(1.0, _SMALL_PUPIL_PX / pupil.mean_radius) ** 2,
     )
-    if pupil_moved < 1e-6 * radius:
+    unusual = rough.dilated or is_irregular(pupil) or pupil_sd > _UNSURE_PUPIL_SD * radius
+    if pupil_moved < 1e-6 * radius:  # the network's pupil, of a dark iris: in photographs it is nearly always right
         pupil_sd = max(pupil_sd, _ROUGH_PUPIL_SD * radius)
     limbus_sd = math.hypot(_LIMBUS_SD[0] * radius, _LIMBUS_SD[1] * limbus_moved, _FLAT_SD * radius * flatness(pupil))
-    unusual = rough.dilated or is_irregular(pupil) or pupil_sd > _UNSURE_PUPIL_SD * radius
     trust = min(rough.trust, _MOST_TRUST) if unusual else rough.trust
     return Confidence(trust, pupil_sd, limbus_sd, rough.eyes_seen, texture)
 
