@@ -10,6 +10,7 @@ from irisstn.segmentation.given_boundaries import segmentation_from_circles, seg
 from irisstn.segmentation.input_kind import InputKind, PictureKind, is_strip, segment, segment_as
 from irisstn.segmentation.network import weights_hash
 from irisstn.segmentation.segment import segment_eye
+from irisstn.segmentation.texture import require_strip_texture
 
 __all__ = [
     "InputKind",
@@ -17,6 +18,7 @@ __all__ = [
     "Segmentation",
     "SegmentationConfig",
     "is_strip",
+    "require_strip_texture",
     "segment",
     "segment_as",
     "segment_eye",

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 
 from irisstn.errors import SegmentationError
-from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, quantiles, ring_places
+from irisstn.geometry import TAU, Bool, Boundary, Float32, Gray, median, quantiles, ring_places
+from irisstn.results import Strip
 from irisstn.segmentation.config import SegmentationConfig
 from irisstn.segmentation.crop import Crop
 
+_LEAST_ALONG_ROWS = 1.0  # gray levels; the least of 1,300 real strips, of good and poor cameras, is 5
 _COLUMNS, _FEWEST_ROWS, _MOST_ROWS = 256, 3, 64
 _ANGLES = TAU * np.arange(_COLUMNS) / _COLUMNS
 _FIRST, _LAST = 0.15, 0.8  # of the ring: the edges of pupil and limbus are no texture
@@ -133,6 +135,14 @@ def require_texture(
             "or compressed until its texture is gone"
         )
     return texture
+
+
+def require_strip_texture(strip: Strip) -> None:
+    """Raise SegmentationError where a strip is blank: where its gray levels hardly change along its rows."""
+    rows = strip.usable.any(axis=1)
+    deviation = np.std(strip.image[rows], axis=1, where=strip.usable[rows])
+    if not rows.any() or median(deviation) < _LEAST_ALONG_ROWS:
+        raise SegmentationError("the strip shows no texture: its gray levels do not change along the rows")
 
 
 def _noise(image: Gray) -> float:

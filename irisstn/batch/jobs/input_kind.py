@@ -14,7 +14,14 @@ from irisstn.errors import ImageError, SegmentationError
 from irisstn.geometry import Bool, Gray
 from irisstn.images import decode_gray
 from irisstn.results import Segmentation, Strip
-from irisstn.segmentation import InputKind, PictureKind, SegmentationConfig, is_strip, segment_as
+from irisstn.segmentation import (
+    InputKind,
+    PictureKind,
+    SegmentationConfig,
+    is_strip,
+    require_strip_texture,
+    segment_as,
+)
 from irisstn.strip_conventions import CONVENTIONS, Columns, ConventionName, MaskPolarity, Start, StripConvention
 
 _WIDE = 2.0  # width over height from which on a picture without an eye may be a strip
@@ -77,12 +84,14 @@ def read_picture_as(
     Raises
     ------
     SegmentationError
-        No iris was found. The reason says what the picture was read as where that was not given.
+        No iris was found, or a strip is blank. The reason says what the picture was read as where that was not given.
     ImageError
         The mask cannot be read, or has another size than the strip.
     """
     if given == "strip" or (given == "auto" and (source.mask is not None or is_strip(image, config))):
-        return Strip(layout.to_own(image), strip_mask(source, image, max_pixels, layout)), "strip"
+        strip = Strip(layout.to_own(image), strip_mask(source, image, max_pixels, layout))
+        require_strip_texture(strip)
+        return strip, "strip"
     if given == "auto":
         return segment_by_evidence(image, config, if_strip="give --input strip")
     return segment_as(given, image, config)
