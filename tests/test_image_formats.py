@@ -117,12 +117,80 @@ def test_alpha_of_deep_tiff_and_colours_that_are_multiplied_already(kind: type, 
     assert np.abs(got.astype(int) - (ON_BLACK if extra == 2 else SMOOTH)).max() <= 1
 
 
+def rows_in_a_tile(pixels: np.ndarray) -> tuple[tuple[int, int, int], ...]:
+    """The tags that make one tile of a file by `tiff`."""
+    size = len(pixels.tobytes())
+    return ((322, 4, pixels.shape[1]), (323, 4, pixels.shape[0]), (324, 4, 16), (325, 4, size))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_gray_tiff_with_extra_samples_is_read_rightly_or_refused(count: int, kind: type, photometric: int, tiled: bool):
+    full = 1 if kind is np.float32 else np.iinfo(kind).max
+    gray = SMOOTH if photometric else 255 - SMOOTH
+    samples = [gray, *(np.roll(SMOOTH, 20 * extra, axis=1) for extra in range(1, count + 1))]
+    pixels: np.ndarray = (np.dstack(samples) / 255 * full).astype(kind)
+    tags = rows_in_a_tile(pixels) if tiled else ()
+    data = tiff(pixels, *tags, photometric=photometric)
+    eight, sixteen, floats = (kind is one for one in (np.uint8, np.uint16, np.float32))
+    is_read = (eight and not tiled) or (sixteen and photometric and count == 1 and not tiled) or (floats and count > 1)
+    if is_read:
+        assert np.abs(decode_gray(data).astype(int) - SMOOTH).max() <= 1
+    else:
+        refused(data, f"gray with {count} extra sample", "save it as plain gray")
+
+
 def test_alpha_of_bmp_counts_where_a_mask_names_it():
     with_mask = bytes(cv2.imencode(".bmp", np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA]))[1])
     np.testing.assert_array_equal(decode_gray(with_mask), ON_BLACK)
     rows = np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA])[::-1].tobytes()
     plain = struct.pack("<2sIIIIiiHHIIIIII", b"BM", 54 + len(rows), 0, 54, 40, 64, 48, 1, 32, 0, len(rows), 0, 0, 0, 0)
     np.testing.assert_array_equal(decode_gray(plain + rows), SMOOTH)
+
+
+MASKS_565, MASKS_555 = (0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)
+
+
+def bmp_with_masks(bits: int, masks: tuple[int, int, int], size: int) -> bytes:
+    """A BMP file of bit masks for red, green and blue; red is `SMOOTH` as far as its bits reach."""
+    pixels = np.zeros(SMOOTH.shape, np.uint32)
+    for mask, channel in zip(masks, (SMOOTH, 255 - SMOOTH, SMOOTH // 2), strict=True):
+        low = (mask & -mask).bit_length() - 1
+        pixels |= (channel.astype(np.uint32) >> (8 - (mask >> low).bit_length())) << low
+    rows = pixels[::-1].astype(np.uint32 if bits == 32 else np.uint16).tobytes()
+    head = struct.pack("<IiiHHIIiiII", size, 64, 48, 1, bits, 3, len(rows), 0, 0, 0, 0)
+    head += struct.pack("<III", *masks).ljust(max(size - 40, 12), b"\0")
+    return struct.pack("<2sIII", b"BM", 14 + len(head) + len(rows), 0, 14 + len(head)) + head + rows
+
+
+@pytest.mark.parametrize(
+    ("bits", "masks", "size"),
+    [
+        (32, (0xFF0000, 0xFF00, 0xFF), 40),
+        (32, (0xFF, 0xFF00, 0xFF0000), 56),
+        (16, MASKS_565, 40),
+        (16, MASKS_555, 40),
+    ],
+)
+def test_bit_masks_of_bmp_that_are_read(bits: int, masks: tuple[int, int, int], size: int):
+    got = decode_gray(bmp_with_masks(bits, masks, size))
+    assert np.abs(got.astype(int) - SMOOTH).max() <= (0 if bits == 32 else 7)
+
+
+@pytest.mark.parametrize(
+    ("bits", "masks", "size"),
+    [
+        (32, (0xFF, 0xFF00, 0xFF0000), 40),
+        (32, (0xFF000000, 0xFF0000, 0xFF00), 52),
+        (16, (0xF00, 0xF0, 0xF), 40),
+        (16, MASKS_565[::-1], 40),
+        (16, MASKS_565, 56),
+    ],
+)
+def test_bit_masks_of_bmp_that_are_not_read_are_named(bits: int, masks: tuple[int, int, int], size: int):
+    refused(bmp_with_masks(bits, masks, size), "BMP file", "bit masks", "save it as PNG")
 
 
 def test_alpha_turns_with_the_picture():

@@ -13,6 +13,9 @@ _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
 _PNG_MOST_CHUNKS = 100_000  # OpenCV's encoder makes one of 8 KB, others one for each row; each costs time
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
+_BMP_MASKED = (3, 6)  # compressions that stand for bit masks, without and with one for alpha
+_BMP_MASKS_32 = (0xFF0000, 0xFF00, 0xFF)  # of red, green and blue
+_BMP_MASKS_16 = ((0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F))
 # As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
 _PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
 _PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})(?=\s)")
@@ -74,9 +77,22 @@ def bmp_header(data: bytes) -> Header:
         width, height = struct.unpack_from("<HH", data, 18)
         return Header("BMP", height, width)
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if bits in (16, 32) and compression in _BMP_MASKED and not _masks_are_decoded(data, size, bits, compression):
+        masks = ", ".join(f"{mask:x}" for mask in struct.unpack_from("<III", data, 54))
+        raise ImageError(f"a BMP file of {bits} bits with the bit masks {masks} is not read: save it as PNG")
     # The fourth byte of a pixel is alpha only where a mask says so.
     alpha = size >= 56 and bits == 32 and compression == 3 and struct.unpack_from("<I", data, 66)[0] != 0
     return Header("BMP", abs(height), abs(width), alpha=alpha)
+
+
+def _masks_are_decoded(data: bytes, size: int, bits: int, compression: int) -> bool:
+    """Whether OpenCV reads the colours by the bit masks of a BMP file, or assumes those that the file states."""
+    if compression != _BMP_MASKED[0]:
+        return False
+    masks = struct.unpack_from("<III", data, 54)
+    if bits == 16:
+        return size == 40 and masks in _BMP_MASKS_16
+    return size >= 56 or masks == _BMP_MASKS_32
 
 
 def gif_header(data: bytes) -> Header:

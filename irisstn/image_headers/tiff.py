@@ -56,8 +56,8 @@ def tiff_header(data: bytes) -> Header:
         reason = f"gray and alpha of {bits} bits"
     if reason is not None:
         raise ImageError(f"a TIFF file with {reason} is not read: save it as gray or RGB of 8 or 16 bits")
-    is_gray = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-    if is_gray and channels > 1 and not _gray_is_decoded(bits, channels, photometric, extra, planes=planes, tiled=tiled):
+    mixed = channels > 1 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+    if mixed and not _gray_is_decoded(bits, channels, photometric, extra, planes=planes, tiled=tiled):
         samples = "1 extra sample" if channels == 2 else f"{channels - 1} extra samples"
         raise ImageError(f"a TIFF file of gray with {samples} a pixel is not read: save it as plain gray")
     multiplied = bits <= 8 and channels == 4 and compression in _OPENCV_COMPRESSIONS  # by libtiff, which OpenCV uses
