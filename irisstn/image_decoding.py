@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from irisstn.errors import ImageError, one_line
 from irisstn.geometry import Gray
-from irisstn.gray_levels import to_gray, white_is_zero_to_gray
+from irisstn.gray_levels import to_gray, to_gray_of_white, white_is_zero_to_gray
 from irisstn.image_headers import Header
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def decode(data: bytes, header: Header) -> Gray:
         picture = _with_opencv(data, header, cv2.IMREAD_UNCHANGED)
     else:
         picture = _with_opencv(data, header, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    gray = white_is_zero_to_gray(picture) if header.inverted else to_gray(picture)
+    if header.white != 255 and (header.white > 255) == (picture.dtype == np.uint16):
+        gray = to_gray_of_white(np.asarray(picture, str(picture.dtype)), header.white)
+    else:
+        gray = white_is_zero_to_gray(picture) if header.inverted else to_gray(picture)
     if header.transparent is not None and picture.ndim == 2:
         gray[picture == header.transparent] = 0
-    if header.white < 255 and picture.dtype == np.uint8:
-        levels = np.minimum(np.rint(np.arange(256) * (255 / header.white)), 255)
-        gray = np.asarray(levels, np.uint8)[gray]
     if header.alpha:
         alpha = picture[..., 3] if picture.ndim == 3 and picture.shape[2] == 4 else None
         del picture  # with 16 bits a channel it may take hundreds of megabytes

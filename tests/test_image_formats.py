@@ -391,6 +391,54 @@ def test_white_of_a_pnm_is_the_level_that_it_states(white: int):
     assert np.abs(decode_gray(text).astype(int) - got).max() <= 1
 
 
+@pytest.mark.parametrize("white", [256, 300, 511, 2047, 10000, 32767])
+def test_white_of_a_deep_pnm_is_the_level_that_it_states(white: int):
+    levels = np.rint(SMOOTH / 255 * white).astype(np.uint16)
+    expected = np.rint(levels * (255 / white))
+    colours = np.dstack([levels, levels // 2, levels // 3])
+    for kind, pixels in ((5, levels), (6, colours)):
+        data = b"P%d\n64 48\n%d\n" % (kind, white) + pixels.astype(">u2").tobytes()
+        np.testing.assert_array_equal(decode_gray(data), expected)
+    for kind, pixels in ((2, levels), (3, colours)):
+        text = b"P%d\n64 48\n%d\n" % (kind, white) + b" ".join(b"%d" % level for level in pixels.ravel())
+        np.testing.assert_array_equal(decode_gray(text), expected)
+
+
+@pytest.mark.parametrize("kind", [5, 6])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_pnm_of_the_largest_white_has_the_bits_in_use(kind: int, bits: int):
+    levels = SMOOTH.astype(np.uint16) << (bits - 8)
+    levels[0, 0] = (1 << bits) - 1
+    pixels = levels if kind == 5 else np.dstack([levels, levels // 2, levels // 3])
+    got = decode_gray(b"P%d\n64 48\n65535\n" % kind + pixels.astype(">u2").tobytes())
+    np.testing.assert_array_equal(got[1:], SMOOTH[1:])
+
+
+def test_white_of_a_pnm_may_begin_with_zeros_but_must_be_there():
+    levels = np.rint(SMOOTH / 255 * 100).astype(np.uint8).tobytes()
+    plain = decode_gray(b"P5\n64 48\n100\n" + levels)
+    assert np.abs(plain.astype(int) - SMOOTH).max() <= 2
+    for white in (b"0100", b"000000100"):
+        np.testing.assert_array_equal(decode_gray(b"P5\n64 48\n" + white + b"\n" + levels), plain)
+    for wrong in (b"0", b"65536", b"white"):
+        refused(b"P5\n64 48\n" + wrong + b"\n" + 2 * levels, "level of white")
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
+def test_signed_tiff_is_as_bright_as_its_positive_half(kind: type, photometric: int):
+    full = np.iinfo(kind).max
+    levels = SMOOTH if photometric else 255 - SMOOTH
+    signed: np.ndarray = (levels / 255 * full).astype(kind)
+    signed[0, :2] = 0, full
+    refused(tiff((SMOOTH.astype(int) - 128).astype(kind)), "negative")
+    if kind is np.int8 and photometric == 0:
+        refused(tiff(signed, photometric=0), "8-bit signed integers in which white is zero")
+        return
+    got = decode_gray(tiff(signed, photometric=photometric))
+    assert np.abs(got[1:].astype(int) - SMOOTH[1:]).max() <= 2
+
+
 def test_opencv_is_bounded_itself():
     code = """
 import sys

@@ -19,7 +19,8 @@ _BMP_MASKS_16 = ((0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F))
 # As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
 _PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
 _PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})(?=\s)")
-_PNM_WHITE = re.compile(_PNM_SPACE + rb"(\d{1,3})\s")
+_PNM_WHITE = re.compile(_PNM_SPACE + rb"(\d{1,20})\s")
+_PNM_ANY_DEPTH = 65535  # most writers of 16 bits state it for any depth, OpenCV among them
 
 
 def png_header(data: bytes) -> Header:
@@ -119,6 +120,14 @@ def pnm_header(data: bytes) -> Header:
     found = _PNM.match(data[: 1 << 16])
     if found is None:
         raise ImageError("the PNM file has no width and height in its header")
-    # OpenCV scales the levels of text files to 255, but not those of binary ones.
-    white = _PNM_WHITE.match(data, found.end()) if data[1:2] in (b"5", b"6") else None
-    return Header("PNM", int(found[2]), int(found[1]), white=max(int(white[1]), 1) if white else 255)
+    kind = data[1:2]
+    if kind in b"14":  # black and white
+        return Header("PNM", int(found[2]), int(found[1]))
+    stated = _PNM_WHITE.match(data[: 1 << 17], found.end())
+    white = int(stated[1]) if stated else 0
+    if stated is None or not 1 <= white <= _PNM_ANY_DEPTH:
+        raise ImageError("the PNM file has no level of white from 1 to 65535 in its header")
+    # OpenCV scales the levels of text files to 255 where they are of 8 bits, and no others.
+    if white == _PNM_ANY_DEPTH or (white < 255 and kind in b"23"):
+        white = 255
+    return Header("PNM", int(found[2]), int(found[1]), white=white)

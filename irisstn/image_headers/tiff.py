@@ -54,6 +54,8 @@ def tiff_header(data: bytes) -> Header:
         reason = f"the compression {compression}"
     elif channels == 2 and extra == _UNASSOCIATED and (bits, photometric) != (8, 1):
         reason = f"gray and alpha of {bits} bits"
+    elif (bits, kind, photometric) == (8, 2, _WHITE_IS_ZERO):  # OpenCV makes all values negative
+        reason = "8-bit signed integers in which white is zero"
     if reason is not None:
         raise ImageError(f"a TIFF file with {reason} is not read: save it as gray or RGB of 8 or 16 bits")
     mixed = channels > 1 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
