@@ -13,6 +13,7 @@ from irisstn.errors import ImageError, one_line
 from irisstn.geometry import Gray
 from irisstn.gray_levels import to_gray, to_gray_of_white, white_is_zero_to_gray
 from irisstn.image_headers import Header
+from irisstn.jpeg_completeness import jpeg_breaks_off
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -69,12 +70,19 @@ def _with_opencv(data: bytes, header: Header, flags: int) -> NDArray[np.generic]
     if header.format == "PNM" and data[1:2] in (b"1", b"2", b"3"):
         data += b"\n"  # OpenCV refuses a number that the file ends with
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        picture = _imdecode(data, flags)
+        if picture is not None and header.format == "JPEG":
+            broken_off = jpeg_breaks_off(data, picture, lambda other: _imdecode(other, flags))
+            picture = None if broken_off else picture
     except (cv2.error, MemoryError) as error:
         raise ImageError(f"the {header.format} file cannot be decoded: {one_line(error)}") from None
     if picture is None:
         raise ImageError(f"the {header.format} file is damaged or cut short")
     return picture
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[np.generic] | None:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
 def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:

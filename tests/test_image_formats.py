@@ -347,6 +347,27 @@ def test_headers_that_cost_time_are_read_at_once_or_refused():
         decode_gray(png[:33] + chunk * 100_000 + png[33:])
 
 
+NOISE: np.ndarray = np.random.default_rng(1).integers(0, 256, (6, 8), np.uint8)
+ROUGH: np.ndarray = cv2.resize(NOISE, (133, 101), interpolation=cv2.INTER_NEAREST)
+FLAT_BELOW = np.vstack([ROUGH, np.full((40, 133), 128, np.uint8)])
+JPEG_KINDS: list[dict[str, object]] = [{}, {"optimize": True}, {"restart_marker_rows": 1}, {"restart_marker_blocks": 3}]
+
+
+@pytest.mark.parametrize("options", JPEG_KINDS, ids=str)
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("picture", [ROUGH, FLAT_BELOW], ids=["rough", "flat below"])
+def test_a_jpeg_cut_short_but_closed_is_refused(picture: np.ndarray, colour: bool, options: dict[str, object]):
+    pixels = np.dstack([picture, 255 - picture, picture // 2]) if colour else picture
+    whole = saved(Image.fromarray(pixels), "JPEG", quality=90, **options)
+    expected = np.asarray(cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR))[..., 2]
+    for data in (whole, whole[:-2] + b"\xff\xff\xd9", whole + b"behind\xff\xd9"):
+        np.testing.assert_array_equal(decode_gray(data), expected)
+    start = whole.rindex(b"\xff\xda") + 20
+    for share in (0.0, 0.3, 0.72, 0.9):
+        with pytest.raises(ImageError, match="damaged or cut short"):
+            decode_gray(whole[: start + int(share * (len(whole) - start))] + b"\xff\xd9")
+
+
 def test_a_jpeg_of_many_scans_is_refused():
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
     jpeg = bytes(cv2.imencode(".jpg", SMOOTH, options)[1])
