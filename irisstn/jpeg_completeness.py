@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_FILLED = 128  # the level of pixels whose coded data are missing
+_FILLED = {1: {128}, 3: {128}, 4: {63, 64, 65}}  # by components: levels of pixels whose coded data are missing
 _SEQUENTIAL = (0xC0, 0xC1)  # frames that are coded by Huffman codes, in one pass
 _OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
@@ -21,8 +21,9 @@ _MORE_DATA = b"\0" + bytes((37 * place + 11) % 251 for place in range(96))
 
 
 class _Scan(NamedTuple):
-    """The only scan of a JPEG file: where its coded data begin and end, and its number of restart markers."""
+    """The only scan of a JPEG file: its components, where its data begin and end, its number of restart markers."""
 
+    components: int
     start: int
     end: int
     restarts: int
@@ -51,10 +52,12 @@ def jpeg_breaks_off(
     bool
         Whether pixels are missing.
     """
-    if not any((picture[row, column] == _FILLED).all() for row in (0, -1) for column in (0, -1)):
+    corners = {frozenset(np.ravel(picture[row, column]).tolist()) for row in (0, -1) for column in (0, -1)}
+    levels = {level for corner in corners if len(corner) == 1 for level in corner}
+    if all(levels.isdisjoint(filled) for filled in _FILLED.values()):
         return False
     scan = _only_scan(data)
-    if scan is None:
+    if scan is None or levels.isdisjoint(_FILLED.get(scan.components, ())):
         return False
     if len(_RESTARTS.findall(data, scan.start, scan.end)) < scan.restarts:
         return True
@@ -81,7 +84,7 @@ def _only_scan(data: bytes) -> _Scan | None:
             end = _END_OF_SCAN.search(data, start)
             if not frame or end is None or end[0][-1] != 0xD9 or data[at + 4] != data[frame + 5]:
                 return None
-            return _Scan(start, end.start(), -(-_units(data, frame) // interval) - 1 if interval else 0)
+            return _Scan(data[at + 4], start, end.start(), -(-_units(data, frame) // interval) - 1 if interval else 0)
         at = start
     return None
 

@@ -354,11 +354,11 @@ JPEG_KINDS: list[dict[str, object]] = [{}, {"optimize": True}, {"restart_marker_
 
 
 @pytest.mark.parametrize("options", JPEG_KINDS, ids=str)
-@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("picture", [ROUGH, FLAT_BELOW], ids=["rough", "flat below"])
-def test_a_jpeg_cut_short_but_closed_is_refused(picture: np.ndarray, colour: bool, options: dict[str, object]):
-    pixels = np.dstack([picture, 255 - picture, picture // 2]) if colour else picture
-    whole = saved(Image.fromarray(pixels), "JPEG", quality=90, **options)
+def test_a_jpeg_cut_short_but_closed_is_refused(picture: np.ndarray, mode: str, options: dict[str, object]):
+    pixels = picture if mode == "L" else np.dstack([picture, 255 - picture, picture // 2])
+    whole = saved(Image.fromarray(pixels).convert(mode), "JPEG", quality=90, **options)
     expected = np.asarray(cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR))[..., 2]
     for data in (whole, whole[:-2] + b"\xff\xff\xd9", whole + b"behind\xff\xd9"):
         np.testing.assert_array_equal(decode_gray(data), expected)
