@@ -15,6 +15,7 @@ _SEQUENTIAL = (0xC0, 0xC1)  # frames that are coded by Huffman codes, in one pas
 _OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _RESTARTS = re.compile(rb"\xff[\xd0-\xd7]")
+_PADDING = re.compile(rb"\xff+")
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # the next marker that is no restart marker
 # The first byte completes an FF that the data may end with. The others are coded data without meaning.
 _MORE_DATA = b"\0" + bytes((37 * place + 11) % 251 for place in range(96))
@@ -70,8 +71,12 @@ def _only_scan(data: bytes) -> _Scan | None:
     at, frame, interval = 2, 0, 0
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF or marker in _ALONE:
-            at += 1 if marker == 0xFF else 2
+        if marker == 0xFF:
+            padding = _PADDING.match(data, at)
+            at = padding.end() - 1 if padding else at + 1
+            continue
+        if marker in _ALONE:
+            at += 2
             continue
         if marker in _OTHER_FRAMES or marker == 0xD9:
             return None

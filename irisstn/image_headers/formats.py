@@ -10,6 +10,7 @@ from irisstn.image_headers.header import Header
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_JPEG_PADDING = re.compile(rb"\xff+")  # a step for each byte takes seconds for megabytes of it
 _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
 _PNG_MOST_CHUNKS = 100_000  # OpenCV's encoder makes one of 8 KB, others one for each row; each costs time
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
@@ -55,8 +56,9 @@ def jpeg_header(data: bytes) -> Header:
         # FF 00 is no marker: libjpeg searches on for one, also within what we would take for a segment.
         if data[at] != 0xFF or marker == 0:
             raise ImageError("the JPEG file is damaged: no marker where one must be")
-        if marker == 0xFF:  # padding
-            at += 1
+        if marker == 0xFF:
+            padding = _JPEG_PADDING.match(data, at)
+            at = padding.end() - 1 if padding else at + 1
         elif marker in _JPEG_ALONE:
             at += 2
         elif marker in _JPEG_FRAMES:
