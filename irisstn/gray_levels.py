@@ -15,6 +15,7 @@ _TOPS = ((1.0, 1.1), (255.0, 1.1), (1023.0, 1.001), (4095.0, 1.001), (16383.0, 1
 _OUTLIERS = 1e-3  # of the pixels that may lie above the full scale: stuck pixels of a sensor
 _STUCK = 1e-2  # that may, where they are far above it, with nothing between: stuck lines
 _FAR = 4  # full scales
+_FEWEST = 8  # gray levels of a picture in floats: with less, its full scale is another one than was inferred
 
 
 def to_gray(picture: NDArray[np.generic]) -> Gray:
@@ -32,21 +33,22 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         dark iris, too, shows its texture there; in a near-infrared picture stored as colour the channels are alike.
         bool becomes 0 and 255, uint8 stays. Wider integers keep the top 8 of the bits in use, which are the least of 8,
         10, 12, 14, 16 (then every number up to 64) that hold all but 1 in 1000 pixels, or all but 1 in 100 where these
-        are beyond four times the full scale: stuck pixels and lines of a sensor do not decide, and become white. Floats
-        have the least full scale of 1, 255, 1023, 4095, 16383 and 65535 that holds as many; the first two hold values
-        up to a tenth above them, which become white.
+        are beyond four times the full scale: stuck pixels and lines of a sensor do not decide, and become white. Signed
+        integers have no more bits than their positive half: 7 of int8, 15 of int16. Floats have the least full scale of
+        1, 255, 1023, 4095, 16383 and 65535 that holds as many; the first two hold values up to a tenth above them,
+        which become white.
 
     Raises
     ------
     ImageError
-        On values that are negative or not finite, and on floats beyond 65535, whose full scale cannot be inferred.
+        On values that are negative or not finite, and on floats whose full scale cannot be inferred: beyond 65535, or
+        so small that fewer than 8 gray levels would remain (a picture of zeros is black).
     ValueError
         On another shape, or no numbers.
     """
     if not isinstance(picture, np.ndarray):
         raise ValueError(f"to_gray takes an array, got {type(picture).__name__}: read files with irisstn.read_gray")
-    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
-        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
+    picture = _red(picture)
     if picture.ndim != 2 or picture.size == 0:
         raise ValueError(
             f"to_gray takes a picture (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; read_gray reads files"
@@ -60,6 +62,25 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     if np.issubdtype(picture.dtype, np.floating):
         return _from_floats(picture)
     raise ValueError(f"to_gray takes numbers, got {picture.dtype}; read files with irisstn.read_gray")
+
+
+def to_gray_of_white(picture: NDArray[np.unsignedinteger], white: int) -> Gray:
+    """An array of levels whose white is known as 8-bit gray.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8 or uint16, shape (H, W) or (H, W, C)
+        As for `to_gray`.
+    white : int
+        The level of white, 1..65535; levels beyond it are white.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        The levels times 255 / `white`, rounded.
+    """
+    levels = np.rint(np.arange(np.iinfo(str(picture.dtype)).max + 1) * (255 / white))
+    return np.asarray(np.asarray(np.minimum(levels, 255), np.uint8)[_red(picture)])
 
 
 def require_gray(image: object) -> None:
@@ -118,10 +139,19 @@ def white_is_zero_to_gray(picture: NDArray[np.generic]) -> Gray:
     return to_gray(black - np.minimum(picture, black))
 
 
+def _red(picture: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The red channel of BGR or BGRA, or the only channel."""
+    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
+        return picture[..., 2 if picture.shape[2] > 1 else 0]
+    return picture
+
+
 def _from_integers(picture: NDArray[np.integer]) -> Gray:
     if picture.min() < 0:
         raise ImageError("the picture holds negative values")
     bits = _bits_in_use(picture)
+    if bits < 8:
+        return np.asarray(np.rint(picture * (255 / ((1 << bits) - 1))), np.uint8)
     if int(picture.max()) >> bits:
         picture = np.minimum(picture, picture.dtype.type((1 << bits) - 1))
     return np.asarray(picture >> (bits - 8), np.uint8)
@@ -129,8 +159,9 @@ def _from_integers(picture: NDArray[np.integer]) -> Gray:
 
 def _bits_in_use(picture: NDArray[np.generic]) -> int:
     """The least depth of a sensor that holds the pixels."""
-    widest = 8 * picture.dtype.itemsize
-    return next((bits for bits in (*_DEPTHS, *range(17, widest)) if _holds((1 << bits) - 1, picture)), max(widest, 8))
+    widest = 8 * picture.dtype.itemsize - (picture.dtype.kind == "i")
+    depths = (bits for bits in (*_DEPTHS, *range(17, widest)) if bits < widest)
+    return next((bits for bits in depths if _holds((1 << bits) - 1, picture)), widest)
 
 
 def _from_floats(picture: NDArray[np.generic]) -> Gray:
@@ -138,9 +169,9 @@ def _from_floats(picture: NDArray[np.generic]) -> Gray:
     if not np.isfinite(values).all() or values.min() < 0:
         raise ImageError("the picture holds values that are negative or not finite")
     top = next((top for top, beyond in _TOPS if _holds(beyond * top, values)), None)
-    if top is None:
+    if top is None or 0 < values.max() * 255 < _FEWEST * top:
         raise ImageError(
-            f"the picture holds floats up to {values.max():g}: divide them by their full scale, to lie in 0..1"
+            f"the picture holds floats up to {values.max():g}, of no known full scale: divide them by it, into 0..1"
         )
     return np.asarray(np.rint(np.clip(values / top, 0, 1) * 255), np.uint8)
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from irisstn.errors import ImageError, one_line
 from irisstn.geometry import Gray
-from irisstn.gray_levels import to_gray, white_is_zero_to_gray
+from irisstn.gray_levels import to_gray, to_gray_of_white, white_is_zero_to_gray
 from irisstn.image_headers import Header
+from irisstn.jpeg_completeness import jpeg_breaks_off
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -48,12 +49,12 @@ def decode(data: bytes, header: Header) -> Gray:
         picture = _with_opencv(data, header, cv2.IMREAD_UNCHANGED)
     else:
         picture = _with_opencv(data, header, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    gray = white_is_zero_to_gray(picture) if header.inverted else to_gray(picture)
+    if header.white != 255 and (header.white > 255) == (picture.dtype == np.uint16):
+        gray = to_gray_of_white(np.asarray(picture, str(picture.dtype)), header.white)
+    else:
+        gray = white_is_zero_to_gray(picture) if header.inverted else to_gray(picture)
     if header.transparent is not None and picture.ndim == 2:
         gray[picture == header.transparent] = 0
-    if header.white < 255 and picture.dtype == np.uint8:
-        levels = np.minimum(np.rint(np.arange(256) * (255 / header.white)), 255)
-        gray = np.asarray(levels, np.uint8)[gray]
     if header.alpha:
         alpha = picture[..., 3] if picture.ndim == 3 and picture.shape[2] == 4 else None
         del picture  # with 16 bits a channel it may take hundreds of megabytes
@@ -69,12 +70,19 @@ def _with_opencv(data: bytes, header: Header, flags: int) -> NDArray[np.generic]
     if header.format == "PNM" and data[1:2] in (b"1", b"2", b"3"):
         data += b"\n"  # OpenCV refuses a number that the file ends with
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        picture = _imdecode(data, flags)
+        if picture is not None and header.format == "JPEG":
+            broken_off = jpeg_breaks_off(data, picture, lambda other: _imdecode(other, flags))
+            picture = None if broken_off else picture
     except (cv2.error, MemoryError) as error:
         raise ImageError(f"the {header.format} file cannot be decoded: {one_line(error)}") from None
     if picture is None:
         raise ImageError(f"the {header.format} file is damaged or cut short")
     return picture
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[np.generic] | None:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
 def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:

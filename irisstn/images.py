@@ -104,7 +104,8 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     """Decode the content of a picture file to 8-bit gray.
 
     The EXIF orientation is applied, transparent pixels become black in every format, a TIFF file in which white is zero
-    is read as it looks, and `to_gray` does the rest. Of an animation or several pages the first is read.
+    is read as it looks, a PNM file with the white that it states (65535 states none), and `to_gray` does the rest. Of
+    an animation or several pages the first is read.
 
     Parameters
     ----------
@@ -124,6 +125,8 @@ def decode_gray(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     ImageError
         Where `data` is not such a picture, is of a kind that cannot be decoded, is damaged or cut short, or has more
         than `max_pixels` pixels or a side of more than 32,000. Beyond 2^27 pixels OpenCV refuses, too, see `irisstn`.
+        A JPEG file that was cut short and closed by an end marker is read where it has several scans, as progressive
+        ones have, or where at most its last 16x16 pixels are missing.
     ValueError
         Where `data` is not the content of a file.
     """

@@ -42,8 +42,16 @@ def test_a_stuck_line_does_not_decide_how_deep_a_picture_is(bits: int, kind: DTy
 def test_floats_that_overshoot_their_full_scale_are_no_deeper_ones(top: int):
     overshoot = (RAMP / 255 * 1.08 * top).astype(np.float32)
     assert to_gray(overshoot).min() == 0 and to_gray(overshoot).mean() > 130
-    deeper = (RAMP / 255 * 1.2 * top).astype(np.float32)
-    assert to_gray(deeper).mean() < 60
+
+
+def test_floats_between_full_scales_have_the_next_or_are_refused():
+    assert 10 < to_gray((RAMP / 255 * 1.2 * 255).astype(np.float32)).mean() < 60
+    for top in (1e-4, 1e-3, 0.03, 1.2, 1.5, 7.0):
+        with pytest.raises(ImageError, match="no known full scale: divide"):
+            to_gray(RAMP / 255 * top)
+    for top in (0.1, 10.0):
+        assert to_gray(RAMP / 255 * top).max() >= 8
+    assert to_gray(RAMP * 0.0).max() == 0
 
 
 TOPS = (1, 255, 1023, 4095, 16383, 65535)

@@ -117,12 +117,80 @@ def test_alpha_of_deep_tiff_and_colours_that_are_multiplied_already(kind: type, 
     assert np.abs(got.astype(int) - (ON_BLACK if extra == 2 else SMOOTH)).max() <= 1
 
 
+def rows_in_a_tile(pixels: np.ndarray) -> tuple[tuple[int, int, int], ...]:
+    """The tags that make one tile of a file by `tiff`."""
+    size = len(pixels.tobytes())
+    return ((322, 4, pixels.shape[1]), (323, 4, pixels.shape[0]), (324, 4, 16), (325, 4, size))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_gray_tiff_with_extra_samples_is_read_rightly_or_refused(count: int, kind: type, photometric: int, tiled: bool):
+    full = 1 if kind is np.float32 else np.iinfo(kind).max
+    gray = SMOOTH if photometric else 255 - SMOOTH
+    samples = [gray, *(np.roll(SMOOTH, 20 * extra, axis=1) for extra in range(1, count + 1))]
+    pixels: np.ndarray = (np.dstack(samples) / 255 * full).astype(kind)
+    tags = rows_in_a_tile(pixels) if tiled else ()
+    data = tiff(pixels, *tags, photometric=photometric)
+    eight, sixteen, floats = (kind is one for one in (np.uint8, np.uint16, np.float32))
+    is_read = (eight and not tiled) or (sixteen and photometric and count == 1 and not tiled) or (floats and count > 1)
+    if is_read:
+        assert np.abs(decode_gray(data).astype(int) - SMOOTH).max() <= 1
+    else:
+        refused(data, f"gray with {count} extra sample", "save it as plain gray")
+
+
 def test_alpha_of_bmp_counts_where_a_mask_names_it():
     with_mask = bytes(cv2.imencode(".bmp", np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA]))[1])
     np.testing.assert_array_equal(decode_gray(with_mask), ON_BLACK)
     rows = np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA])[::-1].tobytes()
     plain = struct.pack("<2sIIIIiiHHIIIIII", b"BM", 54 + len(rows), 0, 54, 40, 64, 48, 1, 32, 0, len(rows), 0, 0, 0, 0)
     np.testing.assert_array_equal(decode_gray(plain + rows), SMOOTH)
+
+
+MASKS_565, MASKS_555 = (0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)
+
+
+def bmp_with_masks(bits: int, masks: tuple[int, int, int], size: int) -> bytes:
+    """A BMP file of bit masks for red, green and blue; red is `SMOOTH` as far as its bits reach."""
+    pixels = np.zeros(SMOOTH.shape, np.uint32)
+    for mask, channel in zip(masks, (SMOOTH, 255 - SMOOTH, SMOOTH // 2), strict=True):
+        low = (mask & -mask).bit_length() - 1
+        pixels |= (channel.astype(np.uint32) >> (8 - (mask >> low).bit_length())) << low
+    rows = pixels[::-1].astype(np.uint32 if bits == 32 else np.uint16).tobytes()
+    head = struct.pack("<IiiHHIIiiII", size, 64, 48, 1, bits, 3, len(rows), 0, 0, 0, 0)
+    head += struct.pack("<III", *masks).ljust(max(size - 40, 12), b"\0")
+    return struct.pack("<2sIII", b"BM", 14 + len(head) + len(rows), 0, 14 + len(head)) + head + rows
+
+
+@pytest.mark.parametrize(
+    ("bits", "masks", "size"),
+    [
+        (32, (0xFF0000, 0xFF00, 0xFF), 40),
+        (32, (0xFF, 0xFF00, 0xFF0000), 56),
+        (16, MASKS_565, 40),
+        (16, MASKS_555, 40),
+    ],
+)
+def test_bit_masks_of_bmp_that_are_read(bits: int, masks: tuple[int, int, int], size: int):
+    got = decode_gray(bmp_with_masks(bits, masks, size))
+    assert np.abs(got.astype(int) - SMOOTH).max() <= (0 if bits == 32 else 7)
+
+
+@pytest.mark.parametrize(
+    ("bits", "masks", "size"),
+    [
+        (32, (0xFF, 0xFF00, 0xFF0000), 40),
+        (32, (0xFF000000, 0xFF0000, 0xFF00), 52),
+        (16, (0xF00, 0xF0, 0xF), 40),
+        (16, MASKS_565[::-1], 40),
+        (16, MASKS_565, 56),
+    ],
+)
+def test_bit_masks_of_bmp_that_are_not_read_are_named(bits: int, masks: tuple[int, int, int], size: int):
+    refused(bmp_with_masks(bits, masks, size), "BMP file", "bit masks", "save it as PNG")
 
 
 def test_alpha_turns_with_the_picture():
@@ -279,6 +347,27 @@ def test_headers_that_cost_time_are_read_at_once_or_refused():
         decode_gray(png[:33] + chunk * 100_000 + png[33:])
 
 
+NOISE: np.ndarray = np.random.default_rng(1).integers(0, 256, (6, 8), np.uint8)
+ROUGH: np.ndarray = cv2.resize(NOISE, (133, 101), interpolation=cv2.INTER_NEAREST)
+FLAT_BELOW = np.vstack([ROUGH, np.full((40, 133), 128, np.uint8)])
+JPEG_KINDS: list[dict[str, object]] = [{}, {"optimize": True}, {"restart_marker_rows": 1}, {"restart_marker_blocks": 3}]
+
+
+@pytest.mark.parametrize("options", JPEG_KINDS, ids=str)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("picture", [ROUGH, FLAT_BELOW], ids=["rough", "flat below"])
+def test_a_jpeg_cut_short_but_closed_is_refused(picture: np.ndarray, mode: str, options: dict[str, object]):
+    pixels = picture if mode == "L" else np.dstack([picture, 255 - picture, picture // 2])
+    whole = saved(Image.fromarray(pixels).convert(mode), "JPEG", quality=90, **options)
+    expected = np.asarray(cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR))[..., 2]
+    for data in (whole, whole[:-2] + b"\xff\xff\xd9", whole + b"behind\xff\xd9"):
+        np.testing.assert_array_equal(decode_gray(data), expected)
+    start = whole.rindex(b"\xff\xda") + 20
+    for share in (0.0, 0.3, 0.72, 0.9):
+        with pytest.raises(ImageError, match="damaged or cut short"):
+            decode_gray(whole[: start + int(share * (len(whole) - start))] + b"\xff\xd9")
+
+
 def test_a_jpeg_of_many_scans_is_refused():
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
     jpeg = bytes(cv2.imencode(".jpg", SMOOTH, options)[1])
@@ -321,6 +410,54 @@ def test_white_of_a_pnm_is_the_level_that_it_states(white: int):
     np.testing.assert_array_equal(decode_gray(b"P6\n64 48\n%d\n" % white + np.dstack([levels] * 3).tobytes()), got)
     text = b"P2\n64 48\n%d\n" % white + b" ".join(b"%d" % level for level in levels.ravel())
     assert np.abs(decode_gray(text).astype(int) - got).max() <= 1
+
+
+@pytest.mark.parametrize("white", [256, 300, 511, 2047, 10000, 32767])
+def test_white_of_a_deep_pnm_is_the_level_that_it_states(white: int):
+    levels = np.rint(SMOOTH / 255 * white).astype(np.uint16)
+    expected = np.rint(levels * (255 / white))
+    colours = np.dstack([levels, levels // 2, levels // 3])
+    for kind, pixels in ((5, levels), (6, colours)):
+        data = b"P%d\n64 48\n%d\n" % (kind, white) + pixels.astype(">u2").tobytes()
+        np.testing.assert_array_equal(decode_gray(data), expected)
+    for kind, pixels in ((2, levels), (3, colours)):
+        text = b"P%d\n64 48\n%d\n" % (kind, white) + b" ".join(b"%d" % level for level in pixels.ravel())
+        np.testing.assert_array_equal(decode_gray(text), expected)
+
+
+@pytest.mark.parametrize("kind", [5, 6])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_pnm_of_the_largest_white_has_the_bits_in_use(kind: int, bits: int):
+    levels = SMOOTH.astype(np.uint16) << (bits - 8)
+    levels[0, 0] = (1 << bits) - 1
+    pixels = levels if kind == 5 else np.dstack([levels, levels // 2, levels // 3])
+    got = decode_gray(b"P%d\n64 48\n65535\n" % kind + pixels.astype(">u2").tobytes())
+    np.testing.assert_array_equal(got[1:], SMOOTH[1:])
+
+
+def test_white_of_a_pnm_may_begin_with_zeros_but_must_be_there():
+    levels = np.rint(SMOOTH / 255 * 100).astype(np.uint8).tobytes()
+    plain = decode_gray(b"P5\n64 48\n100\n" + levels)
+    assert np.abs(plain.astype(int) - SMOOTH).max() <= 2
+    for white in (b"0100", b"000000100"):
+        np.testing.assert_array_equal(decode_gray(b"P5\n64 48\n" + white + b"\n" + levels), plain)
+    for wrong in (b"0", b"65536", b"white"):
+        refused(b"P5\n64 48\n" + wrong + b"\n" + 2 * levels, "level of white")
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
+def test_signed_tiff_is_as_bright_as_its_positive_half(kind: type, photometric: int):
+    full = np.iinfo(kind).max
+    levels = SMOOTH if photometric else 255 - SMOOTH
+    signed: np.ndarray = (levels / 255 * full).astype(kind)
+    signed[0, :2] = 0, full
+    refused(tiff((SMOOTH.astype(int) - 128).astype(kind)), "negative")
+    if kind is np.int8 and photometric == 0:
+        refused(tiff(signed, photometric=0), "8-bit signed integers in which white is zero")
+        return
+    got = decode_gray(tiff(signed, photometric=photometric))
+    assert np.abs(got[1:].astype(int) - SMOOTH[1:]).max() <= 2
 
 
 def test_opencv_is_bounded_itself():

@@ -10,13 +10,18 @@ from irisstn.image_headers.header import Header
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_JPEG_PADDING = re.compile(rb"\xff+")  # a step for each byte takes seconds for megabytes of it
 _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
 _PNG_MOST_CHUNKS = 100_000  # OpenCV's encoder makes one of 8 KB, others one for each row; each costs time
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
+_BMP_MASKED = (3, 6)  # compressions that stand for bit masks, without and with one for alpha
+_BMP_MASKS_32 = (0xFF0000, 0xFF00, 0xFF)  # of red, green and blue
+_BMP_MASKS_16 = ((0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F))
 # As OpenCV parses it: a comment ends at the first CR or LF, a number at the first character that is no digit.
 _PNM_SPACE = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
 _PNM = re.compile(rb"P[1-6]" + _PNM_SPACE + rb"(\d{1,9})" + _PNM_SPACE + rb"(\d{1,9})(?=\s)")
-_PNM_WHITE = re.compile(_PNM_SPACE + rb"(\d{1,3})\s")
+_PNM_WHITE = re.compile(_PNM_SPACE + rb"(\d{1,20})\s")
+_PNM_ANY_DEPTH = 65535  # most writers of 16 bits state it for any depth, OpenCV among them
 
 
 def png_header(data: bytes) -> Header:
@@ -51,8 +56,9 @@ def jpeg_header(data: bytes) -> Header:
         # FF 00 is no marker: libjpeg searches on for one, also within what we would take for a segment.
         if data[at] != 0xFF or marker == 0:
             raise ImageError("the JPEG file is damaged: no marker where one must be")
-        if marker == 0xFF:  # padding
-            at += 1
+        if marker == 0xFF:
+            padding = _JPEG_PADDING.match(data, at)
+            at = padding.end() - 1 if padding else at + 1
         elif marker in _JPEG_ALONE:
             at += 2
         elif marker in _JPEG_FRAMES:
@@ -74,9 +80,22 @@ def bmp_header(data: bytes) -> Header:
         width, height = struct.unpack_from("<HH", data, 18)
         return Header("BMP", height, width)
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if bits in (16, 32) and compression in _BMP_MASKED and not _masks_are_decoded(data, size, bits, compression):
+        masks = ", ".join(f"{mask:x}" for mask in struct.unpack_from("<III", data, 54))
+        raise ImageError(f"a BMP file of {bits} bits with the bit masks {masks} is not read: save it as PNG")
     # The fourth byte of a pixel is alpha only where a mask says so.
     alpha = size >= 56 and bits == 32 and compression == 3 and struct.unpack_from("<I", data, 66)[0] != 0
     return Header("BMP", abs(height), abs(width), alpha=alpha)
+
+
+def _masks_are_decoded(data: bytes, size: int, bits: int, compression: int) -> bool:
+    """Whether OpenCV reads the colours by the bit masks of a BMP file, or assumes those that the file states."""
+    if compression != _BMP_MASKED[0]:
+        return False
+    masks = struct.unpack_from("<III", data, 54)
+    if bits == 16:
+        return size == 40 and masks in _BMP_MASKS_16
+    return size >= 56 or masks == _BMP_MASKS_32
 
 
 def gif_header(data: bytes) -> Header:
@@ -103,6 +122,14 @@ def pnm_header(data: bytes) -> Header:
     found = _PNM.match(data[: 1 << 16])
     if found is None:
         raise ImageError("the PNM file has no width and height in its header")
-    # OpenCV scales the levels of text files to 255, but not those of binary ones.
-    white = _PNM_WHITE.match(data, found.end()) if data[1:2] in (b"5", b"6") else None
-    return Header("PNM", int(found[2]), int(found[1]), white=max(int(white[1]), 1) if white else 255)
+    kind = data[1:2]
+    if kind in b"14":  # black and white
+        return Header("PNM", int(found[2]), int(found[1]))
+    stated = _PNM_WHITE.match(data[: 1 << 17], found.end())
+    white = int(stated[1]) if stated else 0
+    if stated is None or not 1 <= white <= _PNM_ANY_DEPTH:
+        raise ImageError("the PNM file has no level of white from 1 to 65535 in its header")
+    # OpenCV scales the levels of text files to 255 where they are of 8 bits, and no others.
+    if white == _PNM_ANY_DEPTH or (white < 255 and kind in b"23"):
+        white = 255
+    return Header("PNM", int(found[2]), int(found[1]), white=white)

@@ -21,7 +21,7 @@ class Header(NamedTuple):
     inverted : bool
         Whether the decoder returns white as zero.
     white : int
-        The level of white, as decoded, in a picture of 8 bits.
+        The level of white, as decoded. 255 where the file states none: then that of the bits in use.
     all_channels : bool
         Whether OpenCV decodes the file only together with its fourth channel.
     needs_pillow : bool

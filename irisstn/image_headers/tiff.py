@@ -16,7 +16,7 @@ _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_ENTRIES = 4096
 _SMALL_TILE = 1 << 22  # pixels that a tile of any picture may have
 
-_WHITE_IS_ZERO, _RGB, _CMYK = 0, 2, 5
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _PHOTOMETRICS = {0, 1, 2, 3, 5, 6, 8}  # white or black is zero, RGB, palette, CMYK, YCbCr, CIELab
 _OPENCV_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}  # none, CCITT (3), LZW, JPEG, Deflate, PackBits, Deflate
 _PILLOW_COMPRESSIONS = {34925: "LZMA", 50000: "ZSTD", 50001: "WebP"}
@@ -38,6 +38,7 @@ def tiff_header(data: bytes) -> Header:
     bits, kind = max(depths), max(kinds)
     extra = tags.get(_EXTRA, (0,))[0]
     planes = channels > 1 and _one(tags, _PLANAR, 1) == 2
+    tiled = _TILE_WIDTH in tags or _TILE_HEIGHT in tags
     reason = None
     if channels not in (1, 2, 3, 4):
         reason = f"{channels} channels"
@@ -53,8 +54,14 @@ def tiff_header(data: bytes) -> Header:
         reason = f"the compression {compression}"
     elif channels == 2 and extra == _UNASSOCIATED and (bits, photometric) != (8, 1):
         reason = f"gray and alpha of {bits} bits"
+    elif (bits, kind, photometric) == (8, 2, _WHITE_IS_ZERO):  # OpenCV makes all values negative
+        reason = "8-bit signed integers in which white is zero"
     if reason is not None:
         raise ImageError(f"a TIFF file with {reason} is not read: save it as gray or RGB of 8 or 16 bits")
+    mixed = channels > 1 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+    if mixed and not _gray_is_decoded(bits, channels, photometric, extra, planes=planes, tiled=tiled):
+        samples = "1 extra sample" if channels == 2 else f"{channels - 1} extra samples"
+        raise ImageError(f"a TIFF file of gray with {samples} a pixel is not read: save it as plain gray")
     multiplied = bits <= 8 and channels == 4 and compression in _OPENCV_COMPRESSIONS  # by libtiff, which OpenCV uses
     return Header(
         "TIFF",
@@ -67,6 +74,19 @@ def tiff_header(data: bytes) -> Header:
         or compression in _PILLOW_COMPRESSIONS
         or (channels == 2 and extra == _UNASSOCIATED),
     )
+
+
+def _gray_is_decoded(bits: int, channels: int, photometric: int, extra: int, *, planes: bool, tiled: bool) -> bool:
+    """Whether the decoder returns the gray of pixels that have extra samples, too; OpenCV mixes or scrambles some."""
+    if channels == 2 and extra == _UNASSOCIATED:  # decoded by Pillow, or refused already
+        return True
+    if bits == 8 and planes:
+        return photometric == _BLACK_IS_ZERO
+    if bits == 8:
+        return not tiled
+    if bits == 16:
+        return channels == 2 and photometric == _BLACK_IS_ZERO and not tiled
+    return bits > 16 and (channels == 3 or (channels == 4 and extra != _UNASSOCIATED))
 
 
 def _tags(data: bytes) -> dict[int, tuple[int, ...]]:

@@ -1,0 +1,106 @@
+"""Whether the coded data of a JPEG file reach to its last pixel: decoders fill what is missing with gray."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FILLED = {1: {128}, 3: {128}, 4: {63, 64, 65}}  # by components: levels of pixels whose coded data are missing
+_SEQUENTIAL = (0xC0, 0xC1)  # frames that are coded by Huffman codes, in one pass
+_OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_RESTARTS = re.compile(rb"\xff[\xd0-\xd7]")
+_PADDING = re.compile(rb"\xff+")
+_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # the next marker that is no restart marker
+# The first byte completes an FF that the data may end with. The others are coded data without meaning.
+_MORE_DATA = b"\0" + bytes((37 * place + 11) % 251 for place in range(96))
+
+
+class _Scan(NamedTuple):
+    """The only scan of a JPEG file: its components, where its data begin and end, its number of restart markers."""
+
+    components: int
+    start: int
+    end: int
+    restarts: int
+
+
+def jpeg_breaks_off(
+    data: bytes, picture: NDArray[np.generic], decode: Callable[[bytes], NDArray[np.generic] | None]
+) -> bool:
+    """Whether coded data are missing at the end of a JPEG file that has its end marker.
+
+    More data before the end marker change the picture where data are missing, and are ignored where none are. The
+    file is decoded a second time only where a corner has the level with which decoders fill. Files of several scans,
+    as progressive ones, are not examined.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of the file.
+    picture : ndarray, shape (H, W) or (H, W, C)
+        Its pixels, in any of the eight orientations.
+    decode : callable
+        What decoded them.
+
+    Returns
+    -------
+    bool
+        Whether pixels are missing.
+    """
+    corners = {frozenset(np.ravel(picture[row, column]).tolist()) for row in (0, -1) for column in (0, -1)}
+    levels = {level for corner in corners if len(corner) == 1 for level in corner}
+    if all(levels.isdisjoint(filled) for filled in _FILLED.values()):
+        return False
+    scan = _only_scan(data)
+    if scan is None or levels.isdisjoint(_FILLED.get(scan.components, ())):
+        return False
+    if len(_RESTARTS.findall(data, scan.start, scan.end)) < scan.restarts:
+        return True
+    more = decode(data[: scan.end] + _MORE_DATA + data[scan.end :])
+    return more is None or not np.array_equal(more, picture)
+
+
+def _only_scan(data: bytes) -> _Scan | None:
+    """The scan of a sequential JPEG file that has one and is closed by an end marker; None for other files."""
+    at, frame, interval = 2, 0, 0
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:
+            padding = _PADDING.match(data, at)
+            at = padding.end() - 1 if padding else at + 1
+            continue
+        if marker in _ALONE:
+            at += 2
+            continue
+        if marker in _OTHER_FRAMES or marker == 0xD9:
+            return None
+        start = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+        if marker in _SEQUENTIAL:
+            frame = at + 4
+        elif marker == 0xDD:
+            interval = struct.unpack_from(">H", data, at + 4)[0]
+        elif marker == 0xDA:
+            end = _END_OF_SCAN.search(data, start)
+            if not frame or end is None or end[0][-1] != 0xD9 or data[at + 4] != data[frame + 5]:
+                return None
+            return _Scan(data[at + 4], start, end.start(), -(-_units(data, frame) // interval) - 1 if interval else 0)
+        at = start
+    return None
+
+
+def _units(data: bytes, frame: int) -> int:
+    """The number of units (MCU) that a frame consists of, by its header, which is read after its length."""
+    height: int
+    width: int
+    height, width, components = struct.unpack_from(">HHB", data, frame + 1)
+    samplings = [data[frame + 7 + 3 * component] for component in range(components)]
+    across, down = max(sampling >> 4 for sampling in samplings), max(sampling & 15 for sampling in samplings)
+    if components == 1:  # its sampling says nothing then
+        across = down = 1
+    return -(-width // (8 * across)) * -(-height // (8 * down))
