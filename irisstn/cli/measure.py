@@ -161,12 +161,13 @@ def _records(
     from irisstn.batch.jobs.measure import MeasureJob
     from irisstn.extras import install_command
     from irisstn.outputs.manifest import MANIFEST, read_manifest
+    from irisstn.outputs.whole_manifest import read_whole_manifest
     from irisstn.segmentation import SegmentationConfig
 
     if any((Path(source) / MANIFEST).is_file() for source in sources):
         if len(sources) > 1 or kind is not None or eye is not None:
             raise Misuse("give an output folder alone, without --input and --eye: its records are taken as they are")
-        yield read_manifest(Path(sources[0]))
+        yield read_whole_manifest(Path(sources[0]))
         return
     given: dict[str, Any] = {} if eye is None else {"eye": eye}
     job = MeasureJob.of(SegmentationConfig.model_validate(given), kind or "auto")
