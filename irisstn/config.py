@@ -219,5 +219,6 @@ def parse_size(size: object) -> object:
     return size
 
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+MAX_SIDE = 4096  # of a strip, rows or columns
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(parse_size)]

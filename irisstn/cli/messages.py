@@ -47,7 +47,7 @@ class Commands(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that `ctx` names. Raises Interrupted on Ctrl-C, Misuse where the working directory is gone."""
+        """Run the command that `ctx` names. Raises Interrupted on Ctrl-C, Misuse without a working directory."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
