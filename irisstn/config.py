@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from irisstn.errors import ConfigError, one_line
 from irisstn.files import read_regular_file
@@ -28,6 +28,14 @@ class Strict(BaseModel):
     """Base of the configuration models: frozen, without unknown keys, and with checked defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_bool_as_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true where no bool is meant: pydantic takes it for the number 1."""
+        if _holds_bool(value) and not {bool, object} & set(_kinds(cls.model_fields[str(info.field_name)].annotation)):
+            raise ValueError("true and false are no values of it")
+        return value
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -188,6 +196,10 @@ def _kinds(annotation: object) -> list[type]:
     return [kind for part in get_args(annotation) for kind in _kinds(part)]
 
 
+def _holds_bool(value: object) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(_holds_bool(part) for part in value))
+
+
 def _is_model(kind: type) -> bool:
     return issubclass(kind, BaseModel)
 
@@ -219,5 +231,6 @@ def parse_size(size: object) -> object:
     return size
 
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+MAX_SIDE = 4096  # of a strip, rows or columns
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(parse_size)]

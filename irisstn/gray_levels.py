@@ -44,11 +44,14 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
         On values that are negative or not finite, and on floats whose full scale cannot be inferred: beyond 65535, or
         so small that fewer than 8 gray levels would remain (a picture of zeros is black).
     ValueError
-        On another shape, or no numbers.
+        On another shape, no numbers, or a masked array with masked pixels.
     """
     if not isinstance(picture, np.ndarray):
         raise ValueError(f"to_gray takes an array, got {type(picture).__name__}: read files with irisstn.read_gray")
     picture = _red(picture)
+    _refuse_masked(picture)
+    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
+        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
     if picture.ndim != 2 or picture.size == 0:
         raise ValueError(
             f"to_gray takes a picture (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; read_gray reads files"
@@ -94,17 +97,26 @@ def require_gray(image: object) -> None:
     Raises
     ------
     ValueError
-        Where it is no array (H, W) of uint8; the message says how to make one.
+        Where it is no array (H, W) of uint8, the message says how to make one; or a masked array with masked pixels.
     """
     if not isinstance(image, np.ndarray):
         hint = "irisstn.read_gray reads a file, irisstn.to_gray takes other arrays"
         if image is None:
             hint = f"cv2.imread gives None where it cannot read a file; {hint}"
         raise ValueError(f"the picture must be an array (H, W) of uint8, got {type(image).__name__}: {hint}")
+    _refuse_masked(image)
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(
             f"the picture must be (H, W) of uint8, got {image.shape} of {image.dtype}: "
             "irisstn.to_gray makes it so, irisstn.read_gray reads a file so"
+        )
+
+
+def _refuse_masked(picture: NDArray[np.generic]) -> None:
+    """Raise ValueError for a masked array with masked pixels: what lies under them would be read as gray levels."""
+    if np.ma.is_masked(picture):
+        raise ValueError(
+            "the picture is a masked array, whose mask would be ignored: fill what it hides, as with picture.filled(0)"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from irisstn.config import MAX_SIDE
 from irisstn.geometry import Bool, Float, Float32, Gray, ring_places, strip_angles, strip_radii
 from irisstn.geometry.radial_interpolation import NODES, radial_interpolation
 from irisstn.geometry.ring_transform import boundaries_are_moved, move_in_ring
@@ -35,9 +36,10 @@ def normalize(image: Gray, segmentation: Segmentation, size: tuple[int, int] = D
     Raises
     ------
     ValueError
-        Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not positive.
+        Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not two integers from
+        1 to 4096.
     """
-    return sample_ring(image, segmentation, ring_grid(size))
+    return sample_ring(image, segmentation, ring_grid(require_size(size)))
 
 
 def ring_grid(size: tuple[int, int]) -> tuple[Float, Float]:
@@ -64,6 +66,25 @@ def ring_grid(size: tuple[int, int]) -> tuple[Float, Float]:
     if rows < 1 or columns < 1:
         raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
     return strip_radii(rows)[:, None], strip_angles(columns)[None, :]
+
+
+def require_size(size: object) -> tuple[int, int]:
+    """The size (R, T) of a strip as two int.
+
+    Raises
+    ------
+    ValueError
+        Where it is not two integers from 1 to 4096.
+    """
+    sides = tuple(size) if isinstance(size, tuple | list | np.ndarray) else ()
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides):
+        raise ValueError(f"the size of a strip is two integers, rows and columns, such as (64, 512), got {size!r}")
+    rows, columns = map(int, sides)
+    if rows < 1 or columns < 1:
+        raise ValueError(f"a strip needs at least one row and one column, got {rows}x{columns}")
+    if max(rows, columns) > MAX_SIDE:
+        raise ValueError(f"a strip has at most {MAX_SIDE} rows and as many columns, got {rows}x{columns}")
+    return rows, columns
 
 
 def sample_ring(image: Gray, segmentation: Segmentation, ring: tuple[Float, Float]) -> Strip:
@@ -124,9 +145,11 @@ def sample_moved_ring(
     Raises
     ------
     ValueError
-        Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not positive.
+        Where picture and segmentation differ in size, the picture is not 8-bit gray, or `size` is not two integers from
+        1 to 4096.
     """
     require_segmented(image, segmentation)
+    size = require_size(size)
     places, radius = _interpolated_places(segmentation, parameters, size) or _moved_places(
         segmentation, parameters, *ring_grid(size)
     )

@@ -31,7 +31,7 @@ from irisstn.networks import (
     rectifier_file,
     require_runtime,
 )
-from irisstn.normalization import DEFAULT_SIZE, normalize
+from irisstn.normalization import DEFAULT_SIZE, normalize, require_size
 from irisstn.quality import measure_quality
 from irisstn.recognition.calibration import Calibration
 from irisstn.recognition.comparison import Comparison, compare, quality_doubts
@@ -39,6 +39,7 @@ from irisstn.rectification.rectified import Rectified
 from irisstn.rectification.roll_setting import EMBEDDING_ROLL_PRIOR_DEG, RollMode, RollSetting
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment_as
+from irisstn.segmentation.config import require_config
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -77,7 +78,8 @@ class Pipeline:
     Raises
     ------
     ValueError
-        For another runtime, mode or prior, a size that is not positive, or a `model` that is no folder.
+        For another runtime, mode or prior, a size that is not two integers from 1 to 4096, or a `model` that is no
+        folder.
     """
 
     def __init__(
@@ -96,9 +98,7 @@ class Pipeline:
             raise ValueError(f"the runtime must be auto, torch or onnx, got {runtime!r}")
         if model is not None and not Path(model).is_dir():
             raise ValueError(f"model must be the folder of a run, got {model}: give a file as rectifier or recognizer")
-        if min(size) < 1:
-            raise ValueError(f"a strip needs at least one row and one column, got {size[0]}x{size[1]}")
-        self.runtime, self.size, self.segmentation = runtime, size, segmentation
+        self.runtime, self.size, self.segmentation = runtime, require_size(size), require_config(segmentation)
         self.roll = RollSetting(roll) if roll_prior_deg is None else RollSetting(roll, roll_prior_deg)
         self._model, self._rectifier_path, self._recognizer_path = model, rectifier, recognizer
         self._lock = threading.Lock()

@@ -73,3 +73,15 @@ def test_what_cannot_be_read_is_one_line(pictures: dict[str, Path], tmp_path: Pa
     (tmp_path / "file").touch()
     code, output = command(pictures["first"], pictures["second"], "-o", tmp_path / "file" / "a.png")
     assert code == 1 and len(output.strip().splitlines()) == 1 and "cannot be written" in output
+
+
+def test_a_picture_is_written_over_a_picture_of_the_same_command_alone(pictures: dict[str, Path], tmp_path: Path):
+    notes, drawn = tmp_path / "notes.txt", tmp_path / "drawn.png"
+    notes.write_text("mine")
+    for file in (notes, pictures["strip"]):
+        before = file.read_bytes()
+        code, output = command(pictures["first"], pictures["strip"], "-o", file)
+        assert code == 2 and "or remove it first" in output and len(output.splitlines()) == 1
+        assert file.read_bytes() == before
+    for _ in range(2):
+        assert command(pictures["first"], pictures["strip"], "-o", drawn)[0] == 0

@@ -142,3 +142,17 @@ def test_every_setting_has_a_meaning_and_can_be_given(model: type[Strict]):
     assert not [field.name for field in fields if not field.meaning]
     given = [f"{field.name}={field.default}" for field in fields if field.default not in ("", "null")]
     assert load_config(model, overrides=given) == model()
+
+
+@pytest.mark.parametrize(
+    "text", ["inner: {rows: true}", "inner: {min_radius: true}", "size: [true, 512]", "name: true"]
+)
+def test_true_is_no_number(tmp_path: Path, text: str):
+    with pytest.raises(ConfigError, match=r"(?i)true"):
+        load_config(Outer, written(tmp_path, text))
+
+
+def test_true_is_taken_where_it_is_meant():
+    assert load_config(SegmentConfig, None, ["overlays=true"]).overlays is True
+    with pytest.raises(ConfigError, match=r"max_pixels: .*true and false"):
+        load_config(SegmentConfig, None, ["max_pixels=true"])

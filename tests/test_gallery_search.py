@@ -135,3 +135,25 @@ def test_search_refuses_what_it_cannot_compare(gallery, probes, tmp_path):
     )
     assert done.exit_code == 3 and json.loads(done.output)["false_positive_rate"] is None
     assert len(out.read_text().splitlines()) == 5
+
+
+def test_search_writes_over_its_own_results_alone(gallery, probes, tmp_path):
+    held = embedded(tmp_path / "g", gallery, [f"g{i}.png" for i in range(501)], "ab12")
+    wanted = embedded(tmp_path / "p", probes, [f"p{i}.png" for i in range(5)], "ab12")
+    notes, new = tmp_path / "notes.txt", tmp_path / "found.jsonl"
+    notes.write_text("mine\n")
+    call = ["search", str(wanted), "--gallery", str(held), "--threshold", "0.7", "-o"]
+    for file, reason in (
+        (notes, "another path, or remove it first"),
+        (held / "manifest.jsonl", "another path, or remove it first"),
+        (held / "embeddings" / "g3.png.npy", "another path, or remove it first"),
+        (held / "found.jsonl", f"lies in the output folder {held}"),
+        (held / "embeddings" / "new" / "found.jsonl", f"lies in the output folder {held}"),
+    ):
+        before = file.read_bytes() if file.exists() else None
+        done = CliRunner().invoke(cli, [*call, str(file)])
+        assert done.exit_code == 2 and reason in done.output and len(done.output.splitlines()) == 1, done.output
+        assert (file.read_bytes() if file.exists() else None) == before
+    for _ in range(2):  # the second time over its own result
+        assert CliRunner().invoke(cli, [*call, str(new)]).exit_code == 3
+        assert len(new.read_text().splitlines()) == 5

@@ -345,3 +345,20 @@ def test_training_refuses_them_as_well_and_takes_a_table_as_data(tmp_path: Path)
         read(table)
     with pytest.raises(DatasetError, match="no folder and no list"):
         read(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("path,subject,subject\na.png,1,2\n", "has the column subject twice"),
+        ("path,Subject,eye,subject\na.png,1,L,2\n", "has the column subject twice"),
+        ("path,subject,eye,eye\na.png,1,L,R\n", "has the column eye twice"),
+        ("path,path,subject\na.png,b.png,1\n", "has the column path twice"),
+        ("path,subject\na.png,1\nb.png,\0002\n", "line 3 holds a NUL"),
+    ],
+)
+def test_a_table_that_says_two_things_or_is_damaged_is_refused(tmp_path: Path, text: str, reason: str):
+    table = tmp_path / "labels.csv"
+    table.write_text(text)
+    with pytest.raises(DatasetError, match=reason):
+        read_identities(["a.png", "b.png"], labels=table)

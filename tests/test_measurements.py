@@ -166,6 +166,23 @@ def test_a_table_is_not_written_over_a_picture_or_a_source(tmp_path: Path, eyes:
         assert file.read_bytes() == before
 
 
+def test_a_table_is_written_over_a_table_of_the_same_command_alone(
+    measured: tuple[Path, Path, list[dict[str, str]]], tmp_path: Path
+):
+    eyes, table, _ = measured
+    mine, own = tmp_path / "mine.csv", tmp_path / "own.csv"
+    mine.write_text("path,note\na.png,keep\n")
+    own.write_text(table.read_text().splitlines()[0] + "\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text("{}")
+    for file, reason in ((mine, "or remove it first"), (tmp_path / "out" / "a.csv", "lies in the output folder")):
+        code, _, error = command("measure", eyes, "--csv", file)
+        assert code == 2 and reason in error and len(error.splitlines()) == 1
+    assert mine.read_text() == "path,note\na.png,keep\n" and not (tmp_path / "out" / "a.csv").exists()
+    assert command("measure", eyes / "001L01.png", "--csv", own, "--workers", 1)[0] == 0
+    assert len(own.read_text().splitlines()) == 2
+
+
 def test_quality_of_one_picture_is_a_table(measured: tuple[Path, Path, list[dict[str, str]]]):
     eyes, _, rows = measured
     code, output, _ = command("quality", eyes / "001L01.png")

@@ -48,6 +48,20 @@ def test_nonsense_is_refused_in_one_line(tmp_path: Path, words: list[str], messa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a working directory")
+@pytest.mark.parametrize(
+    "words", [["segment", "eyes", "-o", "out"], ["measure", "eyes"], ["measure", "eyes", "--csv", "a.csv"]]
+)
+def test_a_deleted_working_directory_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = CliRunner().invoke(cli, words)
+    assert (done.exit_code, done.output) == (2, "Error: the working directory was deleted: change to another one\n")
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def start(_: object) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -1,14 +1,19 @@
 # mypy: disable-error-code="arg-type, no-any-return"
 """The rubber sheet, on pictures whose strip is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from builders import make_segmentation
 
 from irisstn.geometry import Boundary, strip_angles, strip_radii
 from irisstn.geometry.ring_transform import NAMES, move_in_ring, ring_identity
+from irisstn.images import to_gray
 from irisstn.normalization import normalize, ring_grid, sample_moved_ring, sample_ring
+from irisstn.pipeline import Pipeline
 from irisstn.results import Segmentation, Strip
+from irisstn.segmentation import segment
 
 SHAPE = (240, 320)
 PUPIL, LIMBUS = Boundary.circle(150, 118, 30), Boundary.circle(154, 116, 90)
@@ -132,3 +137,22 @@ def test_a_ring_that_is_not_moved_is_the_rubber_sheet_to_the_byte() -> None:
     assert np.array_equal(strip.image, plain.image)
     assert np.array_equal(strip.usable, plain.usable)
     assert outside == 0
+
+
+@pytest.mark.parametrize("size", [(4097, 8), (8, 40000), (64.0, 512.0), "64x512", (64,), (True, 512), None])
+def test_a_size_that_no_strip_has_is_refused(size: Any) -> None:
+    image = np.zeros(SHAPE, np.uint8)
+    with pytest.raises(ValueError, match="a strip"):
+        normalize(image, segmentation(), size)
+    with pytest.raises(ValueError, match="a strip"):
+        Pipeline(size=size)
+    assert normalize(image, segmentation(), (np.int64(16), np.int64(32))).image.shape == (16, 32)
+
+
+def test_a_masked_array_whose_mask_would_be_lost_is_refused() -> None:
+    image = np.zeros(SHAPE, np.uint8)
+    hidden = np.ma.masked_array(image, np.eye(*SHAPE, dtype=bool))
+    for function in (to_gray, segment, lambda picture: normalize(picture, segmentation())):
+        with pytest.raises(ValueError, match=r"masked array.*filled"):
+            function(hidden)
+    assert type(to_gray(np.ma.masked_array(image))) is np.ndarray

@@ -2,6 +2,8 @@
 """Segmentation of rendered eyes of every camera, and of pictures without an eye."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from irisstn.errors import SegmentationError
 from irisstn.geometry import TAU, Bool, Boundary, Eyelid, Gray
-from irisstn.images import to_gray
+from irisstn.images import read_gray, to_gray
 from irisstn.results import Segmentation
 from irisstn.segmentation import SegmentationConfig, segment
 from irisstn.segmentation.contour_tracing import CurvePrior, trace_curve
@@ -341,3 +343,13 @@ def test_an_opening_without_an_edge_has_no_eyelids(radius: float) -> None:
     upper, lower = fit_eyelids(between, limbus)
     assert upper is not None and abs(upper.points(0)[1] - 29.5) < 1.5
     assert lower is not None and abs(lower.points(0)[1] - 65.5) < 1.5
+
+
+def test_without_settings_the_defaults_hold_and_others_than_settings_are_refused() -> None:
+    image = read_gray(Path(__file__).parents[1] / "data" / "sample" / "001/L/001L01.png")
+    none: Any = None
+    found = segment(image, none)
+    assert found.pupil == segment(image).pupil and found.usable.any()
+    wrong: Any = {"min_usable": 0.1}
+    with pytest.raises(ValueError, match="SegmentationConfig, got dict"):
+        segment(image, wrong)

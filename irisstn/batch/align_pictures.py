@@ -152,6 +152,18 @@ def align_pictures(
     )
 
 
+def is_alignment_picture(data: bytes) -> bool:
+    """Whether `data`, the content of a file, is that of an `Alignment.picture`: three strips with gaps between."""
+    try:
+        picture = decode_gray(data)
+    except IrisError:
+        return False
+    rows, columns = DEFAULT_SIZE
+    if picture.shape != (3 * rows + 2 * _GAP, columns):
+        return False
+    return all((picture[top : top + _GAP] == _GRAY).all() for top in (rows, 2 * rows + _GAP))
+
+
 def _read(path: Path, kind: InputKind, config: SegmentationConfig) -> _Read:
     """Read and segment a picture. Raises IrisError, its reason with the path."""
     try:

@@ -15,8 +15,9 @@ from irisstn.datasets.folders import expand_glob
 from irisstn.datasets.videos import is_video, video_frames
 from irisstn.errors import DatasetError
 from irisstn.images import MAX_PIXELS, SUFFIXES
-from irisstn.outputs.manifest import MANIFEST, read_manifest
+from irisstn.outputs.manifest import MANIFEST
 from irisstn.outputs.records import Record, output_file
+from irisstn.outputs.whole_manifest import read_whole_manifest
 from irisstn.storage.file_names import safe_name
 from irisstn.storage.remote import RemoteSample, RemoteStorage, find_remote, is_url, without_file_scheme
 
@@ -158,7 +159,7 @@ def _strips(folder: Path, out: str) -> list[_Strip]:
     The strip of an input that failed is the one that it would have.
     """
     found: list[_Strip] = []
-    for record in read_manifest(folder):
+    for record in read_whole_manifest(folder):
         name = safe_name(record["path"])
         if record.get("status") == "ok" and "strip" in record and "variant_of" not in record:
             mask = safe_name(record["strip_mask"]) if "strip_mask" in record else None

@@ -11,6 +11,7 @@ import click
 
 from irisstn.cli.messages import Crash, report_errors
 from irisstn.cli.options import input_option, model_option, runtime_option
+from irisstn.cli.output_files import require_own_file
 from irisstn.cli.two_pictures import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def align(
       irisstn align a.png b.png
       irisstn align a.png b.png -o aligned.png --json
     """
-    from irisstn.batch.align_pictures import align_pictures
+    from irisstn.batch.align_pictures import align_pictures, is_alignment_picture
     from irisstn.images import write_png
 
+    if out is not None:
+        require_own_file(out, is_alignment_picture, option="--out", what="picture of `irisstn align`")
     with report_errors():
         found = align_pictures(a, b, kind=kind or "auto", model=model, runtime=runtime or "auto")
         if out is not None:

@@ -14,6 +14,7 @@ import click
 
 from irisstn.cli.messages import SOME_FAILED, Crash, Misuse, report_errors
 from irisstn.cli.options import cpus, every_option, input_option, quiet_option
+from irisstn.cli.output_files import require_own_file
 
 if TYPE_CHECKING:
     from irisstn.batch.jobs.measure import MeasureJob
@@ -67,17 +68,13 @@ def measure(
       irisstn measure ./eyes --csv eyes.csv
       irisstn measure eyes-rectified > eyes.csv
     """
-    from irisstn.datasets.samples import VIDEO_SUFFIXES
     from irisstn.files import write_bytes_atomic
-    from irisstn.images import SUFFIXES
-    from irisstn.outputs.measurements import measurements_csv
+    from irisstn.outputs.measurements import is_measurements, measurements_csv
 
-    if file is not None and file.is_dir():
-        raise Misuse(f"--csv {file} is a folder: give the path of a file")
-    if file is not None and file.exists():
-        held = not file.is_file() or file.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
-        if held or any(Path(source).exists() and file.samefile(source) for source in sources):
-            raise Misuse(f"--csv {file} is there, and no table of `measure`: give another path")
+    if file is not None:
+        require_own_file(file, is_measurements, option="--csv", what="table of `irisstn measure`")
+        if any(Path(source).exists() and file.exists() and file.samefile(source) for source in sources):
+            raise Misuse(f"--csv {file} is one of the sources: give another path")
     kept = None if file is None else file.with_name(f"{file.name}.unfinished")
     with report_errors(), _records(sources, kind, eye, workers, quiet=quiet, every=every, kept=kept) as records:
         counted = _Counted(records)
@@ -164,12 +161,13 @@ def _records(
     from irisstn.batch.jobs.measure import MeasureJob
     from irisstn.extras import install_command
     from irisstn.outputs.manifest import MANIFEST, read_manifest
+    from irisstn.outputs.whole_manifest import read_whole_manifest
     from irisstn.segmentation import SegmentationConfig
 
     if any((Path(source) / MANIFEST).is_file() for source in sources):
         if len(sources) > 1 or kind is not None or eye is not None:
             raise Misuse("give an output folder alone, without --input and --eye: its records are taken as they are")
-        yield read_manifest(Path(sources[0]))
+        yield read_whole_manifest(Path(sources[0]))
         return
     given: dict[str, Any] = {} if eye is None else {"eye": eye}
     job = MeasureJob.of(SegmentationConfig.model_validate(given), kind or "auto")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -40,14 +41,29 @@ class Interrupted(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group of commands that Ctrl-C ends with one line and exit code 130, where click alone would exit with 1."""
+    """A group of commands that Ctrl-C ends with one line and exit code 130, where click alone would exit with 1.
+
+    A relative path in a working directory that was deleted ends them with one line as well.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that `ctx` names. Raises Interrupted on Ctrl-C."""
+        """Run the command that `ctx` names. Raises Interrupted on Ctrl-C, Misuse without a working directory."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted from None
+        except FileNotFoundError:
+            if _has_working_directory():
+                raise
+            raise Misuse("the working directory was deleted: change to another one") from None
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109  (what pathlib calls)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from irisstn.cli.messages import SOME_FAILED, Misuse, report_errors
+from irisstn.cli.messages import SOME_FAILED, report_errors
 from irisstn.cli.options import model_option, name_of, quiet_option
+from irisstn.cli.output_files import require_own_file
 
 
 @click.command()
@@ -58,11 +59,10 @@ def search(
       irisstn search probes-embedded --gallery gallery-embedded
       irisstn search probes-embedded --gallery gallery-embedded --fpir 0.001 --index gallery.faiss
     """
-    from irisstn.evaluation.search_folders import search_folders
+    from irisstn.evaluation.search_folders import is_candidates, search_folders
 
     file = out or Path(f"{name_of(str(probes))}-candidates.jsonl")
-    if file.is_dir():
-        raise Misuse(f"{file} is a folder: give a file")
+    require_own_file(file, is_candidates, option="--out", what="result of `irisstn search`")
     with report_errors():
         summary = search_folders(
             probes, gallery, file, fpir=fpir, threshold=threshold, most=most, index=index, model=model

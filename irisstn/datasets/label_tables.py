@@ -95,12 +95,20 @@ def _csv_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, str]]]:
 def _csv_table(path: Path, data: bytes, needed: tuple[str, ...]) -> tuple[csv.DictReader[str], dict[str, str]]:
     """The rows of a CSV file, and the names of its columns by those of `_COLUMNS`."""
     text = data.decode("utf-8-sig")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DatasetError(f"{path} is damaged: line {line} holds a NUL character")
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
     columns = _columns(rows.fieldnames or [])
     missing = [name for name in needed if name not in columns]
     if missing:
         held = ", ".join(str(name)[:40] for name in (rows.fieldnames or [])[:_SHOWN]) or "nothing"
         raise DatasetError(f"{path} has no column {' and no column '.join(missing)}; its first line has {held}")
+    plain = [_plain(name or "") for name in rows.fieldnames or []]
+    read = columns.values() if "subject" in needed else [columns[name] for name in needed]  # eyes belong to subjects
+    for name in read:
+        if plain.count(_plain(name)) > 1:
+            raise DatasetError(f"{path} has the column {name} twice: remove or rename one of them")
     return rows, columns
 
 
@@ -153,9 +161,13 @@ def _plain_tag(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2].lower()
 
 
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def _columns(names: Iterable[str]) -> dict[str, str]:
     """The name in the table of each column in `_COLUMNS` that it has."""
-    plain = {"".join(letter for letter in name.lower() if letter.isalnum()): name for name in names if name}
+    plain = {_plain(name): name for name in names if name}
     found = {}
     for column, synonyms in _COLUMNS.items():
         held = [plain[synonym] for synonym in synonyms if synonym in plain]

@@ -122,6 +122,17 @@ def search_folders(
     return SearchSummary(len(vectors), len(held), hits, len(searched.failed), least, rate)
 
 
+def is_candidates(data: bytes) -> bool:
+    """Whether `data`, the first bytes of a file, are those of a result of `search_folders`."""
+    try:
+        line = json.loads(data.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(line, dict) and (
+        line.keys() == {"path", "status", "candidates"} or line == {"path": line.get("path"), "status": "failed"}
+    )
+
+
 def _found(
     probes: NDArray[np.float32], gallery: NDArray[np.float32], index: Path | None, threshold: float, most: int
 ) -> Iterator[list[Candidate]]:

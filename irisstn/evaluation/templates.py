@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from irisstn.datasets import Label, read_identities
 from irisstn.errors import DatasetError
 from irisstn.iris_code import IrisCode, distances, encode
-from irisstn.outputs.manifest import manifest_digest, read_manifest
+from irisstn.outputs.manifest import manifest_digest
 from irisstn.outputs.reader import read_embedding, read_strip
+from irisstn.outputs.whole_manifest import read_whole_manifest
 
 Kind = Literal["code", "embedding"]
 BLOCK = 256  # rows and columns that are compared at a time
@@ -81,14 +82,14 @@ def read_templates(out: Path, kind: Kind | None = None, labels: Mapping[str, Lab
     Raises
     ------
     DatasetError
-        Where there is no template.
+        Where there is no template, or records of a finished run are damaged or missing.
     """
     digest = manifest_digest(out)  # before the files are read: if they change, the scores are of an earlier state
     names: list[str] = []
     failed: list[str] = []
     codes: list[IrisCode] = []
     embeddings = np.zeros((0, 0), np.float32)
-    for record in read_manifest(out):
+    for record in read_whole_manifest(out):
         if "variant_of" in record:
             continue
         if record.get("status") != "ok":

@@ -19,6 +19,7 @@ segmentation_fields  its boundaries and eyelids, written and read back
 record_lines         what is read from a line without parsing it
 record_files         the files that a record names, and their sizes
 manifest             the file manifest.jsonl
+whole_manifest       its records, with an error where some are damaged or missing
 group_commit         records are appended after their files are on the disk
 settings             the settings in run.json, and the refusal of other ones
 folder               the output folder of one run, with its lock

@@ -174,15 +174,37 @@ def manifest_digest(out: Path) -> str:
 
 def index_records(path: Path) -> dict[str, LineSpan]:
     """The position of the last record of each input in the manifest file `path`."""
+    return _index(path)[0]
+
+
+def count_records(path: Path, *, finished: bool) -> tuple[int, int]:
+    """The number of inputs with a record in the manifest file `path`, and that of lines that are no record.
+
+    Lines that begin and end as a record does are not looked at between. An incomplete last line counts where the run
+    is `finished`: a run that was killed may leave one.
+    """
+    spans, damaged, torn = _index(path)
+    return len(spans), damaged + (torn if finished else 0)
+
+
+def _index(path: Path) -> tuple[dict[str, LineSpan], int, int]:
+    """The position of the last record of each input; the numbers of lines that are no record, and of incomplete ones.
+
+    Only the last line can be incomplete, besides parts of lines that are too long.
+    """
     spans: dict[str, LineSpan] = {}
-    at, begins = 0, True
+    damaged = torn = at = 0
+    begins = True
     with path.open("rb", buffering=1 << 20) as file:
         while line := file.readline(_LONGEST_LINE):
-            name = path_of_line(line) if begins and line.endswith(b"\n") else None
+            ends = line.endswith(b"\n")
+            name = path_of_line(line) if begins and ends else None
             if name is not None:
                 spans[name] = _span(at, len(line))
-            at, begins = at + len(line), line.endswith(b"\n")
-    return spans
+            elif begins and line.strip():
+                damaged, torn = damaged + ends, torn + (not ends)
+            at, begins = at + len(line), ends
+    return spans, damaged, torn
 
 
 def read_line(file: int, span: LineSpan) -> bytes:

@@ -43,6 +43,7 @@ COLUMNS = (
     *(*_PLAIN, "outside_recommended", "warnings"),
     *BIQT,
 )
+_FIRST_COLUMNS = ",".join((*COLUMNS[:7], "")).encode()
 
 
 def measurements_of(record: Record) -> dict[str, str]:
@@ -94,6 +95,11 @@ def measurements_csv(records: Iterable[Record]) -> str:
         if "variant_of" not in record:
             table.writerow(measurements_of(record))
     return text.getvalue()
+
+
+def is_measurements(data: bytes) -> bool:
+    """Whether `data`, the first bytes of a file, are those of a table of `measurements_csv`, of any version."""
+    return data.startswith(_FIRST_COLUMNS)
 
 
 def _circle(part: str, ellipse: object) -> dict[str, object]:

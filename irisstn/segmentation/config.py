@@ -100,3 +100,18 @@ class SegmentationConfig(Strict):
         default="auto",
         description="degrees by which the picture is turned clockwise; auto recognises 90 and 270 by the eyelids",
     )
+
+
+def require_config(config: object) -> SegmentationConfig:
+    """`config`, or the default for None.
+
+    Raises
+    ------
+    ValueError
+        Where it is something else.
+    """
+    if config is None:
+        return SegmentationConfig()
+    if not isinstance(config, SegmentationConfig):
+        raise ValueError(f"the settings are a SegmentationConfig, got {type(config).__name__}")
+    return config

@@ -12,7 +12,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, Ellipse, Eyelids, Gray, ring_mask
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
-from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.config import SegmentationConfig, require_config
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.map_fitting import fit_eyelids, soft_iou
 from irisstn.segmentation.masked_image import boundaries_of_region
@@ -60,6 +60,7 @@ def segmentation_from_circles(
         Where the image or the mask has another shape or type, or a number is not finite.
     """
     _require_picture(image, usable)
+    config = require_config(config)
     inner, outer = _boundary(pupil), _boundary(iris)
     _require_ring(inner, outer)
     crop, parts = _part_maps_around(image, outer)
@@ -110,6 +111,7 @@ def segmentation_from_masks(
         Where the image or a mask has another shape or type.
     """
     _require_picture(image, iris_mask, pupil_mask, usable)
+    config = require_config(config)
     content = iris_mask if pupil_mask is None else iris_mask & ~pupil_mask
     found = boundaries_of_region(content)
     if found is None:

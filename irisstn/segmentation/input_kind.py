@@ -15,7 +15,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Gray
 from irisstn.gray_levels import require_gray
 from irisstn.results import Segmentation
-from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.config import SegmentationConfig, require_config
 from irisstn.segmentation.flat_background import find_backgrounds
 from irisstn.segmentation.masked_image import segment_framed_eye, segment_masked_image
 from irisstn.segmentation.segment import segment_eye
@@ -84,6 +84,7 @@ def segment_as(
         Where `image` is no 8-bit gray picture.
     """
     require_gray(image)
+    config = require_config(config)
     if kind == "eye":
         return segment_eye(image, config), "eye"
     backgrounds = find_backgrounds(image)
@@ -108,6 +109,7 @@ def is_strip(image: Gray, config: SegmentationConfig = SegmentationConfig()) -> 
     found in it, nor a cut-out iris.
     """
     require_gray(image)
+    config = require_config(config)
     if image.shape[1] < STRIP_ASPECT * image.shape[0] or not columns_run_around(image):
         return False
     if min(image.shape) < 32:

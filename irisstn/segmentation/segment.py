@@ -11,7 +11,7 @@ from irisstn.errors import SegmentationError
 from irisstn.geometry import Bool, Boundary, CropTransform, Eyelids, Gray, ring_mask
 from irisstn.gray_levels import require_gray
 from irisstn.results import Confidence, Segmentation
-from irisstn.segmentation.config import SegmentationConfig
+from irisstn.segmentation.config import SegmentationConfig, require_config
 from irisstn.segmentation.crop import Crop
 from irisstn.segmentation.eye_location import MAX_ROUGH_RATIO, RoughEye, locate_eye
 from irisstn.segmentation.limbus import flatness, refine_limbus
@@ -73,6 +73,7 @@ def segment_eye(image: Gray, config: SegmentationConfig = SegmentationConfig()) 
         Where `image` is not an 8-bit gray picture.
     """
     require_gray(image)
+    config = require_config(config)
     if min(image.shape) < 32:
         raise SegmentationError(f"a picture of {image.shape[1]}x{image.shape[0]} pixels is too small for an iris")
     if config.turned != "auto":

@@ -11,9 +11,10 @@ import numpy as np
 from irisstn.datasets import LISTS, Label, find_images, holds_identities, read_identities, split_by_subject
 from irisstn.errors import DatasetError, IrisError
 from irisstn.images import read_gray
-from irisstn.outputs.manifest import MANIFEST, read_manifest
+from irisstn.outputs.manifest import MANIFEST
 from irisstn.outputs.reader import read_strip
 from irisstn.outputs.records import Record, pupil_ratio
+from irisstn.outputs.whole_manifest import read_whole_manifest
 from irisstn.progress import ProgressCallback
 from irisstn.segmentation import segment
 from irisstn.training.data.batches import Eyes
@@ -127,7 +128,7 @@ def _strips_of(data: Path) -> list[Source]:
     def reader(record: Record) -> Callable[[], StripSource]:
         return lambda: NormalizedIris(read_strip(data, record), _pupil_ratio(record))
 
-    usable = [record for record in read_manifest(data) if record.get("status") == "ok"]
+    usable = [record for record in read_whole_manifest(data) if record.get("status") == "ok"]
     if not usable:
         raise DatasetError(f"{data / MANIFEST} lists no strip")
     return [(str(record["path"]), reader(record)) for record in usable]
