@@ -48,10 +48,8 @@ def to_gray(picture: NDArray[np.generic]) -> Gray:
     """
     if not isinstance(picture, np.ndarray):
         raise ValueError(f"to_gray takes an array, got {type(picture).__name__}: read files with irisstn.read_gray")
-    picture = _red(picture)
     _refuse_masked(picture)
-    if picture.ndim == 3 and picture.shape[2] in (1, 3, 4):
-        picture = picture[..., 2 if picture.shape[2] > 1 else 0]
+    picture = _red(picture)
     if picture.ndim != 2 or picture.size == 0:
         raise ValueError(
             f"to_gray takes a picture (H, W) or (H, W, 1, 3 or 4), got {picture.shape}; read_gray reads files"
