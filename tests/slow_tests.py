@@ -74,6 +74,7 @@ SLOW: dict[str, set[str]] = {
         "test_commands_refuse_wrong_identities_before_they_read_anything",
         "test_training_refuses_them_as_well_and_takes_a_table_as_data",
     },
+    "test_gallery_search.py": {"test_search_writes_over_its_own_results_alone"},
     "test_measurements.py": {
         "test_an_output_folder_is_read_as_it_is",
         "test_each_picture_has_a_row_with_its_figures_or_the_reason",

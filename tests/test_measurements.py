@@ -183,6 +183,19 @@ def test_a_table_is_written_over_a_table_of_the_same_command_alone(
     assert len(own.read_text().splitlines()) == 2
 
 
+def test_a_path_is_no_formula_in_a_spreadsheet_and_still_a_path(tmp_path: Path):
+    for name in ("=cmd|calc.png", "+1.png", "-1.png", "@a.png", "a=1.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    table = tmp_path / "table.csv"
+    assert command("measure", tmp_path, "--csv", table, "--workers", 1)[0] == 3
+    paths = [row["path"] for row in csv.DictReader(io.StringIO(table.read_text()))]
+    assert paths == ["./+1.png", "./-1.png", "./=cmd|calc.png", "./@a.png", "a=1.png"]
+    code, output, _ = command("measure", table, "--workers", 1)  # as a list of pictures
+    again = list(csv.DictReader(io.StringIO(output)))
+    assert code == 3 and [row["path"] for row in again] == paths
+    assert all("not a picture" in row["reason"] for row in again)
+
+
 def test_quality_of_one_picture_is_a_table(measured: tuple[Path, Path, list[dict[str, str]]]):
     eyes, _, rows = measured
     code, output, _ = command("quality", eyes / "001L01.png")

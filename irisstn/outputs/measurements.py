@@ -43,6 +43,7 @@ COLUMNS = (
     *(*_PLAIN, "outside_recommended", "warnings"),
     *BIQT,
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a formula begins, by OWASP's page on CSV injection
 _FIRST_COLUMNS = ",".join((*COLUMNS[:7], "")).encode()
 
 
@@ -57,12 +58,12 @@ def measurements_of(record: Record) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        A text for each of `COLUMNS`, "" where it is not known: centres, radii and diameters in pixels (radius of the
-        circle with the ellipse's area), `pupil_iris_ratio` of the radii (0..1), the roll of the head clockwise, as read
-        off the eyelids, and its standard deviation in degrees, the figures of `irisstn.Quality` and what else the
-        record says. `gaze_deg` is the angle between the optical axes of eye and camera, `gaze_axis_deg` its direction
-        in the picture, clockwise from +x, or the opposite one; both empty where it cannot be told from 0: then it lies
-        below `gaze_below_deg`, see `irisstn.gaze`.
+        A text for each of `COLUMNS`, "" where it is not known: the path as from `path_cell`, centres, radii and
+        diameters in pixels (radius of the circle with the ellipse's area), `pupil_iris_ratio` of the radii (0..1), the
+        roll of the head clockwise, as read off the eyelids, and its standard deviation in degrees, the figures of
+        `irisstn.Quality` and what else the record says. `gaze_deg` is the angle between the optical axes of eye and
+        camera, `gaze_axis_deg` its direction in the picture, clockwise from +x, or the opposite one; both empty where
+        it cannot be told from 0: then it lies below `gaze_below_deg`, see `irisstn.gaze`.
     """
     fields: Mapping[str, Any] = record
     row: dict[str, object] = {name: fields.get(name) for name in ("path", "status", "stage", "reason", "input")}
@@ -83,7 +84,7 @@ def measurements_of(record: Record) -> dict[str, str]:
     row["outside_recommended"] = " ".join(texts_of(record, "outside_recommended"))
     row["warnings"] = "; ".join(texts_of(record, "warnings"))
     row |= {theirs: row.get(ours) for theirs, ours in BIQT.items()}
-    return {name: _text(row.get(name)) for name in COLUMNS}
+    return {name: _text(row.get(name)) for name in COLUMNS} | {"path": path_cell(record["path"])}
 
 
 def measurements_csv(records: Iterable[Record]) -> str:
@@ -95,6 +96,19 @@ def measurements_csv(records: Iterable[Record]) -> str:
         if "variant_of" not in record:
             table.writerow(measurements_of(record))
     return text.getvalue()
+
+
+def path_cell(path: str) -> str:
+    """A path for a table that people open in a spreadsheet: `./` before one that would be a formula there.
+
+    It is still the path of the same file, which an apostrophe would not leave.
+
+    Examples
+    --------
+    >>> path_cell("=1+1.png"), path_cell("a/=1.png")
+    ('./=1+1.png', 'a/=1.png')
+    """
+    return f"./{path}" if path.startswith(_FORMULA) else path
 
 
 def is_measurements(data: bytes) -> bool:

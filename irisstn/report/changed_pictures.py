@@ -12,6 +12,7 @@ import numpy as np
 
 from irisstn.geometry import Float
 from irisstn.outputs.manifest import read_manifest
+from irisstn.outputs.measurements import path_cell
 from irisstn.report.comparison import Change, RunComparison
 from irisstn.report.figures import figures_of
 
@@ -134,7 +135,7 @@ def changes_csv(compared: Iterable[RunComparison]) -> bytes:
     write(COLUMNS)
     for found in compared:
         for change in reversed(found.pictures):
-            write([found.second.name, found.first.name, *change.names, *_numbers(change)])
+            write([found.second.name, found.first.name, *map(path_cell, change.names), *_numbers(change)])
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
