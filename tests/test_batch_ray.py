@@ -54,7 +54,7 @@ def test_one_signal_ends_a_run_on_ray_whose_inputs_hang(tmp_path: Path):
         "import sys; from pathlib import Path; from irisstn.batch import Cluster, run_batch\n"
         "from text_job import TextJob, find_images\n"
         "summary = run_batch(TextJob(), find_images([sys.argv[1]]), Path(sys.argv[2]), cluster=Cluster(workers=2))\n"
-        "print(summary.stopped_by, summary.done)\n"
+        "print('stopped by', summary.stopped_by)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     command = [sys.executable, "-c", code, str(tmp_path / "in"), str(tmp_path / "out")]
@@ -65,7 +65,7 @@ def test_one_signal_ends_a_run_on_ray_whose_inputs_hang(tmp_path: Path):
         printed, errors = run.communicate(timeout=50)  # the input hangs for a minute
     finally:
         run.kill()
-    assert (printed.split()[0], run.returncode) == ("2", 0), errors
+    assert "stopped by 2" in printed.splitlines() and run.returncode == 0, errors  # Ray prints as well
     assert set(statuses(tmp_path / "out")) <= {"0000.png"}
 
 
