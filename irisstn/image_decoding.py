@@ -70,19 +70,15 @@ def _with_opencv(data: bytes, header: Header, flags: int) -> NDArray[np.generic]
     if header.format == "PNM" and data[1:2] in (b"1", b"2", b"3"):
         data += b"\n"  # OpenCV refuses a number that the file ends with
     try:
-        picture = _imdecode(data, flags)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if picture is not None and header.format == "JPEG":
-            broken_off = jpeg_breaks_off(data, picture, lambda other: _imdecode(other, flags))
-            picture = None if broken_off else picture
+            # Pillow, since OpenCV's decoder prints a line about data that it does not need.
+            picture = None if jpeg_breaks_off(data, picture, lambda other: _with_pillow(other, header)) else picture
     except (cv2.error, MemoryError) as error:
         raise ImageError(f"the {header.format} file cannot be decoded: {one_line(error)}") from None
     if picture is None:
         raise ImageError(f"the {header.format} file is damaged or cut short")
     return picture
-
-
-def _imdecode(data: bytes, flags: int) -> NDArray[np.generic] | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
 def _with_pillow(data: bytes, header: Header) -> NDArray[np.generic]:

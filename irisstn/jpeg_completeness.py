@@ -30,14 +30,12 @@ class _Scan(NamedTuple):
     restarts: int
 
 
-def jpeg_breaks_off(
-    data: bytes, picture: NDArray[np.generic], decode: Callable[[bytes], NDArray[np.generic] | None]
-) -> bool:
+def jpeg_breaks_off(data: bytes, picture: NDArray[np.generic], decode: Callable[[bytes], NDArray[np.generic]]) -> bool:
     """Whether coded data are missing at the end of a JPEG file that has its end marker.
 
     More data before the end marker change the picture where data are missing, and are ignored where none are. The
-    file is decoded a second time only where a corner has the level with which decoders fill. Files of several scans,
-    as progressive ones, are not examined.
+    file is decoded twice more only where a corner has the level with which decoders fill. Files of several scans, as
+    progressive ones, are not examined.
 
     Parameters
     ----------
@@ -46,7 +44,7 @@ def jpeg_breaks_off(
     picture : ndarray, shape (H, W) or (H, W, C)
         Its pixels, in any of the eight orientations.
     decode : callable
-        What decoded them.
+        Decodes the content of a JPEG file, without printing what the decoder thinks of data that it does not need.
 
     Returns
     -------
@@ -62,8 +60,7 @@ def jpeg_breaks_off(
         return False
     if len(_RESTARTS.findall(data, scan.start, scan.end)) < scan.restarts:
         return True
-    more = decode(data[: scan.end] + _MORE_DATA + data[scan.end :])
-    return more is None or not np.array_equal(more, picture)
+    return not np.array_equal(decode(data), decode(data[: scan.end] + _MORE_DATA + data[scan.end :]))
 
 
 def _only_scan(data: bytes) -> _Scan | None:
