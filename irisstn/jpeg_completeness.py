@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from irisstn.image_headers.jpeg_markers import JPEG_FRAMES, jpeg_markers
+
 _FILLED = {1: {128}, 3: {128}, 4: {63, 64, 65}}  # by components: levels of pixels whose coded data are missing
 _SEQUENTIAL = (0xC0, 0xC1)  # frames that are coded by Huffman codes, in one pass
-_OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _RESTARTS = re.compile(rb"\xff[\xd0-\xd7]")
-_PADDING = re.compile(rb"\xff+")
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # the next marker that is no restart marker
 # The first byte completes an FF that the data may end with. The others are coded data without meaning.
 _MORE_DATA = b"\0" + bytes((37 * place + 11) % 251 for place in range(96))
@@ -65,29 +64,24 @@ def jpeg_breaks_off(data: bytes, picture: NDArray[np.generic], decode: Callable[
 
 def _only_scan(data: bytes) -> _Scan | None:
     """The scan of a sequential JPEG file that has one and is closed by an end marker; None for other files."""
-    at, frame, interval = 2, 0, 0
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:
-            padding = _PADDING.match(data, at)
-            at = padding.end() - 1 if padding else at + 1
-            continue
-        if marker in _ALONE:
-            at += 2
-            continue
-        if marker in _OTHER_FRAMES or marker == 0xD9:
-            return None
-        start = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
-        if marker in _SEQUENTIAL:
-            frame = at + 4
-        elif marker == 0xDD:
-            interval = struct.unpack_from(">H", data, at + 4)[0]
-        elif marker == 0xDA:
-            end = _END_OF_SCAN.search(data, start)
-            if not frame or end is None or end[0][-1] != 0xD9 or data[at + 4] != data[frame + 5]:
+    frame = interval = 0
+    try:
+        for marker, at in jpeg_markers(data):
+            if marker in _SEQUENTIAL:
+                frame = at + 4
+            elif marker in JPEG_FRAMES or marker == 0xD9:
                 return None
-            return _Scan(data[at + 4], start, end.start(), -(-_units(data, frame) // interval) - 1 if interval else 0)
-        at = start
+            elif marker == 0xDD:
+                interval = struct.unpack_from(">H", data, at + 4)[0]
+            elif marker == 0xDA:
+                start = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+                end = _END_OF_SCAN.search(data, start)
+                if not frame or end is None or end[0][-1] != 0xD9 or data[at + 4] != data[frame + 5]:
+                    return None
+                restarts = -(-_units(data, frame) // interval) - 1 if interval else 0
+                return _Scan(data[at + 4], start, end.start(), restarts)
+    except (IndexError, struct.error):  # it breaks off
+        return None
     return None
 
 

@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "irisstn"
 LAYERS = [
     {"errors", "files", "geometry", "weights", "worker_server"},
     {"config", "config_fields", "results", "progress", "extras", "processes"},
-    {"bilevel_png", "gray_levels", "image_headers", "jpeg_completeness"},
+    {"bilevel_png", "gray_levels", "image_headers"},
+    {"jpeg_completeness"},
     {"image_decoding"},
     {"optional_formats"},
     {"images"},

@@ -127,13 +127,16 @@ def known_labels(names: Iterable[str], labels: Iterable[Label | None]) -> tuple[
 
 def read_single_pages(matrix: NDArray[np.float32]) -> None:
     """Let the system read no more of a mapped file than is asked for; else it reads what blocks will overwrite."""
-    mapped = matrix.base
-    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_RANDOM"):
-        mapped.madvise(mmap.MADV_RANDOM)
+    _advise(matrix, "MADV_RANDOM")
 
 
 def release(matrix: NDArray[np.float32]) -> None:
     """Let the system take back the memory of a mapped file, which it would count as this process's."""
+    _advise(matrix, "MADV_DONTNEED")
+
+
+def _advise(matrix: NDArray[np.float32], advice: str) -> None:
+    """Give the system an advice on the file that `matrix` maps, where it maps one and the system knows the advice."""
     mapped = matrix.base
-    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, advice):
+        mapped.madvise(getattr(mmap, advice))

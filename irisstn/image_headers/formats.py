@@ -7,10 +7,8 @@ import struct
 
 from irisstn.errors import ImageError
 from irisstn.image_headers.header import Header
+from irisstn.image_headers.jpeg_markers import JPEG_FRAMES, jpeg_markers
 
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
-_JPEG_PADDING = re.compile(rb"\xff+")  # a step for each byte takes seconds for megabytes of it
 _JPEG_MOST_SCANS = 100  # a progressive file has about 10; each costs the time to decode a whole picture
 _PNG_MOST_CHUNKS = 100_000  # OpenCV's encoder makes one of 8 KB, others one for each row; each costs time
 _PNG_GRAY_STEP = {1: 255, 2: 85, 4: 17}  # from a level as stored to that decoded
@@ -50,27 +48,16 @@ def png_header(data: bytes) -> Header:
 
 def jpeg_header(data: bytes) -> Header:
     """The header of a JPEG file: its first frame header."""
-    at = 2
-    while True:
-        marker = data[at + 1]
-        # FF 00 is no marker: libjpeg searches on for one, also within what we would take for a segment.
-        if data[at] != 0xFF or marker == 0:
-            raise ImageError("the JPEG file is damaged: no marker where one must be")
-        if marker == 0xFF:
-            padding = _JPEG_PADDING.match(data, at)
-            at = padding.end() - 1 if padding else at + 1
-        elif marker in _JPEG_ALONE:
-            at += 2
-        elif marker in _JPEG_FRAMES:
+    for marker, at in jpeg_markers(data):
+        if marker in JPEG_FRAMES:
             height, width = struct.unpack_from(">HH", data, at + 5)
             scans = data.count(b"\xff\xda", at)
             if scans > _JPEG_MOST_SCANS:
                 raise ImageError(f"the JPEG file has {scans} scans, more than the limit of {_JPEG_MOST_SCANS}")
             return Header("JPEG", height, width, scans=max(scans, 1))
-        elif marker in (0xDA, 0xD9):
+        if marker in (0xDA, 0xD9):
             raise ImageError("the JPEG file has no frame header")
-        else:
-            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    raise ImageError("the JPEG file is damaged: no marker where one must be")
 
 
 def bmp_header(data: bytes) -> Header:
