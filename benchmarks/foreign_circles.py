@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -74,9 +75,33 @@ def main(eyes: Path, *, subjects: int | None = None) -> dict[str, dict[str, floa
         people.append(label.subject)
         for method, strip in made.items():
             strips[method].append(strip)
+    return code_rates("circles", strips, names, people, failed)
+
+
+def code_rates(
+    condition: str, strips: Mapping[str, Sequence[Strip]], eyes: Sequence[str], people: Sequence[str], failed: list[str]
+) -> dict[str, dict[str, float]]:
+    """Compare the iris codes of the strips of each method, once and with the best of several shifts.
+
+    Parameters
+    ----------
+    condition : str
+        First part of the keys.
+    strips : mapping of str to sequence of Strip, length N
+        The strips of each method.
+    eyes, people : sequence of str, length N
+        The eye that a strip shows, and its person.
+    failed : list of str
+        The eyes of the pictures without a strip.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        `ErrorRates.as_dict` by "condition/method/comparison", such as "circles/stn/±0".
+    """
     return {
-        f"circles/{method}/{compared}": evaluate_codes(
-            found, names, max_shift=shift, subjects=people, failed=failed
+        f"{condition}/{method}/{compared}": evaluate_codes(
+            found, eyes, max_shift=shift, subjects=people, failed=failed
         ).as_dict()
         for method, found in strips.items()
         for compared, shift in SHIFTS.items()

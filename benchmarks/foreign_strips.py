@@ -14,16 +14,14 @@ from pathlib import Path
 import click
 import cv2
 import torch
+from foreign_circles import code_rates
 from labelled_eyes import labelled_images
 from rectification import results_table, table
 from results_file import results_option, slug, write_results
 
 from irisstn import Rectifier, Strip, read_gray
 from irisstn.batch.strip_masks import with_masks
-from irisstn.evaluation import evaluate_codes
 from irisstn.strip_conventions import CONVENTIONS, ConventionName
-
-SHIFTS = {"±0": 0, "±16": 16}
 
 
 def main(
@@ -58,13 +56,7 @@ def main(
         people.append(label.subject)
         made["none"].append(strip)
         made["stn"].append(rectifier.rectify(strip).strip)
-    return {
-        f"strips/{method}/{compared}": evaluate_codes(
-            found, names, max_shift=shift, subjects=people, failed=failed
-        ).as_dict()
-        for method, found in made.items()
-        for compared, shift in SHIFTS.items()
-    }
+    return code_rates("strips", made, names, people, failed)
 
 
 @click.command()
