@@ -11,80 +11,11 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from picture_files import ALPHA, DEEP, ON_BLACK, SMOOTH, picture_of, refused, saved, tiff
 from PIL import Image
 
 from irisstn.errors import ImageError
 from irisstn.images import SUFFIXES, decode_gray
-
-SMOOTH: np.ndarray = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8), (0, 0), 3)
-DEEP = SMOOTH.astype(np.uint16) * 257
-ALPHA = np.full_like(SMOOTH, 255)
-ALPHA[:10, :20], ALPHA[10:20] = 0, 128
-ON_BLACK = np.rint(SMOOTH * (ALPHA / 255)).astype(np.uint8)
-
-
-def tiff(pixels: np.ndarray, *more: tuple[int, int, int], big: bool = False, order: str = "<", **change: int) -> bytes:
-    """A TIFF file of (H, W) or (H, W, C) pixels; `more` are further tags (number, type, value)."""
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    kind = {"u": 1, "i": 2, "f": 3, "c": 6}[pixels.dtype.kind]
-    tags = {"width": 256, "height": 257, "bits": 258, "compression": 259, "photometric": 262, "offset": 273}
-    tags |= {"channels": 277, "rows": 278, "bytes": 279, "planar": 284, "format": 339}
-    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    values = {"width": pixels.shape[1], "height": pixels.shape[0], "bits": 8 * pixels.itemsize, "compression": 1}
-    values |= {"photometric": 2 if channels > 2 else 1, "offset": 16, "channels": channels, "rows": pixels.shape[0]}
-    values |= {"bytes": len(data), "planar": 1, "format": kind} | change
-    rows = [(tags[name], 4, value) for name, value in values.items()] + list(more)
-    codes, count, offset, size = {3: "H", 4: "I"}, "Q" if big else "H", "Q" if big else "I", 8 if big else 4
-    directory = struct.pack(order + count, len(rows))
-    for tag, form, value in rows:
-        directory += struct.pack(order + "HH" + offset, tag, form, 1)
-        directory += struct.pack(order + codes[form], value).ljust(size, b"\0")
-    start = 16 + len(data)
-    mark = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
-    head = mark + (struct.pack(order + "HHQ", 8, 0, start) if big else struct.pack(order + "I", start))
-    return head.ljust(16, b"\0") + data + directory + bytes(8)
-
-
-def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def picture_of(mode: str) -> Image.Image:
-    gray, alpha = Image.fromarray(SMOOTH), Image.fromarray(ALPHA)
-    return Image.merge(mode, (*[gray] * (len(mode) - 1), alpha))
-
-
-def refused(data: bytes, *words: str) -> None:
-    with pytest.raises(ImageError) as raised:
-        decode_gray(data)
-    for word in words:
-        assert word in str(raised.value)
-    assert "damaged" not in str(raised.value)
-    assert "known format" not in str(raised.value)
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize(
-    ("pixels", "full"), [(SMOOTH, 255), (DEEP, 65535), ((SMOOTH / 255).astype(np.float32), 1)], ids=["8", "16", "float"]
-)
-def test_tiff_and_bigtiff_in_both_byte_orders(order: str, big: bool, pixels: np.ndarray, full: int):
-    np.testing.assert_array_equal(decode_gray(tiff(pixels, big=big, order=order)), SMOOTH)
-    inverted = (full - pixels).astype(pixels.dtype)
-    np.testing.assert_array_equal(decode_gray(tiff(inverted, big=big, order=order, photometric=0)), SMOOTH)
-
-
-@pytest.mark.parametrize("bits", [10, 12, 14, 16])
-def test_white_is_zero_in_any_depth(bits: int):
-    deep = SMOOTH.astype(np.uint16) << (bits - 8)
-    deep[0, 0] = 0
-    got = decode_gray(tiff(np.uint16((1 << bits) - 1) - deep, photometric=0))
-    np.testing.assert_array_equal(got[1:], SMOOTH[1:])
-    np.testing.assert_array_equal(
-        decode_gray(tiff(np.uint16(65535) - deep, photometric=0))[1:], decode_gray(tiff(deep))[1:]
-    )
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -106,40 +37,6 @@ def test_alpha_is_laid_on_black_in_every_format(mode: str, kind: str, options: d
     got = decode_gray(saved(picture_of(mode), kind, **options))
     assert np.abs(got.astype(int) - ON_BLACK).max() <= 1
     assert (got[:10, :20] == 0).all()
-
-
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.float32])
-@pytest.mark.parametrize("extra", [1, 2])
-def test_alpha_of_deep_tiff_and_colours_that_are_multiplied_already(kind: type, extra: int):
-    full = 1 if kind is np.float32 else np.iinfo(kind).max
-    pixels = np.dstack([SMOOTH, SMOOTH, SMOOTH, ALPHA]).astype(np.float64) / 255 * full
-    got = decode_gray(tiff(pixels.astype(kind), (338, 3, extra)))
-    assert np.abs(got.astype(int) - (ON_BLACK if extra == 2 else SMOOTH)).max() <= 1
-
-
-def rows_in_a_tile(pixels: np.ndarray) -> tuple[tuple[int, int, int], ...]:
-    """The tags that make one tile of a file by `tiff`."""
-    size = len(pixels.tobytes())
-    return ((322, 4, pixels.shape[1]), (323, 4, pixels.shape[0]), (324, 4, 16), (325, 4, size))
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("photometric", [0, 1])
-@pytest.mark.parametrize("tiled", [False, True])
-def test_gray_tiff_with_extra_samples_is_read_rightly_or_refused(count: int, kind: type, photometric: int, tiled: bool):
-    full = 1 if kind is np.float32 else np.iinfo(kind).max
-    gray = SMOOTH if photometric else 255 - SMOOTH
-    samples = [gray, *(np.roll(SMOOTH, 20 * extra, axis=1) for extra in range(1, count + 1))]
-    pixels: np.ndarray = (np.dstack(samples) / 255 * full).astype(kind)
-    tags = rows_in_a_tile(pixels) if tiled else ()
-    data = tiff(pixels, *tags, photometric=photometric)
-    eight, sixteen, floats = (kind is one for one in (np.uint8, np.uint16, np.float32))
-    is_read = (eight and not tiled) or (sixteen and photometric and count == 1 and not tiled) or (floats and count > 1)
-    if is_read:
-        assert np.abs(decode_gray(data).astype(int) - SMOOTH).max() <= 1
-    else:
-        refused(data, f"gray with {count} extra sample", "save it as plain gray")
 
 
 def test_alpha_of_bmp_counts_where_a_mask_names_it():
@@ -198,15 +95,6 @@ def test_alpha_turns_with_the_picture():
     for kind, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True})):
         got = decode_gray(saved(picture_of("RGBA"), kind, exif=exif, **options))
         np.testing.assert_array_equal(got, np.rot90(ON_BLACK, -1))
-
-
-@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_tiff_turns_with_and_without_alpha(orientation: int, turns: int):
-    tags = [(274, 3, orientation), (338, 3, 2)]
-    np.testing.assert_array_equal(decode_gray(tiff(SMOOTH, tags[0])), np.rot90(SMOOTH, turns))
-    for channels in ([SMOOTH, ALPHA], [SMOOTH, SMOOTH, SMOOTH, ALPHA]):
-        turned = decode_gray(tiff(np.dstack(channels), *tags))
-        assert np.abs(turned.astype(int) - np.rot90(ON_BLACK, turns)).max() <= 1
 
 
 @pytest.mark.parametrize("pixels", [SMOOTH, DEEP])
@@ -310,13 +198,6 @@ def test_dicom_is_read_by_its_bits_stored(space: str):
         decode_gray(content.getvalue(), max_pixels=100)
 
 
-def test_fields_that_are_stated_twice_are_refused():
-    for tag in (256, 257, 258, 277):
-        refused(tiff(SMOOTH, (tag, 4, 8)), "twice")
-        refused(tiff(SMOOTH, (tag, 4, 8), big=True), "twice")
-    refused(tiff(np.zeros((64, 64), np.uint8), (322, 4, 32000), (323, 4, 32000)), "tile of 1024000000")
-
-
 def test_offsets_beyond_the_file_are_refused():
     big = bytearray(tiff(SMOOTH, big=True))
     big[8:16] = b"\xff" * 8
@@ -348,76 +229,6 @@ def test_an_earlier_false_code_stream_does_not_count():
         np.testing.assert_array_equal(decode_gray(data), decode_gray(jp2))
         with pytest.raises(ImageError, match="limit"):
             decode_gray(data, max_pixels=SMOOTH.size - 1)
-
-
-def test_comments_of_a_pnm_end_as_opencv_ends_them():
-    pixels = SMOOTH.tobytes()
-    for head in (b"P5 #c\r64 48\n255\n", b"P5\n# a\n#b\r\n64 #c\n48 255\n"):
-        np.testing.assert_array_equal(decode_gray(head + pixels), SMOOTH)
-    with pytest.raises(ImageError, match="limit"):
-        decode_gray(b"P5 #c\r64 48\n8 8\n255\n" + pixels, max_pixels=100)
-    refused(b"P5\n64#99 \n48 255\n" + pixels, "no width and height")  # OpenCV reads 99 as the height
-    long = b"P5\n" + 100 * (b"#" + b"c" * 78 + b"\n") + b"64 48\n255\n"
-    np.testing.assert_array_equal(decode_gray(long + pixels), SMOOTH)
-
-
-@pytest.mark.parametrize("white", [1, 15, 63, 100, 255])
-def test_white_of_a_pnm_is_the_level_that_it_states(white: int):
-    levels = np.rint(SMOOTH / 255 * white).astype(np.uint8)
-    for head in (b"P5\n64 48\n%d\n", b"P5\n64 48 # c\n%d\n", b"P5 64 # c\r48\n# d\n%d "):
-        got = decode_gray(head % white + levels.tobytes())
-        np.testing.assert_array_equal(got, np.rint(levels * (255 / white)))
-    np.testing.assert_array_equal(decode_gray(b"P6\n64 48\n%d\n" % white + np.dstack([levels] * 3).tobytes()), got)
-    text = b"P2\n64 48\n%d\n" % white + b" ".join(b"%d" % level for level in levels.ravel())
-    assert np.abs(decode_gray(text).astype(int) - got).max() <= 1
-
-
-@pytest.mark.parametrize("white", [256, 300, 511, 2047, 10000, 32767])
-def test_white_of_a_deep_pnm_is_the_level_that_it_states(white: int):
-    levels = np.rint(SMOOTH / 255 * white).astype(np.uint16)
-    expected = np.rint(levels * (255 / white))
-    colours = np.dstack([levels, levels // 2, levels // 3])
-    for kind, pixels in ((5, levels), (6, colours)):
-        data = b"P%d\n64 48\n%d\n" % (kind, white) + pixels.astype(">u2").tobytes()
-        np.testing.assert_array_equal(decode_gray(data), expected)
-    for kind, pixels in ((2, levels), (3, colours)):
-        text = b"P%d\n64 48\n%d\n" % (kind, white) + b" ".join(b"%d" % level for level in pixels.ravel())
-        np.testing.assert_array_equal(decode_gray(text), expected)
-
-
-@pytest.mark.parametrize("kind", [5, 6])
-@pytest.mark.parametrize("bits", [10, 12, 16])
-def test_a_pnm_of_the_largest_white_has_the_bits_in_use(kind: int, bits: int):
-    levels = SMOOTH.astype(np.uint16) << (bits - 8)
-    levels[0, 0] = (1 << bits) - 1
-    pixels = levels if kind == 5 else np.dstack([levels, levels // 2, levels // 3])
-    got = decode_gray(b"P%d\n64 48\n65535\n" % kind + pixels.astype(">u2").tobytes())
-    np.testing.assert_array_equal(got[1:], SMOOTH[1:])
-
-
-def test_white_of_a_pnm_may_begin_with_zeros_but_must_be_there():
-    levels = np.rint(SMOOTH / 255 * 100).astype(np.uint8).tobytes()
-    plain = decode_gray(b"P5\n64 48\n100\n" + levels)
-    assert np.abs(plain.astype(int) - SMOOTH).max() <= 2
-    for white in (b"0100", b"000000100"):
-        np.testing.assert_array_equal(decode_gray(b"P5\n64 48\n" + white + b"\n" + levels), plain)
-    for wrong in (b"0", b"65536", b"white"):
-        refused(b"P5\n64 48\n" + wrong + b"\n" + 2 * levels, "level of white")
-
-
-@pytest.mark.parametrize("photometric", [0, 1])
-@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
-def test_signed_tiff_is_as_bright_as_its_positive_half(kind: type, photometric: int):
-    full = np.iinfo(kind).max
-    levels = SMOOTH if photometric else 255 - SMOOTH
-    signed: np.ndarray = (levels / 255 * full).astype(kind)
-    signed[0, :2] = 0, full
-    refused(tiff((SMOOTH.astype(int) - 128).astype(kind)), "negative")
-    if kind is np.int8 and photometric == 0:
-        refused(tiff(signed, photometric=0), "8-bit signed integers in which white is zero")
-        return
-    got = decode_gray(tiff(signed, photometric=photometric))
-    assert np.abs(got[1:].astype(int) - SMOOTH[1:]).max() <= 2
 
 
 def test_opencv_is_bounded_itself():
